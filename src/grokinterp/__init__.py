@@ -1,0 +1,65 @@
+"""A mechanistic-interpretability toolkit for grokking, built on hooks.
+
+    import grokinterp as gi
+
+    run = gi.train("a + b", p=113, frac=0.3, seed=0)
+    logits, cache = run.final.model().run_with_cache(run.task.inputs)
+    gi.report(run, "report.html")
+
+Names are imported when they are first used: `import grokinterp` takes no time.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grokinterp import circuits, fourier
+    from grokinterp.config import RunConfig
+    from grokinterp.importers import load
+    from grokinterp.refusals import BadRequest
+    from grokinterp.reports import report
+    from grokinterp.runs import Checkpoint, Run, Runs
+    from grokinterp.tasks import Task
+    from grokinterp.training import train
+
+__version__ = version("grokinterp")
+
+_HOME = {
+    "BadRequest": "grokinterp.refusals",
+    "Checkpoint": "grokinterp.runs",
+    "Run": "grokinterp.runs",
+    "RunConfig": "grokinterp.config",
+    "Runs": "grokinterp.runs",
+    "Task": "grokinterp.tasks",
+    "load": "grokinterp.importers",
+    "report": "grokinterp.reports",
+    "train": "grokinterp.training",
+}
+_MODULES = ("circuits", "fourier")
+
+__all__ = [
+    "BadRequest",
+    "Checkpoint",
+    "Run",
+    "RunConfig",
+    "Runs",
+    "Task",
+    "circuits",
+    "fourier",
+    "load",
+    "report",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

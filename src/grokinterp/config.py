@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from grokinterp.architecture import MODEL_CONFIGS, ModelConfig, TransformerConfig
-from grokinterp.refusals import ConfigError, check_literals, did_you_mean, listed, require
+from grokinterp.refusals import ConfigError, check_types, did_you_mean, listed, require
 
 FORMAT_VERSION = 1
 
@@ -34,19 +34,16 @@ class TaskConfig:
 class SplitConfig:
     """Which rows of the table are trained on.
 
-    `frac` is the share of rows; `split` the method: `randperm` (torch), `nanda` (Python's
-    `random.shuffle`, reproduces Nanda's), `swap_aware` (both orders of a commutative pair on one
-    side) or `indices` (given by hand); `split_seed=None` follows the run's seed; `mislabelled`
-    training rows get a random other answer (Power et al. 2022, outliers).
+    `nanda` is Python's `random.shuffle`, which gives Nanda's masks; `swap_aware` keeps both orders of a pair together.
     """
 
-    frac: float = 0.3
+    frac: float = 0.3  # share of the rows
     split: SplitMethod = "randperm"
-    split_seed: int | None = None
-    mislabelled: int = 0
+    split_seed: int | None = None  # the run's seed where left out
+    mislabelled: int = 0  # training rows given a random other answer (Power et al. 2022, outliers)
 
     def __post_init__(self) -> None:
-        check_literals(self)
+        check_types(self)
         require(0 < self.frac <= 1, f"frac={self.frac} must be above 0 and at most 1, as in frac=0.3")
         require(self.mislabelled >= 0, f"mislabelled={self.mislabelled} must be 0 or more rows")
 
@@ -55,11 +52,8 @@ class SplitConfig:
 class OptimiserConfig:
     """How a gradient becomes an update.
 
-    `decay_kind`: `to_zero` (decoupled, AdamW's), `to_init` (decoupled, towards the initial weights),
-    `jiggle` (multiplies by exp(noise)), `gradient` (L2 in the gradient); the last three are Power et
-    al.'s ablations. `warmup_steps` ramps the rate as min(step / warmup, 1), so that the first update
-    has rate 0. `fixed_norm` keeps the total weight norm of step 0 (Omnigrok). `grokfast` amplifies the
-    slow gradient (`ema`: g + lambda * ema; `ma`: g + lambda * mean of the last window).
+    Decay kinds: `own` is the optimiser's own (AdamW: `to_zero`; Adam and SGD: `gradient`); `to_zero` (p *= 1 - lr wd),
+    `to_init` (towards the initial weights), `jiggle` (p *= exp(lr wd noise)) and `gradient` (L2) are Power et al.'s.
     """
 
     optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
@@ -67,21 +61,21 @@ class OptimiserConfig:
     beta1: float = 0.9
     beta2: float = 0.98
     eps: float = 1e-8
-    momentum: float = 0.0
+    momentum: float = 0.0  # of SGD
     weight_decay: float = 1.0
-    decay_kind: Literal["to_zero", "to_init", "jiggle", "gradient"] = "to_zero"
-    warmup_steps: int = 10
+    decay_kind: Literal["own", "to_zero", "to_init", "jiggle", "gradient"] = "own"
+    warmup_steps: int = 10  # the rate is lr * min(step / warmup_steps, 1): the first update has rate 0
     lr_schedule: Literal["constant", "cosine"] = "constant"
-    lr_final: float = 0.1
-    update_noise: float = 0.0
-    fixed_norm: bool = False
-    grokfast: Literal["none", "ema", "ma"] = "none"
-    grokfast_alpha: float = 0.98
-    grokfast_lambda: float = 2.0
-    grokfast_window: int = 100
+    lr_final: float = 0.1  # share of lr at the end of a cosine
+    update_noise: float = 0.0  # adds lr * update_noise * N(0, 1) to every parameter (Power et al. 2022)
+    fixed_norm: bool = False  # rescale to the initial weight norm after each update (Omnigrok)
+    grokfast: Literal["none", "ema", "ma"] = "none"  # amplify slow gradients: by a running or a windowed mean
+    grokfast_alpha: float = 0.98  # memory of the running mean
+    grokfast_lambda: float = 2.0  # weight of the mean
+    grokfast_window: int = 100  # steps of the windowed mean
 
     def __post_init__(self) -> None:
-        check_literals(self)
+        check_types(self)
         require(self.lr > 0 and math.isfinite(self.lr), f"lr={self.lr} must be positive, as in 1e-3")
         require(self.weight_decay >= 0, f"weight_decay={self.weight_decay} must be 0 or more")
         require(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "beta1 and beta2 must be in [0, 1)")
@@ -96,30 +90,23 @@ class OptimiserConfig:
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """How long, in what batches, and what is kept.
-
-    `batch_size=None` is the full training set. Checkpoints are kept at step 0, at the last step, every
-    `checkpoint_every` steps (0: none), at `checkpoint_steps`, and at `checkpoints_per_octave` log-spaced
-    steps. `stop_after_grokking=n` ends the run n steps after test accuracy first passes
-    `grokked_accuracy`. `frozen_parts` do not train; `pretrained_parts` start from the final checkpoint
-    of the run at `pretrained` (Furuta et al. 2024, section 7).
-    """
+    """How long, in what batches, and what is kept. The first and the last step always have a checkpoint."""
 
     steps: int = 25_000
-    batch_size: int | None = None
+    batch_size: int | None = None  # the full training set where left out
     loss_dtype: Literal["float64", "float32"] = "float64"
     metrics_every: int = 100
-    checkpoint_every: int = 100
-    checkpoint_steps: tuple[int, ...] = ()
-    checkpoints_per_octave: int = 0
-    stop_after_grokking: int | None = None
+    checkpoint_every: int = 100  # 0: none in between
+    checkpoint_steps: tuple[int, ...] = ()  # further steps with a checkpoint
+    checkpoints_per_octave: int = 0  # further log-spaced checkpoints
+    stop_after_grokking: int | None = None  # end this many steps after test accuracy reaches grokked_accuracy
     grokked_accuracy: float = 0.99
-    pretrained: str | None = None
+    pretrained: str | None = None  # a run whose final checkpoint some parts start from (Furuta et al. 2024, section 7)
     pretrained_parts: tuple[Part, ...] = ()
-    frozen_parts: tuple[Part, ...] = ()
+    frozen_parts: tuple[Part, ...] = ()  # parts that do not train
 
     def __post_init__(self) -> None:
-        check_literals(self)
+        check_types(self)
         require(self.steps >= 1, f"steps={self.steps} must be at least 1")
         require(
             self.batch_size is None or self.batch_size >= 1,
@@ -137,7 +124,9 @@ class ScheduleConfig:
         )
         require(0 < self.grokked_accuracy <= 1, f"grokked_accuracy={self.grokked_accuracy} must be in (0, 1]")
         for part in (*self.pretrained_parts, *self.frozen_parts):
-            require(part in get_args(Part), f"{part!r} is not a part of a model; the parts are {listed(get_args(Part))}")
+            require(
+                part in get_args(Part), f"{part!r} is not a part of a model; the parts are {listed(get_args(Part))}"
+            )
         require(
             bool(self.pretrained) == bool(self.pretrained_parts),
             "pretrained and pretrained_parts go together, as in pretrained='runs/add', pretrained_parts=('embed',)",
@@ -163,7 +152,7 @@ class RunConfig:
     seed: int = 0
     task: TaskConfig = TaskConfig()
     split: SplitConfig = SplitConfig()
-    model: ModelConfig = TransformerConfig()
+    model: ModelConfig = field(default_factory=TransformerConfig)
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
 
@@ -175,15 +164,19 @@ class RunConfig:
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of JSON values; `RunConfig.from_json` is its inverse."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        data = dataclasses.asdict(self)
+        data["model"] = {"kind": self.model.kind, **data["model"]}
+        return json.loads(json.dumps(data))
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "RunConfig":
         """The inverse of `to_json`. Raises `ConfigError` for unknown fields or values."""
         data = dict(data)
-        kind = data.get("model", {}).get("kind")
+        model = dict(data.get("model", {}))
+        kind = model.pop("kind", None)
         if kind not in MODEL_CONFIGS:
             raise ConfigError(f"a config's model.kind must be one of {listed(MODEL_CONFIGS)}, not {kind!r}")
+        data["model"] = model
         sections = {
             "task": TaskConfig,
             "split": SplitConfig,
@@ -199,33 +192,60 @@ class RunConfig:
         """A copy with fields of any section changed, `replace(n_layers=2, lr=3e-4)`. Unknown names are refused."""
         return _replace_flat(self, fields)
 
+    def has_field(self, name: str) -> bool:
+        """Whether `replace` knows this name."""
+        return name in _field_owners(self) or name in _TOP_FIELDS
+
+    def differences(self, other: "RunConfig") -> str:
+        """`lr 0.001 / 0.01, seed 0 / 1`: the fields in which two configurations differ, in this one and the other."""
+        mine, theirs = _flattened(self.to_json()), _flattened(other.to_json())
+        names = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
+        return listed(f"{name} {mine.get(name)} / {theirs.get(name)}" for name in names)
+
+    def changes_from(self, base: "RunConfig") -> str:
+        """`p=59, frac=0.8`: the fields set differently than in `base`."""
+        mine, theirs = _flattened(self.to_json()), _flattened(base.to_json())
+        return listed(f"{name}={value}" for name, value in mine.items() if theirs.get(name) != value and name != "preset")
+
+
+def _flattened(data: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in data.items():
+        flat.update(_flattened(value) if isinstance(value, dict) else {name: value})
+    return flat
+
 
 def _from_fields(cls: Any, data: dict[str, Any]) -> Any:
     known = {f.name for f in dataclasses.fields(cls)}
     unknown = sorted(set(data) - known)
     if unknown:
         raise ConfigError(
-            f"{cls.__name__} has no field {listed(unknown)}; was it written by a newer grokinterp? Its fields: {listed(sorted(known))}"
+            f"{cls.__name__} has no field {listed(unknown)}; was it written by a newer grokinterp? "
+            f"Its fields: {listed(sorted(known))}"
         )
     return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
 
 
 SECTIONS = ("split", "model", "optimiser", "schedule")
+_TOP_FIELDS = ("preset", "seed", "task", *SECTIONS)
+
+
+def _field_owners(config: RunConfig) -> dict[str, str]:
+    return {f.name: section for section in SECTIONS for f in dataclasses.fields(getattr(config, section))}
 
 
 def _replace_flat(config: RunConfig, fields: dict[str, Any]) -> RunConfig:
-    owner = {f.name: section for section in SECTIONS for f in dataclasses.fields(getattr(config, section))}
-    owner.pop("kind")
+    owners = _field_owners(config)
     changed: dict[str, dict[str, Any]] = {}
     top: dict[str, Any] = {}
     for name, value in fields.items():
-        if name in ("preset", "seed", "task", *SECTIONS):
+        if name in _TOP_FIELDS:
             top[name] = value
-        elif name in owner:
+        elif name in owners:
             value = tuple(value) if isinstance(value, list) else value
-            changed.setdefault(owner[name], {})[name] = value
+            changed.setdefault(owners[name], {})[name] = value
         else:
-            known = sorted((*owner, "seed", "task"))
+            known = sorted((*owners, "seed", "task"))
             raise ConfigError(
                 f"{name!r} is not a field of a run with a {config.model.kind} model.{did_you_mean(name, known)} "
                 f"The fields: {listed(known)}"

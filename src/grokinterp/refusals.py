@@ -2,7 +2,8 @@
 
 import difflib
 from collections.abc import Iterable
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 
 class BadRequest(ValueError):
@@ -30,9 +31,29 @@ def require(condition: bool, message: str) -> None:
         raise ConfigError(message)
 
 
-def check_literals(config: Any) -> None:
-    """Refuse a dataclass whose `Literal` fields hold anything but one of their options."""
+def check_types(config: Any) -> None:
+    """Refuse a dataclass whose fields do not hold what their annotations say: a `Literal`'s option, a number, ..."""
     for name, hint in get_type_hints(type(config)).items():
-        options = get_args(hint)
-        if get_origin(hint) is Literal and getattr(config, name) not in options:
-            raise ConfigError(f"{name}={getattr(config, name)!r} is unknown; choose one of {listed(options)}")
+        if get_origin(hint) is not ClassVar:
+            value = getattr(config, name)
+            options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+            require(any(_fits(value, option) for option in options), f"{name}={value!r} {_wanted(options)}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    kind = get_origin(hint) or hint
+    if kind is tuple:
+        return isinstance(value, tuple) and all(_fits(item, get_args(hint)[0]) for item in value)
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _wanted(options: tuple[Any, ...]) -> str:
+    choices = [choice for option in options if get_origin(option) is Literal for choice in get_args(option)]
+    if choices:
+        return f"is unknown; choose one of {listed(choices)}"
+    words = {int: "a whole number", float: "a number", bool: "True or False", str: "text", NoneType: "None"}
+    return f"must be {' or '.join(words.get(get_origin(o) or o, str(o)) for o in options)}"

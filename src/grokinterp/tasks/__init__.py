@@ -1,0 +1,14 @@
+"""What is learnt: `Task`, one class for all tasks that are called by formula or by name."""
+
+from grokinterp.tasks import modular, only_add, random_table
+from grokinterp.tasks._base import Task, build
+from grokinterp.tasks._table import TaskError
+
+__all__ = ["Task", "TaskError", "build", "names"]
+
+_MODULES_OF_TASKS = (modular, only_add, random_table)
+
+
+def names() -> list[tuple[str, str]]:
+    """Every task that has a name, with one line on what is learnt. Formulas need no name: `Task("a + b")`."""
+    return list(Task.descriptions.items())

@@ -1,20 +1,21 @@
 """Task: a complete table of questions and answers, and which of its rows are trained on."""
 
+import html
 import inspect
-import random
-from typing import Any, ClassVar
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from grokinterp.config import SplitConfig, TaskConfig
-from grokinterp.refusals import BadRequest, did_you_mean, listed
-
-
-class TaskError(BadRequest):
-    """A task that cannot be built; its one line names the remedy."""
+from grokinterp.config import SplitConfig, SplitMethod, TaskConfig
+from grokinterp.refusals import did_you_mean, listed
+from grokinterp.tasks._splits import checked_rows, draw_order, mislabel, take_units
+from grokinterp.tasks._table import Table, TaskError
 
 
 class Task:
@@ -23,18 +24,24 @@ class Task:
     `Task("a + b", p=113)` parses a formula; `Task("s5")` finds a named task: calling `Task` gives an
     instance of the class that claims the expression. `grokinterp tasks` lists the names.
 
-    A subclass takes `expression` and its own keyword parameters, all JSON values, and calls
-    `Task.__init__` with the finished table. A task is never changed once built: `split` gives a copy.
+    To add a task, write one class with one method; its keywords are the task's parameters (JSON values with defaults):
+
+        class Maximum(Task, names={"maximum": "the larger of two numbers"}):
+            def tabulate(self, n: int = 50, layout: str = "a b =") -> Table: ...
+
+    A task is never changed once built: `split` gives a copy.
 
     Attributes:
-        expression, parameters: rebuild the task; `parameters` are resolved, `given` only what the caller said.
+        expression: the formula or name, as given (the formulas of a list joined by `;`).
+        parameters, given: all parameters, which with `expression` rebuild the task; only those the caller said.
         operands: int64 [ab, operand], the values of a, b (and c) of every row.
+        sizes: how many values each operand has.
         inputs: int64 [ab, position], the tokens of every row.
         labels: int64 [ab], or [ab, t] where the answer is read at several positions: the right answers.
         positions: the positions whose logits are scored, as in `logits[:, positions]`; `(-1,)` is the last.
         n_vocab, n_answers: number of tokens; number of columns scored (answers 0 .. n_answers - 1).
         tokens: the vocabulary as text, one string a token.
-        operation: int64 [ab], which formula of a mixture the row belongs to (zeros otherwise).
+        operation: int64 [ab], which formula of a mixture the row belongs to, sorted by it first (zeros otherwise).
         operations: the formulas as text, one for each value of `operation`.
         is_train: bool [ab], the training mask, or None before a split.
         train_labels: the labels trained on: `labels`, but for mislabelled rows.
@@ -43,54 +50,66 @@ class Task:
     registry: ClassVar[dict[str, type["Task"]]] = {}
     """Named tasks: name -> class. A formula is what no name claims."""
 
+    descriptions: ClassVar[dict[str, str]] = {}
+    """Named tasks: name -> one line on what is learnt."""
+
     fallback: ClassVar[type["Task"]]
     """The class of the formulas."""
 
-    def __new__(cls, expression: str = "", *args: Any, **parameters: Any) -> "Task":
-        if cls is Task:
-            cls = Task.registry.get(expression, Task.fallback)
-        return super().__new__(cls)
+    is_train: Bool[Tensor, "ab"] | None
 
-    def __init__(
-        self,
-        expression: str,
-        *,
-        parameters: dict[str, Any],
-        given: dict[str, Any],
-        operands: Int[Tensor, "ab operand"],
-        sizes: tuple[int, ...],
-        inputs: Int[Tensor, "ab position"],
-        labels: Int[Tensor, "ab *t"],
-        positions: tuple[int, ...],
-        n_answers: int,
-        tokens: list[str],
-        operation: Int[Tensor, "ab"] | None = None,
-        operations: tuple[str, ...] | None = None,
-    ):
-        self.expression = expression
-        self.parameters = parameters
-        self.given = given
-        self.operands = operands
-        self.sizes = sizes
-        self.inputs = inputs
-        self.labels = labels
-        self.train_labels = labels
-        self.positions = positions
-        self.n_answers = n_answers
-        self.tokens = tokens
-        self.n_vocab = len(tokens)
-        self.operation = torch.zeros(len(inputs), dtype=torch.int64) if operation is None else operation
-        self.operations = operations or (expression,)
-        self.is_train: Bool[Tensor, "ab"] | None = None
-        self._cells = self._cell_of_rows()
+    def __init_subclass__(cls, names: Mapping[str, str] | None = None, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        for name, description in (names or {}).items():
+            Task.registry[name], Task.descriptions[name] = cls, description
+
+    def __new__(cls, expression: str | list[str] | tuple[str, ...] = "", **parameters: Any) -> "Task":
+        # The default expression is for copy and pickle, which call __new__ with the class alone.
+        return object.__new__(class_of(spelled(expression)) if cls is Task else cls)
+
+    def __init__(self, expression: str | list[str] | tuple[str, ...], **parameters: Any) -> None:
+        self.expression = spelled(expression)
+        self.given = {name: _plain(value) for name, value in parameters.items() if value is not None}
+        self.parameters = {**self.defaults(self.expression), **self.given}
+        self._check_parameters()
+        table = self.tabulate(**self.parameters)
+        self.operands = table.operands
+        self.sizes = table.sizes
+        self.inputs = table.inputs
+        self.labels = table.labels
+        self.train_labels = table.labels
+        self.positions = table.positions
+        self.n_answers = table.n_answers
+        self.tokens = table.tokens
+        self.n_vocab = len(table.tokens)
+        self.operation = table.operation
+        self.operations = table.operations
+        self.is_train = None
+
+    # -- what a subclass says
+
+    def tabulate(self) -> Table:
+        """The table of `self.expression` at the parameters, which a subclass takes as keywords."""
+        raise NotImplementedError(f"{type(self).__name__} must define tabulate()")
+
+    @classmethod
+    def defaults(cls, expression: str, preset: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The parameters where the caller says nothing: `tabulate`'s own, and those of `preset` that it knows."""
+        own = {name: parameter.default for name, parameter in _parameters(cls).items()}
+        return {**own, **{name: value for name, value in (preset or {}).items() if name in own}}
+
+    def _check_parameters(self) -> None:
+        known = _parameters(type(self))
+        for name, value in self.given.items():
+            if name not in known:
+                raise TaskError(
+                    f"{self.expression!r} has no parameter {name!r}.{did_you_mean(name, known)} It has: {listed(known)}"
+                )
+            hint = known[name].annotation
+            if not isinstance(value, get_args(hint) or hint) or (isinstance(value, bool) and hint is not bool):
+                raise TaskError(f"{name}={value!r} must be of type {getattr(hint, '__name__', hint)}")
 
     # -- the table as a grid
-
-    def _cell_of_rows(self) -> Int[Tensor, "ab"]:
-        cell = self.operation.clone()
-        for column, size in zip(self.operands.T, self.sizes, strict=True):
-            cell = cell * size + column
-        return cell
 
     @property
     def grid_shape(self) -> tuple[int, ...]:
@@ -103,44 +122,53 @@ class Task:
         if len(x) != len(self.inputs):
             raise TaskError(f"x has {len(x)} rows and the table {len(self.inputs)}; evaluate it on task.inputs")
         dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
-        cells = int(np.prod(self.grid_shape))
-        grid = torch.full((cells, *x.shape[1:]), float("nan"), dtype=dtype, device=x.device)
-        grid[self._cells.to(x.device)] = x.to(dtype)
+        grid = torch.full((math.prod(self.grid_shape), *x.shape[1:]), float("nan"), dtype=dtype, device=x.device)
+        grid[self._cells(self.operands).to(x.device)] = x.to(dtype)
         return grid.reshape(*self.grid_shape, *x.shape[1:])
+
+    def _cells(self, operands: Int[Tensor, "ab operand"]) -> Int[Tensor, "ab"]:
+        """The place in the flattened grid of these operands, under each row's operation."""
+        cell = self.operation
+        for column, size in zip(operands.T, self.sizes, strict=True):
+            cell = cell * size + column
+        return cell
 
     # -- what guessing reaches
 
     @property
     def answer_labels(self) -> Int[Tensor, "ab"]:
-        """[ab]: the answer itself (the first scored position; others are teacher-forced or a closing token)."""
+        """[ab]: the answer itself, the first scored position (Power's layout scores a closing token as well)."""
         return self.labels if self.labels.ndim == 1 else self.labels[:, 0]
 
-    @property
+    @cached_property
     def chance(self) -> float:
         """Accuracy of a uniform guess among the answers that occur."""
         return 1 / len(self.answer_labels.unique())
 
-    @property
+    @cached_property
     def majority_rate(self) -> float:
         """Accuracy of always giving the commonest answer."""
         return float(torch.bincount(self.answer_labels).max()) / len(self.answer_labels)
 
     @property
+    def _swaps(self) -> Int[Tensor, "ab operand"] | None:
+        """The operands with the first two exchanged, where they range over the same numbers."""
+        if len(self.sizes) < 2 or self.sizes[0] != self.sizes[1]:
+            return None
+        return self.operands[:, [1, 0, *range(2, len(self.sizes))]]
+
+    @cached_property
     def swapped(self) -> Int[Tensor, "ab"]:
         """[ab]: the row with the first two operands exchanged; -1 where the table has none."""
-        if self.operands.shape[1] < 2 or self.sizes[0] != self.sizes[1]:
+        if self._swaps is None:
             return torch.full((len(self.inputs),), -1)
-        row_of_cell = torch.full((int(np.prod(self.grid_shape)),), -1)
-        row_of_cell[self._cells] = torch.arange(len(self._cells))
-        order = [1, 0, *range(2, self.operands.shape[1])]
-        cell = self.operation.clone()
-        for column, size in zip(self.operands[:, order].T, self.sizes, strict=True):
-            cell = cell * size + column
-        return row_of_cell[cell]
+        row_of_cell = torch.full((math.prod(self.grid_shape),), -1)
+        row_of_cell[self._cells(self.operands)] = torch.arange(len(self.inputs))
+        return row_of_cell[self._cells(self._swaps)]
 
-    @property
+    @cached_property
     def is_commutative(self) -> bool:
-        """Whether every row's swap is in the table and has the same answer."""
+        """Whether every row's swap (its first two operands exchanged) is in the table and has the same answer."""
         swapped = self.swapped
         return bool((swapped >= 0).all() and (self.answer_labels[swapped] == self.answer_labels).all())
 
@@ -150,8 +178,7 @@ class Task:
         if self.is_train is None:
             raise TaskError("the task has no split yet; use task.split(frac=0.3, seed=0) or a run's task")
         swapped = self.swapped
-        swap_trained = (swapped >= 0) & self.is_train[swapped.clamp(min=0)]
-        return ~self.is_train & ~swap_trained
+        return ~self.is_train & ~((swapped >= 0) & self.is_train[swapped.clamp(min=0)])
 
     # -- train and test
 
@@ -163,65 +190,48 @@ class Task:
         mislabelled: int = 0,
         train_indices: Any = None,
     ) -> "Task":
-        """A copy with `is_train` set: a mask, the rows keep their order.
+        """A copy with `is_train` set: a mask of int(frac * rows) rows, which keep their order.
 
         `split` is `randperm` (torch), `nanda` (Python's `random.shuffle` of all rows, as in Nanda et al.
-        2023: reproduces his masks), `swap_aware` (both orders of a pair on one side), or `indices` with
-        `train_indices`. Raises `TaskError` where train or test would be wrong or empty of rows.
+        2023: reproduces his masks), `swap_aware` (a row and its swap on one side, whatever the answers;
+        one row short where only pairs are left), or `indices`, the row numbers in `train_indices`.
+        In a mixture the operands are split, and all operations share it (Furuta et al. 2024).
+        `mislabelled` training rows get another answer in `train_labels`; `inputs` and `labels` stay right.
+        frac=1 leaves no test rows. Raises `BadRequest` where nothing would be trained on, or a value makes no sense.
         """
-        SplitConfig(frac=frac, split=split if train_indices is None else "indices", mislabelled=mislabelled)  # type: ignore[arg-type]
-        n = len(self.inputs)
-        mask = torch.zeros(n, dtype=torch.bool)
-        count = int(frac * n)
-        if train_indices is not None or split == "indices":
-            mask[self._checked_indices(train_indices)] = True
-        elif split == "randperm":
-            mask[torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:count]] = True
-        elif split == "nanda":
-            rows = list(range(n))
-            random.Random(seed).shuffle(rows)
-            mask[rows[:count]] = True
+        method: Any = "indices" if train_indices is not None else split
+        if method not in get_args(SplitMethod):
+            raise TaskError(f"split={split!r} is unknown; choose one of {listed(get_args(SplitMethod))}")
+        SplitConfig(frac=frac, split=method, split_seed=seed, mislabelled=mislabelled)
+        generator = torch.Generator().manual_seed(seed)
+        if method == "indices":
+            mask = torch.zeros(len(self.inputs), dtype=torch.bool)
+            mask[checked_rows(train_indices, len(mask))] = True
         else:
-            # Whole swap-pairs in random order until `count` rows are reached.
-            leader = torch.minimum(torch.arange(n), torch.where(self.swapped < 0, n, self.swapped))
-            order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-            groups = torch.full((n,), n).scatter_reduce(0, leader, order, "amin")[leader]
-            mask[torch.argsort(groups * n + torch.arange(n))[:count]] = True
-            mask = mask & mask[torch.where(self.swapped < 0, torch.arange(n), self.swapped)]
+            units = self._units(swap_aware=method == "swap_aware")
+            order = draw_order(int(units.max()) + 1, method, seed, generator)
+            mask = take_units(units, order, int(frac * len(units)))
         if not mask.any():
-            raise TaskError(f"frac={frac} of {n} rows trains on none; raise frac to at least {1 / n:.2g}")
-        return self.with_split(mask, self._mislabel(mask, mislabelled, seed))
+            raise TaskError(f"frac={frac} of {len(mask)} rows leaves nothing to train on; raise it, as in frac=0.3")
+        return self.with_split(mask, mislabel(self.labels, mask.nonzero().flatten(), mislabelled, generator))
 
-    def _checked_indices(self, train_indices: Any) -> Int[Tensor, "train"]:
-        if train_indices is None:
-            raise TaskError("split='indices' needs train_indices, the numbers of the rows to train on")
-        rows = torch.as_tensor(np.asarray(train_indices), dtype=torch.int64).flatten()
-        n = len(self.inputs)
-        if len(rows) == 0 or rows.min() < 0 or rows.max() >= n or len(rows.unique()) != len(rows):
-            raise TaskError(f"train_indices must be distinct row numbers between 0 and {n - 1}, at least one of them")
-        return rows
-
-    def _mislabel(self, mask: Bool[Tensor, "ab"], count: int, seed: int) -> Int[Tensor, "ab *t"]:
-        labels = self.labels.clone()
-        train = mask.nonzero().flatten()
-        if count > len(train):
-            raise TaskError(f"mislabelled={count} is more than the {len(train)} training rows")
-        if count:
-            generator = torch.Generator().manual_seed(seed)
-            rows = train[torch.randperm(len(train), generator=generator)[:count]]
-            answers = self.answer_labels.unique()
-            if len(answers) < 2:
-                raise TaskError("mislabelled rows need a task with at least two different answers")
-            rank = torch.searchsorted(answers, self.answer_labels[rows])
-            shift = torch.randint(1, len(answers), (count,), generator=generator)
-            wrong = answers[(rank + shift) % len(answers)]
-            labels[rows] = wrong if labels.ndim == 1 else torch.cat([wrong[:, None], labels[rows, 1:]], 1)
-        return labels
+    def _units(self, swap_aware: bool) -> Int[Tensor, "ab"]:
+        """[ab]: rows with equal numbers go to one side: the same operands, for `swap_aware` in either order."""
+        cells = self._cells(self.operands) % math.prod(self.sizes)
+        if swap_aware:
+            if self._swaps is None:
+                raise TaskError("split='swap_aware' needs two operands over the same numbers; use split='randperm'")
+            cells = torch.minimum(cells, self._cells(self._swaps) % math.prod(self.sizes))
+        return cells.unique(return_inverse=True)[1]
 
     def with_split(self, is_train: Bool[Tensor, "ab"], train_labels: Int[Tensor, "ab *t"] | None = None) -> "Task":
         """A copy with this mask (and, for mislabelled rows, the labels trained on)."""
         if is_train.shape != self.inputs.shape[:1]:
-            raise TaskError(f"the mask has {len(is_train)} rows and the table {len(self.inputs)}")
+            raise TaskError(
+                f"the mask has {len(is_train)} rows and the table {len(self.inputs)}; give one for each row"
+            )
+        if train_labels is not None and train_labels.shape != self.labels.shape:
+            raise TaskError(f"train_labels have shape {[*train_labels.shape]}; the labels have {[*self.labels.shape]}")
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__)
         copy.is_train = is_train
@@ -231,7 +241,7 @@ class Task:
     # -- identity
 
     def config(self) -> TaskConfig:
-        """What rebuilds the task: `build(task.config())`."""
+        """What rebuilds the task, but for its split: `build(task.config())`."""
         return TaskConfig(self.expression, dict(self.parameters))
 
     def __repr__(self) -> str:
@@ -249,21 +259,38 @@ class Task:
             "commutative": self.is_commutative,
             **self.parameters,
         }
-        cells = "".join(f"<tr><th style='text-align:left'>{k}</th><td>{v}</td></tr>" for k, v in rows.items())
-        return f"<b>Task <code>{self.expression}</code></b><table>{cells}</table>"
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{k}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items()
+        )
+        return f"<b>Task <code>{html.escape(self.expression)}</code></b><table>{cells}</table>"
 
 
 def build(config: TaskConfig, defaults: dict[str, Any] | None = None) -> Task:
-    """The task a config describes; `defaults` fill in parameters that its class knows and the config leaves out.
+    """The task a config describes; `defaults` (a preset's) fill in what the config leaves out and the class knows.
 
-    Raises `TaskError` for an expression or a parameter that does not work.
+    `given` of the task are the config's parameters only. Raises `TaskError` for an expression or a parameter
+    that does not work.
     """
-    cls = Task.registry.get(config.expression, Task.fallback)
-    known = [name for name in inspect.signature(cls.__init__).parameters if name not in ("self", "expression")]
-    unknown = [name for name in config.parameters if name not in known]
-    if unknown:
-        raise TaskError(
-            f"{config.expression!r} has no parameter {unknown[0]!r}.{did_you_mean(unknown[0], known)} It has: {listed(known)}"
-        )
-    filled = {name: value for name, value in (defaults or {}).items() if name in known}
-    return Task(config.expression, **{**filled, **config.parameters})
+    expression = spelled(config.expression)
+    task = Task(expression, **{**class_of(expression).defaults(expression, defaults), **config.parameters})
+    task.given = {name: task.given[name] for name in config.parameters if name in task.given}
+    return task
+
+
+def spelled(expression: str | list[str] | tuple[str, ...]) -> str:
+    """One line of single spaces; the formulas of a list are joined by `;`."""
+    return " ".join((expression if isinstance(expression, str) else "; ".join(expression)).split())
+
+
+def class_of(expression: str) -> type[Task]:
+    """The class that claims the name, or that of the formulas."""
+    return Task.registry.get(expression, Task.fallback)
+
+
+def _parameters(cls: type[Task]) -> dict[str, inspect.Parameter]:
+    return {name: found for name, found in inspect.signature(cls.tabulate).parameters.items() if name != "self"}
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's scalars as Python's: parameters are JSON values."""
+    return value.item() if isinstance(value, np.generic) else value

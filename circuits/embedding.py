@@ -1,0 +1,180 @@
+"""What an embedding looks like: its principal components, and the circles that pairs of them hold."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from grokinterp import fourier
+from grokinterp.refusals import BadRequest
+
+
+class EmbeddingError(BadRequest):
+    """An embedding that cannot be read this way; its one line names the remedy."""
+
+
+@dataclass(frozen=True)
+class PCA:
+    """Principal components of an embedding over its tokens, the largest variance first.
+
+    Attributes:
+        scores: [token component], the centred embedding in the components (units of the weights).
+        directions: [component d], orthonormal.
+        variance_share: [component], each one's share of the total variance.
+    """
+
+    scores: Float[Tensor, "token component"]
+    directions: Float[Tensor, "component d"]
+    variance_share: Float[Tensor, "component"]
+
+    def project(self, W_E: Float[Tensor, "*batch token d"]) -> Float[Tensor, "*batch token component"]:
+        """Another embedding's scores in these components, centred on its own mean over tokens."""
+        centred = W_E - W_E.mean(dim=-2, keepdim=True)
+        return centred @ self.directions.to(W_E).T
+
+
+def pca(W_E: Float[Tensor, "token d"], components: int = 20) -> PCA:
+    """Centred PCA over tokens, by a float64 SVD; fewer components where the embedding has fewer.
+
+    Signs are arbitrary in a PCA; here each direction's largest entry is positive, so that the picture of an
+    embedding is always the same one. Raises `EmbeddingError` for fewer than two tokens or one component.
+    """
+    if len(W_E) < 2 or components < 1:
+        raise EmbeddingError(f"a PCA of {len(W_E)} tokens and {components} components; give at least 2 tokens and 1")
+    centred = W_E.detach().to(torch.float64)
+    centred = centred - centred.mean(dim=0)
+    left, singular, right = torch.linalg.svd(centred, full_matrices=False)
+    largest = right.gather(1, right.abs().argmax(dim=1, keepdim=True))
+    sign = torch.where(largest < 0, -1.0, 1.0).to(torch.float64)
+    total = singular.square().sum().clamp(min=torch.finfo(torch.float64).tiny)
+    scores = left * singular * sign.T
+    return PCA(scores[:, :components], (right * sign)[:components], (singular.square() / total)[:components])
+
+
+def circularity(W_E: Float[Tensor, "vocab d"], first_k: int = 4, p: int | None = None) -> float:
+    """Mean over the first principal components of the share of their power that lies in one frequency, 0 to 1.
+
+    Zhong et al. 2023, their training code: PCA over the whole vocabulary given; each component is divided by
+    its norm over the whole vocabulary, and its first `p` entries (default: all) are read as a function on Z/p.
+    So for two vocabularies side by side (second operand offset by p) the other half counts as power that is
+    in no frequency, as in their table, and about 0.5 is the ceiling. For even p, where they define nothing, the
+    Nyquist frequency counts with its own power. Raises `EmbeddingError` for more components than there are.
+    """
+    scores = pca(W_E, first_k).scores
+    if scores.shape[1] < first_k:
+        raise EmbeddingError(f"first_k={first_k} components of an embedding with {scores.shape[1]}; lower first_k")
+    share = _shares(scores, p)
+    return float(share.amax(dim=1).mean())
+
+
+def _shares(scores: Float[Tensor, "token component"], p: int | None) -> Float[Tensor, "component k"]:
+    total = scores.square().sum(dim=0).clamp(min=torch.finfo(scores.dtype).tiny)
+    return fourier.power(scores.T[:, :, None], p) / total[:, None]
+
+
+@dataclass(frozen=True)
+class Circle:
+    """What a pair of principal components holds.
+
+    Attributes:
+        components: the pair, counted from 0.
+        frequency: k, the frequency with most of the pair's power.
+        step: tokens this far apart are neighbours on the circle (see `step_between_neighbours`).
+        share: the share of power at that frequency, 0 to 1, mean of both components; near 1 is a clean circle.
+    """
+
+    components: tuple[int, int]
+    frequency: int
+    step: int
+    share: float
+
+
+def circles(scores: Float[Tensor, "token component"], pairs: list[tuple[int, int]] | None = None) -> list[Circle]:
+    """The frequency that each pair of components holds; by default (0, 1), (2, 3), ..., an odd last one left out.
+
+    `scores` are of the p tokens in the group's order: as they stand for a + b, in the order of
+    `fourier.powers(p)` for a * b (then p - 1 tokens, and `step` is a step in the exponent).
+    """
+    p = len(scores)
+    share = _shares(scores, None)
+    found = []
+    for pair in pairs if pairs is not None else [(i, i + 1) for i in range(0, scores.shape[1] - 1, 2)]:
+        both = share[list(pair)].mean(dim=0)
+        k = int(both.argmax()) + 1
+        found.append(Circle(pair, k, step_between_neighbours(k, p), float(both[k - 1])))
+    return found
+
+
+def pair_by_frequency(scores: Float[Tensor, "token component"]) -> list[tuple[int, int]]:
+    """Pairs of components that share a frequency, the largest variance first; an odd last one is left out.
+
+    A circle's two components need not follow one another: where two circles have similar variance they
+    interleave, and the pair (0, 1) shows neither. Each component takes, of those left, the one with the largest
+    share of power at its own main frequency.
+    """
+    share = _shares(scores, None)
+    left = list(range(scores.shape[1]))
+    pairs = []
+    while len(left) > 1:
+        first = left.pop(0)
+        partner = left[int(share[left, int(share[first].argmax())].argmax())]
+        left.remove(partner)
+        pairs.append((first, partner))
+    return pairs
+
+
+def step_between_neighbours(frequency: int, p: int) -> int:
+    """The inverse of the frequency mod p, the smaller of it and its negative: how far apart neighbours are.
+
+    Token t stands at the angle 2 pi k t / p, so t and t + step are one place of p apart where k * step = +-1 mod p
+    (scienceetonnante's annotation of each circle). Where g = gcd(k, p) > 1 only p / g places are taken, by g tokens
+    each, and the step is the one between neighbouring places. Raises `EmbeddingError` for k outside 1 .. p-1.
+    """
+    if not 1 <= frequency < p:
+        raise EmbeddingError(f"frequency {frequency} is not between 1 and {p - 1}; p={p} has no such circle")
+    shared = math.gcd(frequency, p)
+    places = p // shared
+    step = pow(frequency // shared, -1, places)
+    # With two places (Nyquist) the step is 1 either way round.
+    return min(step, places - step) or 1
+
+
+def around(frequency: int, p: int) -> Int[Tensor, "token"]:
+    """The tokens 0 .. p-1 in the order in which they stand around the circle of this frequency, from token 0."""
+    place = (frequency * torch.arange(p)) % p
+    return torch.argsort(place, stable=True)
+
+
+@dataclass(frozen=True)
+class TokenOrder:
+    """The order of tokens in which an embedding is read as a function on a cyclic group.
+
+    Attributes:
+        group: `additive` (Z/p) or `multiplicative` ((Z/p)*, discrete-log order, token 0 left out).
+        tokens: the tokens in that order.
+        gini: of the Fourier norms in each order that p allows (`fourier.gini`).
+    """
+
+    group: Literal["additive", "multiplicative"]
+    tokens: Int[Tensor, "place"]
+    gini: dict[str, float]
+
+
+def sparser_order(W_E: Float[Tensor, "token d"], margin: float = 0.1) -> TokenOrder:
+    """The order in which the spectrum of an embedding of 0 .. p-1 is the sparser one.
+
+    A model that multiplies has a flat spectrum over Z/p (a character is spread over all frequencies by its Gauss
+    sum) and a sparse one over the characters (arXiv 2606.17399). Additive, unless p is an odd prime and the
+    multiplicative Gini index is larger by more than `margin`: two noisy spectra differ by about 0.01.
+    """
+    p = len(W_E)
+    gini = {"additive": float(fourier.gini(fourier.norms(W_E)))}
+    if p > 2 and fourier.is_prime(p):
+        powers = fourier.powers(p)
+        gini["multiplicative"] = float(fourier.gini(fourier.norms(W_E[powers])))
+        if gini["multiplicative"] > gini["additive"] + margin:
+            return TokenOrder("multiplicative", powers, gini)
+    return TokenOrder("additive", torch.arange(p), gini)

@@ -1,0 +1,64 @@
+"""Arguments: a dataclass filled from the command line by tyro, its refusals brought down to one line."""
+
+import contextlib
+import io
+import re
+import sys
+from typing import TypeVar
+
+import tyro
+
+from grokinterp.refusals import BadRequest
+
+T = TypeVar("T")
+
+
+def parse(kind: type[T], argv: list[str], command: str) -> T:
+    """`kind` filled from `argv`. Prints help and exits on `--help`; raises `BadRequest` on anything that does not fit."""
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            return tyro.cli(
+                kind,
+                prog=f"grokinterp {command}",
+                args=argv,
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+            )
+    except SystemExit as stopped:
+        if stopped.code in (0, None):
+            raise
+        raise BadRequest(_one_line(errors.getvalue(), command)) from None
+
+
+def _one_line(boxed: str, command: str) -> str:
+    # tyro draws a box: a message, then sections set apart by rules, of which the second may hold suggestions.
+    text = re.sub(r"\x1b\[[0-9;]*m", "", boxed)
+    lines = [line.strip(" │") for line in text.splitlines() if not re.match(r"^[╭╰]", line.strip())]
+    message, *sections = " ".join(lines).split("──", 1)
+    suggestion = re.search(r"Perhaps you meant:\s+(--[\w-]+)", sections[0] if sections else "")
+    words = " ".join(message.split()) or text.strip() or "these options do not fit"
+    hint = f" Did you mean {suggestion[1]}?" if suggestion else ""
+    return f"{command}: {words}.{hint} `grokinterp {command} --help` lists the options."
+
+
+def split_at_dashes(argv: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before `--`, and what after it: there a formula may begin with `-`."""
+    if "--" not in argv:
+        return argv, []
+    at = argv.index("--")
+    return argv[:at], argv[at + 1 :]
+
+
+def option(argv: list[str], name: str) -> str | None:
+    """The value of `--name VALUE` or `--name=VALUE` in `argv`, before it is parsed."""
+    for i, word in enumerate(argv):
+        if word == f"--{name}" and i + 1 < len(argv):
+            return argv[i + 1]
+        if word.startswith(f"--{name}="):
+            return word.split("=", 1)[1]
+    return None
+
+
+def say(text: str) -> None:
+    """Print a result for the user, at once."""
+    print(text, flush=True, file=sys.stdout)

@@ -1,0 +1,21 @@
+"""`grokinterp tasks`."""
+
+from dataclasses import dataclass
+
+from grokinterp.cli.arguments import parse, say
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """List the tasks that have a name, and what a formula may say."""
+
+
+def run(argv: list[str]) -> None:
+    """Print one line a task."""
+    parse(Tasks, argv, "tasks")
+    from grokinterp import tasks
+
+    named = tasks.names()
+    width = max(len(name) for name, _ in named)
+    say("A formula needs no name: operands a, b (and c), whole numbers, + - * / ^, parentheses, X if COND else Y, mod p.")
+    say("\n".join(f"{name:<{width}}  {summary}" for name, summary in named))

@@ -1,0 +1,90 @@
+"""`grokinterp train EXPR`: every field of the preset's configuration is an option."""
+
+import dataclasses
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from grokinterp.cli.arguments import option, parse, say, split_at_dashes
+from grokinterp.config import SECTIONS, RunConfig
+from grokinterp.presets import PRESETS, preset
+from grokinterp.refusals import BadRequest
+
+
+def arguments(base: RunConfig) -> type:
+    """The options of `train` as a dataclass, with the preset's values as defaults."""
+    summary = {
+        "expression": Annotated[str, tyro.conf.Positional, tyro.conf.arg(name="EXPR", help="a formula, or a task's name")],
+        "preset": Annotated[Literal[*PRESETS], tyro.conf.arg(help="whose recipe the defaults are")],  # type: ignore[valid-type]
+        "p": Annotated[int | None, tyro.conf.arg(help=f"modulus; {base.task.parameters.get('p')} where left out")],
+        "layout": Annotated[str | None, tyro.conf.arg(help="tokens of a row, as in 'a b =' or 'a op b'")],
+        "set": Annotated[tuple[str, ...], tyro.conf.arg(help="further parameters of the task, as in table_seed=1")],
+        "seed": Annotated[int, tyro.conf.arg(help="of the weights, and of the split unless --split-seed is given")],
+        "out": Annotated[Path | None, tyro.conf.arg(help="directory of the run; runs/<name> where left out")],
+        "resume": Annotated[bool, tyro.conf.arg(help="continue the run in --out, if there is one")],
+        "overwrite": Annotated[bool, tyro.conf.arg(help="replace the run in --out, if there is one")],
+        "device": Annotated[Literal["auto", "cpu", "cuda"], tyro.conf.arg(help="where to compute")],
+        "threads": Annotated[int | None, tyro.conf.arg(help="processor cores to use; all where left out")],
+    }
+    defaults: dict[str, Any] = {
+        "expression": base.task.expression,
+        "preset": base.preset,
+        "p": None,
+        "layout": None,
+        "set": (),
+        "seed": base.seed,
+        "out": None,
+        "resume": False,
+        "overwrite": False,
+        "device": "auto",
+        "threads": None,
+    }
+    fields = [(name, hint, field(default=defaults[name])) for name, hint in summary.items()]
+    fields += [(name, type(getattr(base, name)), field(default=getattr(base, name))) for name in SECTIONS]
+    return dataclasses.make_dataclass("train", fields, namespace={"__doc__": _DESCRIPTION})
+
+
+_DESCRIPTION = """Train a model on a task and keep checkpoints of it.
+
+A formula is of the operands a, b (and c), mod p: "a + b", "a^2 + a*b", "a / b if b % 2 else a - b". One that begins
+with - goes after --. Several, divided by ;, are learnt together."""
+
+
+def run(argv: list[str]) -> None:
+    """Train, with a progress bar, and say where the run is."""
+    before, after = split_at_dashes(argv)
+    if len(after) > 1:
+        raise BadRequest(f"train: one formula goes after --, in quotes, not {len(after)} words")
+    base = preset(option(before, "preset") or "nanda")
+    given: Any = parse(arguments(base), [*before, *(["EXPR"] if after else [])], "train")
+    options = {section: getattr(given, section) for section in SECTIONS}
+    parameters = {"p": given.p, "layout": given.layout, **dict(map(_parameter, given.set))}
+
+    from grokinterp.training import train
+
+    finished = train(
+        after[0] if after else given.expression,
+        preset=given.preset,
+        seed=given.seed,
+        out=given.out,
+        resume=given.resume,
+        overwrite=given.overwrite,
+        device=given.device,
+        threads=given.threads,
+        **{name: value for name, value in parameters.items() if value is not None},
+        **options,
+    )
+    last = finished.metrics.iloc[-1]
+    say(
+        f"{finished.path}: {len(finished)} checkpoints to step {finished.steps[-1]}, train loss {last.train_loss:.3g}, "
+        f"test loss {last.test_loss:.3g}, test accuracy {last.test_accuracy:.2%}"
+    )
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise BadRequest(f"train: --set takes NAME=VALUE, as in table_seed=1, not {text!r}")
+    return name.strip(), int(value) if value.lstrip("-").isdigit() else value

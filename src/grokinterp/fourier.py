@@ -1,0 +1,212 @@
+"""Fourier bases of Z/p and of its multiplicative group, and what they say of a tensor. Pure maths.
+
+Rows are ordered `const, cos 1, sin 1, cos 2, sin 2, ...` as in Nanda et al. 2023 and have unit L2 norm.
+TransformerLens' grokking demo puts the sine first (`Constant, Sin 1, Cos 1, ...`): an index taken from one
+order and used in the other swaps sine and cosine without an error. Use `basis_names` to find a row.
+
+Frequencies are k = 1 .. floor(p/2), in turns per p tokens; w_k = 2 pi k / p radians per token.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from grokinterp.refusals import BadRequest
+
+
+class FourierError(BadRequest):
+    """A transform that does not exist for this p or this tensor; its one line names the remedy."""
+
+
+# -- the additive group Z/p
+
+
+def frequencies(p: int) -> Int[Tensor, "k"]:
+    """The frequencies 1 .. floor(p/2), the coordinate of every axis called `k`."""
+    return torch.arange(1, p // 2 + 1)
+
+
+def basis_names(p: int) -> list[str]:
+    """`const, cos 1, sin 1, ...`, one name a row of `basis(p)`; for even p the last is `cos p/2` (Nyquist) alone."""
+    return [
+        "const",
+        *(f"{wave} {k}" for k in range(1, p // 2 + 1) for wave in ("cos", "sin") if wave == "cos" or 2 * k < p),
+    ]
+
+
+def basis_frequencies(p: int) -> Int[Tensor, "basis"]:
+    """The frequency of every row of `basis(p)`: 0, 1, 1, 2, 2, ..."""
+    return (torch.arange(p) + 1) // 2
+
+
+def basis(p: int) -> Float[Tensor, "basis token"]:
+    """The orthonormal real Fourier basis of functions on Z/p, float64 [p, p].
+
+    Odd p: the constant and (p-1)/2 pairs of cosine and sine (Nanda et al. 2023, appendix; his code's
+    order). Even p adds the Nyquist row (-1)^x / sqrt(p), whose sine is zero everywhere and left out.
+    Raises `FourierError` for p < 1.
+    """
+    if p < 1:
+        raise FourierError(f"p={p} has no Fourier basis; give a modulus of at least 1, as in p=113")
+    row = torch.arange(p)
+    k = basis_frequencies(p)
+    # The integer product is reduced mod p first, so that large k * x lose no digits in the cosine.
+    angle = (2 * math.pi / p) * ((k[:, None] * row[None, :]) % p).to(torch.float64)
+    is_cosine = ((row % 2 == 1) | (row == 0))[:, None]
+    waves = torch.where(is_cosine, angle.cos(), angle.sin())
+    return waves / waves.norm(dim=1, keepdim=True)
+
+
+def transform(
+    x: Float[Tensor, "..."], dims: int | tuple[int, ...] = 0, rows: Float[Tensor, "basis token"] | None = None
+) -> Float[Tensor, "..."]:
+    """The coefficients of `x` in the Fourier basis: each token axis in `dims` becomes a basis axis in its place.
+
+    `transform(W_E)` for [token d]; `transform(grid, (0, 1))` is the 2-D transform of an (a b ...) grid, whose
+    entry (i, j) is the coefficient of the outer product of rows i and j. `rows` is another orthonormal basis
+    (`characters(p)`). Computed in the precision of `x`; the inverse is `transform(y, dims, rows=basis(p).T)`.
+    Raises `FourierError` where `rows` does not fit an axis.
+    """
+    for dim in (dims,) if isinstance(dims, int) else dims:
+        here = basis(x.shape[dim]) if rows is None else rows
+        if here.shape[1] != x.shape[dim]:
+            raise FourierError(
+                f"axis {dim} has {x.shape[dim]} entries and the basis {here.shape[1]}; cut it to the tokens"
+            )
+        x = torch.tensordot(x, here.to(x), dims=([dim], [1])).movedim(-1, dim)
+    return x
+
+
+# -- spectra of an embedding
+
+
+def norms(
+    W_E: Float[Tensor, "*batch token d"], p: int | None = None, rows: Float[Tensor, "basis token"] | None = None
+) -> Float[Tensor, "*batch basis"]:
+    """L2 norm over `d` of every Fourier row of an embedding (units of the weights).
+
+    Only the first `p` tokens are used (default: all), so that `=` or an operator can be dropped. `rows` is
+    another orthonormal basis. Raises `FourierError` where there are fewer than `p` tokens.
+    """
+    return transform(_tokens(W_E, p), -2, rows).norm(dim=-1)
+
+
+def power(W_E: Float[Tensor, "*batch token d"], p: int | None = None) -> Float[Tensor, "*batch k"]:
+    """Squared norm of the cosine and sine rows together, for k = 1 .. floor(p/2); the constant is left out.
+
+    The sum over k is the squared Frobenius norm of the embedding less its mean over tokens (Parseval). Its
+    square root is what Nanda et al.'s spectra call the norm of a frequency. `p` as in `norms`.
+    """
+    squared = norms(W_E, p).square()
+    return fold(squared)[..., 1:]
+
+
+def fold(x: Float[Tensor, "*batch basis"]) -> Float[Tensor, "*batch frequency"]:
+    """Sum the cosine and sine entries of each frequency: [..., p] -> [..., floor(p/2) + 1], the constant first."""
+    p = x.shape[-1]
+    zero = torch.zeros(*x.shape[:-1], p // 2 + 1, dtype=x.dtype, device=x.device)
+    return zero.index_add(-1, basis_frequencies(p).to(x.device), x)
+
+
+def gini(values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+    """Gini index of the magnitudes: 0 for equal values, 1 - 1/n for a single one; NaN where all are zero.
+
+    Hurley and Rickard 2009: 1 - 2 sum_j (v_j / sum v) (n - j + 1/2) / n, v ascending. Nanda et al. 2023 take it
+    over the norms of the Fourier rows (`gini(norms(W_E, p))`, constant included).
+    """
+    ascending = values.abs().sort(dim=-1).values
+    n = values.shape[-1]
+    weight = (n - torch.arange(1, n + 1, device=values.device) + 0.5).to(values.dtype) / n
+    return 1 - 2 * (ascending * weight).sum(-1) / ascending.sum(-1)
+
+
+def _tokens(W_E: Float[Tensor, "*batch token d"], p: int | None) -> Float[Tensor, "*batch p d"]:
+    if p is not None and p > W_E.shape[-2]:
+        raise FourierError(f"the embedding has {W_E.shape[-2]} tokens, fewer than p={p}; its shape must be [token d]")
+    return W_E if p is None else W_E[..., :p, :]
+
+
+# -- waves on the table of all pairs
+
+
+def sum_waves(p: int, frequencies: list[int]) -> Float[Tensor, "wave ab"]:
+    """Unit directions cos(w_k(a+b)), sin(w_k(a+b)) on the table of all pairs, for each k in turn.
+
+    Rows are flattened a-major (index a * p + b), the order of a complete table, and orthonormal (Nanda et al.
+    2023: (cos cos - sin sin) / sqrt 2 and (sin cos + cos sin) / sqrt 2 of basis rows). At the Nyquist frequency
+    the sine is zero and left out. Raises `FourierError` for repeated frequencies or ones outside 1 .. p/2.
+    """
+    return _plane_waves(p, frequencies, 1)
+
+
+def difference_waves(p: int, frequencies: list[int]) -> Float[Tensor, "wave ab"]:
+    """Unit directions cos(w_k(a-b)), sin(w_k(a-b)); otherwise as `sum_waves`."""
+    return _plane_waves(p, frequencies, -1)
+
+
+def _plane_waves(p: int, frequencies: list[int], sign: int) -> Float[Tensor, "wave ab"]:
+    wrong = [k for k in frequencies if not 1 <= k <= p // 2]
+    if wrong or len(set(frequencies)) != len(frequencies):
+        raise FourierError(f"frequencies {list(frequencies)} must be distinct and between 1 and {p // 2} for p={p}")
+    a, b = torch.arange(p)[:, None], torch.arange(p)[None, :]
+    # A wave of a+b takes each of its p values p times, so a unit row of length p has norm sqrt(p) on the plane.
+    rows = basis(p)[:, (a + sign * b) % p].reshape(p, p * p) / math.sqrt(p)
+    chosen = [row for k in frequencies for row in (2 * k - 1, 2 * k) if row < p]
+    return rows[chosen]
+
+
+def project(x: Float[Tensor, "ab *rest"], onto: Float[Tensor, "wave ab"]) -> Float[Tensor, "ab *rest"]:
+    """The part of `x` in the span of orthonormal rows `onto`: sum over rows v of v (v . x)."""
+    onto = onto.to(x)
+    return torch.tensordot(onto, torch.tensordot(onto, x, dims=([1], [0])), dims=([0], [0]))
+
+
+# -- the multiplicative group of a prime
+
+
+def is_prime(p: int) -> bool:
+    """Whether p is a prime number."""
+    return p >= 2 and all(p % q for q in range(2, math.isqrt(p) + 1))
+
+
+def primitive_root(p: int) -> int:
+    """The smallest g whose powers are all of 1 .. p-1 mod p. Raises `FourierError` unless p is prime."""
+    if not is_prime(p):
+        raise FourierError(f"p={p} is not prime, so the residues 1 .. {p - 1} are not a cyclic group; choose a prime p")
+    factors = [q for q in range(2, p) if (p - 1) % q == 0 and is_prime(q)]
+    return next(g for g in range(1, p) if all(pow(g, (p - 1) // q, p) != 1 for q in factors))
+
+
+def powers(p: int) -> Int[Tensor, "exponent"]:
+    """g^0, g^1, ..., g^(p-2) mod p for the smallest primitive root g: the tokens 1 .. p-1 in discrete-log order."""
+    g = primitive_root(p)
+    return torch.tensor([pow(g, e, p) for e in range(p - 1)])
+
+
+def discrete_logs(p: int) -> Int[Tensor, "token"]:
+    """[p]: the exponent e with g^e = token mod p, to the smallest primitive root; -1 at token 0, which has none."""
+    logs = torch.full((p,), -1)
+    logs[powers(p)] = torch.arange(p - 1)
+    return logs
+
+
+def characters(p: int) -> Float[Tensor, "basis token"]:
+    """The orthonormal basis in which multiplication mod a prime p is sparse, float64 [p, p].
+
+    Row 0 is token 0 alone, which no character sees. Rows 1 .. p-1 are the real and imaginary parts of the
+    characters of (Z/p)*: the Fourier basis of Z/(p-1) read in discrete-log order, `const, cos 1, sin 1, ...`, ending
+    in the Nyquist row, the Legendre symbol. A row `cos k` or `sin k` is even under token -> -token for even k
+    and odd for odd k. Columns are in token order. See "The Discrete-Log Clock" (arXiv 2606.17399).
+    """
+    tokens = powers(p)
+    rows = torch.zeros(p, p, dtype=torch.float64)
+    rows[1:, tokens] = basis(p - 1)
+    rows[0, 0] = 1
+    return rows
+
+
+def character_names(p: int) -> list[str]:
+    """`zero, const, cos 1, sin 1, ...`, one name a row of `characters(p)`."""
+    return ["zero", *basis_names(p - 1)]

@@ -1,0 +1,169 @@
+"""The exact evaluation of a one-layer transformer at its last position, batched over seeds or checkpoints.
+
+Without LayerNorm, keys and values are functions of (token, position) alone: they are computed once for every
+distinct pair (227 of them for `a b =` at p = 113, not 3 n) and gathered, and W_O, the MLP and the unembedding run
+at the last position only. This is the hooked model's function, to float rounding, in value and gradient.
+
+Parameters carry the classic names and shapes, all with the same leading batch dimensions, if any.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from grokinterp.architecture import ModelConfig, TransformerConfig
+from grokinterp.refusals import BadRequest
+
+ACTIVATIONS = {"relu": torch.relu, "gelu": F.gelu, "tanh": torch.tanh}
+
+
+def why_not(config: ModelConfig, positions: tuple[int, ...] = (-1,)) -> str | None:
+    """Why the fast path does not take a model whose answer is read at `positions`, or None where it does."""
+    if not isinstance(config, TransformerConfig):
+        return f"it is not a transformer but a {config.kind}"
+    if config.n_layers != 1:
+        return f"it has {config.n_layers} layers"
+    if config.normalization != "none":
+        return "it has LayerNorm"
+    if positions != (-1,):
+        return "its answer is not read at the last position only"
+    return None
+
+
+class Rows(NamedTuple):
+    """A batch of token rows, as indices into its distinct (token, position) pairs.
+
+    `tokens` and `positions` [pair] list the pairs, those of the last position last; `source` [n, position] is the
+    pair at each position of a row; `last` [n] which of the `n_last` pairs of the last position a row ends in.
+    """
+
+    tokens: Int[Tensor, "pair"]
+    positions: Int[Tensor, "pair"]
+    source: Int[Tensor, "n position"]
+    last: Int[Tensor, "n"]
+    n_last: int
+
+    @classmethod
+    def of(cls, inputs: Int[Tensor, "n position"]) -> "Rows":
+        """Factor token rows [n, position]."""
+        tokens, positions, source, offset = [], [], [], 0
+        for position, column in enumerate(inputs.T):
+            distinct, index = column.unique(return_inverse=True)
+            tokens.append(distinct)
+            positions.append(torch.full_like(distinct, position))
+            source.append(index + offset)
+            offset += len(distinct)
+        return cls(torch.cat(tokens), torch.cat(positions), torch.stack(source, 1), index, len(distinct))
+
+    def __getitem__(self, rows: Int[Tensor, "m"]) -> "Rows":  # type: ignore[override]
+        """Some of the rows, over the same pairs."""
+        return self._replace(source=self.source[rows], last=self.last[rows])
+
+    def by_position(self) -> list[Int[Tensor, "_"]]:
+        """The source pairs, position by position; a single one where all rows end in the same token."""
+        columns = list(self.source.unbind(1))
+        return [*columns[:-1], columns[-1][:1]] if self.n_last == 1 else columns
+
+
+class Activations(NamedTuple):
+    """What the hooked model computes at the last position, under its hooks' names."""
+
+    pattern: Float[Tensor, "*batch n source head"]
+    z: Float[Tensor, "*batch n head_and_d_head"]
+    resid_mid: Float[Tensor, "*batch n d"]
+    pre: Float[Tensor, "*batch n mlp"] | None
+    post: Float[Tensor, "*batch n mlp"] | None
+    resid_post: Float[Tensor, "*batch n d"]
+    logits: Float[Tensor, "*batch n answer"]
+
+
+def sinusoids(n_ctx: int, d_model: int) -> Float[Tensor, "position d"]:
+    """Fixed position embedding of Vaswani et al. 2017, section 3.5: sines in even columns, cosines in odd ones."""
+    angle = torch.arange(n_ctx)[:, None] / 10_000 ** (torch.arange(0, d_model, 2) / d_model)
+    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :d_model]
+
+
+def activations(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Activations:
+    """Everything the model computes at the last position of `rows`, differentiable.
+
+    Raises `BadRequest` for a model against which `why_not` has a reason.
+    """
+    reason = why_not(config)
+    if reason:
+        raise BadRequest(f"the fast path does not take this model: {reason}; run the hooked model instead")
+    batch = parameters["embed.W_E"].shape[:-2]
+    # With one batch dimension everything below is a single (batched) matrix product.
+    flat = {name: tensor.reshape(-1, *tensor.shape[len(batch) :]) for name, tensor in parameters.items()}
+    out = _forward(config, flat, rows)
+    return Activations(*(None if x is None else x.reshape(*batch, *x.shape[1:]) for x in out))
+
+
+def logits(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Float[Tensor, "*batch n answer"]:
+    """The logits at the last position, [*batch, n, d_vocab_out]; differentiable."""
+    return activations(config, parameters, rows).logits
+
+
+def _forward(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Activations:
+    x = parameters["embed.W_E"][:, rows.tokens]
+    if config.position_embedding == "learned":
+        x = x + parameters["pos_embed.W_pos"][:, rows.positions]
+    elif config.position_embedding == "sinusoidal":
+        x = x + sinusoids(int(rows.positions[-1]) + 1, config.d_model).to(x)[rows.positions]
+    x_last = x[:, -rows.n_last :]
+
+    def project(x: Tensor, letter: str) -> Tensor:
+        out = torch.einsum("btd,bhde->bthe", x, parameters[f"blocks.0.attn.W_{letter}"])
+        return out + parameters[f"blocks.0.attn.b_{letter}"][:, None] if config.attention_bias else out
+
+    q = project(x_last, "Q") / config.head_size**0.5
+    score_of_pairs = torch.einsum("blhe,bthe->blth", q, project(x, "K")).flatten(1, 2)
+    value_of_pair = project(x, "V").flatten(2)
+
+    scores = _gather(score_of_pairs, rows.last[:, None] * len(rows.tokens) + rows.source)
+    pattern = scores.softmax(2)
+    if config.attention_rate != 1:
+        pattern = pattern * config.attention_rate + (1 - config.attention_rate)
+    weights = pattern[..., None].unbind(2)
+    values = [_gather(value_of_pair, pairs).unflatten(-1, (config.n_heads, -1)) for pairs in rows.by_position()]
+    z = weights[0] * values[0]
+    for weight, value in zip(weights[1:], values[1:], strict=True):
+        z = torch.addcmul(z, weight, value)
+    z = z.flatten(2)
+
+    resid_mid = _affine(
+        z,
+        parameters["blocks.0.attn.W_O"].flatten(1, 2),
+        parameters.get("blocks.0.attn.b_O"),
+        residual=x_last if rows.n_last == 1 else _gather(x_last, rows.last),
+    )
+    pre = post = None
+    resid_post = resid_mid
+    if not config.attn_only:
+        pre = _affine(resid_mid, parameters["blocks.0.mlp.W_in"], parameters.get("blocks.0.mlp.b_in"))
+        post = ACTIVATIONS[config.activation](pre)
+        W_out, b_out = parameters["blocks.0.mlp.W_out"], parameters.get("blocks.0.mlp.b_out")
+        resid_post = _affine(post, W_out, b_out, residual=resid_mid)
+    W_U = parameters["embed.W_E"].mT if config.tied_unembed else parameters["unembed.W_U"]
+    return Activations(
+        pattern, z, resid_mid, pre, post, resid_post, _affine(resid_post, W_U, parameters.get("unembed.b_U"))
+    )
+
+
+def _gather(table: Float[Tensor, "batch pair width"], index: Int[Tensor, "*n"]) -> Float[Tensor, "batch *n width"]:
+    # F.embedding, because its gather and its scatter are several times faster than indexing and its gradient.
+    batch, pairs, width = table.shape
+    offset = torch.arange(0, batch * pairs, pairs, device=index.device).view(-1, *[1] * index.ndim)
+    return F.embedding(offset + index, table.reshape(-1, width))
+
+
+def _affine(x: Tensor, W: Tensor, b: Tensor | None, residual: Tensor | None = None) -> Tensor:
+    # The residual rides on the product: no pass over memory of its own.
+    b = None if b is None else b[:, None]
+    if residual is None:
+        return torch.bmm(x, W) if b is None else torch.baddbmm(b, x, W)
+    out = torch.baddbmm(residual, x, W)
+    return out if b is None else out + b

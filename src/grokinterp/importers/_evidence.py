@@ -1,0 +1,116 @@
+"""What a file does not say, found out from what it recorded: losses are compared with those of candidate tasks and splits."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from grokinterp.architecture import ModelConfig
+from grokinterp.evaluation import accuracy, evaluator
+from grokinterp.tasks import Task
+from grokinterp.tasks._splits import draw_order
+
+
+@torch.no_grad()
+def answer_logits(config: ModelConfig, parameters: Mapping[str, Tensor], task: Task) -> Float[Tensor, "ab *t answer"]:
+    """Logits of every row of the table at the scored positions, over all output columns."""
+    return evaluator(config, task)({name: value.float() for name, value in parameters.items()})
+
+
+def losses(logits: Float[Tensor, "ab *t answer"], task: Task) -> Float[Tensor, "ab"]:
+    """Cross-entropy of every row in nats, on float64 logits over all output columns, as the recorded ones are."""
+    loss = F.cross_entropy(logits.double().flatten(0, -2), task.labels.flatten(), reduction="none")
+    return loss.reshape(len(logits), -1).mean(1)
+
+
+def measured(config: ModelConfig, parameters: Mapping[str, Tensor], task: Task) -> dict[str, float]:
+    """Loss and accuracy on the whole table and, where the split is known, on train and test, from the weights."""
+    logits = answer_logits(config, parameters, task)
+    logits = logits[..., : task.n_answers]
+    loss = losses(logits, task)
+    values = {"loss": float(loss.mean()), "accuracy": float(accuracy(logits, task.labels))}
+    if task.is_train is not None:
+        for part, rows in (("train", task.is_train), ("test", ~task.is_train)):
+            values[f"{part}_loss"] = float(loss[rows].mean())
+            values[f"{part}_accuracy"] = float(accuracy(logits[rows], task.labels[rows]))
+    return values
+
+
+def best_task(
+    config: ModelConfig, parameters: Mapping[str, Tensor], candidates: Sequence[Task], rows: Tensor | None = None
+) -> tuple[Task, float] | None:
+    """The candidate that the weights answer best, and their accuracy on `rows` (all); None where none passes 50 %.
+
+    Two different operations agree on few rows, so that a model trained on one gives the others near chance.
+    """
+    logits = answer_logits(config, parameters, candidates[0])
+    rows = torch.ones(len(logits), dtype=torch.bool) if rows is None else rows
+    scored = [(float(accuracy(logits[rows], task.labels[rows])), -i) for i, task in enumerate(candidates)]
+    best, index = max(scored)
+    return (candidates[-index], best) if best > 0.5 else None
+
+
+@dataclass(frozen=True)
+class SplitMatch:
+    """A split that explains recorded losses: its seed and fraction, and how far off it is in natural logarithms."""
+
+    task: Task
+    seed: int
+    frac: float
+    distance: float
+
+
+NEAR, APART = 0.25, 4.0
+"""A split is found where both its losses are within a factor exp(0.25) of the recorded ones, and the next best split is
+at least four times as far off (and never within 1 %).
+
+The recorded losses are of one update before the saved weights: some 1e-3 off as a rule, some tens of percent on the
+slope of a slingshot. A wrong seed puts test rows into the training set: it is off by the ratio of the two losses, 10 and more."""
+
+
+def find_split(
+    row_losses: Float[Tensor, "ab"],
+    task: Task,
+    recorded: tuple[float, float],
+    seeds: Sequence[int],
+    fracs: Sequence[float],
+    near: float = NEAR,
+) -> SplitMatch | None:
+    """The split of Nanda's kind whose mean train and test loss are those recorded; None where none or several match."""
+    n, scored = len(row_losses), []
+    for seed in seeds:
+        shuffled = row_losses[draw_order(n, "nanda", seed, torch.Generator())]
+        for frac in fracs:
+            means = (shuffled[: int(frac * n)].mean(), shuffled[int(frac * n) :].mean())
+            distance = max(abs(math.log(float(mean) / loss)) for mean, loss in zip(means, recorded, strict=True))
+            scored.append((distance, seed, frac))
+    (distance, seed, frac), (second, _, _) = sorted(scored)[:2]
+    if distance > near or second < APART * max(distance, near / 100):
+        return None
+    return SplitMatch(task.split(frac=frac, seed=seed, split="nanda"), seed, frac, distance)
+
+
+def curve_table(curves: Mapping[str, Any], notes: list[str]) -> pd.DataFrame:
+    """Recorded lists as one table by step: value i of a list as long as the longest belongs to step i.
+
+    A list n times shorter was recorded every n steps; one of any other length is left out, which `notes` is told.
+    Values may be numbers or one-element tensors.
+    """
+    values = {name: np.array([float(value) for value in curve]) for name, curve in curves.items() if len(curve)}
+    length = max((len(curve) for curve in values.values()), default=0)
+    columns = {"step": np.arange(length)}
+    for name, curve in values.items():
+        every = math.ceil(length / len(curve))
+        if math.ceil(length / every) != len(curve):
+            notes.append(f"{name} left out: its {len(curve)} values do not fall on a step of {length} each")
+            continue
+        columns[name] = np.full(length, np.nan)
+        columns[name][::every] = curve
+    return pd.DataFrame(columns)

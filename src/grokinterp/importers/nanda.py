@@ -1,0 +1,209 @@
+"""Files of Nanda et al. 2023's code (`transformers.py`, 2022): weights in its early orientation, with losses and settings.
+
+A dictionary with `model` and any of `optimizer`, `scheduler`, `train_losses`, `test_losses`, `train_loss`,
+`test_loss`, `epoch`, `config`. Loss i of a list is of the weights before update i + 1, so it belongs to our step i;
+the weights are those after the last update, one step past the last loss.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from grokinterp.architecture import TransformerConfig
+from grokinterp.config import OptimiserConfig, RunConfig, ScheduleConfig, SplitConfig
+from grokinterp.importers._base import Importer, Payload
+from grokinterp.importers._evidence import SplitMatch, answer_logits, best_task, curve_table, find_split, losses
+from grokinterp.importers._parameters import float_tensors, from_early, is_early, transformer_config
+from grokinterp.presets import preset
+from grokinterp.runs import UNKNOWN_TASK, MemoryStore, Run, check_fits
+from grokinterp.tasks import Task
+
+FORMULAS = {"add": "a + b", "subtract": "a - b", "x2xyy2": "a^2 + a*b + b^2"}
+"""`fn_name` of his config -> formula. `rand`, his random table, is drawn anew at each access and cannot be rebuilt."""
+
+SEEDS = tuple(range(10))
+FRACS = (0.3, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.28, 0.25)
+"""The training fractions of his runs: the mainline's, and those of the sweep."""
+
+ACTIVATIONS = {"ReLU": "relu", "GeLU": "gelu"}
+
+
+def recognise(payload: Payload) -> bool:
+    return isinstance(payload.content, dict) and is_early(payload.content.get("model"))
+
+
+def read(payload: Payload) -> Run:
+    content = payload.content
+    notes: list[str] = []
+    parameters = from_early(float_tensors(content["model"], f"`model` in {payload.path}"))
+    settings = {**content.get("model_config", {}), **content.get("config", {})}
+    model = transformer_config(
+        parameters,
+        activation=ACTIVATIONS.get(settings.get("act_type", "ReLU"), "relu"),
+        initialisation="nanda",
+    )
+    curves = {name: content[name + "es"] for name in ("train_loss", "test_loss") if name + "es" in content}
+    metrics = curve_table(curves, notes)
+    step = _updates(content, len(metrics))
+    task, split = payload.task, SplitConfig(frac=0.3, split="nanda")
+    seed = int(settings.get("seed", 0))
+    if task is None:
+        task = _task(model, parameters, settings, notes)
+    else:
+        check_fits(task, model, payload.name)
+    if task is not None and task.is_train is None:
+        task, split, seed = _split(task, model, parameters, content, settings, notes, split, seed)
+    config = RunConfig(
+        preset="nanda",
+        seed=seed,
+        task=UNKNOWN_TASK if task is None else task.config(),
+        split=split,
+        model=model,
+        optimiser=_optimiser(content, settings, notes),
+        schedule=dataclasses.replace(ScheduleConfig(), steps=max(step, 1), batch_size=_batch_size(content)),
+    )
+    source = {"format": NANDA.name, "file": str(payload.path), "notes": notes}
+    store = MemoryStore({step: lambda: parameters}, metrics)
+    return Run(store, payload.name, config, task, payload.path, source)
+
+
+def _updates(content: Mapping[str, Any], n_losses: int) -> int:
+    """How many updates the weights have had: the optimiser counts them, else one for each loss."""
+    state = content.get("optimizer", {}).get("state", {})
+    counts = [int(entry["step"]) for entry in state.values() if "step" in entry]
+    if counts:
+        return max(counts)
+    return n_losses or int(content.get("epoch", -1)) + 1
+
+
+def _optimiser(content: Mapping[str, Any], settings: Mapping[str, Any], notes: list[str]) -> OptimiserConfig:
+    """The optimiser's own settings: those in his config can be stale (its weight decay is, in the 0.1 run)."""
+    default = preset("nanda").optimiser
+    groups = content.get("optimizer", {}).get("param_groups", [])
+    if not groups:
+        decay = content.get("optim_config", settings).get("weight_decay", default.weight_decay)
+        notes.append(f"weight decay {decay} and the other settings of the optimiser are assumed: the file has none")
+        return dataclasses.replace(default, weight_decay=float(decay))
+    group = groups[0]
+    stated = settings.get("weight_decay", group["weight_decay"])
+    if stated != group["weight_decay"]:
+        notes.append(f"weight decay {group['weight_decay']} is the optimiser's; the file's config says {stated}")
+    beta1, beta2 = group["betas"]
+    return dataclasses.replace(
+        default,
+        lr=float(group.get("initial_lr", group["lr"])),
+        beta1=beta1,
+        beta2=beta2,
+        eps=group["eps"],
+        weight_decay=float(group["weight_decay"]),
+    )
+
+
+def _batch_size(content: Mapping[str, Any]) -> int | None:
+    return content.get("data_config", {}).get("batch_size")
+
+
+def _task(
+    model: TransformerConfig, parameters: Mapping[str, Tensor], settings: Mapping[str, Any], notes: list[str]
+) -> Task | None:
+    """The operation his config names, or the one of his that the weights answer."""
+    p = settings.get("p", (model.d_vocab or 0) - 1)
+    if model.n_ctx != 3 or p < 2:
+        notes.append("the task is not one of modular arithmetic and unknown here; give it to load(..., task=...)")
+        return None
+    name = settings.get("fn_name")
+    if name in FORMULAS:
+        return Task(FORMULAS[name], p=p, layout="a b =")
+    if name is not None:
+        notes.append(f"the task {name!r} of his code cannot be rebuilt")
+        return None
+    found = best_task(model, parameters, [Task(formula, p=p, layout="a b =") for formula in FORMULAS.values()])
+    if found is None:
+        notes.append(f"the task is unknown: the weights answer none of {', '.join(FORMULAS.values())} mod {p}")
+        return None
+    task, share = found
+    notes.append(f"the task {task.expression} mod {p} is inferred: the weights answer {share:.2%} of its table")
+    return task
+
+
+def _split(
+    task: Task,
+    model: TransformerConfig,
+    parameters: Mapping[str, Tensor],
+    content: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    notes: list[str],
+    split: SplitConfig,
+    seed: int,
+) -> tuple[Task, SplitConfig, int]:
+    """The task with his training mask: by the seed in his config, else by the recorded losses."""
+    if "seed" in settings and "frac_train" in settings:
+        split = dataclasses.replace(split, frac=settings["frac_train"])
+        return task.split(frac=split.frac, seed=seed, split="nanda"), split, seed
+    found = _split_of_final_loss(task, model, parameters, content) or _split_of_first_loss(task, model, content)
+    if found is None:
+        notes.append("the split is unknown: no seed from 0 to 9 with one of his fractions gives the recorded losses")
+        return task, split, seed
+    off = f"{found.distance:.1e}"
+    notes.append(f"the split (seed {found.seed}, frac {found.frac}) is inferred: it gives the recorded losses to {off}")
+    return found.task, dataclasses.replace(split, frac=found.frac), found.seed
+
+
+def _recorded(content: Mapping[str, Any], index: int) -> tuple[float, float] | None:
+    lists = [content.get(f"{part}_losses", []) for part in ("train", "test")]
+    return (float(lists[0][index]), float(lists[1][index])) if all(len(values) for values in lists) else None
+
+
+def _split_of_final_loss(
+    task: Task, model: TransformerConfig, parameters: Mapping[str, Tensor], content: Mapping[str, Any]
+) -> SplitMatch | None:
+    recorded = _recorded(content, -1)
+    if recorded is None:
+        return None
+    row_losses = losses(answer_logits(model, parameters, task), task)
+    return find_split(row_losses, task, recorded, SEEDS, FRACS)
+
+
+def _split_of_first_loss(task: Task, model: TransformerConfig, content: Mapping[str, Any]) -> SplitMatch | None:
+    """Where the last losses move too fast to tell: his initial weights, drawn again, have the recorded first losses."""
+    recorded = _recorded(content, 0)
+    if recorded is None or model.n_layers != 1 or model.attn_only:
+        return None
+    for seed in SEEDS:
+        row_losses = losses(answer_logits(model, initial_parameters(model, seed), task), task)
+        # The same weights to rounding: a wrong split of them is off by 1e-3, the right one by 1e-9 (1e-7 in float32).
+        found = find_split(row_losses, task, recorded, (seed,), FRACS, near=1e-5)
+        if found is not None:
+            return found
+    return None
+
+
+def initial_parameters(model: TransformerConfig, seed: int) -> dict[str, Tensor]:
+    """The weights that his one-layer model starts from after `torch.manual_seed(seed)`.
+
+    Drawn in the order in which his modules are made, keys before queries: N(0, 1) over sqrt(d_model), and over
+    sqrt(d_vocab) for W_U; biases are zero.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    d, heads, d_mlp, columns = model.d_model, model.n_heads, model.mlp_size, model.d_vocab_out
+    assert model.d_vocab is not None and model.n_ctx is not None and columns is not None
+    shapes: dict[str, Sequence[int]] = {
+        "embed.W_E": (d, model.d_vocab),
+        "pos_embed.W_pos": (model.n_ctx, d),
+        **{f"blocks.0.attn.W_{x}": (heads, model.head_size, d) for x in "KQV"},
+        "blocks.0.attn.W_O": (d, heads * model.head_size),
+        "blocks.0.mlp.W_in": (d_mlp, d),
+        "blocks.0.mlp.W_out": (d, d_mlp),
+        "unembed.W_U": (d, columns),
+    }
+    early = {
+        name: torch.randn(*shape, generator=generator) / (columns if name == "unembed.W_U" else d) ** 0.5
+        for name, shape in shapes.items()
+    }
+    return from_early({**early, "blocks.0.mlp.b_in": torch.zeros(d_mlp), "blocks.0.mlp.b_out": torch.zeros(d)})
+
+
+NANDA = Importer("nanda", "weights and losses of Nanda et al. 2023 (.pth)", recognise, read)

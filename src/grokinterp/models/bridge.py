@@ -1,0 +1,78 @@
+"""Our transformer in TransformerLens' own words: its config, and its native model with the same weights."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformer_lens.config import TransformerBridgeConfig
+from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources.native import boot
+from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
+
+from grokinterp.architecture import TransformerConfig
+from grokinterp.models.blocks import LAYER_NORM_EPS
+from grokinterp.refusals import BadRequest
+
+
+def classic_config(config: TransformerConfig) -> TransformerBridgeConfig:
+    """TransformerLens' config of a transformer whose sizes are filled in.
+
+    LayerNorm after the sublayers is "LN" here too: TransformerLens' tools then look for a scale of the final norm,
+    miss it and say so, where None would let them add up outputs that do not sum to the stream.
+    """
+    assert config.d_vocab is not None and config.d_vocab_out is not None and config.n_ctx is not None
+    return TransformerBridgeConfig(
+        n_layers=config.n_layers,
+        d_model=config.d_model,
+        n_heads=config.n_heads,
+        d_head=config.head_size,
+        d_mlp=config.mlp_size,
+        attn_only=config.attn_only,
+        act_fn=config.activation,
+        attention_dir=config.attention_direction,
+        normalization_type=None if config.normalization == "none" else "LN",
+        eps=LAYER_NORM_EPS,
+        d_vocab=config.d_vocab,
+        d_vocab_out=config.d_vocab_out,
+        n_ctx=config.n_ctx,
+        model_name="grokinterp",
+        tie_word_embeddings=config.tied_unembed,
+        init_weights=False,
+        device="cpu",
+    )
+
+
+def native_bridge(
+    config: TransformerConfig,
+    parameters: Mapping[str, Tensor],
+    W_pos: Float[Tensor, "n_ctx d"],
+    W_U: Float[Tensor, "d d_vocab_out"],
+) -> TransformerBridge:
+    """`TransformerBridge.boot_native` with copies of these weights, on their device and in their dtype.
+
+    Its model always has biases, a table of positions and an unembedding of its own: what ours lacks is given as
+    zeros, sinusoids as a table, a tied unembedding as a copy. Raises `BadRequest`, naming the option, for what it
+    cannot compute: an attention rate other than 1, tanh, LayerNorm after the sublayers, a bias of the unembedding.
+    """
+    b_U = parameters.get("unembed.b_U")
+    options = {
+        f"attention_rate={config.attention_rate}": config.attention_rate != 1,
+        "activation='tanh'": config.activation == "tanh",
+        "normalization='post'": config.normalization == "post",
+        "unembed_bias=True": b_U is not None and bool(b_U.any()),
+    }
+    for option, is_foreign in options.items():
+        if is_foreign:
+            raise BadRequest(f"TransformerLens' native model has no {option}; use the HookedTransformer itself instead")
+    cfg = classic_config(config)
+    cfg.device = str(W_U.device)
+    # The native model draws weights, soon overwritten, from torch's global generator: leave that as it was.
+    with torch.random.fork_rng(devices=[]):
+        bridge = boot(cfg, device=W_U.device, dtype=W_U.dtype)
+    weights = {name: value.detach().clone() for name, value in parameters.items() if name != "unembed.b_U"}
+    weights |= {"pos_embed.W_pos": W_pos.detach().clone(), "unembed.W_U": W_U.detach().clone()}
+    converted = convert_tl_checkpoint(weights, cfg)
+    absent = {name: torch.zeros_like(own) for name, own in bridge.state_dict().items() if name not in converted}
+    bridge.load_state_dict(absent | converted)
+    return bridge

@@ -1,0 +1,142 @@
+"""`EmbeddingMLP`: embeddings of the operands, combined, then hidden layers; hook names after the transformer's."""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.hook_points import HookPoint
+
+from grokinterp.architecture import EmbeddingMLPConfig
+from grokinterp.initialisation import embedding_tables
+from grokinterp.models.blocks import Embed, Unembed
+from grokinterp.models.hooked import ACTIVATIONS, HookedModule, checked, completed, own
+from grokinterp.refusals import BadRequest
+
+
+class HiddenLayer(nn.Module):
+    """act(x W_in + n_copies b_in), with `hook_pre` and `hook_post` [batch 1 width]."""
+
+    W_in: nn.Parameter
+
+    def __init__(self, config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor], prefix: str, n_copies: int):
+        super().__init__()
+        own(self, parameters, prefix)
+        self.b_in = getattr(self, "b_in", None)
+        self.n_copies = n_copies
+        self.activation = ACTIVATIONS[config.activation]
+        self.hook_pre = HookPoint()
+        self.hook_post = HookPoint()
+
+    def forward(self, x: Float[Tensor, "batch 1 d_in"]) -> Float[Tensor, "batch 1 width"]:
+        bias = self.b_in if self.b_in is None or self.n_copies == 1 else self.b_in * self.n_copies
+        return self.hook_post(self.activation(self.hook_pre(F.linear(x, self.W_in.T, bias))))
+
+
+class Layer(nn.Module):
+    """What makes a hidden layer's names `blocks.i.mlp.hook_post`, as in a transformer."""
+
+    def __init__(self, mlp: HiddenLayer):
+        super().__init__()
+        self.mlp = mlp
+
+    def forward(self, x: Float[Tensor, "batch 1 d_in"]) -> Float[Tensor, "batch 1 width"]:
+        return self.mlp(x)
+
+
+class EmbeddingMLP(HookedModule):
+    """Embeddings of the operands -> combined -> hidden layers -> logits. Arguments as `HookedTransformer`'s.
+
+    Hooks: `hook_embed` [batch operand d_embed], `hook_combined` [batch 1 d_in] (concatenated in operand order, or
+    summed), `blocks.i.mlp.hook_pre` and `hook_post` [batch 1 width]. `combine="project_then_add"` (Zhong et al.'s
+    type C) projects each embedding and adds the results: the same function, and gradient, as projecting the sum
+    with the bias counted once for each operand, which is how it is computed.
+    """
+
+    config: EmbeddingMLPConfig
+
+    def __init__(
+        self,
+        config: EmbeddingMLPConfig,
+        parameters: Mapping[str, Tensor] | None = None,
+        seed: int = 0,
+        task: Any = None,
+    ):
+        super().__init__()
+        config = completed(config, task)
+        parameters = checked(config, parameters, seed)
+        assert config.n_ctx is not None
+        self.config = config
+        self.task = task
+        self.tables = embedding_tables(config)
+        for table in self.tables:
+            self.add_module(table, Embed(parameters, f"{table}."))
+        self.hook_embed = HookPoint()
+        self.hook_combined = HookPoint()
+        n_copies = config.n_ctx if config.combine == "project_then_add" else 1
+        self.blocks = nn.ModuleList(
+            Layer(HiddenLayer(config, parameters, f"blocks.{i}.mlp.", n_copies if i == 0 else 1))
+            for i in range(len(config.hidden_sizes))
+        )
+        self.unembed = Unembed(parameters)
+        self.setup()
+        self.eval()
+
+    def forward(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
+        """Logits, at one position, so that `logits[:, -1]` reads the answer of any model.
+
+        Raises `BadRequest` unless there is one token for each operand.
+        """
+        if tokens.shape[1] != self.config.n_ctx:
+            raise BadRequest(
+                f"the model reads {self.config.n_ctx} operands and was given {tokens.shape[1]} tokens; "
+                "use the layout of its task, such as 'a b'"
+            )
+        x = self.hook_embed(self._embedded(tokens))
+        x = x.flatten(1) if self.config.combine == "concatenate" else x.sum(1)
+        x = self.hook_combined(x[:, None])
+        for block in self.blocks:
+            x = block(x)
+        return self.unembed(x)
+
+    def _embedded(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch operand d"]:
+        if len(self.tables) == 1:
+            return self.get_submodule(self.tables[0])(tokens)
+        return torch.stack([self.get_submodule(table)(tokens[:, i]) for i, table in enumerate(self.tables)], dim=1)
+
+    @property
+    def cfg(self) -> SimpleNamespace:
+        """The sizes that TransformerLens' `ActivationCache` asks for."""
+        return SimpleNamespace(
+            n_layers=len(self.config.hidden_sizes),
+            n_heads=0,
+            n_key_value_heads=None,
+            d_model=self.config.d_embed,
+            d_mlp=self.config.hidden_sizes[0],
+            attn_only=False,
+            normalization_type=None,
+            act_fn=self.config.activation,
+            d_vocab=self.config.d_vocab,
+            d_vocab_out=self.config.d_vocab_out,
+            n_ctx=self.config.n_ctx,
+            device=str(self.W_U.device),
+            dtype=self.W_U.dtype,
+        )
+
+    @property
+    def W_E(self) -> Float[Tensor, "d_vocab d"]:
+        """The shared table, or the first operand's own (the second's is `model.embed_b.W_E`)."""
+        return self.embed.W_E
+
+    @property
+    def W_U(self) -> Float[Tensor, "width d_vocab_out"]:
+        return self.unembed.W_U
+
+    @property
+    def b_U(self) -> Float[Tensor, "d_vocab_out"]:
+        """Zeros where the unembedding has no bias."""
+        return self.unembed.bias

@@ -1,0 +1,161 @@
+"""What every model of the project shares: TransformerLens' hooks, made strict, and its task's vocabulary."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from jaxtyping import Int
+from torch import Tensor
+from transformer_lens import ActivationCache, HookedRootModule
+
+from grokinterp.architecture import ModelConfig
+from grokinterp.initialisation import check_parameters, initialise
+from grokinterp.refusals import BadRequest, did_you_mean, listed
+
+Names: TypeAlias = str | Iterable[str] | Callable[[str], bool]
+Hooks: TypeAlias = Iterable[tuple[str | Callable[[str], bool], Callable[..., Any]]]
+Config = TypeVar("Config", bound=ModelConfig)
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "tanh": torch.tanh}
+"""`gelu` is the exact one (erf), as in PyTorch and the pizza code, not GPT-2's tanh approximation."""
+
+
+class UnknownHookError(BadRequest):
+    """A hook name that this model does not have, or does not compute as it is set."""
+
+
+def own(module: nn.Module, parameters: Mapping[str, Tensor], prefix: str) -> None:
+    """Register the parameters named `prefix` + one word on a module, under that word."""
+    for name, value in parameters.items():
+        if name.startswith(prefix) and "." not in name[len(prefix) :]:
+            module.register_parameter(name[len(prefix) :], nn.Parameter(value.detach().clone()))
+
+
+def completed(config: Config, task: Any) -> Config:
+    """The config with the sizes it leaves open taken from the task, where there is one."""
+    return config if task is None else config.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
+
+
+def checked(config: ModelConfig, parameters: Mapping[str, Tensor] | None, seed: int) -> Mapping[str, Tensor]:
+    """The given parameters once they are known to fit, or fresh ones."""
+    if parameters is None:
+        return initialise(config, seed)
+    check_parameters(config, parameters)
+    return parameters
+
+
+def _accepts(names: Names | None, name: str) -> bool:
+    return names is None or (names(name) if callable(names) else name in names)
+
+
+class HookedModule(HookedRootModule):
+    """`HookedRootModule` that refuses unknown hook names instead of doing nothing, and knows its task's tokens.
+
+    Attributes:
+        config: the frozen config, with every size filled in.
+        task: what the model was made for, or None.
+    """
+
+    config: ModelConfig
+    task: Any
+
+    def idle_hooks(self) -> dict[str, str]:
+        """Hook points that exist but are not computed as the model is set -> the call that switches them on."""
+        return {}
+
+    # -- names are checked wherever TransformerLens takes them
+
+    def _check_names(self, wanted: Names) -> None:
+        """Raise `UnknownHookError` unless every name, or a name that a predicate accepts, is computed."""
+        idle = self.idle_hooks()
+        if callable(wanted):
+            matched = [name for name in self.hook_dict if wanted(name)]
+            if matched and all(name in idle for name in matched):
+                self._check_names(matched[0])
+            if not matched:
+                raise UnknownHookError(
+                    f"the filter accepts no hook point; this {type(self).__name__} has {listed(self.hook_dict)}"
+                )
+            return
+        for name in [wanted] if isinstance(wanted, str) else wanted:
+            if name not in self.hook_dict:
+                endings = dict.fromkeys(known.rsplit(".", 1)[-1] for known in self.hook_dict)
+                near = did_you_mean(name, (*self.hook_dict, *endings))
+                raise UnknownHookError(
+                    f"no hook point {name!r}.{near} This {type(self).__name__} has {listed(self.hook_dict)}"
+                )
+            if name in idle:
+                raise UnknownHookError(f"{name!r} is not computed unless asked for: call model.{idle[name]} first")
+
+    def hooks(self, fwd_hooks: Hooks = (), bwd_hooks: Hooks = (), *args: Any, **kwargs: Any) -> Any:
+        """A context manager that adds hooks for its block only. Raises `UnknownHookError` for a name not computed."""
+        forward, backward = list(fwd_hooks), list(bwd_hooks)
+        for name, _ in (*forward, *backward):
+            self._check_names(name)
+        return super().hooks(forward, backward, *args, **kwargs)
+
+    def add_hook(self, name: str | Callable[[str], bool], *args: Any, **kwargs: Any) -> None:
+        """Add a hook that stays until `reset_hooks`. Raises `UnknownHookError` for a name not computed."""
+        self._check_names(name)
+        super().add_hook(name, *args, **kwargs)
+
+    def get_caching_hooks(self, names_filter: Names | None = None, *args: Any, **kwargs: Any) -> Any:
+        """TransformerLens' own, with its names checked."""
+        return super().get_caching_hooks(self._checked_filter(names_filter), *args, **kwargs)
+
+    def add_caching_hooks(self, names_filter: Names | None = None, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """TransformerLens' own, with its names checked."""
+        return super().add_caching_hooks(self._checked_filter(names_filter), *args, **kwargs)
+
+    def _checked_filter(self, names: Names | None) -> Callable[[str], bool]:
+        """The filter in its one general form, which leaves out what is not computed."""
+        if names is not None and not callable(names):
+            names = [names] if isinstance(names, str) else list(names)
+        if names is not None:
+            self._check_names(names)
+        idle = self.idle_hooks()
+        accepted = {name for name in self.hook_dict if name not in idle and _accepts(names, name)}
+        return lambda name: name in accepted
+
+    def run_with_cache(
+        self, *inputs: Any, remove_batch_dim: bool = False, return_cache_object: bool = True, **kwargs: Any
+    ) -> tuple[Any, Any]:
+        """The output and the activations, detached: `logits, cache = model.run_with_cache(tokens, names_filter=[...])`.
+
+        The cache is TransformerLens' `ActivationCache`, which keeps the model alive; `return_cache_object=False`
+        gives a plain dictionary. Other keywords as in `HookedRootModule.run_with_cache`, or the model's `forward`.
+        Raises `UnknownHookError` for a name in `names_filter` that is not computed.
+        """
+        output, cache = super().run_with_cache(*inputs, remove_batch_dim=remove_batch_dim, **kwargs)
+        return output, ActivationCache(
+            cache, self, has_batch_dim=not remove_batch_dim
+        ) if return_cache_object else cache
+
+    # -- tokens
+
+    def to_single_token(self, token: str) -> int:
+        """The id of one token of the task's vocabulary, such as `"17"` or `"="`. Raises `BadRequest` for any other."""
+        if self.task is None:
+            raise BadRequest(
+                "this model has no task, so its tokens have no names; give token ids, or build it with a task"
+            )
+        if token not in self.task.tokens:
+            near = did_you_mean(token, self.task.tokens)
+            raise BadRequest(f"{token!r} is not a token.{near} The tokens: {listed(self.task.tokens)}")
+        return self.task.tokens.index(token)
+
+    def to_tokens(
+        self, text: str | Sequence[Any] | Tensor, prepend_bos: bool | None = None
+    ) -> Int[Tensor, "batch pos"]:
+        """Token ids [batch, pos] of a line such as `"3 5 ="` (tokens apart by spaces), of several, or of ids."""
+        if prepend_bos:
+            raise BadRequest(
+                "the vocabularies of these tasks have no beginning-of-sequence token; leave prepend_bos out"
+            )
+        rows = [text] if isinstance(text, str) else text
+        if not isinstance(rows, Tensor) and rows and isinstance(rows[0], str):
+            rows = [[self.to_single_token(token) for token in row.split()] for row in rows]
+        device = next(self.parameters()).device
+        return torch.atleast_2d(torch.as_tensor(rows, dtype=torch.int64, device=device))

@@ -1,0 +1,48 @@
+"""Plan: the complete configuration of a run and its split task, from a preset and what the caller changed."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from grokinterp.config import RunConfig, TaskConfig
+from grokinterp.presets import preset as preset_config
+from grokinterp.refusals import ConfigError
+from grokinterp.tasks import Task, build
+
+
+def plan(
+    task: Task | str, *, preset: str = "nanda", train_indices: Any = None, **fields: Any
+) -> tuple[RunConfig, Task]:
+    """The complete configuration and the split task of a run, without training it.
+
+    Raises `BadRequest` for an unknown preset or field, or a combination that does not fit together.
+    """
+    base = preset_config(preset)
+    expression, given = (task.expression, dict(task.given)) if isinstance(task, Task) else (task, {})
+    task_fields = {name: fields.pop(name) for name in list(fields) if not base.has_field(name)}
+    built = build(TaskConfig(expression, {**given, **task_fields}), defaults=base.task.parameters)
+    config = base.replace(task=built.config(), **fields)
+    if train_indices is not None:
+        config = config.replace(split="indices")
+    elif isinstance(task, Task) and task.is_train is not None:
+        raise ConfigError("train() splits the task itself: give frac and seed, or train_indices, not a split task")
+    split = config.split
+    seed = config.seed if split.split_seed is None else split.split_seed
+    built = built.split(split.frac, seed, split.split, split.mislabelled, train_indices)
+    model = config.model.resolved(built.n_vocab, built.n_answers, built.inputs.shape[1])
+    n_train = int(built.is_train.sum()) if built.is_train is not None else 0
+    batch = config.schedule.batch_size
+    if batch is not None and batch > n_train:
+        raise ConfigError(
+            f"batch_size={batch} exceeds the {n_train} training rows; leave it out to train on all of them at once"
+        )
+    return config.replace(model=model), built
+
+
+def default_directory(config: RunConfig) -> Path:
+    """`runs/<name>`, the name telling task, p, preset and seed: `runs/a-plus-b-p113-nanda-seed0`."""
+    words = {"+": "plus", "-": "minus", "*": "times", "/": "over", "^": "pow", "%": "mod", ";": "and"}
+    spelled = "".join(f" {words[c]} " if c in words else c for c in config.task.expression)
+    name = "-".join(re.findall(r"[A-Za-z0-9_]+", spelled))
+    p = config.task.parameters.get("p")
+    return Path("runs") / "-".join([name, *([f"p{p}"] if p else []), config.preset, f"seed{config.seed}"])

@@ -1,0 +1,109 @@
+"""The house: imports go down only, files keep to one noun, importing costs nothing."""
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import grokinterp as gi
+
+ROOT = Path(__file__).parents[1]
+FLOORS = [
+    {"refusals"},
+    {"architecture"},
+    {"config"},
+    {"presets", "fourier", "initialisation"},
+    {"tasks", "models", "fused", "storage"},
+    {"evaluation"},
+    {"runs"},
+    {"run_format", "run_directory"},
+    {"run_writer", "packing"},
+    {"importers"},
+    {"planning", "optim", "circuits"},
+    {"training"},
+    {"reports"},
+    {"cli"},
+]
+FLOOR = {name: i for i, names in enumerate(FLOORS) for name in names}
+SOURCES = sorted([*ROOT.glob("src/grokinterp/**/*.py"), *ROOT.glob("circuits/*.py")])
+
+
+def home(path: Path) -> str:
+    """The module or package of grokinterp that a file belongs to."""
+    if path.is_relative_to(ROOT / "circuits"):
+        return "circuits"
+    relative = path.relative_to(ROOT / "src" / "grokinterp")
+    return relative.parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """Every module a file imports, also inside functions, by full name."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_down_only(path):
+    """A module imports from floors below its own, or from its own package."""
+    here = home(path)
+    if here in ("__init__", "__main__"):
+        return
+    assert here in FLOOR, f"{here} has no floor; give it one in FLOORS"
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "grokinterp" and len(parts) > 1 and parts[1] in FLOOR and parts[1] != here:
+            assert FLOOR[parts[1]] < FLOOR[here], f"{here} (floor {FLOOR[here]}) imports {parts[1]} from above or beside"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_heavy_libraries_stay_in_their_rooms(path):
+    """Only models/ imports TransformerLens, only reports/ imports plotly."""
+    roots = {name.split(".")[0] for name in imported(path)}
+    assert "transformer_lens" not in roots or home(path) == "models"
+    assert "plotly" not in roots or home(path) == "reports"
+
+
+def test_circuits_do_not_know_each_other():
+    """A circuit is one file: it imports neither its neighbours nor what draws it."""
+    for path in ROOT.glob("circuits/*.py"):
+        assert not any(name.startswith("grokinterp.circuits") for name in imported(path)), path.name
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_stays_short(path):
+    """Past 320 lines a second noun has moved in."""
+    assert len(path.read_text().splitlines()) <= 320
+
+
+@pytest.mark.parametrize("arguments", [["-c", "import grokinterp"], ["-m", "grokinterp", "--help"]], ids=str)
+def test_starting_imports_neither_torch_nor_transformer_lens(arguments):
+    """`import grokinterp` and `grokinterp --help` answer at once."""
+    probe = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    modules = {line.rsplit("|", 1)[-1].strip() for line in probe.stderr.splitlines()}
+    assert "grokinterp" in modules
+    assert not modules & {"torch", "transformer_lens", "plotly", "pandas", "numpy"}
+
+
+def test_public_names_survive_the_import_of_every_submodule():
+    """No module bears the name of a public function, which importing it would hide."""
+    before = {name: getattr(gi, name) for name in gi.__all__}
+    for module in pkgutil.walk_packages(gi.__path__, "grokinterp."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    importlib.import_module("grokinterp.circuits")
+    assert {name: getattr(gi, name) for name in gi.__all__} == before
+    assert set(gi.__all__) <= set(dir(gi))
+    with pytest.raises(AttributeError, match="has no attribute 'trian'"):
+        gi.trian  # noqa: B018
