@@ -116,6 +116,20 @@ def test_conditions_are_about_plain_integers() -> None:
     assert carried.tolist() == [int(a + b >= 5) for a, b in itertools.product(range(5), repeat=2)]
 
 
+@pytest.mark.parametrize("text", ["a^8 * b", "a^9 + b^9"])
+def test_conditions_are_exact_or_refused(text: str) -> None:
+    """Below 2^63 a condition's integers are exact; where the modulus lets them reach it, they are refused."""
+    rows, bound = all_rows((97, 97)), 6 * 10**17
+    answers, _ = Formula.parse(f"1 if {text} > {bound} else 0").evaluate(rows, 97)
+    assert answers.tolist() == [int(python_value(text, a, b, 0, 2**70) > bound) for a, b in rows.tolist()]
+    assert 0 < int(answers.sum()) < len(answers)
+    for larger in (f"({text}) * a * b * 100", f"({text})^2"):
+        formula = Formula.parse(f"1 if {larger} > 0 else 0")
+        assert formula.evaluate(all_rows((2, 2)), 2)[1].all()
+        with pytest.raises(TaskError, match=r"2\^63 and more in a condition"):
+            formula.evaluate(rows, 97)
+
+
 @pytest.mark.parametrize(
     ("text", "p", "says"),
     [
@@ -251,7 +265,13 @@ def test_missing_operand_column() -> None:
 
 @pytest.mark.parametrize(
     ("text", "symbol"),
-    [("x + y", "+"), ("a/b", "/"), ("b - a", "b - a"), ("a**2 + b", "a^2 + b"), ("a*b*c", "a * b * c")],
+    [
+        ("x + y", "+"),
+        ("a/b", "/"),
+        ("b - a", "b-a"),
+        ("a**2 + b", "a^2+b"),
+        ("+a if a < 2 else -b", "+a_if_a<2_else-b"),
+    ],
 )
 def test_operator_token(text: str, symbol: str) -> None:
     """`a + b` is written with `+`; what is not one operator between a and b has its own text as token."""

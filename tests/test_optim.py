@@ -123,6 +123,7 @@ def test_grokfast_ma_waits_for_a_full_window():
     [
         {},
         {"optimiser": "adam"},
+        {"optimiser": "sgd"},
         {"optimiser": "sgd", "momentum": 0.9},
         {"grokfast": "ema"},
         {"grokfast": "ma", "grokfast_window": 2},

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_every_named_table_keeps_the_contract(named: Task) -> None:
     assert named.operands.shape == (n, len(named.sizes)) and len(named.labels) == len(named.operation) == n
     assert 0 <= int(named.inputs.min()) and int(named.inputs.max()) < named.n_vocab == len(named.tokens)
     assert 0 <= int(named.labels.min()) and int(named.labels.max()) < named.n_answers
-    assert len(set(named.tokens)) == named.n_vocab
+    assert len(set(named.tokens)) == named.n_vocab and not any(" " in token for token in named.tokens)
     assert 1 / named.n_answers <= named.chance <= named.majority_rate <= 1
     for twin in (
         build(named.config()),
@@ -108,7 +109,7 @@ def test_mixture() -> None:
     for number, formula in enumerate(task.operations):
         alone, rows = Task(formula, p=5), task.operation == number
         assert torch.equal(task.operands[rows], alone.operands) and torch.equal(task.labels[rows], alone.labels)
-        assert {task.tokens[token] for token in task.inputs[rows, 1].tolist()} == {("+", "/", "a * b + b")[number]}
+        assert {task.tokens[token] for token in task.inputs[rows, 1].tolist()} == {("+", "/", "a*b+b")[number]}
     grid = task.to_grid(task.labels)
     assert grid.shape == task.grid_shape == (3, 5, 5)
     assert int(grid.isnan().sum()) == 5 and torch.equal(grid[0], torch.arange(5.0).add(torch.arange(5.0)[:, None]) % 5)
@@ -173,6 +174,23 @@ def test_refusals(expression: str, parameters: dict, says: str) -> None:
     with pytest.raises(BadRequest) as caught:
         Task(expression, **parameters)
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_parameters_are_checked_against_annotations() -> None:
+    """A new task's parameters need no check of their own: unions, literals, containers and floats are understood."""
+
+    class Odd(Task):
+        def tabulate(
+            self, n: int | None = None, kind: Literal["x", "y"] = "x", rate: float = 1, of: tuple[int, ...] = ()
+        ) -> Table:
+            raise TaskError(f"reached with {self.parameters}")
+
+    for good in ({"n": 3, "kind": "y"}, {"rate": 2, "of": (1,)}, {"rate": 0.5}):
+        with pytest.raises(TaskError, match="reached"):
+            Odd("odd", **good)
+    for bad in ({"n": "3"}, {"kind": "z"}, {"rate": "1"}, {"of": 1}, {"n": True}):
+        with pytest.raises(TaskError, match="must be of type"):
+            Odd("odd", **bad)
 
 
 def test_build_refuses_like_task() -> None:

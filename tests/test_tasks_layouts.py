@@ -50,8 +50,8 @@ def test_operands_can_be_read_from_the_tokens(layout: str) -> None:
     [
         ("a b =", ["3", "1", "2", "="]),
         ("a b+p", ["3", "1'", "2''"]),
-        ("a op b", ["3", "a + b - c", "1", "a + b - c", "2"]),
-        ("power", ["<|eos|>", "3", "a + b - c", "1", "a + b - c", "2", "=", "2"]),
+        ("a op b", ["3", "a+b-c", "1", "a+b-c", "2"]),
+        ("power", ["<|eos|>", "3", "a+b-c", "1", "a+b-c", "2", "=", "2"]),
     ],
 )
 def test_three_operands(layout: str, row: list[str]) -> None:

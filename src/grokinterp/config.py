@@ -192,6 +192,10 @@ class RunConfig:
         """A copy with fields of any section changed, `replace(n_layers=2, lr=3e-4)`. Unknown names are refused."""
         return _replace_flat(self, fields)
 
+    def field_names(self) -> list[str]:
+        """The names that `replace` knows, but for whole sections."""
+        return sorted(["seed", *_field_owners(self)])
+
     def has_field(self, name: str) -> bool:
         """Whether `replace` knows this name."""
         return name in _field_owners(self) or name in _TOP_FIELDS
@@ -205,7 +209,9 @@ class RunConfig:
     def changes_from(self, base: "RunConfig") -> str:
         """`p=59, frac=0.8`: the fields set differently than in `base`."""
         mine, theirs = _flattened(self.to_json()), _flattened(base.to_json())
-        return listed(f"{name}={value}" for name, value in mine.items() if theirs.get(name) != value and name != "preset")
+        return listed(
+            f"{name}={value}" for name, value in mine.items() if theirs.get(name) != value and name != "preset"
+        )
 
 
 def _flattened(data: dict[str, Any]) -> dict[str, Any]:
@@ -239,16 +245,16 @@ def _replace_flat(config: RunConfig, fields: dict[str, Any]) -> RunConfig:
     changed: dict[str, dict[str, Any]] = {}
     top: dict[str, Any] = {}
     for name, value in fields.items():
-        if name in _TOP_FIELDS:
+        # `split` and `optimiser` are a section each, and the name of a field in it.
+        if name in _TOP_FIELDS and (name not in owners or dataclasses.is_dataclass(value)):
             top[name] = value
         elif name in owners:
             value = tuple(value) if isinstance(value, list) else value
             changed.setdefault(owners[name], {})[name] = value
         else:
-            known = sorted((*owners, "seed", "task"))
             raise ConfigError(
-                f"{name!r} is not a field of a run with a {config.model.kind} model.{did_you_mean(name, known)} "
-                f"The fields: {listed(known)}"
+                f"{name!r} is no field of a {config.model.kind} run.{did_you_mean(name, config.field_names())} "
+                f"There are: {listed(config.field_names())}"
             )
     for section, values in changed.items():
         top[section] = dataclasses.replace(top.get(section, getattr(config, section)), **values)

@@ -46,7 +46,7 @@ def parameter_shapes(config: ModelConfig) -> Shapes:
     unfilled = [name for name in ("d_vocab", "d_vocab_out", "n_ctx") if getattr(config, name) is None]
     require(
         not unfilled,
-        f"{listed(unfilled)} of the model not given; give a task, or use config.resolved(n_vocab, n_answers, n_positions)",
+        f"{listed(unfilled)} of the model not given; give a task, or call config.resolved(n_vocab, n_answers, n_ctx)",
     )
     return _transformer_shapes(config) if isinstance(config, TransformerConfig) else _mlp_shapes(config)
 
@@ -152,7 +152,8 @@ def initialise(config: ModelConfig, seed: int) -> dict[str, Tensor]:
 
 
 def _layer_norm(name: str) -> Draw | None:
-    return {".w": ("constant", 1.0), ".b": ("constant", 0.0)}.get(name[-2:])
+    constants: dict[str, Draw] = {".w": ("constant", 1.0), ".b": ("constant", 0.0)}
+    return constants.get(name[-2:])
 
 
 def _leaf(name: str) -> str:
@@ -214,7 +215,7 @@ def _transformer_lens(shapes: Shapes) -> dict[str, float]:
 
 
 def _torch_default(name: str, shapes: Shapes) -> Draw:
-    """`nn.Embedding`: N(0, 1). `nn.Linear`, biases too: kaiming_uniform(a=sqrt(5)), which is within 1 / sqrt(fan_in)."""
+    """`nn.Embedding`: N(0, 1). `nn.Linear`, biases too: kaiming_uniform(a=sqrt(5)), a bound of 1 / sqrt(fan_in)."""
     if _leaf(name) in ("W_E", "W_pos"):
         return "normal", 1.0
     return "uniform", _fan_in(name, shapes) ** -0.5

@@ -97,7 +97,7 @@ class Optimiser:
         tensors = {"generator": self.generator.get_state()}
         for name, parameter in zip(self.names, self.parameters, strict=True):
             moments = self.torch_optimiser.state[parameter]
-            tensors.update({f"moment.{key}.{name}": torch.as_tensor(value) for key, value in moments.items()})
+            tensors.update({f"moment.{key}.{name}": v for key, v in moments.items() if isinstance(v, Tensor)})
         lists = {"initial": self.initial, "average": self.average}
         lists.update({f"window.{age:05d}": grads for age, grads in enumerate(self.window)})
         for label, values in lists.items():

@@ -111,6 +111,9 @@ class PackedRun:
     def steps(self) -> list[int]:
         return list(self._steps)
 
+    def __contains__(self, step: object) -> bool:
+        return step in self._steps
+
     def parameters(self, step: int) -> dict[str, Tensor]:
         index = self._steps.index(step)
         with open_tensors(self.path) as file:

@@ -6,8 +6,8 @@ from typing import Any
 
 from grokinterp.config import RunConfig, TaskConfig
 from grokinterp.presets import preset as preset_config
-from grokinterp.refusals import ConfigError
-from grokinterp.tasks import Task, build
+from grokinterp.refusals import ConfigError, did_you_mean, listed
+from grokinterp.tasks import Task, build, parameter_names
 
 
 def plan(
@@ -19,7 +19,15 @@ def plan(
     """
     base = preset_config(preset)
     expression, given = (task.expression, dict(task.given)) if isinstance(task, Task) else (task, {})
-    task_fields = {name: fields.pop(name) for name in list(fields) if not base.has_field(name)}
+    of_the_task = parameter_names(expression)
+    for name in fields:
+        if name not in of_the_task and not base.has_field(name):
+            known = [*of_the_task, *base.field_names()]
+            raise ConfigError(
+                f"{name!r} is no parameter of {expression!r} and no field of a {base.model.kind} run."
+                f"{did_you_mean(name, known)} There are: {listed(known)}"
+            )
+    task_fields = {name: fields.pop(name) for name in of_the_task if name in fields}
     built = build(TaskConfig(expression, {**given, **task_fields}), defaults=base.task.parameters)
     config = base.replace(task=built.config(), **fields)
     if train_indices is not None:

@@ -62,6 +62,9 @@ class RunDirectory:
             raise cannot_read(self.path / CHECKPOINTS, error) from None
         return sorted(int(found[1]) for name in names if (found := _STEP.fullmatch(name)))
 
+    def __contains__(self, step: object) -> bool:
+        return isinstance(step, int) and (self.path / CHECKPOINTS / checkpoint_name(step)).exists()
+
     def parameters(self, step: int) -> dict[str, Tensor]:
         return read_tensors(self.path / CHECKPOINTS / checkpoint_name(step))[0]
 

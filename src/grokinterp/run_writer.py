@@ -141,7 +141,8 @@ class RunWriter:
 
         Both go into one file: two renames could be torn apart by a crash.
         """
-        write_tensors(self.path / OPTIMISER, tensors, {"state": json.dumps({"step": int(state["step"]), **state})})
+        sync_directory(self.path / CHECKPOINTS)  # the state must not outlive its checkpoint in a power cut
+        write_tensors(self.path / OPTIMISER, tensors, {"state": json.dumps({**state, "step": int(state["step"])})})
 
     def read_optimiser_state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """What `write_optimiser_state` wrote last. Raises `RunError` where it never did."""
@@ -154,8 +155,8 @@ class RunWriter:
         """Turn the lines of metrics into metrics.parquet. The optimiser state stays: the run can be lengthened."""
         if not (self.path / JSONL).exists():
             return
-        metrics = pd.DataFrame(read_rows(self.path / JSONL))
-        write_metrics(self.path, metrics)
+        write_metrics(self.path, pd.DataFrame(read_rows(self.path / JSONL)))
+        sync_directory(self.path)
         (self.path / JSONL).unlink(missing_ok=True)
 
 

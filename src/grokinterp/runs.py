@@ -4,7 +4,7 @@ import html
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -28,11 +28,16 @@ class RunError(BadRequest):
     """Something asked of a run that it does not have; its one line names the remedy."""
 
 
+@runtime_checkable
 class Store(Protocol):
     """Where a run's numbers are kept. Read afresh at every call: a run may still be training."""
 
     def steps(self) -> list[int]:
         """The steps with a checkpoint, ascending."""
+        ...
+
+    def __contains__(self, step: object) -> bool:
+        """Whether there is a checkpoint at this step."""
         ...
 
     def parameters(self, step: int) -> dict[str, Tensor]:
@@ -128,9 +133,8 @@ class Run:
             step = operator.index(step)
         except TypeError:
             raise RunError(f"a checkpoint is found by its step, a whole number, not by {step!r}") from None
-        steps = self.steps
-        if step not in steps:
-            raise RunError(f"{self.name} has no checkpoint at step {step}; {_nearest(steps, step)}")
+        if step not in self:
+            raise RunError(f"{self.name} has no checkpoint at step {step}; {_nearest(self.steps, step)}")
         return Checkpoint(self, step)
 
     @property
@@ -151,7 +155,7 @@ class Run:
         return True  # a run without checkpoints is still a run
 
     def __contains__(self, step: object) -> bool:
-        return step in self.steps
+        return step in self._store
 
     def summary(self) -> dict[str, str]:
         """What a table of runs says of this one, as text."""
@@ -255,6 +259,9 @@ class MemoryStore:
 
     def steps(self) -> list[int]:
         return list(self._checkpoints)
+
+    def __contains__(self, step: object) -> bool:
+        return step in self._checkpoints
 
     def parameters(self, step: int) -> dict[str, Tensor]:
         return self._checkpoints[step]()

@@ -57,8 +57,9 @@ def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], object]) -> N
     """Write `content` (bytes, or a function that writes to an open file) so that `path` is whole or absent.
 
     The bytes go to a temporary name in the same directory, to the disk, and then to `path` by a rename. Whatever
-    fails on the way, Ctrl-C included, removes the temporary and leaves an older `path` as it was. Raises
-    `StorageError` for a full disk, a missing permission and the like.
+    fails on the way, Ctrl-C included, removes the temporary and leaves an older `path` as it was. After a power cut
+    `path` may be the older one, unless `sync_directory` came next. Raises `StorageError` for a full disk, a missing
+    permission and the like.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
@@ -77,7 +78,6 @@ def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], object]) -> N
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_directory(path.parent)
 
 
 def sync_directory(path: Path) -> None:

@@ -60,7 +60,7 @@ def train(
     chosen = _device(device)
     parameters = _initial_parameters(config)
     writer, state = _open(Path(out) if out else default_directory(config), config, task, resume, overwrite)
-    with _training_floats(threads):
+    with processor_settings(threads):
         _Trainer(config, task, parameters, chosen, writer, state).run(progress)
     return open_run(writer.path)
 
@@ -113,8 +113,8 @@ def _open(path: Path, config: RunConfig, task: Task, resume: bool, overwrite: bo
 
 
 @contextmanager
-def _training_floats(threads: int | None) -> Iterator[None]:
-    """Processor settings for the length of a training."""
+def processor_settings(threads: int | None) -> Iterator[None]:
+    """What makes long training fast on a CPU: threads, flushed denormals, memory kept between steps."""
     before = torch.get_num_threads()
     if threads is not None:
         if threads < 1:
@@ -194,10 +194,12 @@ class _Trainer:
         labels = self.task.train_labels.to(self.device)
         bar = tqdm(total=schedule.steps, initial=self.step, unit="step", disable=not progress, mininterval=0.5)
         with bar, _stop_requested() as stop:
+            resumed_at = self.step or None  # its metrics were written before the interruption
             saved = -math.inf  # so that a run can be resumed from its first step on
             while True:
                 if self.step % schedule.metrics_every == 0 or self.step == schedule.steps:
-                    self._log(evaluate, bar)
+                    if self.step != resumed_at:
+                        self._log(evaluate, bar)
                     if time.monotonic() - saved > SECONDS_BETWEEN_STATES:
                         self._save_state()
                         saved = time.monotonic()

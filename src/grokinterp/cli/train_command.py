@@ -16,7 +16,9 @@ from grokinterp.refusals import BadRequest
 def arguments(base: RunConfig) -> type:
     """The options of `train` as a dataclass, with the preset's values as defaults."""
     summary = {
-        "expression": Annotated[str, tyro.conf.Positional, tyro.conf.arg(name="EXPR", help="a formula, or a task's name")],
+        "expression": Annotated[
+            str, tyro.conf.Positional, tyro.conf.arg(name="EXPR", help="a formula, or a task's name")
+        ],
         "preset": Annotated[Literal[*PRESETS], tyro.conf.arg(help="whose recipe the defaults are")],  # type: ignore[valid-type]
         "p": Annotated[int | None, tyro.conf.arg(help=f"modulus; {base.task.parameters.get('p')} where left out")],
         "layout": Annotated[str | None, tyro.conf.arg(help="tokens of a row, as in 'a b =' or 'a op b'")],

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ class ImportFileError(BadRequest):
 class Payload:
     """A file once read: its content, and what the user or a neighbouring file adds to it.
 
-    `beside` is the JSON of the `config_*.json` that goes with the file, or None; `metadata` that of a safetensors file.
+    `beside` is the JSON of the `config_*.json` that goes with the file, or None; `format` what the user says it is.
     """
 
     path: Path
     content: Any
+    format: str = "auto"
     task: Task | None = None
     beside: Mapping[str, Any] | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""What a file does not say, found out from what it recorded: losses are compared with those of candidate tasks and splits."""
+"""What a file does not say, found out from what it recorded and from what its weights answer."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,19 +21,18 @@ from grokinterp.tasks._splits import draw_order
 @torch.no_grad()
 def answer_logits(config: ModelConfig, parameters: Mapping[str, Tensor], task: Task) -> Float[Tensor, "ab *t answer"]:
     """Logits of every row of the table at the scored positions, over all output columns."""
-    return evaluator(config, task)({name: value.float() for name, value in parameters.items()})
+    return evaluator(config, task)(parameters)
 
 
 def losses(logits: Float[Tensor, "ab *t answer"], task: Task) -> Float[Tensor, "ab"]:
-    """Cross-entropy of every row in nats, on float64 logits over all output columns, as the recorded ones are."""
+    """Cross-entropy of every row in nats, on float64 logits over all the columns given."""
     loss = F.cross_entropy(logits.double().flatten(0, -2), task.labels.flatten(), reduction="none")
     return loss.reshape(len(logits), -1).mean(1)
 
 
 def measured(config: ModelConfig, parameters: Mapping[str, Tensor], task: Task) -> dict[str, float]:
-    """Loss and accuracy on the whole table and, where the split is known, on train and test, from the weights."""
-    logits = answer_logits(config, parameters, task)
-    logits = logits[..., : task.n_answers]
+    """Loss and accuracy over the answers, on the table and, where the split is known, on train and test."""
+    logits = answer_logits(config, parameters, task)[..., : task.n_answers]
     loss = losses(logits, task)
     values = {"loss": float(loss.mean()), "accuracy": float(accuracy(logits, task.labels))}
     if task.is_train is not None:
@@ -44,17 +43,16 @@ def measured(config: ModelConfig, parameters: Mapping[str, Tensor], task: Task) 
 
 
 def best_task(
-    config: ModelConfig, parameters: Mapping[str, Tensor], candidates: Sequence[Task], rows: Tensor | None = None
+    config: ModelConfig, parameters: Mapping[str, Tensor], candidates: Sequence[Task], rows: Int[Tensor, "row"]
 ) -> tuple[Task, float] | None:
-    """The candidate that the weights answer best, and their accuracy on `rows` (all); None where none passes 50 %.
+    """The candidate that the weights answer best, and their accuracy on `rows`; None where none passes 50 %.
 
     Two different operations agree on few rows, so that a model trained on one gives the others near chance.
     """
-    logits = answer_logits(config, parameters, candidates[0])
-    rows = torch.ones(len(logits), dtype=torch.bool) if rows is None else rows
-    scored = [(float(accuracy(logits[rows], task.labels[rows])), -i) for i, task in enumerate(candidates)]
-    best, index = max(scored)
-    return (candidates[-index], best) if best > 0.5 else None
+    logits = answer_logits(config, parameters, candidates[0])[rows]
+    shares = [float(accuracy(logits, task.labels[rows])) for task in candidates]
+    best = max(shares)
+    return (candidates[shares.index(best)], best) if best > 0.5 else None
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,12 @@ class SplitMatch:
 
 
 NEAR, APART = 0.25, 4.0
-"""A split is found where both its losses are within a factor exp(0.25) of the recorded ones, and the next best split is
-at least four times as far off (and never within 1 %).
+"""A split is found where both its losses are within a factor exp(0.25) of the recorded ones, and the next best is at
+least four times as far off (and never within 1 %).
 
-The recorded losses are of one update before the saved weights: some 1e-3 off as a rule, some tens of percent on the
-slope of a slingshot. A wrong seed puts test rows into the training set: it is off by the ratio of the two losses, 10 and more."""
+Why so: the recorded losses are of one update before the saved weights, some 1e-3 off as a rule and some tens of percent
+on the slope of a slingshot. A wrong seed counts test rows as trained on, so that its train loss is off by about the
+ratio of test to train loss, ten and more in every such file."""
 
 
 def find_split(
@@ -89,12 +88,16 @@ def find_split(
         shuffled = row_losses[draw_order(n, "nanda", seed, torch.Generator())]
         for frac in fracs:
             means = (shuffled[: int(frac * n)].mean(), shuffled[int(frac * n) :].mean())
-            distance = max(abs(math.log(float(mean) / loss)) for mean, loss in zip(means, recorded, strict=True))
+            distance = max(_log_ratio(float(mean), loss) for mean, loss in zip(means, recorded, strict=True))
             scored.append((distance, seed, frac))
     (distance, seed, frac), (second, _, _) = sorted(scored)[:2]
     if distance > near or second < APART * max(distance, near / 100):
         return None
     return SplitMatch(task.split(frac=frac, seed=seed, split="nanda"), seed, frac, distance)
+
+
+def _log_ratio(a: float, b: float) -> float:
+    return abs(math.log(a / b)) if a > 0 and b > 0 else math.inf
 
 
 def curve_table(curves: Mapping[str, Any], notes: list[str]) -> pd.DataFrame:

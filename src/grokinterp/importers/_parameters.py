@@ -83,7 +83,9 @@ def from_native(parameters: Mapping[str, Tensor], n_heads: int) -> dict[str, Ten
             classic[f"{stem}.{'W_U' if kind == 'weight' else 'b_U'}"] = value.mT if kind == "weight" else value
         elif part in ("q", "k", "v"):
             split = value.reshape(n_heads, -1, *value.shape[1:])
-            classic[f"{prefix}{'W' if kind == 'weight' else 'b'}_{part.upper()}"] = split.mT if kind == "weight" else split
+            classic[f"{prefix}{'W' if kind == 'weight' else 'b'}_{part.upper()}"] = (
+                split.mT if kind == "weight" else split
+            )
         elif part == "o":
             if kind == "weight":
                 classic[f"{prefix}W_O"] = value.mT.reshape(n_heads, -1, value.shape[0])
@@ -113,11 +115,20 @@ def without_idle_biases(checkpoints: list[dict[str, Tensor]]) -> list[dict[str, 
     return [{name: value for name, value in parameters.items() if name not in idle} for parameters in checkpoints]
 
 
+def with_unit_norms(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters with w = 1 and b = 0 for every LayerNorm: of a model whose own were folded into its weights."""
+    d_model = parameters["embed.W_E"].shape[1]
+    blocks = sorted({found[0] for name in parameters if (found := _BLOCK.match(name))})
+    places = [f"{block}ln{i}" for block in blocks for i in (1, 2) if i == 1 or f"{block}mlp.W_in" in parameters]
+    norms = {f"{place}.{leaf}" for place in (*places, "ln_final") for leaf in "wb"}
+    return {**parameters, **{name: torch.full((d_model,), float(name.endswith("w"))) for name in sorted(norms)}}
+
+
 # -- the model they are of
 
 
 def transformer_config(parameters: Mapping[str, Tensor], **known: Any) -> TransformerConfig:
-    """The configuration that classic parameters have by their shapes; `known` says the rest (activation, direction, ...)."""
+    """The configuration of classic parameters by their shapes; `known` says the rest (activation, direction, ...)."""
     blocks = sorted({int(found[1]) for name in parameters if (found := _BLOCK.match(name))})
     n_heads, d_model, d_head = parameters["blocks.0.attn.W_Q"].shape
     attn_only = "blocks.0.mlp.W_in" not in parameters

@@ -45,7 +45,7 @@ def _run(payload: Payload, name: str, curves: dict[str, Any], config: RunConfig 
     notes = ["curves only: the file has no weights"]
     task: Task | None = payload.task
     if config is not None:
-        notes.append("the task and the other settings are those of Nanda et al. 2023's mainline; seed and split unknown")
+        notes.append("task and other settings are those of Nanda et al. 2023's mainline; seed and split unknown")
         task = task or build(config.task)
     metrics = curve_table(curves, notes)
     source = {"format": CURVES.name, "file": str(payload.path), "notes": notes}
@@ -61,12 +61,15 @@ def _curves(content: Any) -> dict[str, Any] | None:
     if _is_curve(content):
         return {"train_loss": content}
     if isinstance(content, np.ndarray) and content.ndim == 2:
-        return {"train_loss": content.mean(1), **{f"train_loss_token_{i}": column for i, column in enumerate(content.T)}}
+        return {
+            "train_loss": content.mean(1),
+            **{f"train_loss_token_{i}": column for i, column in enumerate(content.T)},
+        }
     return None
 
 
 def _scan(content: Any) -> tuple[list[float], list[Any]] | None:
-    """The settings and curves of a scan: two lists, of k numbers and of 2 k curves, in either order or in a dictionary."""
+    """The settings and curves of a scan: k numbers and 2 k curves, in either order, in a list or a dictionary."""
     values = list(content.values()) if isinstance(content, dict) else content
     if not isinstance(values, (list, tuple)) or len(values) != 2:
         return None

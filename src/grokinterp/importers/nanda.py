@@ -1,4 +1,4 @@
-"""Files of Nanda et al. 2023's code (`transformers.py`, 2022): weights in its early orientation, with losses and settings.
+"""Files of Nanda et al. 2023's code (`transformers.py`, 2022): weights in its early orientation, losses, settings.
 
 A dictionary with `model` and any of `optimizer`, `scheduler`, `train_losses`, `test_losses`, `train_loss`,
 `test_loss`, `epoch`, `config`. Loss i of a list is of the weights before update i + 1, so it belongs to our step i;
@@ -32,11 +32,14 @@ ACTIVATIONS = {"ReLU": "relu", "GeLU": "gelu"}
 
 
 def recognise(payload: Payload) -> bool:
-    return isinstance(payload.content, dict) and is_early(payload.content.get("model"))
+    content = payload.content
+    if payload.format == NANDA.name and is_early(content):
+        return True  # a bare state dict, which could as well be Zhong et al.'s, with another attention
+    return isinstance(content, dict) and is_early(content.get("model"))
 
 
 def read(payload: Payload) -> Run:
-    content = payload.content
+    content = {"model": payload.content} if is_early(payload.content) else payload.content
     notes: list[str] = []
     parameters = from_early(float_tensors(content["model"], f"`model` in {payload.path}"))
     settings = {**content.get("model_config", {}), **content.get("config", {})}
@@ -120,7 +123,8 @@ def _task(
     if name is not None:
         notes.append(f"the task {name!r} of his code cannot be rebuilt")
         return None
-    found = best_task(model, parameters, [Task(formula, p=p, layout="a b =") for formula in FORMULAS.values()])
+    candidates = [Task(formula, p=p, layout="a b =") for formula in FORMULAS.values()]
+    found = best_task(model, parameters, candidates, torch.arange(p * p))
     if found is None:
         notes.append(f"the task is unknown: the weights answer none of {', '.join(FORMULAS.values())} mod {p}")
         return None
@@ -145,7 +149,8 @@ def _split(
         return task.split(frac=split.frac, seed=seed, split="nanda"), split, seed
     found = _split_of_final_loss(task, model, parameters, content) or _split_of_first_loss(task, model, content)
     if found is None:
-        notes.append("the split is unknown: no seed from 0 to 9 with one of his fractions gives the recorded losses")
+        why = "no seed from 0 to 9 with one of his fractions gives the recorded losses"
+        notes.append(f"the split is unknown: {why if _recorded(content, 0) else 'there are no losses to find it by'}")
         return task, split, seed
     off = f"{found.distance:.1e}"
     notes.append(f"the split (seed {found.seed}, frac {found.frac}) is inferred: it gives the recorded losses to {off}")

@@ -16,7 +16,7 @@ def build(
     parameters: Mapping[str, Tensor] | None = None,
     seed: int = 0,
     task: Any = None,
-) -> "HookedModule":
+) -> "HookedModule[Any]":
     """The hooked model of a config: given weights by classic name (`initialisation.parameter_shapes`), or fresh ones.
 
     Sizes that the config leaves open are taken from the task. Raises `ConfigError` where they stay open,

@@ -185,6 +185,9 @@ class Block(nn.Module):
     LN(stream + output), so `hook_resid_mid` and `hook_resid_post` are normalised and outputs do not sum to them.
     """
 
+    # What TransformerLens' logit lens asks of a block before it reads the stream through the unembedding.
+    hook_out_is_single_residual_stream = True
+
     def __init__(self, config: TransformerConfig, flags: Any, parameters: Mapping[str, Tensor], prefix: str):
         super().__init__()
         self.flags = flags
@@ -246,6 +249,8 @@ class Block(nn.Module):
 
 class Unembed(nn.Module):
     """x W_U + b_U; a tied one reads the first `n_tied` rows of an embedding instead of a `W_U` of its own."""
+
+    W_U: nn.Parameter
 
     def __init__(self, parameters: Mapping[str, Tensor], tied_to: Embed | None = None, n_tied: int | None = None):
         super().__init__()

@@ -16,11 +16,7 @@ from grokinterp.refusals import BadRequest
 
 
 def classic_config(config: TransformerConfig) -> TransformerBridgeConfig:
-    """TransformerLens' config of a transformer whose sizes are filled in.
-
-    LayerNorm after the sublayers is "LN" here too: TransformerLens' tools then look for a scale of the final norm,
-    miss it and say so, where None would let them add up outputs that do not sum to the stream.
-    """
+    """TransformerLens' config of a transformer whose sizes are filled in."""
     assert config.d_vocab is not None and config.d_vocab_out is not None and config.n_ctx is not None
     return TransformerBridgeConfig(
         n_layers=config.n_layers,

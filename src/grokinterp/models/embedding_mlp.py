@@ -48,7 +48,7 @@ class Layer(nn.Module):
         return self.mlp(x)
 
 
-class EmbeddingMLP(HookedModule):
+class EmbeddingMLP(HookedModule[EmbeddingMLPConfig]):
     """Embeddings of the operands -> combined -> hidden layers -> logits. Arguments as `HookedTransformer`'s.
 
     Hooks: `hook_embed` [batch operand d_embed], `hook_combined` [batch 1 d_in] (concatenated in operand order, or
@@ -57,7 +57,7 @@ class EmbeddingMLP(HookedModule):
     with the bias counted once for each operand, which is how it is computed.
     """
 
-    config: EmbeddingMLPConfig
+    embed: Embed
 
     def __init__(
         self,

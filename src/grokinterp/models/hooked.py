@@ -1,7 +1,7 @@
 """What every model of the project shares: TransformerLens' hooks, made strict, and its task's vocabulary."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import torch
 import torch.nn as nn
@@ -30,12 +30,16 @@ def own(module: nn.Module, parameters: Mapping[str, Tensor], prefix: str) -> Non
     """Register the parameters named `prefix` + one word on a module, under that word."""
     for name, value in parameters.items():
         if name.startswith(prefix) and "." not in name[len(prefix) :]:
-            module.register_parameter(name[len(prefix) :], nn.Parameter(value.detach().clone()))
+            module.register_parameter(
+                name[len(prefix) :], nn.Parameter(value.detach().clone(memory_format=torch.contiguous_format))
+            )
 
 
 def completed(config: Config, task: Any) -> Config:
     """The config with the sizes it leaves open taken from the task, where there is one."""
-    return config if task is None else config.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
+    if task is None:
+        return config
+    return cast(Config, config.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1]))
 
 
 def checked(config: ModelConfig, parameters: Mapping[str, Tensor] | None, seed: int) -> Mapping[str, Tensor]:
@@ -50,7 +54,7 @@ def _accepts(names: Names | None, name: str) -> bool:
     return names is None or (names(name) if callable(names) else name in names)
 
 
-class HookedModule(HookedRootModule):
+class HookedModule(HookedRootModule, Generic[Config]):
     """`HookedRootModule` that refuses unknown hook names instead of doing nothing, and knows its task's tokens.
 
     Attributes:
@@ -58,7 +62,7 @@ class HookedModule(HookedRootModule):
         task: what the model was made for, or None.
     """
 
-    config: ModelConfig
+    config: Config
     task: Any
 
     def idle_hooks(self) -> dict[str, str]:

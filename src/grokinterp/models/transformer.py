@@ -19,7 +19,7 @@ from grokinterp.models.hooked import HookedModule, checked, completed
 from grokinterp.refusals import BadRequest
 
 
-class HookedTransformer(HookedModule):
+class HookedTransformer(HookedModule[TransformerConfig]):
     """A transformer whose activations can be read and edited by the classic hook names.
 
     TransformerLens' `ActivationCache`, its activation patching and its attribution tools take it as their model.
@@ -33,8 +33,6 @@ class HookedTransformer(HookedModule):
 
     Raises `ConfigError` where sizes are open without a task, `ParameterError` where the weights do not fit.
     """
-
-    config: TransformerConfig
 
     def __init__(
         self,
@@ -142,10 +140,14 @@ class HookedTransformer(HookedModule):
         """The direction in the final residual stream that each token's logit reads: its column of W_U.
 
         Times `ln_final.w` where there is one, so that `ActivationCache.logit_attrs` adds up to the logits less
-        their constant, `ln_final.b @ W_U + b_U`, without folding LayerNorm into the weights first.
+        their constant, `ln_final.b @ W_U + b_U`, without folding LayerNorm into the weights first. Raises `BadRequest`
+        for LayerNorm after the sublayers, whose outputs have no direct share in a logit.
         """
-        ids = self.to_single_token(tokens) if isinstance(tokens, str) else tokens
-        ids = torch.as_tensor(ids, device=self.W_U.device)
+        if self.config.normalization == "post":
+            raise BadRequest(
+                "with LayerNorm after them, outputs do not sum to the stream; use cache['resid_post', -1] @ model.W_U"
+            )
+        ids = torch.as_tensor(self.to_single_token(tokens) if isinstance(tokens, str) else tokens)
         directions = self.W_U.T[ids.squeeze() if ids.numel() == 1 else ids]
         return directions * self.ln_final.w if isinstance(self.ln_final, LayerNorm) else directions
 

@@ -34,17 +34,22 @@ def circles(embedding: Embedding) -> go.Figure:
     """
     n_pairs = len(embedding.circles)
     orders = [circuits.embedding.around(circle.frequency, embedding.n).numpy() for circle in embedding.circles]
-    height, rows = 330, math.ceil(n_pairs / 3)
+    height, rows = 350, math.ceil(n_pairs / 3)
     figure = style.figure(
         height * rows + 60, showlegend=False, margin=dict(l=10, r=10, t=50, b=20), hovermode="closest"
     )
     reach = float(np.abs(embedding.scores).max()) * 1.22 or 1.0
     for i, (circle, order) in enumerate(zip(embedding.circles, orders, strict=True)):
         _panel(figure, embedding, i, circle, order, reach)
-    figure.update_layout(_grid(n_pairs, 3))
-    narrow = {f"{axis}.domain": value["domain"] for axis, value in _grid(n_pairs, 2).items()}
+    figure.update_layout(_grid(n_pairs, 3, 0.8))
+    narrow = {f"{axis}.domain": value["domain"] for axis, value in _grid(n_pairs, 2, 0.72).items()}
+    extra = 60 + 70 * (len(embedding.frame_steps) > 1)
     figure.update_layout(
-        meta=dict(narrow=dict(layout=dict(height=230 * math.ceil(n_pairs / 2) + 60, **narrow), mode="lines+markers"))
+        height=350 * rows + extra,
+        meta=dict(
+            narrow=dict(height=255 * math.ceil(n_pairs / 2) + extra, **narrow),
+            paper=dict(height=255 * rows + extra),
+        ),
     )
     if len(embedding.frame_steps) > 1:
         figure.frames = [
@@ -55,9 +60,7 @@ def circles(embedding: Embedding) -> go.Figure:
             )
             for frame, step in enumerate(embedding.frame_steps)
         ]
-        figure.update_layout(sliders=[style.slider(embedding.frame_steps, len(embedding.frame_steps) - 1)])
-        figure.layout.height += 70
-        figure.layout.meta["narrow"]["layout"]["height"] += 70
+        figure.update_layout(sliders=[style.slider(embedding.frame_steps, 30)])
     return figure
 
 
@@ -67,15 +70,14 @@ def _panel(
     number = "" if i == 0 else str(i + 1)
     tokens = embedding.order.tokens.numpy()[order]
     points = _points(embedding, -1, i, order)
-    every = math.ceil(len(order) / LABELS)
-    text = [str(token) if place % every == 0 else "" for place, token in enumerate(tokens)]
+    text = _labels(tokens, circle.frequency * order % embedding.n)
     angle = np.arctan2(points["y"], points["x"])
     sides = [_SIDES[round(float(a) / (math.pi / 4)) % 8] for a in angle]
     turn = (circle.frequency * order % embedding.n / embedding.n).astype(np.float32)
     clean = circle.share >= CLEAN
     figure.add_scatter(
         **points,
-        mode="lines+markers+text",
+        mode="lines+markers+text" if clean else "markers",
         text=[*text, ""],
         textposition=[*sides, sides[0]],
         textfont=dict(size=9),
@@ -106,11 +108,18 @@ def _panel(
         }
     )
     place = dict(xref=f"x{number} domain", yref=f"y{number} domain", showarrow=False)
-    share = f"<span style='font-size:11px'>{circle.share:.0%} of its power there, {embedding.variance_share[i]:.0%} of all variance</span>"
-    heading = f"<b>frequency {circle.frequency}</b>" if clean else f"mostly frequency {circle.frequency}"
-    figure.add_annotation(text=f"{heading}<br>{share}", x=0.5, y=1, yanchor="bottom", **place)
-    if clean:
-        figure.add_annotation(text=neighbours(embedding, circle), x=0.5, y=0.5, font=dict(size=16), **place)
+    heading = f"<b>frequency {circle.frequency}, {neighbours(embedding, circle)}</b>"
+    heading = heading if clean else f"mostly frequency {circle.frequency}"
+    shares = f"purity {circle.share:.0%}, variance {embedding.variance_share[i]:.0%}"
+    text = f"{heading}<br><span style='font-size:11px'>{shares}</span>"
+    figure.add_annotation(text=text, x=0.5, y=1, yanchor="bottom", **place)
+
+
+def _labels(tokens: Int[np.ndarray, "token"], places: Int[np.ndarray, "token"]) -> list[str]:
+    """One token at every place of the circle, or at every few where they would touch; "" elsewhere."""
+    first = np.flatnonzero(np.diff(places, prepend=-1))
+    labelled = set(first[:: math.ceil(len(first) / LABELS)].tolist())
+    return [str(token) if i in labelled else "" for i, token in enumerate(tokens)]
 
 
 def neighbours(embedding: Embedding, circle: Any) -> str:
@@ -123,13 +132,14 @@ def neighbours(embedding: Embedding, circle: Any) -> str:
 def _points(
     embedding: Embedding, frame: int, i: int, order: Int[np.ndarray, "token"]
 ) -> dict[str, Float[np.ndarray, "place"]]:
+    """Where the tokens stand in this pair of components, in order, the first once more to close the ring."""
     closed = np.append(order, order[0])
     x, y = embedding.scores[frame][closed][:, 2 * i : 2 * i + 2].astype(np.float32).T
     return dict(x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))
 
 
-def _grid(panels: int, columns: int) -> dict[str, dict[str, list[float]]]:
-    """Domains of the axes of panels laid out row by row, leaving room for headings above each."""
+def _grid(panels: int, columns: int, fill: float) -> dict[str, dict[str, list[float]]]:
+    """Domains of the axes of panels laid out row by row; `fill` is the panel's share of a row."""
     rows = math.ceil(panels / columns)
     domains = {}
     for i in range(panels):
@@ -137,5 +147,5 @@ def _grid(panels: int, columns: int) -> dict[str, dict[str, list[float]]]:
         number = "" if i == 0 else str(i + 1)
         top = 1 - row / rows
         domains[f"xaxis{number}"] = dict(domain=[(column + 0.06) / columns, (column + 0.98) / columns])
-        domains[f"yaxis{number}"] = dict(domain=[top - 0.84 / rows, top])
+        domains[f"yaxis{number}"] = dict(domain=[top - fill / rows, top])
     return domains

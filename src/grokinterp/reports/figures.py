@@ -1,5 +1,7 @@
 """Figures of curves, tables and spectra: values in, `go.Figure` out. Nothing is computed here but positions."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -11,6 +13,7 @@ from grokinterp.reports.readings import Embedding, Landmarks, Table
 POINTS = 1500
 """How many points of a curve are drawn at most: fewer make a smaller page and no visible difference."""
 
+_WHOLE = dict(separatethousands=True, exponentformat="none")
 STEP_TITLE = "training step (optimiser updates)"
 
 
@@ -24,24 +27,25 @@ def loss_curves(metrics: pd.DataFrame, landmarks: Landmarks) -> go.Figure:
     low, high = (positive.min(), positive.max()) if positive.size else (1e-3, 1.0)
     _landmarks(figure, landmarks, low, high)
     _axes(figure, "cross-entropy loss (nats)", "log", "loss")
-    figure.update_yaxes(exponentformat="power", dtick=_decades(low, high))
+    figure.update_yaxes(exponentformat="power", dtick=_decades(low, high), tickfont=dict(size=11))
     return figure
 
 
 def accuracy_curves(metrics: pd.DataFrame, landmarks: Landmarks, chance: float | None) -> go.Figure:
     """Train and test accuracy (share of rows answered) over steps, with chance and the landmarks."""
-    figure = style.figure(390, hovermode="x unified")
+    figure = style.figure(420, hovermode="x unified")
     _curve(figure, metrics, "train_accuracy", "train accuracy", dict(color=style.NEUTRAL, width=2))
     _curve(figure, metrics, "test_accuracy", "test accuracy", dict(color=style.ACCENT, width=2))
     line = dict(color=style.ACCENT, width=1.5, dash="dot")
-    _curve(figure, metrics, "test_accuracy_unswapped", "test accuracy where the swapped pair is not trained on", line)
+    _curve(figure, metrics, "test_accuracy_unswapped", "test accuracy, unswapped", line)
     if chance is not None:
         ends = [metrics["step"].min(), metrics["step"].max()]
         line = dict(color=style.NEUTRAL, width=1, dash="dot")
         figure.add_scatter(x=ends, y=[chance, chance], mode="lines", name="chance", line=line)
-    _landmarks(figure, landmarks, 0, 1)
+    drawn = metrics[["train_accuracy", "test_accuracy"]].to_numpy(float)
+    _landmarks(figure, landmarks, drawn[drawn > 0].min(initial=1), 1)
     _axes(figure, "accuracy (share of rows)", "linear", "accuracy")
-    figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03])
+    figure.update_yaxes(tickformat=".2~p")
     return figure
 
 
@@ -80,14 +84,14 @@ def table_picture(table: Table) -> go.Figure:
     if wide:
         rows = {f"{axis}.domain": part for axis, part in (("yaxis", [0.58, 1]), ("yaxis2", [0, 0.42]))}
         columns = {"xaxis.domain": [0, 1], "xaxis2.domain": [0, 1]}
-        figure.update_layout(meta=dict(narrow=dict(layout=dict(height=760, **rows, **columns))))
+        figure.update_layout(meta=dict(narrow=dict(height=760, **rows, **columns), paper=dict(height=340)))
     return figure
 
 
 def spectrum_over_time(embedding: Embedding) -> go.Figure:
     """Heat map of the norm of every frequency (rows) at every checkpoint (columns)."""
     figure = style.figure(460)
-    even, positions = _positions(embedding.steps)
+    positions, even = _positions(embedding.steps)
     hover = "step %{customdata}<br>frequency %{y}<br>norm %{z:.3f}<extra></extra>"
     k = np.arange(1, embedding.n // 2 + 1)
     z = embedding.frequency_norms.T
@@ -97,7 +101,7 @@ def spectrum_over_time(embedding: Embedding) -> go.Figure:
     figure.update_layout(
         coloraxis=dict(colorscale=style.SEQUENTIAL, cmin=0, colorbar=bar), meta=dict(sequential=["coloraxis"])
     )
-    figure.update_xaxes(title_text=STEP_TITLE, showgrid=False)
+    figure.update_xaxes(title_text=STEP_TITLE, showgrid=False, **_WHOLE)
     figure.update_yaxes(title_text=frequency_title(embedding), showgrid=False)
     if not even:
         chosen = np.unique(np.linspace(0, len(positions) - 1, 8).round().astype(int))
@@ -126,8 +130,8 @@ def spectrum_bars(embedding: Embedding) -> go.Figure:
         ]
         figure.update_layout(
             height=500,
-            sliders=[style.slider(embedding.frame_steps, len(embedding.frame_steps) - 1)],
-            legend=dict(x=1, xanchor="right", y=1.02, yanchor="bottom"),
+            sliders=[style.slider(embedding.frame_steps, 52)],
+            legend=dict(yref="paper", y=1.02),
         )
     return figure
 
@@ -136,21 +140,22 @@ def frequency_title(embedding: Embedding) -> str:
     """The title of an axis of frequencies, with its unit."""
     if embedding.order.group == "additive":
         return f"frequency k (turns per {embedding.n} tokens)"
-    return f"multiplicative frequency k (turns per {embedding.n} powers of the primitive root)"
+    return f"multiplicative frequency k (turns per {embedding.n} powers)"
 
 
-def _positions(steps: list[int]) -> tuple[bool, Float[np.ndarray, "step"]]:
-    """Where columns stand: at their steps where those are even, at 0, 1, 2, ... where a log schedule would squeeze them."""
+def _positions(steps: list[int]) -> tuple[Float[np.ndarray, "step"], bool]:
+    """Where columns stand: at their steps where these are even, at 0, 1, 2, ... where a log schedule squeezes them."""
     gaps = np.diff(steps)
     even = len(steps) < 3 or gaps.max() <= 4 * np.median(gaps)
-    return bool(even), np.array(steps if even else range(len(steps)), dtype=np.float64)
+    return np.array(steps if even else range(len(steps)), dtype=np.float64), bool(even)
 
 
 def _axes(figure: go.Figure, title: str, kind: str, noun: str) -> None:
-    menus = [style.log_toggle("xaxis", "steps", "linear", 0), style.log_toggle("yaxis", noun, kind, 1)]
-    figure.update_xaxes(title_text=STEP_TITLE)
+    menus = [style.log_toggle("xaxis", "steps", "linear", 0), style.log_toggle("yaxis", noun, kind, 190)]
+    figure.update_xaxes(title_text=STEP_TITLE, **_WHOLE)
     figure.update_yaxes(title_text=title, type=kind)
-    figure.update_layout(updatemenus=menus)
+    stacked = {"updatemenus.1.pad": dict(b=40, l=0), "margin.t": 80, "height": figure.layout.height + 60}
+    figure.update_layout(updatemenus=menus, meta=dict(narrow=stacked))
 
 
 def _curve(figure: go.Figure, metrics: pd.DataFrame, column: str, name: str, line: dict) -> None:
@@ -172,7 +177,7 @@ def thinned(curve: pd.DataFrame, column: str) -> pd.DataFrame:
     edges = np.unique(np.concatenate([[0], edges, [n]]))
     values = curve[column].to_numpy()
     keep = {0, n - 1}
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         part = values[start:stop]
         keep.update((start + int(part.argmin()), start + int(part.argmax())))
     return curve.iloc[sorted(keep)]

@@ -30,7 +30,7 @@ def page(run: Run) -> str:
         title=story.title(run),
         name=run.name,
         sections=sections,
-        configuration=configuration(subject),
+        configuration=configuration(run),
         written=datetime.now(UTC).strftime("%-d %B %Y"),
         plotly=Markup(plotly.offline.get_plotlyjs()) if plates else Markup(""),
         figures=Markup(figures_json(plates)),

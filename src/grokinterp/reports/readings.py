@@ -1,4 +1,4 @@
-"""Readings: what a report draws, read off a run once. Numbers come from `fourier` and `circuits`; none are made here."""
+"""Readings: what a report draws, read off a run once, by `fourier` and `circuits`."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Absent:
 
 
 def first_step(metrics: pd.DataFrame, column: str, threshold: float) -> int | None:
-    """The first recorded step at which `column` is at or above `threshold`; None where it never is, or is not recorded."""
+    """The first recorded step with `column` at or above `threshold`; None where there is none."""
     if column not in metrics:
         return None
     reached = metrics.loc[metrics[column] >= threshold, "step"]
@@ -56,12 +56,12 @@ class Table:
     Attributes:
         answers: [a, b], NaN where the table has no row.
         trained: [a, b], 1 for training rows, 0 for test rows, NaN for none; None without a split.
-        slice: what was fixed to get two axes, as ` at c = 0`; empty for two operands.
+        shown: what was fixed to get two axes, as ` at c = 0`; empty for two operands.
     """
 
     answers: Float[np.ndarray, "a b"]
     trained: Float[np.ndarray, "a b"] | None
-    slice: str
+    shown: str
 
     @classmethod
     def of(cls, task: Task) -> "Table | Absent":
@@ -117,8 +117,10 @@ class Embedding:
     def of(cls, run: Run) -> "Embedding | Absent":
         if not run.steps:
             return Absent("The file holds curves but no weights, so there is no embedding to read.")
-        p = None if run.task is None else run.task.parameters.get("p")
-        if run.task is None or p is None:
+        if not (run.has_task and run.has_config):
+            return Absent("The task or the model is not known, so its embedding cannot be told from other weights.")
+        p = run.task.parameters.get("p")
+        if p is None:
             return Absent("The task has no modulus p, so its embedding is not a function on Z/p.")
         if "embed.W_E" not in run.final.parameters:
             return Absent("The model has no embedding named embed.W_E.")
@@ -133,10 +135,10 @@ class Embedding:
         shown = [component for pair in pairs for component in pair]
         frames = _thinned(run.steps, FRAMES)
         norms, scores = [], []
-        for step in run.steps:
-            W_E = run[step].parameters["embed.W_E"][tokens]
+        for checkpoint in run:
+            W_E = checkpoint.parameters["embed.W_E"][tokens]
             norms.append(fourier.norms(W_E).numpy())
-            if step in frames:
+            if checkpoint.step in frames:
                 scores.append(components.project(W_E)[:, shown].numpy())
         share = components.variance_share[shown].reshape(-1, 2).sum(dim=1)
         return cls(
@@ -163,5 +165,6 @@ def weight_norms(run: Run) -> pd.DataFrame:
     metrics = run.metrics
     if "weight_norm_squared" in metrics:
         return metrics[["step", "weight_norm_squared"]].dropna()
-    squares = [sum(float(w.double().square().sum()) for w in run[step].parameters.values()) for step in run.steps]
-    return pd.DataFrame({"step": run.steps, "weight_norm_squared": squares})
+    checkpoints = run if run.has_config else []
+    squares = [(c.step, sum(float(w.double().square().sum()) for w in c.parameters.values())) for c in checkpoints]
+    return pd.DataFrame(squares, columns=["step", "weight_norm_squared"])

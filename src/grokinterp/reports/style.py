@@ -7,7 +7,6 @@ import plotly.graph_objects as go
 # Middle tones: each has a contrast of 3 or more against both the light and the dark page.
 ACCENT = "#3b7fc4"
 ACCENT_SOFT = "rgba(59, 127, 196, 0.38)"
-ACCENT_DEEP = "#8a5fb0"
 NEUTRAL = "#85898f"
 FAINT = "rgba(133, 137, 143, 0.22)"
 CLEAR = "rgba(0, 0, 0, 0)"
@@ -15,7 +14,7 @@ CLEAR = "rgba(0, 0, 0, 0)"
 # From the page's own background to the accent and past it; the page turns the dark end light on a dark page.
 SEQUENTIAL = [[0.0, "rgba(59, 127, 196, 0)"], [0.6, ACCENT], [1.0, "#0d2b4e"]]
 # Cyclic: 0 and p - 1 are neighbours. Blue and violet tones only, the lightness turning once.
-CYCLIC = [[0.0, "#1d4e89"], [0.25, "#3f97c9"], [0.5, "#c9dff0"], [0.75, "#a48bc8"], [1.0, "#1d4e89"]]
+CYCLIC = [[0.0, "#2a62a5"], [0.25, "#4aa0cf"], [0.5, "#a9cfea"], [0.75, "#a086c9"], [1.0, "#2a62a5"]]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 
@@ -28,7 +27,7 @@ _AXIS = dict(
     ticks="outside",
     ticklen=4,
     automargin=True,
-    title=dict(standoff=8),
+    title=dict(standoff=8, font=dict(size=13)),
 )
 
 TEMPLATE = go.layout.Template(
@@ -38,9 +37,12 @@ TEMPLATE = go.layout.Template(
         plot_bgcolor=CLEAR,
         xaxis=_AXIS,
         yaxis=_AXIS,
-        coloraxis=dict(colorbar=dict(outlinewidth=0, thickness=12, ticks="outside", ticklen=4)),
-        legend=dict(orientation="h", x=0, xanchor="left", y=-0.2, yanchor="top", bgcolor=CLEAR),
+        coloraxis=dict(
+            colorbar=dict(outlinewidth=0, thickness=12, ticks="outside", ticklen=4, title=dict(font=dict(size=13)))
+        ),
+        legend=dict(orientation="h", x=0, xanchor="left", yref="container", y=0, yanchor="bottom", bgcolor=CLEAR),
         hoverlabel=dict(font=dict(family=FONT)),
+        modebar=dict(bgcolor=CLEAR, color=NEUTRAL, activecolor=ACCENT),
         margin=dict(l=60, r=16, t=48, b=52),
     )
 )
@@ -51,11 +53,11 @@ def figure(height: int, **layout: Any) -> go.Figure:
     return go.Figure(layout=go.Layout(template=TEMPLATE, height=height, **layout))
 
 
-def slider(steps: list[int], active: int) -> dict[str, Any]:
-    """A slider over the frames named by these training steps."""
+def slider(steps: list[int], gap: int) -> dict[str, Any]:
+    """A slider over the frames named by these training steps, at the last of them, `gap` pixels under the plot."""
     still = dict(mode="immediate", frame=dict(duration=0, redraw=True), transition=dict(duration=0))
     return dict(
-        active=active,
+        active=len(steps) - 1,
         steps=[dict(method="animate", label=f"{step:,}", args=[[str(step)], still]) for step in steps],
         currentvalue=dict(prefix="training step ", xanchor="left", font=dict(size=14)),
         bgcolor=FAINT,
@@ -65,25 +67,29 @@ def slider(steps: list[int], active: int) -> dict[str, Any]:
         activebgcolor=ACCENT,
         ticklen=4,
         minorticklen=0,
-        pad=dict(t=36, b=4),
+        pad=dict(t=gap, b=4),
         x=0,
         len=1,
     )
 
 
-def log_toggle(axis: str, label: str, kind: str, x: float) -> dict[str, Any]:
-    """Two buttons above the plot that draw `axis` (`xaxis`, `yaxis`) linear or log; `kind` is the one it starts with."""
+def log_toggle(axis: str, noun: str, kind: str, offset: int) -> dict[str, Any]:
+    """Two buttons above the plot that draw `axis` (`xaxis`, `yaxis`) linear or log; it starts as `kind`.
+
+    `offset` is how far from the left edge they stand, in pixels.
+    """
     kinds = ("linear", "log")
+    changes = {kind: {f"{axis}.type": kind, f"{axis}.autorange": True} for kind in kinds}
     return dict(
         type="buttons",
         direction="right",
         active=kinds.index(kind),
-        buttons=[dict(label=f"{kind} {label}", method="relayout", args=[{f"{axis}.type": kind}]) for kind in kinds],
-        x=x,
-        xanchor="right" if x else "left",
+        buttons=[dict(label=f"{kind} {noun}", method="relayout", args=[changes[kind]]) for kind in kinds],
+        x=0,
+        xanchor="left",
         y=1,
         yanchor="bottom",
-        pad=dict(b=8),
+        pad=dict(b=8, l=offset),
         bgcolor=CLEAR,
         bordercolor=FAINT,
         font=dict(size=11),

@@ -1,10 +1,10 @@
 """What is learnt: `Task`, one class for all tasks that are called by formula or by name."""
 
 from grokinterp.tasks import modular, only_add, random_table
-from grokinterp.tasks._base import Task, build
+from grokinterp.tasks._base import Task, build, parameter_names
 from grokinterp.tasks._table import TaskError
 
-__all__ = ["Task", "TaskError", "build", "names"]
+__all__ = ["Task", "TaskError", "build", "names", "parameter_names"]
 
 _MODULES_OF_TASKS = (modular, only_add, random_table)
 

@@ -1,19 +1,18 @@
 """Task: a complete table of questions and answers, and which of its rows are trained on."""
 
 import html
-import inspect
 import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar, get_args
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from grokinterp.config import SplitConfig, SplitMethod, TaskConfig
-from grokinterp.refusals import did_you_mean, listed
+from grokinterp.refusals import listed
+from grokinterp.tasks._parameters import check, parameters_of, plain
 from grokinterp.tasks._splits import checked_rows, draw_order, mislabel, take_units
 from grokinterp.tasks._table import Table, TaskError
 
@@ -21,7 +20,7 @@ from grokinterp.tasks._table import Table, TaskError
 class Task:
     """What is learnt: one row for every question, sorted by its operands.
 
-    `Task("a + b", p=113)` parses a formula; `Task("s5")` finds a named task: calling `Task` gives an
+    `Task("a + b", p=113)` parses a formula; `Task("only_add")` finds a named task: calling `Task` gives an
     instance of the class that claims the expression. `grokinterp tasks` lists the names.
 
     To add a task, write one class with one method; its keywords are the task's parameters (JSON values with defaults):
@@ -40,7 +39,7 @@ class Task:
         labels: int64 [ab], or [ab, t] where the answer is read at several positions: the right answers.
         positions: the positions whose logits are scored, as in `logits[:, positions]`; `(-1,)` is the last.
         n_vocab, n_answers: number of tokens; number of columns scored (answers 0 .. n_answers - 1).
-        tokens: the vocabulary as text, one string a token.
+        tokens: the vocabulary as text, one string without spaces a token.
         operation: int64 [ab], which formula of a mixture the row belongs to, sorted by it first (zeros otherwise).
         operations: the formulas as text, one for each value of `operation`.
         is_train: bool [ab], the training mask, or None before a split.
@@ -69,9 +68,9 @@ class Task:
 
     def __init__(self, expression: str | list[str] | tuple[str, ...], **parameters: Any) -> None:
         self.expression = spelled(expression)
-        self.given = {name: _plain(value) for name, value in parameters.items() if value is not None}
+        self.given = plain(parameters)
         self.parameters = {**self.defaults(self.expression), **self.given}
-        self._check_parameters()
+        check(self.given, parameters_of(self.tabulate), self.expression)
         table = self.tabulate(**self.parameters)
         self.operands = table.operands
         self.sizes = table.sizes
@@ -95,19 +94,8 @@ class Task:
     @classmethod
     def defaults(cls, expression: str, preset: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The parameters where the caller says nothing: `tabulate`'s own, and those of `preset` that it knows."""
-        own = {name: parameter.default for name, parameter in _parameters(cls).items()}
+        own = {name: parameter.default for name, parameter in parameters_of(cls.tabulate).items()}
         return {**own, **{name: value for name, value in (preset or {}).items() if name in own}}
-
-    def _check_parameters(self) -> None:
-        known = _parameters(type(self))
-        for name, value in self.given.items():
-            if name not in known:
-                raise TaskError(
-                    f"{self.expression!r} has no parameter {name!r}.{did_you_mean(name, known)} It has: {listed(known)}"
-                )
-            hint = known[name].annotation
-            if not isinstance(value, get_args(hint) or hint) or (isinstance(value, bool) and hint is not bool):
-                raise TaskError(f"{name}={value!r} must be of type {getattr(hint, '__name__', hint)}")
 
     # -- the table as a grid
 
@@ -277,6 +265,11 @@ def build(config: TaskConfig, defaults: dict[str, Any] | None = None) -> Task:
     return task
 
 
+def parameter_names(expression: str | list[str] | tuple[str, ...]) -> list[str]:
+    """The parameters that `Task(expression, ...)` takes."""
+    return list(parameters_of(class_of(spelled(expression)).tabulate))
+
+
 def spelled(expression: str | list[str] | tuple[str, ...]) -> str:
     """One line of single spaces; the formulas of a list are joined by `;`."""
     return " ".join((expression if isinstance(expression, str) else "; ".join(expression)).split())
@@ -285,12 +278,3 @@ def spelled(expression: str | list[str] | tuple[str, ...]) -> str:
 def class_of(expression: str) -> type[Task]:
     """The class that claims the name, or that of the formulas."""
     return Task.registry.get(expression, Task.fallback)
-
-
-def _parameters(cls: type[Task]) -> dict[str, inspect.Parameter]:
-    return {name: found for name, found in inspect.signature(cls.tabulate).parameters.items() if name != "self"}
-
-
-def _plain(value: Any) -> Any:
-    """NumPy's scalars as Python's: parameters are JSON values."""
-    return value.item() if isinstance(value, np.generic) else value

@@ -61,11 +61,11 @@ class Formula:
 
     @property
     def symbol(self) -> str:
-        """The formula's operator token: `+` for `a + b`, its whole text for longer ones."""
+        """The formula's operator token, without spaces: `+` for `a + b`, `a*b+b` for longer ones."""
         match self.tree:
             case ast.BinOp(ast.Name("a"), op, ast.Name("b")) if type(op) in _SYMBOLS:
                 return _SYMBOLS[type(op)]
-        return self.text
+        return re.sub(r" ?([-+*/%<>=!]+) ?", r"\1", self.text).replace(" ", "_")
 
     def evaluate(self, operands: Int[Tensor, "ab operand"], p: int) -> tuple[Int[Tensor, "ab"], Bool[Tensor, "ab"]]:
         """The answers mod p, and which rows have one: not those where a divisor is 0.

@@ -39,8 +39,10 @@
   function laidOut(figure, width, ink) {
     const layout = clone(figure.layout);
     const changes = scheme(figure.layout, ink);
-    const narrow = figure.layout.meta && figure.layout.meta.narrow;
-    if (width < NARROW && narrow) Object.assign(changes, narrow.layout);
+    const meta = figure.layout.meta || {};
+    const narrow = meta.narrow;
+    if (width < NARROW && narrow) Object.assign(changes, narrow);
+    if (width === PAPER) Object.assign(changes, { height: Math.round(0.8 * figure.layout.height) }, meta.paper);
     for (const [path, value] of Object.entries(changes)) set(layout, path, value);
     if (width < NARROW) {
       for (const bar of ["coloraxis"]) if (layout[bar]) set(layout, bar + ".colorbar.title.text", "");
@@ -49,45 +51,56 @@
     return layout;
   }
 
-  function traces(figure, width) {
-    const narrow = figure.layout.meta && figure.layout.meta.narrow;
-    const mode = width < NARROW && narrow && narrow.mode;
-    return figure.data.map((trace) => (mode ? { ...trace, mode } : { ...trace }));
+  // On a narrow page the tokens' labels would cover each other.
+  const mode = (trace, width) => (trace.mode && width < NARROW ? trace.mode.replace("+text", "") : trace.mode);
+
+  // What a reader has changed, axis types and sliders, outlives a new layout.
+  function keep(plate, layout) {
+    const now = plate._fullLayout;
+    if (!now) return;
+    for (const axis of ["xaxis", "yaxis"]) if (layout[axis] && now[axis]) layout[axis].type = now[axis].type;
+    for (const control of ["updatemenus", "sliders"]) {
+      (layout[control] || []).forEach((item, i) => { item.active = now[control][i].active; });
+    }
   }
 
-  const config = { displaylogo: false, displayModeBar: "hover", responsive: false, showTips: false };
+  const config = {
+    displaylogo: false,
+    showTips: false,
+    responsive: false,
+    modeBarButtons: [["zoom2d", "resetScale2d", "toImage"]],
+    plotlyServerURL: "",
+  };
   const plates = [...document.querySelectorAll(".plate")];
 
-  // The state that a reader has changed (axis types, slider) survives a new layout.
-  function kept(plate, layout) {
-    const now = plate.layout;
-    if (!now) return;
-    for (const axis of ["xaxis", "yaxis"]) if (now[axis] && now[axis].type && layout[axis]) layout[axis].type = now[axis].type;
-    (now.updatemenus || []).forEach((menu, i) => { layout.updatemenus[i].active = menu.active; });
-    (now.sliders || []).forEach((slider, i) => { layout.sliders[i].active = slider.active; });
-  }
-
-  function draw(plate, width, ink, extra) {
+  function draw(plate, width, ink, hidden) {
     const figure = figures[plate.id];
-    const layout = Object.assign(laidOut(figure, width, ink), { width, ...extra });
-    kept(plate, layout);
-    const data = plate.data && !extra ? plate.data : traces(figure, width);
-    return Plotly.react(plate, data, layout, config).then(() => {
-      if (figure.frames && !plate.framed) {
-        plate.framed = true;
-        return Plotly.addFrames(plate, figure.frames);
-      }
-    });
+    const layout = laidOut(figure, width, ink);
+    layout.width = width;
+    keep(plate, layout);
+    if (hidden) for (const menu of layout.updatemenus || []) menu.visible = false;
+    const now = plate.data || [];
+    const data = figure.data.map((trace, i) => ({ ...(now[i] || trace), ...(trace.mode && { mode: mode(trace, width) }) }));
+    const drawn = Plotly.react(plate, data, layout, config);
+    if (figure.frames && !plate.framed) {
+      plate.framed = true;
+      return drawn.then(() => Plotly.addFrames(plate, figure.frames));
+    }
+    return drawn;
   }
 
   const ink = () => inks[dark.matches ? "dark" : "light"];
-  const drawAll = () => Promise.all(plates.map((plate) => draw(plate, plate.clientWidth, ink())));
+  const redraw = (plate) => draw(plate, plate.clientWidth, ink());
+  const drawAll = () => Promise.all(plates.map(redraw));
 
   drawAll().then(() => document.documentElement.setAttribute("data-drawn", "yes"));
   dark.addEventListener("change", drawAll);
   let waiting = 0;
-  window.addEventListener("resize", () => {
+  const resized = new ResizeObserver(() => {
     window.clearTimeout(waiting);
-    waiting = window.setTimeout(drawAll, 120);
+    waiting = window.setTimeout(() => plates.filter((plate) => plate.clientWidth !== plate.layout.width).forEach(redraw), 80);
   });
+  plates.forEach((plate) => resized.observe(plate));
+  window.addEventListener("beforeprint", () => plates.forEach((plate) => draw(plate, PAPER, inks.light, true)));
+  window.addEventListener("afterprint", drawAll);
 })();

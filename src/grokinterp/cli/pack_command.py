@@ -1,0 +1,28 @@
+"""`grokinterp pack RUN`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from grokinterp.cli.arguments import parse, say
+from grokinterp.cli.source import Source, read_one
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Put a run into one safetensors file for publishing; `load` reads it as it reads the directory."""
+
+    source: Annotated[Source, tyro.conf.arg(name="")]
+    out: Path | None = None  # the file; the run's name with .safetensors, beside it, where left out
+
+
+def run(argv: list[str]) -> None:
+    """Write the file and say where it is."""
+    given = parse(Pack, argv, "pack")
+    from grokinterp.packing import pack
+
+    source = given.source.path
+    packed = pack(read_one(given.source), given.out or source.resolve().with_suffix(".safetensors"))
+    say(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")

@@ -1,0 +1,46 @@
+"""Source: a run on the command line, and what a third-party file of weights does not tell of itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+if TYPE_CHECKING:
+    from grokinterp.runs import Run, Runs
+
+
+@dataclass(frozen=True)
+class Source:
+    """What to read."""
+
+    path: Annotated[Path, tyro.conf.Positional]  # a run directory, a packed run, or a third-party file
+    format: str = "auto"  # how to read the file; recognised by its content where left out
+    task: str | None = None  # formula or name of the task, where the file does not tell it
+    p: int | None = None  # modulus of --task
+    layout: str | None = None  # tokens of a row of --task, as in 'a b ='
+
+
+def read(source: Source) -> "Run | Runs":
+    """Open it. Raises `BadRequest` for what cannot be read, or a --p or --layout without a --task."""
+    from grokinterp.importers import load
+    from grokinterp.refusals import BadRequest
+    from grokinterp.tasks import Task
+
+    parameters = {"p": source.p, "layout": source.layout}
+    given = {name: value for name, value in parameters.items() if value is not None}
+    if given and source.task is None:
+        raise BadRequest(f"--{next(iter(given))} says more about a task; name it with --task, as in --task 'a + b'")
+    task = Task(source.task, **given) if source.task else None
+    return load(source.path, format=source.format, task=task)
+
+
+def read_one(source: Source) -> "Run":
+    """Open it, where several runs would be too many."""
+    from grokinterp.refusals import BadRequest, listed
+    from grokinterp.runs import Runs
+
+    found = read(source)
+    if isinstance(found, Runs):
+        raise BadRequest(f"{source.path} holds {len(found)} runs; name one of them: {listed(found)}")
+    return found

@@ -1,0 +1,117 @@
+"""load: whatever is at a path, as a Run or Runs."""
+
+from pathlib import Path
+from typing import Any
+
+from grokinterp.importers import curves, nanda, pizza, state_dict, transformer_lens
+from grokinterp.importers._base import Importer, ImportFileError, Payload, find_config, read_config
+from grokinterp.importers._contents import describe
+from grokinterp.importers._unpickle import read_torch_file
+from grokinterp.packing import is_packed, open_packed
+from grokinterp.refusals import BadRequest, did_you_mean, listed
+from grokinterp.run_directory import CONFIG, is_run, open_run
+from grokinterp.runs import Run, Runs
+from grokinterp.storage import open_tensors
+from grokinterp.tasks import Task
+
+IMPORTERS: tuple[Importer, ...] = (
+    nanda.NANDA,
+    transformer_lens.TRANSFORMER_LENS,
+    pizza.PIZZA,
+    curves.CURVES,
+    state_dict.STATE_DICT,
+)
+"""Every third-party format, in the order in which they are tried."""
+
+FORMATS: dict[str, str] = {
+    "auto": "recognised by content",
+    "run": "a run directory, or a packed run (.safetensors)",
+    **{importer.name: importer.description for importer in IMPORTERS},
+}
+"""Values of `format` -> what they mean."""
+
+SUFFIXES = (".pt", ".pth", ".safetensors")
+DEPTH = 3
+
+
+def load(path: str | Path, *, format: str = "auto", task: Task | None = None) -> Run | Runs:
+    """The run at `path`: a run directory, a packed run, or a third-party `.pt`, `.pth` or `.safetensors` file.
+
+    A directory of several gives `Runs`, by name. `format` (one of `FORMATS`) is only needed where the content does not
+    tell; `task` where a file does not tell its task, or tells a wrong one. A `config_*.json` beside a file is found.
+    Nothing in a file is executed. Raises `BadRequest`, with what was found, for anything that is no run.
+    """
+    path = Path(path)
+    if format not in FORMATS:
+        raise ImportFileError(f"no format {format!r}.{did_you_mean(format, FORMATS)} The formats: {listed(FORMATS)}")
+    if not path.exists():
+        raise ImportFileError(f"{path} does not exist; give a run directory, or a .pt, .pth or .safetensors file")
+    if path.is_dir():
+        return open_run(path, task) if is_run(path) else _load_directory(path, format, task)
+    return _load_file(path, format, task)
+
+
+def _load_file(path: Path, format: str, task: Task | None) -> Run | Runs:
+    content: Any
+    if _is_safetensors(path):
+        with open_tensors(path) as file:
+            if is_packed(file) and format in ("auto", "run"):
+                return open_packed(path, task)
+            content = {name: file.get_tensor(name) for name in file.keys()}
+    else:
+        content = read_torch_file(path)
+    config = find_config(path)
+    beside = None if config is None or (config.name == CONFIG and is_run(path.parent)) else read_config(config)
+    payload = Payload(path, content, format, task, beside)
+    if format == "run":
+        raise ImportFileError(f"{path} is not a packed run; it holds {describe(content)}. Leave format='auto'")
+    if format == "auto":
+        found = next((importer for importer in IMPORTERS if importer.recognise(payload)), None)
+    else:
+        found = next(importer for importer in IMPORTERS if importer.name == format)
+        if not found.recognise(payload):
+            raise ImportFileError(
+                f"{path} is not of the format {format!r} ({found.description}); it holds {describe(content)}"
+            )
+    if found is None:
+        help = "" if task else "; if it is a state dict, give the task it was trained on"
+        raise ImportFileError(f"{path} is of no known kind: it holds {describe(content)}{help}")
+    return found.read(payload)
+
+
+def _is_safetensors(path: Path) -> bool:
+    """By content: the length of a JSON header, then the header."""
+    with open(path, "rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
+
+
+def _load_directory(path: Path, format: str, task: Task | None) -> Runs:
+    runs: dict[str, Run] = {}
+    skipped: dict[str, str] = {}
+    for candidate in _candidates(path, DEPTH):
+        name = candidate.relative_to(path).as_posix()
+        try:
+            loaded = load(candidate, format=format, task=task)
+        except BadRequest as refusal:
+            skipped[name] = str(refusal)
+            continue
+        stem = name if candidate.is_dir() else name.removesuffix(candidate.suffix)
+        key = name if stem in runs else stem
+        runs |= {key: loaded} if isinstance(loaded, Run) else {f"{key}/{inner}": run for inner, run in loaded.items()}
+    if not runs:
+        reason = next(iter(skipped.values()), f"it has no run directory and no {listed(SUFFIXES)} file")
+        raise ImportFileError(f"{path} is not a run and holds none: {reason}")
+    return Runs(runs, skipped)
+
+
+def _candidates(path: Path, depth: int) -> list[Path]:
+    found = []
+    for entry in sorted(path.iterdir()):
+        if entry.name.startswith("."):
+            continue  # what a killed process left of a run that it was creating
+        if entry.is_dir():
+            found += [entry] if is_run(entry) else _candidates(entry, depth - 1) if depth > 1 else []
+        elif entry.suffix in SUFFIXES:
+            found.append(entry)
+    return found

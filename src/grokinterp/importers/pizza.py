@@ -1,0 +1,157 @@
+"""Files of Zhong et al. 2023's code: `model_x.pt`, a bare state dict, with its settings in `config_x.json` beside it.
+
+Transformers are in Nanda's early orientation, bidirectional (`attention_dir` of the config is never used there), with
+an attention rate that only the config tells; the Linear models A, B, C, D and X are `nn.Embedding` and `nn.Linear`.
+Saved after the last of `epoch` full-batch updates; the split was drawn without a seed.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from grokinterp.architecture import ModelConfig
+from grokinterp.config import RunConfig, TaskConfig
+from grokinterp.importers._base import Importer, ImportFileError, Payload, find_config
+from grokinterp.importers._parameters import float_tensors, from_early, is_early, transformer_config
+from grokinterp.initialisation import check_parameters
+from grokinterp.presets import preset
+from grokinterp.refusals import listed
+from grokinterp.runs import UNKNOWN_TASK, MemoryStore, Run, check_fits
+from grokinterp.tasks import Task, build
+
+ACTIVATIONS = {"ReLU": "relu", "GeLU": "gelu", "Tanh": "tanh"}
+LINEAR_TYPES = "ABCDX"
+_ADDITION = re.compile(r"lambda x: ?\(x\[0\] ?\+ ?x\[1\]\) ?% ?(\d+)")
+
+
+def recognise(payload: Payload) -> bool:
+    return is_early(payload.content) or _is_linear(payload.content)
+
+
+def _is_linear(content: Any) -> bool:
+    if not isinstance(content, dict):
+        return False
+    tables = {"embed.weight"} & content.keys() or {"embed1.weight", "embed2.weight"} <= content.keys()
+    return bool(tables) and {"unembed.weight", "l1.weight"} <= content.keys()
+
+
+def read(payload: Payload) -> Run:
+    settings = payload.beside
+    if settings is None:
+        raise ImportFileError(_missing_config(payload))
+    where = f"the config beside {payload.path}"
+    parameters = float_tensors(payload.content, str(payload.path))
+    notes = ["the split is unknown: the code drew it without a seed"]
+    linear = "model_type" in settings
+    model, classic = (_linear if linear else _transformer)(parameters, settings, where)
+    task = payload.task or _task(settings, where, notes)
+    if task is not None:
+        check_fits(task, model, payload.name)
+        model = model.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
+        check_parameters(model, classic)
+    base = preset(f"pizza_linear_{settings['model_type'].lower()}" if linear else "pizza")
+    config = RunConfig(
+        preset=base.preset,
+        task=task.config() if task else UNKNOWN_TASK,
+        split=dataclasses.replace(base.split, frac=_number(settings, "frac", where)),
+        model=model,
+        optimiser=dataclasses.replace(
+            base.optimiser,
+            lr=_number(settings, "lr", where),
+            weight_decay=_number(settings, "weight_decay", where),
+        ),
+        schedule=dataclasses.replace(base.schedule, steps=int(_number(settings, "epoch", where))),
+    )
+    source = {"format": PIZZA.name, "file": str(payload.path), "config": str(find_config(payload.path)), "notes": notes}
+    store = MemoryStore({config.schedule.steps: lambda: classic})
+    return Run(store, payload.name, config, task, payload.path, source)
+
+
+def _missing_config(payload: Payload) -> str:
+    name = f"config_{payload.name.removeprefix('model_')}.json"
+    if _is_linear(payload.content):
+        return (
+            f"{payload.path} looks like a Linear model of Zhong et al. 2023, but {name} is not beside it, and weights "
+            f"do not tell its type or modulus; put that file there, or give format='state_dict' and the task"
+        )
+    least = (
+        '{"C": 59, "attn_coeff": 1.0, "act_fn": "ReLU", "frac": 0.8, "lr": 0.001, "weight_decay": 2, "epoch": 20000}'
+    )
+    return (
+        f"{payload.path} is a transformer of Zhong et al. 2023's (or Nanda's) code, but {name} is not beside it, and "
+        f"weights do not tell the attention rate; put that file there, as in {least}, or give format='nanda'"
+    )
+
+
+def _number(settings: Mapping[str, Any], name: str, where: str) -> float:
+    value = settings.get(name)
+    if isinstance(value, (int, float)):
+        return float(value)
+    raise ImportFileError(f"{where} has {name}={value!r}, where a number is needed; fetch it again")
+
+
+def _task(settings: Mapping[str, Any], where: str, notes: list[str]) -> Task | None:
+    """Addition mod C; `diff_vocab` gives b tokens of its own, `eqn_sign` ends the row with '='."""
+    p = int(_number(settings, "C", where))
+    formula = settings.get("funcs")
+    found = _ADDITION.fullmatch(formula.strip()) if isinstance(formula, str) else None
+    if formula and (found is None or int(found[1]) != p):
+        notes.append(f"the task {formula!r} is not addition mod {p} and unknown here; give it to load(..., task=...)")
+        return None
+    layout = f"{'a b+p' if settings.get('diff_vocab') else 'a b'}{' =' if settings.get('eqn_sign') else ''}"
+    return build(TaskConfig("a + b", {"p": p, "layout": layout}))
+
+
+def _transformer(
+    parameters: Mapping[str, Tensor], settings: Mapping[str, Any], where: str
+) -> tuple[ModelConfig, dict[str, Tensor]]:
+    activation = settings.get("act_fn")
+    if activation not in ACTIVATIONS:
+        raise ImportFileError(f"{where} has act_fn={activation!r}; known here are {listed(ACTIVATIONS)}")
+    classic = from_early(parameters)
+    config = transformer_config(
+        classic,
+        activation=ACTIVATIONS[activation],
+        attention_rate=_number(settings, "attn_coeff", where),
+        attention_direction="bidirectional",
+        initialisation="pizza",
+    )
+    for name, value in (("n_layers", config.n_layers), ("d_model", config.d_model), ("n_heads", config.n_heads)):
+        if name in settings and settings[name] != value:
+            raise ImportFileError(
+                f"{where} has {name}={settings[name]} and the weights {value}; it is not their config"
+            )
+    return config, classic
+
+
+def _linear(
+    parameters: Mapping[str, Tensor], settings: Mapping[str, Any], where: str
+) -> tuple[ModelConfig, dict[str, Tensor]]:
+    letter = settings["model_type"]
+    if letter not in LINEAR_TYPES:
+        raise ImportFileError(f"{where} has model_type={letter!r}; known here are {listed(LINEAR_TYPES)}")
+    tables = {"embed": "embed", "embed1": "embed", "embed2": "embed_b"}
+    classic = {}
+    for name, value in parameters.items():
+        stem, _, kind = name.rpartition(".")
+        layer = re.fullmatch(r"l(\d+)", stem)
+        if layer:
+            block = f"blocks.{int(layer[1]) - 1}.mlp"
+            classic |= {f"{block}.W_in": value.mT} if kind == "weight" else {f"{block}.b_in": value}
+        elif stem in tables:
+            classic[f"{tables[stem]}.W_E"] = value
+        elif name == "unembed.weight":
+            classic["unembed.W_U"] = value.mT
+        else:
+            raise ImportFileError(
+                f"{name} has no place in a Linear model, whose parameters are embed, embed1, embed2, l1, l2 and unembed"
+            )
+    config = preset(f"pizza_linear_{letter.lower()}").model
+    hidden = tuple(value.shape[1] for name, value in sorted(classic.items()) if name.endswith("W_in"))
+    return dataclasses.replace(config, d_embed=classic["embed.W_E"].shape[1], hidden_sizes=hidden), classic  # type: ignore[call-arg]
+
+
+PIZZA = Importer("pizza", "models of Zhong et al. 2023, with their config_*.json (.pt)", recognise, read)

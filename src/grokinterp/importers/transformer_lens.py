@@ -1,0 +1,199 @@
+"""Files of TransformerLens' grokking demo: many checkpoints of one run in a dictionary, with losses and the split.
+
+Keys: `model`, `config`, `checkpoints`, `checkpoint_epochs`, `train_losses`, `test_losses`, `train_indices`,
+`test_indices`; `model` with a `config` is enough. Weights have `HookedTransformer`'s names (TransformerLens 1 to 3)
+or those of `TransformerBridge.boot_native` (4).
+
+Steps: epoch e of the demo takes the train loss, makes update e + 1, then takes the test loss and the checkpoint. So a
+checkpoint of epoch e (99, 199, ...) is our step e + 1, train loss e belongs to step e, test loss e to step e + 1.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from grokinterp.architecture import TransformerConfig
+from grokinterp.config import RunConfig, SplitConfig
+from grokinterp.importers._base import Importer, ImportFileError, Payload
+from grokinterp.importers._evidence import best_task
+from grokinterp.importers._parameters import (
+    float_tensors,
+    from_classic,
+    from_native,
+    is_classic,
+    is_native,
+    transformer_config,
+    with_unit_norms,
+    without_idle_biases,
+)
+from grokinterp.presets import preset
+from grokinterp.refusals import listed
+from grokinterp.runs import UNKNOWN_TASK, MemoryStore, Run, check_fits
+from grokinterp.tasks import Task
+
+FORMULAS = ("a + b", "a - b", "a * b", "a^2 + b^2", "a^2 + a*b + b^2")
+"""Operations compared with what the weights answer; the first is the demo's own."""
+
+SUPPORTED: dict[str, tuple[Any, ...]] = {
+    "act_fn": ("relu", "gelu", None),
+    "normalization_type": (None, "LN", "LNPre"),
+    "eps": (1e-5,),
+    "positional_embedding_type": ("standard",),
+    "attention_dir": ("causal", "bidirectional"),
+    "gated_mlp": (False,),
+    "parallel_attn_mlp": (False,),
+    "final_rms": (False,),
+    "use_local_attn": (False,),
+    "use_attn_scale": (True,),
+    "scale_attn_by_inverse_layer_idx": (False,),
+    "tie_word_embeddings": (False,),
+    "use_qk_norm": (False,),
+    "num_experts": (None,),
+    "attn_scores_soft_cap": (None, -1.0),
+    "output_logits_soft_cap": (None, -1.0),
+}
+"""Fields of a TransformerLens config that change its function -> the values that our transformer computes."""
+
+
+def recognise(payload: Payload) -> bool:
+    content = payload.content
+    if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
+        return False
+    return is_classic(content.get("model")) or is_native(content.get("model"))
+
+
+def read(payload: Payload) -> Run:
+    content, settings, where = payload.content, payload.content["config"], str(payload.path)
+    check_supported(settings, where)
+    base = preset("transformer_lens_demo")
+    notes = ["the optimiser's settings are the demo's: the file has none"]
+    steps, states = _checkpoints(content, where, notes)
+    checkpoints = without_idle_biases([classic_parameters(state, settings, where) for state in states])
+    model = model_config(checkpoints[-1], settings)
+    task, split = payload.task or _task(content, model, checkpoints[-1], notes), base.split
+    if task is not None:
+        check_fits(task, model, payload.name)
+        if task.is_train is None and "train_indices" in content:
+            task = task.split(train_indices=np.asarray(content["train_indices"]))
+            split = SplitConfig(frac=len(content["train_indices"]) / len(task.inputs), split="indices")
+        elif task.is_train is None:
+            notes.append("the split is unknown: the file has no train_indices")
+    config = RunConfig(
+        preset=base.preset,
+        seed=int(settings.get("seed") or 0),
+        task=task.config() if task else UNKNOWN_TASK,
+        split=split,
+        model=model,
+        optimiser=base.optimiser,
+        schedule=dataclasses.replace(base.schedule, steps=max(steps[-1], 1)),
+    )
+    source = {"format": TRANSFORMER_LENS.name, "file": where, "notes": notes}
+    weights = {step: lambda state=state: state for step, state in zip(steps, checkpoints, strict=True)}
+    return Run(MemoryStore(weights, _metrics(content, steps[-1])), payload.name, config, task, payload.path, source)
+
+
+def _checkpoints(
+    content: Mapping[str, Any], where: str, notes: list[str]
+) -> tuple[list[int], list[Mapping[str, Tensor]]]:
+    """Our steps, ascending, and the state dict at each; `model` is the last where no checkpoint is."""
+    epochs, states = list(content.get("checkpoint_epochs", [])), list(content.get("checkpoints", []))
+    if len(epochs) != len(states):
+        raise ImportFileError(
+            f"{where} has {len(states)} checkpoints and {len(epochs)} checkpoint_epochs; save one epoch for each"
+        )
+    by_step = {int(epoch) + 1: state for epoch, state in zip(epochs, states, strict=True)}
+    n_updates = max(len(content.get("train_losses", [])), *by_step, 0)
+    by_step.setdefault(n_updates, content["model"])
+    if n_updates == 0:
+        notes.append("the step is unknown: the checkpoint is numbered 0")
+    return sorted(by_step), [by_step[step] for step in sorted(by_step)]
+
+
+def check_supported(settings: Mapping[str, Any], where: str) -> None:
+    """Refuse a TransformerLens config that computes something else than this project's transformer."""
+    wrong = [
+        f"{name}={settings[name]!r}"
+        for name, values in SUPPORTED.items()
+        if name in settings and settings[name] not in values
+    ]
+    scale, d_head = settings.get("attn_scale") or -1, settings.get("d_head") or 1
+    if scale > 0 and not math.isclose(scale, math.sqrt(d_head), rel_tol=1e-6):
+        wrong.append(f"attn_scale={scale}")
+    heads = settings.get("n_heads")
+    if (settings.get("n_key_value_heads") or heads) != heads:
+        wrong.append(f"n_key_value_heads={settings['n_key_value_heads']}")
+    if wrong:
+        raise ImportFileError(
+            f"{where} is a TransformerLens model with {listed(wrong)}, which this project's transformer does not "
+            f"compute; analyse it with TransformerLens itself"
+        )
+
+
+def classic_parameters(state: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> dict[str, Tensor]:
+    """Classic parameters of a state dict in either of TransformerLens' styles."""
+    parameters = float_tensors(state, where)
+    if is_classic(parameters):
+        classic = from_classic(parameters)
+    elif is_native(parameters):
+        if "n_heads" not in settings:
+            raise ImportFileError(
+                f"{where} has TransformerLens 4's names, whose weights do not tell the number of heads; "
+                f"save it with its config: torch.save({{'model': model.state_dict(), 'config': model.cfg}}, ...)"
+            )
+        classic = from_native(parameters, int(settings["n_heads"]))
+    else:
+        raise ImportFileError(
+            f"{where} has a checkpoint that is no TransformerLens transformer: {listed([*state][:8])}"
+        )
+    return with_unit_norms(classic) if settings.get("normalization_type") == "LNPre" else classic
+
+
+def model_config(parameters: Mapping[str, Tensor], settings: Mapping[str, Any]) -> TransformerConfig:
+    """The configuration of classic parameters, with what only TransformerLens' own config tells."""
+    known: dict[str, Any] = {
+        "activation": settings.get("act_fn") or "relu",
+        "attention_direction": settings.get("attention_dir", "causal"),
+        "initialisation": "transformer_lens",
+    }
+    if settings.get("n_ctx"):
+        known["n_ctx"] = int(settings["n_ctx"])
+    return transformer_config(parameters, **known)
+
+
+def _task(
+    content: Mapping[str, Any], model: TransformerConfig, parameters: Mapping[str, Tensor], notes: list[str]
+) -> Task | None:
+    """The operation mod p, read after '=', that the weights answer on the training rows; else the demo's own."""
+    rows = [int(row) for row in content.get("train_indices", [])]
+    n_rows = len(rows) + len(content.get("test_indices", []))
+    p = math.isqrt(n_rows) if n_rows else (model.d_vocab or 0) - 1
+    if p < 2 or (n_rows and p * p != n_rows) or model.n_ctx != 3 or (model.d_vocab or 0) < p + 1:
+        notes.append("the task is unknown; give it to load(..., task=...)")
+        return None
+    candidates = [Task(formula, p=p, layout="a b =") for formula in FORMULAS]
+    found = best_task(model, parameters, candidates, torch.tensor(rows) if rows else torch.arange(p * p))
+    if found is None:
+        notes.append(f"the task {FORMULAS[0]} mod {p} is assumed, being the demo's: the weights answer none so far")
+        return candidates[0]
+    task, share = found
+    notes.append(f"the task {task.expression} mod {p} is inferred: the weights answer {share:.2%} of its training rows")
+    return task
+
+
+def _metrics(content: Mapping[str, Any], n_updates: int) -> pd.DataFrame:
+    """The losses by our steps; lists shorter than the run were recorded every so many epochs."""
+    curves = {}
+    for name, lag in (("train_loss", 0), ("test_loss", 1)):
+        values = [float(loss) for loss in content.get(f"{name}es", [])]
+        every = max(1, n_updates // len(values)) if values else 1
+        curves[name] = pd.Series(values, index=[i * every + lag for i in range(len(values))], dtype=float)
+    return pd.DataFrame(curves).rename_axis("step").reset_index()
+
+
+TRANSFORMER_LENS = Importer("transformer_lens", "files of TransformerLens' grokking demo (.pth)", recognise, read)
