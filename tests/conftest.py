@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,3 +22,34 @@ def data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def small() -> SimpleNamespace:
+    """A run small enough to write many times: `config`, `task` (p = 5, 8 rows trained on), `weights(step)`."""
+    from grokinterp.initialisation import initialise
+    from grokinterp.presets import preset
+    from grokinterp.tasks import build
+
+    config = preset("nanda").replace(d_model=8, n_heads=2, steps=300, frac=0.35)
+    config = config.replace(task=type(config.task)("a + b", {"p": 5, "layout": "a b ="}))
+    task = build(config.task).split(frac=0.35, seed=0, split="nanda")
+    model = config.model.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
+    return SimpleNamespace(config=config, task=task, model=model, weights=lambda step: initialise(model, seed=step))
+
+
+@pytest.fixture
+def small_run(small: SimpleNamespace, tmp_path: Path) -> Path:
+    """A finished run directory with checkpoints at 0, 100, 200, 300 and metrics every 50 steps."""
+    from grokinterp.run_writer import RunWriter
+
+    writer = RunWriter.create(tmp_path / "small", small.config, small.task)
+    for step in range(0, 301, 50):
+        writer.append_metrics(
+            {"step": step, "train_loss": 1 / (step + 1), "test_loss": 2.0, "test_accuracy": 0.1 * step}
+        )
+        if step % 100 == 0:
+            writer.write_checkpoint(step, small.weights(step))
+    writer.write_optimiser_state({"m": small.weights(7)["embed.W_E"]}, {"step": 300, "grokked_step": None})
+    writer.finish()
+    return writer.path

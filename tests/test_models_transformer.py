@@ -1,8 +1,6 @@
 """The transformer against its equations, written out again here, and against models that others trained."""
 
-import copy
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,12 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grokinterp.architecture import TransformerConfig
-from grokinterp.initialisation import ParameterError, initialise, parameter_shapes
-from grokinterp.models import build
-from grokinterp.models.hooked import UnknownHookError
+from grokinterp.initialisation import parameter_shapes
 from grokinterp.models.transformer import HookedTransformer
-from grokinterp.presets import PRESETS
-from grokinterp.refusals import BadRequest
 
 configs = st.builds(
     TransformerConfig,
@@ -101,7 +95,7 @@ def from_the_equations(config, weights, tokens):
     return x @ W_U + weights.get("unembed.b_U", 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(configs)
 def test_the_model_is_its_equations(config):
     """For every configuration the logits are those of the papers' formulas, to float64 rounding."""
@@ -111,7 +105,7 @@ def test_the_model_is_its_equations(config):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(configs, st.lists(st.integers(-4, 3), min_size=1, max_size=4))
 def test_chosen_positions_give_the_same_logits_for_less_work(config, positions):
     """`positions` is `logits[:, positions]`, and the last block's hooks see only these positions."""
@@ -123,7 +117,7 @@ def test_chosen_positions_give_the_same_logits_for_less_work(config, positions):
     assert cache[f"{last}.attn.hook_k"].shape[1] == cache[f"{last}.hook_resid_pre"].shape[1] == config.n_ctx
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(configs)
 def test_watching_does_not_change_the_model(config):
     """With a hook on every point (LayerNorm then computes in steps) and every copy switched on, logits are the same."""
@@ -236,179 +230,3 @@ def test_zhong_s_models_solve_addition(data, name, rate, irrelevance):
     by_sum_and_difference[(a + b) % 59, (a - b) % 59] = logits[torch.arange(59 * 59), (a + b) % 59].double()
     spread = by_sum_and_difference.std(0, correction=0).mean() / by_sum_and_difference.std(correction=0)
     assert spread.item() == pytest.approx(irrelevance, abs=5e-5)
-
-
-# -- hooks
-
-
-@pytest.fixture(scope="module")
-def model():
-    return HookedTransformer(TransformerConfig(n_layers=2, d_model=16, n_heads=2).resolved(8, 7, 3))
-
-
-TOKENS = torch.tensor([[0, 1, 7], [2, 3, 7]])
-
-
-def test_an_embedding_hook_that_edits_in_place_leaves_the_weights_alone(model):
-    """The position embedding is handed out as a copy: an edit is of this run, not of the model."""
-    before = model.W_pos.detach().clone()
-    with torch.no_grad():
-        model.run_with_hooks(TOKENS, fwd_hooks=[("hook_pos_embed", lambda x, hook: x.mul_(0))])
-    assert torch.equal(model.W_pos, before)
-
-
-def test_hooks_end_with_their_block_even_after_an_error(model):
-    """`hooks` nests, and nothing stays on the model whatever happened inside."""
-
-    def fail(x, hook):
-        raise RuntimeError("inside")
-
-    plain = model(TOKENS)
-    with pytest.raises(RuntimeError, match="inside"), model.hooks(fwd_hooks=[("hook_embed", lambda x, hook: x * 0)]):
-        with model.hooks(fwd_hooks=[("blocks.1.hook_mlp_out", lambda x, hook: x + 1)]):
-            assert not torch.allclose(model(TOKENS), plain)
-        model.run_with_hooks(TOKENS, fwd_hooks=[("hook_embed", fail)])
-    assert not model.list_hooks()
-    assert torch.equal(model(TOKENS), plain)
-
-
-ASKING = {
-    "cache, one name": lambda model, name: model.run_with_cache(TOKENS, names_filter=name),
-    "cache, names": lambda model, name: model.run_with_cache(TOKENS, names_filter=["hook_embed", name]),
-    "cache, a set": lambda model, name: model.run_with_cache(TOKENS, names_filter={name}),
-    "cache, predicate": lambda model, name: model.run_with_cache(TOKENS, names_filter=lambda n: n == name),
-    "forward": lambda model, name: model.run_with_hooks(TOKENS, fwd_hooks=[(name, print)]),
-    "backward": lambda model, name: model.run_with_hooks(TOKENS, bwd_hooks=[(name, print)], reset_hooks_end=False),
-    "block": lambda model, name: model.hooks(fwd_hooks=[(name, print)]).__enter__(),
-    "block, predicate": lambda model, name: model.hooks(fwd_hooks=[(lambda n: n == name, print)]).__enter__(),
-    "add": lambda model, name: model.add_hook(name, print),
-    "caching": lambda model, name: model.add_caching_hooks([name]),
-}
-
-
-@pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING)
-def test_an_unknown_hook_name_is_an_error_that_lists_the_known_ones(model, ask):
-    """A typo never gives an empty cache or an ablation that does nothing."""
-    with pytest.raises(
-        UnknownHookError, match=r"HookedTransformer has hook_embed, hook_pos_embed, .*blocks.1.hook_resid_post"
-    ):
-        ask(model, "blocks.0.mlp.hook_poost")
-    assert not model.list_hooks()
-
-
-@pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING)
-def test_a_hook_that_would_not_fire_is_an_error_that_says_how_to_switch_it_on(model, ask):
-    """Per-head results are computed on request only; asking for them unrequested is not answered with nothing."""
-    with pytest.raises(
-        UnknownHookError, match=r"'blocks.1.attn.hook_result' is not computed .*set_use_attn_result\(True\)"
-    ):
-        ask(model, "blocks.1.attn.hook_result")
-    assert not model.list_hooks()
-
-
-def test_the_nearest_name_is_offered(model):
-    """By its whole path or by its last part."""
-    for typo, meant in {"blocks.0.attn.hook_patern": "blocks.0.attn.hook_pattern", "hook_poost": "hook_post"}.items():
-        with pytest.raises(UnknownHookError, match=f"no hook point '{typo}'. Did you mean '{meant}'?"):
-            model.run_with_cache(TOKENS, names_filter=typo)
-
-
-def test_a_backward_hook_sees_the_gradient(model):
-    """The gradient of a sum of logits at the last residual stream is the sum of the unembedding's columns."""
-    seen = []
-    with model.hooks(bwd_hooks=[("blocks.1.hook_resid_post", lambda grad, hook: seen.append(grad))]):
-        model(TOKENS)[:, -1].sum().backward()
-    torch.testing.assert_close(seen[0][:, -1], model.W_U.sum(1).expand(2, -1))
-    assert not seen[0][:, :-1].any()
-    model.zero_grad()
-
-
-# -- weights
-
-
-@pytest.mark.parametrize("preset", [name for name, run in PRESETS.items() if run.model.kind == "transformer"])
-def test_the_state_dict_is_the_parameters_and_nothing_else(preset):
-    """No mask, no table of sinusoids; what `state_dict` gives, `load_state_dict` and `build` take."""
-    config = PRESETS[preset].model.resolved(12, 11, 3)
-    model = build(config, seed=1)
-    state = model.state_dict()
-    assert {name: tuple(value.shape) for name, value in state.items()} == parameter_shapes(config)
-    assert all(torch.equal(state[name], value) for name, value in initialise(config, 1).items())
-    loaded = build(config, seed=2)
-    assert not torch.equal(loaded(TOKENS), model(TOKENS))
-    loaded.load_state_dict(state)
-    assert torch.equal(loaded(TOKENS), model(TOKENS))
-    assert torch.equal(build(config, state)(TOKENS), model(TOKENS))
-
-
-def test_given_weights_are_copied_and_checked(model):
-    """Editing the model does not edit the caller's dictionary; weights of another model are refused by name."""
-    weights = initialise(model.config, 0)
-    copy_of_it = HookedTransformer(model.config, weights)
-    with torch.no_grad():
-        copy_of_it.W_E.zero_()
-    assert weights["embed.W_E"].any()
-    with pytest.raises(ParameterError, match=r"blocks.1.mlp.b_in is missing"):
-        HookedTransformer(model.config, {name: value for name, value in weights.items() if name != "blocks.1.mlp.b_in"})
-
-
-def test_stacked_accessors_are_the_blocks_weights(model):
-    """[layer ...] stacks, zeros for a bias the model lacks; QK and OV are the products of their factors."""
-    second = model.blocks[1]
-    for name, value in {"W_Q": second.attn.W_Q, "W_O": second.attn.W_O, "W_in": second.mlp.W_in}.items():
-        assert torch.equal(getattr(model, name)[1], value)
-    assert torch.equal(model.b_in[1], second.mlp.b_in)
-    shapes = {"W_K": (2, 2, 16, 8), "W_V": (2, 2, 16, 8), "W_out": (2, 64, 16), "b_Q": (2, 2, 8), "b_K": (2, 2, 8)}
-    shapes |= {
-        "b_V": (2, 2, 8),
-        "b_O": (2, 16),
-        "b_out": (2, 16),
-        "b_U": (8,),
-        "W_U": (16, 8),
-        "W_E": (8, 16),
-        "W_pos": (3, 16),
-    }
-    assert {name: tuple(getattr(model, name).shape) for name in shapes} == shapes
-    assert not model.b_Q.any() and not model.b_U.any()
-    torch.testing.assert_close(model.QK.AB[1, 0], second.attn.W_Q[0] @ second.attn.W_K[0].T)
-    torch.testing.assert_close(model.OV.AB[1, 0], second.attn.W_V[0] @ second.attn.W_O[0])
-    bare = HookedTransformer(TransformerConfig(position_embedding="none", attn_only=True).resolved(8, 7, 3))
-    assert not bare.W_pos.any() and bare.W_pos.shape == (3, 128)
-    assert not hasattr(bare, "W_in") and "hook_pos_embed" not in bare.hook_dict
-
-
-def test_a_copy_is_independent_and_moves_with_its_dtype(model):
-    """`copy.deepcopy` shares nothing, `.double()` is the same function more precisely; switches are not shared."""
-    twin = copy.deepcopy(model).double()
-    torch.testing.assert_close(twin(TOKENS).float(), model(TOKENS), atol=1e-5, rtol=1e-5)
-    twin.set_use_attn_result(True)
-    assert "blocks.0.attn.hook_result" in model.idle_hooks() and not twin.cfg.use_attn_in
-    assert twin.cfg.use_attn_result and not model.cfg.use_attn_result
-    assert (twin.cfg.dtype, twin.cfg.device) == (torch.float64, "cpu")
-
-
-# -- tasks and tokens
-
-
-def test_a_model_carries_its_task_and_takes_its_sizes():
-    """Sizes that the config leaves open come from the task; tokens go by its names."""
-    task = SimpleNamespace(
-        n_vocab=4, n_answers=3, inputs=torch.zeros(9, 3, dtype=torch.int64), tokens=["0", "1", "2", "="]
-    )
-    model = build(TransformerConfig(d_model=16, output="answers"), task=task)
-    assert model.task is task
-    assert (model.config.d_vocab, model.config.d_vocab_out, model.config.n_ctx) == (4, 3, 3)
-    assert model.to_tokens("2 1 =").tolist() == [[2, 1, 3]]
-    assert model.to_tokens(["2 1 =", "0 0 ="]).tolist() == [[2, 1, 3], [0, 0, 3]]
-    assert model.to_tokens([2, 1, 3]).tolist() == model.to_tokens(torch.tensor([[2, 1, 3]])).tolist() == [[2, 1, 3]]
-    assert model.to_single_token("=") == 3
-    with pytest.raises(BadRequest, match=r"'3' is not a token\. The tokens: 0, 1, 2, ="):
-        model.to_tokens("3 1 =")
-
-
-def test_what_a_model_cannot_read_is_refused(model):
-    """Too many tokens, or tokens by name without a task."""
-    with pytest.raises(BadRequest, match="at most 3 tokens and was given 4"):
-        model(torch.zeros(1, 4, dtype=torch.int64))
-    with pytest.raises(BadRequest, match="no task, so its tokens have no names"):
-        model.to_tokens("1 2 =")

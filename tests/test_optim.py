@@ -40,7 +40,7 @@ def test_cosine_ends_at_its_final_share():
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
 @pytest.mark.parametrize("kind", ["to_zero", "to_init"])
 def test_decoupled_decay_without_gradient(name, kind):
-    """With zero gradients only decay acts: n steps shrink towards zero by (1 - lr wd)^n, or leave the initial weights."""
+    """With zero gradients only decay acts: (1 - lr wd)^n towards zero, or towards the initial weights."""
     parameters = weights(3.0, -1.0)
     opt = optimiser(parameters, optimiser=name, lr=0.1, weight_decay=0.5, decay_kind=kind, warmup_steps=0)
     with torch.no_grad():

@@ -49,21 +49,21 @@ class _Hooked:
 
         self.model = models.build(config).to(device)
         self.inputs = task.inputs.to(device)
-        # An MLP has one position, whatever the number of operands.
-        self.positions = task.positions if isinstance(config, TransformerConfig) else (-1,)
+        # A transformer computes its last block at the scored positions only; an MLP has one position anyway.
+        self.options = {"positions": task.positions} if isinstance(config, TransformerConfig) else {}
 
     def __call__(
         self, parameters: Mapping[str, Tensor], rows: Int[Tensor, "m"] | None = None
     ) -> Float[Tensor, "m *t answer"]:
         inputs = self.inputs if rows is None else self.inputs[rows]
-        logits = torch.func.functional_call(self.model, dict(parameters), (inputs,))
-        return logits[:, self.positions[0]] if len(self.positions) == 1 else logits[:, list(self.positions)]
+        logits = torch.func.functional_call(self.model, dict(parameters), (inputs,), self.options)
+        return logits[:, 0] if logits.shape[1] == 1 else logits
 
 
 def cross_entropy(
     logits: Float[Tensor, "m *t answer"], labels: Int[Tensor, "m *t"], dtype: torch.dtype = torch.float64
 ) -> Float[Tensor, ""]:
-    """Mean cross-entropy in nats on logits cast to `dtype`: in float32 a confident answer's loss is a multiple of 1.2e-7."""
+    """Mean cross-entropy in nats on logits cast to `dtype`: in float32, small losses are multiples of 1.2e-7."""
     return F.cross_entropy(logits.to(dtype).flatten(0, -2), labels.flatten())
 
 

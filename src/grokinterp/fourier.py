@@ -75,7 +75,7 @@ def transform(
             raise FourierError(
                 f"axis {dim} has {x.shape[dim]} entries and the basis {here.shape[1]}; cut it to the tokens"
             )
-        x = torch.tensordot(x, here.to(x), dims=([dim], [1])).movedim(-1, dim)
+        x = (x.movedim(dim, -1) @ here.to(x).T).movedim(-1, dim)
     return x
 
 
@@ -147,20 +147,26 @@ def difference_waves(p: int, frequencies: list[int]) -> Float[Tensor, "wave ab"]
 
 
 def _plane_waves(p: int, frequencies: list[int], sign: int) -> Float[Tensor, "wave ab"]:
+    a, b = torch.arange(p)[:, None], torch.arange(p)[None, :]
+    # A wave of a+b takes each of its p values p times, so a unit row of length p has norm sqrt(p) on the plane.
+    return wave_rows(p, frequencies)[:, (a + sign * b) % p].reshape(-1, p * p) / math.sqrt(p)
+
+
+def wave_rows(p: int, frequencies: list[int]) -> Float[Tensor, "wave token"]:
+    """The rows `cos k`, `sin k` of `basis(p)` for each k in turn; at the Nyquist frequency the cosine alone.
+
+    Raises `FourierError` for repeated frequencies or ones outside 1 .. p/2.
+    """
     wrong = [k for k in frequencies if not 1 <= k <= p // 2]
     if wrong or len(set(frequencies)) != len(frequencies):
         raise FourierError(f"frequencies {list(frequencies)} must be distinct and between 1 and {p // 2} for p={p}")
-    a, b = torch.arange(p)[:, None], torch.arange(p)[None, :]
-    # A wave of a+b takes each of its p values p times, so a unit row of length p has norm sqrt(p) on the plane.
-    rows = basis(p)[:, (a + sign * b) % p].reshape(p, p * p) / math.sqrt(p)
-    chosen = [row for k in frequencies for row in (2 * k - 1, 2 * k) if row < p]
-    return rows[chosen]
+    return basis(p)[[row for k in frequencies for row in (2 * k - 1, 2 * k) if row < p]]
 
 
 def project(x: Float[Tensor, "ab *rest"], onto: Float[Tensor, "wave ab"]) -> Float[Tensor, "ab *rest"]:
     """The part of `x` in the span of orthonormal rows `onto`: sum over rows v of v (v . x)."""
     onto = onto.to(x)
-    return torch.tensordot(onto, torch.tensordot(onto, x, dims=([1], [0])), dims=([0], [0]))
+    return (onto.T @ (onto @ x.reshape(len(x), -1))).reshape(x.shape)
 
 
 # -- the multiplicative group of a prime

@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from grokinterp.run_format import RunHeader, task_arrays
+from grokinterp.run_format import RunHeader, provenance, task_arrays
 from grokinterp.runs import Run, RunError, check_fits
 from grokinterp.storage import open_tensors, write_atomic
 from grokinterp.tasks import Task
@@ -33,9 +33,11 @@ def pack(run: Run, out: str | Path) -> Path:
     if not steps:
         raise RunError(f"{run.name} has no checkpoints to pack; run.metrics.to_parquet(...) saves its curves")
     if out.suffix != ".safetensors":
-        raise RunError(f"a packed run is a .safetensors file; write to {out.with_suffix('.safetensors')}, not {out}")
+        raise RunError(f"a packed run is a .safetensors file; write to {out}.safetensors")
+    if run.path is not None and out.resolve() == run.path.resolve():
+        raise RunError(f"{out} is the file that the run is read from; write to another")
     task = run.task if run.has_task else None
-    header = RunHeader(run.config, task and task.config(), {"packed": run.source})
+    header = RunHeader(run.config, task and task.config(), provenance(run))
     metadata = {"format": PACKED, "header": json.dumps(header.to_json())}
     extras = {"steps": np.array(steps), **task_arrays(task)}
     extras |= {f"metrics/{name}": column.to_numpy(np.float64) for name, column in run.metrics.items()}

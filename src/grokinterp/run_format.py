@@ -14,7 +14,7 @@ import torch
 
 from grokinterp.config import FORMAT_VERSION, RunConfig, TaskConfig
 from grokinterp.refusals import ConfigError
-from grokinterp.runs import RunError, check_fits
+from grokinterp.runs import Run, RunError, check_fits
 from grokinterp.tasks import Task, build
 
 LIBRARIES = ("grokinterp", "torch", "numpy", "safetensors", "transformer-lens")
@@ -81,6 +81,13 @@ class RunHeader:
         if "is_train" not in arrays:
             return task
         return task.with_split(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+
+
+def provenance(run: Run) -> dict[str, Any]:
+    """What a copy of a run keeps of its source: what was inferred, and the file that it was copied from."""
+    own = {"format", "file", "created"}
+    kept = {name: value for name, value in run.source.items() if name not in own}
+    return {**kept, "copied_from": f"{run.source.get('file', run.name)} ({run.source.get('format', 'memory')})"}
 
 
 def task_arrays(task: Task | None) -> dict[str, np.ndarray]:

@@ -28,9 +28,10 @@ from grokinterp.run_directory import (
     read_header,
     read_rows,
 )
-from grokinterp.run_format import RunHeader, task_arrays
+from grokinterp.run_format import RunHeader, provenance, task_arrays
 from grokinterp.runs import Run, RunError
 from grokinterp.storage import (
+    StorageError,
     cannot_write,
     make_directory,
     read_tensors,
@@ -76,12 +77,14 @@ class RunWriter:
             make_directory(fresh / CHECKPOINTS)
             known = None if task is None else task.config()
             _write_json(fresh / CONFIG, RunHeader(config, known, dict(source or {})).to_json())
-            arrays = task_arrays(task)
+            arrays: dict[str, Any] = {**task_arrays(task)}
             if arrays:
                 write_atomic(fresh / SPLIT, lambda file: np.savez_compressed(file, **arrays))
             _replace_directory(fresh, target)
         except OSError as error:
             raise cannot_write(path, error) from None
+        except StorageError as refusal:
+            raise StorageError(str(refusal).replace(str(fresh), str(path))) from None
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
         return cls(path, config)
@@ -124,14 +127,14 @@ class RunWriter:
         """
         path = self.path / JSONL
         try:
-            with open(path, "ab") as file:
-                start = file.tell()
+            with open(path, "ab", buffering=0) as file:
+                start, left = file.tell(), _line(row).encode()
                 try:
-                    file.write(_line(row).encode())
-                    file.flush()
+                    while left:
+                        left = left[file.write(left) :]
                 except OSError:
                     # Half a line would join the next one.
-                    os.truncate(path, start)
+                    file.truncate(start)
                     raise
         except OSError as error:
             raise cannot_write(path, error) from None
@@ -163,7 +166,7 @@ class RunWriter:
 def save_run(run: Run, path: str | Path, overwrite: bool = False) -> Run:
     """Write any run, a third-party file read as one included, as a run directory, and open it."""
     config, task = run.config if run.has_config else None, run.task if run.has_task else None
-    writer = RunWriter.create(path, config, task, overwrite, source={"imported": run.source})
+    writer = RunWriter.create(path, config, task, overwrite, source=provenance(run))
     for checkpoint in run:
         writer.write_checkpoint(checkpoint.step, checkpoint.parameters)
     write_metrics(writer.path, run.metrics)
@@ -220,5 +223,5 @@ def _replace_directory(fresh: Path, target: Path) -> None:
         if old.exists() and not target.exists():
             os.rename(old, target)
         raise
-    sync_directory(target.parent)
     shutil.rmtree(old, ignore_errors=True)
+    sync_directory(target.parent)

@@ -128,7 +128,7 @@ class Run:
         """
         return with_all_curves(self._store.metrics())
 
-    def __getitem__(self, step: int) -> "Checkpoint":
+    def __getitem__(self, step: Any) -> "Checkpoint":
         try:
             step = operator.index(step)
         except TypeError:
@@ -167,9 +167,8 @@ class Run:
         }
         metrics = self.metrics
         for curve in CURVES:
-            known = metrics[["step", curve]].dropna()
-            if len(known):
-                values[f"final {curve.replace('_', ' ')}"] = f"{known[curve].iloc[-1]:.4g}"
+            if (last := last_recorded(metrics, curve)) is not None:
+                values[f"final {curve.replace('_', ' ')}"] = f"{last[1]:.4g}"
         return values
 
     def __repr__(self) -> str:
@@ -264,7 +263,9 @@ class MemoryStore:
         return step in self._checkpoints
 
     def parameters(self, step: int) -> dict[str, Tensor]:
-        return self._checkpoints[step]()
+        # Copies: the file is read once, and an edit of one dictionary must not reach the next.
+        read = self._checkpoints[step]()
+        return {name: value.clone(memory_format=torch.contiguous_format) for name, value in read.items()}
 
     def metrics(self) -> pd.DataFrame:
         return self._metrics.copy()
@@ -274,6 +275,13 @@ def with_all_curves(metrics: pd.DataFrame) -> pd.DataFrame:
     """`step` and the usual curves first, NaN where a table lacks one, then whatever else was recorded."""
     metrics = metrics.reindex(columns=["step", *CURVES, *(c for c in metrics.columns if c not in ("step", *CURVES))])
     return metrics.astype({"step": np.int64, **dict.fromkeys(CURVES, np.float64)})
+
+
+def last_recorded(metrics: pd.DataFrame, curve: str) -> tuple[int, float] | None:
+    """The last step at which a curve was recorded, and its value there; None where it never was."""
+    steps, values = metrics["step"].to_numpy(), metrics[curve].to_numpy()
+    known = np.flatnonzero(~np.isnan(values))
+    return (int(steps[known[-1]]), float(values[known[-1]])) if len(known) else None
 
 
 def check_fits(task: Task, config: ModelConfig, name: str) -> None:

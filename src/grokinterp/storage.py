@@ -1,5 +1,6 @@
 """Files that are whole or absent: atomic writing, and reading that says in one line what is wrong with a file."""
 
+import contextlib
 import errno
 import os
 import uuid
@@ -7,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -81,14 +81,13 @@ def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], object]) -> N
 
 
 def sync_directory(path: Path) -> None:
-    """Make renames inside `path` survive a power cut, where the system can."""
-    if os.name == "nt":
-        return
-    directory = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    """Make renames inside `path` survive a power cut, where the system can do that for a directory."""
+    with contextlib.suppress(OSError):
+        directory = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
 
 def remove_temporaries(directory: Path) -> None:
@@ -99,7 +98,7 @@ def remove_temporaries(directory: Path) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write tensors, bit for bit, to a safetensors file, whole or not at all."""
-    arrays = {name: np.ascontiguousarray(tensor.detach().cpu().numpy()) for name, tensor in tensors.items()}
+    arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
     write_atomic(path, safetensors.numpy.save(arrays, metadata=dict(metadata)))
 
 

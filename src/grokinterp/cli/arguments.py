@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def parse(kind: type[T], argv: list[str], command: str) -> T:
-    """`kind` filled from `argv`. Prints help and exits on `--help`; raises `BadRequest` on anything that does not fit."""
+    """`kind` filled from `argv`. Prints help and exits on `--help`; raises `BadRequest` on what does not fit."""
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
@@ -31,14 +31,13 @@ def parse(kind: type[T], argv: list[str], command: str) -> T:
 
 
 def _one_line(boxed: str, command: str) -> str:
-    # tyro draws a box: a message, then sections set apart by rules, of which the second may hold suggestions.
-    text = re.sub(r"\x1b\[[0-9;]*m", "", boxed)
-    lines = [line.strip(" │") for line in text.splitlines() if not re.match(r"^[╭╰]", line.strip())]
-    message, *sections = " ".join(lines).split("──", 1)
-    suggestion = re.search(r"Perhaps you meant:\s+(--[\w-]+)", sections[0] if sections else "")
-    words = " ".join(message.split()) or text.strip() or "these options do not fit"
+    # tyro draws a box, in Unicode or in ASCII: a title, a message, then sections set apart by rules.
+    text = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯]", "", boxed)
+    title, *sections = (words for part in re.split(r"[─-]{3,}|─ | ─", text) if (words := " ".join(part.split())))
+    message = (sections[0] if sections else title).rstrip(".")
+    suggestion = re.search(r"Perhaps you meant:\s+(--[\w-]+)", text)
     hint = f" Did you mean {suggestion[1]}?" if suggestion else ""
-    return f"{command}: {words}.{hint} `grokinterp {command} --help` lists the options."
+    return f"{command}: {message}.{hint} `grokinterp {command} --help` lists the options."
 
 
 def split_at_dashes(argv: list[str]) -> tuple[list[str], list[str]]:

@@ -60,7 +60,7 @@ def run(argv: list[str]) -> None:
     if len(after) > 1:
         raise BadRequest(f"train: one formula goes after --, in quotes, not {len(after)} words")
     base = preset(option(before, "preset") or "nanda")
-    given: Any = parse(arguments(base), [*before, *(["EXPR"] if after else [])], "train")
+    given: Any = parse(arguments(base), [*(["EXPR"] if after else []), *before], "train")
     options = {section: getattr(given, section) for section in SECTIONS}
     parameters = {"p": given.p, "layout": given.layout, **dict(map(_parameter, given.set))}
 

@@ -1,8 +1,7 @@
 """Importer: one third-party format, recognised by content and read as a Run."""
 
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,20 +17,34 @@ class ImportFileError(BadRequest):
 
 @dataclass(frozen=True)
 class Payload:
-    """A file once read: its content, and what the user or a neighbouring file adds to it.
-
-    `beside` is the JSON of the `config_*.json` that goes with the file, or None; `format` what the user says it is.
-    """
+    """A file once read: its content, and what the user adds to it. `format` is what the user says it is."""
 
     path: Path
     content: Any
     format: str = "auto"
     task: Task | None = None
-    beside: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:
         return self.path.stem
+
+    @property
+    def config_path(self) -> Path:
+        """Where the settings of this file would be: `config_x.json` for `model_x.pt`."""
+        return self.path.with_name(f"config_{self.name.removeprefix('model_')}.json")
+
+    @property
+    def settings(self) -> dict[str, Any] | None:
+        """The JSON object beside the file, or None. Raises `ImportFileError` where it is damaged."""
+        if not self.config_path.is_file():
+            return None
+        try:
+            settings = json.loads(self.config_path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise ImportFileError(f"{self.config_path} is not readable JSON ({error}); fetch it again") from None
+        if not isinstance(settings, dict):
+            raise ImportFileError(f"{self.config_path} holds no object of settings; fetch it again")
+        return settings
 
 
 @dataclass(frozen=True)
@@ -42,21 +55,3 @@ class Importer:
     description: str
     recognise: Callable[[Payload], bool]
     read: Callable[[Payload], Run | Runs]
-
-
-def find_config(path: Path) -> Path | None:
-    """The `config_x.json` that belongs to `model_x.pt`, or `config.json` beside a file; None where there is neither."""
-    identity = re.sub(r"^model_", "", path.stem)
-    candidates = (f"config_{identity}.json", f"{path.stem}_config.json", f"{path.stem}.json", "config.json")
-    return next((path.with_name(name) for name in candidates if path.with_name(name).is_file()), None)
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The JSON object in a configuration file. Raises `ImportFileError` for anything else."""
-    try:
-        config = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ImportFileError(f"{path} is not readable JSON ({error}); fetch it again") from None
-    if not isinstance(config, dict):
-        raise ImportFileError(f"{path} holds {type(config).__name__}, not an object of settings; fetch it again")
-    return config

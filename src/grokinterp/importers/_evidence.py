@@ -103,17 +103,18 @@ def _log_ratio(a: float, b: float) -> float:
 def curve_table(curves: Mapping[str, Any], notes: list[str]) -> pd.DataFrame:
     """Recorded lists as one table by step: value i of a list as long as the longest belongs to step i.
 
-    A list n times shorter was recorded every n steps; one of any other length is left out, which `notes` is told.
-    Values may be numbers or one-element tensors.
+    A list n times shorter was recorded every n steps: a power of ten where the lengths leave several n open. One that
+    fits no n is left out, which `notes` is told. Values may be numbers or one-element tensors.
     """
     values = {name: np.array([float(value) for value in curve]) for name, curve in curves.items() if len(curve)}
     length = max((len(curve) for curve in values.values()), default=0)
     columns = {"step": np.arange(length)}
     for name, curve in values.items():
-        every = math.ceil(length / len(curve))
-        if math.ceil(length / every) != len(curve):
-            notes.append(f"{name} left out: its {len(curve)} values do not fall on a step of {length} each")
+        strides = [n for n in range(1, length + 1) if len(range(0, length, n)) == len(curve)]
+        if not strides:
+            notes.append(f"{name} left out: its {len(curve)} values do not fall on every so many of {length} steps")
             continue
+        every = next((n for n in strides if n in (1, 10, 100, 1000)), strides[0])
         columns[name] = np.full(length, np.nan)
         columns[name][::every] = curve
     return pd.DataFrame(columns)

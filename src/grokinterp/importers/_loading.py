@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from grokinterp.importers import curves, nanda, pizza, state_dict, transformer_lens
-from grokinterp.importers._base import Importer, ImportFileError, Payload, find_config, read_config
-from grokinterp.importers._contents import describe
+from grokinterp.importers._base import Importer, ImportFileError, Payload
+from grokinterp.importers._contents import describe, one_line
 from grokinterp.importers._unpickle import read_torch_file
 from grokinterp.packing import is_packed, open_packed
 from grokinterp.refusals import BadRequest, did_you_mean, listed
-from grokinterp.run_directory import CONFIG, is_run, open_run
+from grokinterp.run_directory import CHECKPOINTS, is_run, open_run
 from grokinterp.runs import Run, Runs
 from grokinterp.storage import open_tensors
 from grokinterp.tasks import Task
@@ -53,6 +53,8 @@ def load(path: str | Path, *, format: str = "auto", task: Task | None = None) ->
 
 def _load_file(path: Path, format: str, task: Task | None) -> Run | Runs:
     content: Any
+    if path.parent.name == CHECKPOINTS and is_run(path.parent.parent):
+        raise ImportFileError(f"{path} is one checkpoint of a run; load {path.parent.parent} and choose its step there")
     if _is_safetensors(path):
         with open_tensors(path) as file:
             if is_packed(file) and format in ("auto", "run"):
@@ -60,9 +62,7 @@ def _load_file(path: Path, format: str, task: Task | None) -> Run | Runs:
             content = {name: file.get_tensor(name) for name in file.keys()}
     else:
         content = read_torch_file(path)
-    config = find_config(path)
-    beside = None if config is None or (config.name == CONFIG and is_run(path.parent)) else read_config(config)
-    payload = Payload(path, content, format, task, beside)
+    payload = Payload(path, content, format, task)
     if format == "run":
         raise ImportFileError(f"{path} is not a packed run; it holds {describe(content)}. Leave format='auto'")
     if format == "auto":
@@ -76,7 +76,15 @@ def _load_file(path: Path, format: str, task: Task | None) -> Run | Runs:
     if found is None:
         help = "" if task else "; if it is a state dict, give the task it was trained on"
         raise ImportFileError(f"{path} is of no known kind: it holds {describe(content)}{help}")
-    return found.read(payload)
+    try:
+        return found.read(payload)
+    except BadRequest:
+        raise
+    except Exception as error:  # a file may have the keys of a format and anything at all under them
+        raise ImportFileError(
+            f"{path} looks like the format {found.name!r} but cannot be read as one ({type(error).__name__}: "
+            f"{one_line(error)}); it holds {describe(content)}"
+        ) from error
 
 
 def _is_safetensors(path: Path) -> bool:

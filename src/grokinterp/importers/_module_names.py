@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import NoReturn, TypeAlias
 
 from torch import Tensor
 
@@ -40,6 +40,10 @@ ROLES: tuple[tuple[str, str], ...] = (
 """What a name of a transformer's parameter means -> the pattern that says so; the first that matches counts."""
 
 
+_MASK = re.compile(r"mask|tril", re.IGNORECASE)
+"""Buffers of constants, which are no weights."""
+
+
 def matches(
     parameters: Mapping[str, Tensor], task: Task, where: str
 ) -> Iterator[tuple[ModelConfig, dict[str, Tensor]]]:
@@ -48,23 +52,28 @@ def matches(
     They differ in what weights do not show: the activation, the number of heads, the direction of attention, how
     embeddings are combined. Raises `ImportFileError`, listing what found no place, where there is none.
     """
-    is_transformer = any(_role(name) in ("attn.qkv", "attn.q") for name in parameters)
-    yield from (_transformers if is_transformer else _mlps)(parameters, task, where)
+    weights = {name: value for name, value in parameters.items() if not _MASK.search(name)}
+    is_transformer = any(_role(name) in ("attn.qkv", "attn.q") for name in weights)
+    yield from (_transformers if is_transformer else _mlps)(weights, task, where)
 
 
 def mapping(parameters: Mapping[str, Tensor], classic: Mapping[str, Tensor]) -> dict[str, str]:
-    """Name in the file -> classic name(s), told by the memory that they share."""
-    starts = {name: (value.untyped_storage().data_ptr(), value.numel()) for name, value in classic.items()}
+    """Name in the file -> classic name(s), told by the memory that they share; a mask is told to be left out."""
+    starts = {name: _start(value) for name, value in classic.items()}
     return {
-        name: listed(other for other, (start, _) in starts.items() if start == value.untyped_storage().data_ptr())
+        name: listed(other for other, start in starts.items() if start == _start(value)) or "left out: a mask"
         for name, value in parameters.items()
     }
 
 
-def _refuse(where: str, kind: str, unmatched: Mapping[str, Any] | list[str], parameters: Mapping[str, Tensor]) -> None:
+def _start(value: Tensor) -> int:
+    return value.untyped_storage().data_ptr()
+
+
+def _refuse(where: str, kind: str, unmatched: list[str], parameters: Mapping[str, Tensor]) -> NoReturn:
     shapes = [f"{name} {list(parameters[name].shape)}" if name in parameters else name for name in unmatched]
     raise ImportFileError(
-        f"{where} cannot be mapped to a {kind}: no place for {listed(shapes)}; save it under the classic names "
+        f"{where} cannot be mapped to our {kind}: no place for {listed(shapes)}; save it under the classic names "
         f"(embed.W_E, blocks.0.mlp.W_in, unembed.W_U, ...) instead"
     )
 
@@ -76,40 +85,44 @@ def _role(name: str) -> str | None:
     return next((role for role, pattern in ROLES if re.search(pattern, name.lower())), None)
 
 
-def _block_of(name: str) -> str:
-    """`layers.0` of `layers.0.mlp.2.weight`: the name up to its first number."""
-    found = re.match(r"(.*?\d+)[._]", name)
-    return found[1] if found else ""
+def _block_stem(name: str) -> str:
+    """`layers.0.` of `layers.0.mlp.2.weight`: the name up to the first part that is a number; nothing without one."""
+    found = re.match(r"(?:.*?\.)??\d+\.", name)
+    return found[0] if found else ""
 
 
 def _native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> dict[str, Tensor]:
     """The parameters under the names of TransformerLens' native models."""
     roles = {name: _role(name) for name in parameters}
-    blocks = list(dict.fromkeys(_block_of(name) for name, role in roles.items() if role and role.startswith("attn.")))
+    stems = list(dict.fromkeys(_block_stem(name) for name, role in roles.items() if role and role.startswith("attn.")))
+    norms: dict[str, list[str]] = {stem: [] for stem in stems}
+    norms_of_a_block = 2 if "mlp.in" in roles.values() else 1
     native: dict[str, Tensor] = {}
     unmatched = []
-    norms: dict[str, list[str]] = {}
     for name, value in parameters.items():
-        role, kind = roles[name], "bias" if "bias" in name or value.ndim == 1 else "weight"
-        block = f"blocks.{blocks.index(_block_of(name))}" if _block_of(name) in blocks else None
+        role, kind = roles[name], "bias" if name.endswith("bias") else "weight"
+        stem = next((stem for stem in stems if name.startswith(stem)), None)
+        # A model of one block may well keep its parts at the top.
+        block = f"blocks.{stems.index(stem)}" if stem is not None else "blocks.0" if len(stems) == 1 else None
         if role is None and value.ndim == 2 and value.shape[0] >= task.n_answers:
             role = "unembed"  # the last module of an nn.Sequential has a number for a name
+        found: dict[str, Tensor] = {}
         if role == "ln":
-            inside = block is not None and (len(blocks) > 1 or _block_of(name) != "" or len(norms.get("", [])) < 2)
-            stem = name.rpartition(".")[0]
-            seen = norms.setdefault(block or "" if inside else "final", [])
-            if stem not in seen:
-                seen.append(stem)
-            place = f"{block}.ln{seen.index(stem) + 1}" if inside else "ln_final"
-            native[f"{place}.{'bias' if name.endswith('bias') else 'weight'}"] = value
-        elif role == "attn.qkv" and block is not None:
-            native |= {f"{block}.attn.{x}.{kind}": part for x, part in zip("qkv", value.chunk(3), strict=True)}
+            seen = norms.get(stem or "", [])
+            norm = name.rpartition(".")[0]
+            if norm not in seen and len(seen) < norms_of_a_block:
+                seen.append(norm)
+            inside = stem is not None and norm in seen
+            found = {f"{block}.ln{seen.index(norm) + 1}.{kind}" if inside else f"ln_final.{kind}": value}
+        elif role == "attn.qkv" and block:
+            found = {f"{block}.attn.{x}.{kind}": part for x, part in zip("qkv", value.chunk(3), strict=True)}
         elif role in ("pos_embed", "embed", "unembed"):
-            native[f"{role}.{kind}"] = value.reshape(value.shape[-2:]) if role == "pos_embed" else value
-        elif role is not None and block is not None:
-            native[f"{block}.{role}.{kind}"] = value
-        else:
+            found = {f"{role}.{kind}": value.reshape(value.shape[-2:]) if role == "pos_embed" else value}
+        elif role and block:
+            found = {f"{block}.{role}.{kind}": value}
+        if not found or found.keys() & native.keys():
             unmatched.append(name)
+        native |= found
     missing = [name for name in ("embed.weight", "blocks.0.attn.o.weight", "unembed.weight") if name not in native]
     if unmatched or missing:
         _refuse(where, "transformer", unmatched or [f"(nothing is the {name})" for name in missing], parameters)
@@ -138,7 +151,7 @@ def _transformers(
 
 
 def _mlps(parameters: Mapping[str, Tensor], task: Task, where: str) -> Iterator[Match]:
-    is_table = re.compile(r"(?<!un)(?<!de)emb|wte|tok", re.IGNORECASE)
+    is_table = re.compile(r"(?<!un)(?<!de)emb|wte|tok|(?:^|[._])w_?e(?:[._]|$)", re.IGNORECASE)
     tables = [name for name, value in parameters.items() if value.ndim == 2 and is_table.search(name)]
     layers = [name for name, value in parameters.items() if value.ndim == 2 and name not in tables]
     biases = {_stem(name): name for name, value in parameters.items() if value.ndim == 1}
@@ -169,7 +182,6 @@ def _mlps(parameters: Mapping[str, Tensor], task: Task, where: str) -> Iterator[
     ways = {n_operands * d_embed: ("concatenate",), d_embed: ("add", "project_then_add")}.get(d_in)
     if ways is None or len(tables) not in (1, n_operands):
         _refuse(where, "embedding MLP", [*tables, layers[0]], parameters)
-        return
     for combine in ways:
         for activation in ("relu", "gelu", "tanh"):
             yield (

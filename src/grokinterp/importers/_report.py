@@ -4,7 +4,7 @@ import dataclasses
 
 from grokinterp.architecture import MODEL_CONFIGS, ModelConfig
 from grokinterp.importers._evidence import measured
-from grokinterp.runs import CURVES, Run, Runs
+from grokinterp.runs import CURVES, Run, Runs, last_recorded
 
 
 def describe(run: Run | Runs) -> str:
@@ -30,9 +30,8 @@ def describe(run: Run | Runs) -> str:
     steps, metrics = run.steps, run.metrics
     lines["checkpoints"] = f"{len(steps)}, step {steps[0]} to {steps[-1]}" if steps else "none, only curves"
     for curve in CURVES:
-        known = metrics[["step", curve]].dropna()
-        if len(known):
-            lines[f"recorded {curve}"] = f"{known[curve].iloc[-1]:.5g} at step {known['step'].iloc[-1]}"
+        if (last := last_recorded(metrics, curve)) is not None:
+            lines[f"recorded {curve}"] = f"{last[1]:.5g} at step {last[0]}"
     if steps and run.has_task:
         values = measured(run.final.config, run.final.parameters, run.task)
         lines[f"measured at step {steps[-1]}"] = ", ".join(f"{name} {value:.5g}" for name, value in values.items())

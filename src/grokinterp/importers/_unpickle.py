@@ -14,7 +14,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
@@ -77,8 +77,8 @@ def _read_zip(path: Path, file: BinaryIO) -> Any:
             if whole is None or entry.compress_type != zipfile.ZIP_STORED:
                 return torch.frombuffer(bytearray(archive.read(entry)), dtype=dtype, count=count)
             start = _data_offset(file, entry)
-            flat = torch.tensor([], dtype=torch.uint8).set_(whole[start : start + count * dtype.itemsize])
-            return flat.view(dtype)
+            part = cast(torch.UntypedStorage, whole[start : start + count * dtype.itemsize])
+            return torch.empty(0, dtype=torch.uint8).set_(part).view(dtype)
 
         return _Reader(io.BytesIO(archive.read(pickles[0])), path, storage).load()
 
@@ -116,6 +116,7 @@ class _Reader(pickle.Unpickler):
         self.storages: dict[str, Tensor] = {}
 
     def find_class(self, module: str, name: str) -> Any:
+        module = "builtins" if module == "__builtin__" else module  # Python 2's name, in pickles up to protocol 2
         if (module, name) in _KNOWN:
             return _KNOWN[module, name]
         if module in ("torch", "torch.storage") and name in _STORAGES:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from grokinterp.architecture import ModelConfig
 from grokinterp.config import RunConfig, TaskConfig
-from grokinterp.importers._base import Importer, ImportFileError, Payload, find_config
+from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._parameters import float_tensors, from_early, is_early, transformer_config
 from grokinterp.initialisation import check_parameters
 from grokinterp.presets import preset
@@ -39,10 +39,10 @@ def _is_linear(content: Any) -> bool:
 
 
 def read(payload: Payload) -> Run:
-    settings = payload.beside
+    settings = payload.settings
     if settings is None:
         raise ImportFileError(_missing_config(payload))
-    where = f"the config beside {payload.path}"
+    where = str(payload.config_path)
     parameters = float_tensors(payload.content, str(payload.path))
     notes = ["the split is unknown: the code drew it without a seed"]
     linear = "model_type" in settings
@@ -65,13 +65,13 @@ def read(payload: Payload) -> Run:
         ),
         schedule=dataclasses.replace(base.schedule, steps=int(_number(settings, "epoch", where))),
     )
-    source = {"format": PIZZA.name, "file": str(payload.path), "config": str(find_config(payload.path)), "notes": notes}
+    source = {"format": PIZZA.name, "file": str(payload.path), "config": str(payload.config_path), "notes": notes}
     store = MemoryStore({config.schedule.steps: lambda: classic})
     return Run(store, payload.name, config, task, payload.path, source)
 
 
 def _missing_config(payload: Payload) -> str:
-    name = f"config_{payload.name.removeprefix('model_')}.json"
+    name = payload.config_path.name
     if _is_linear(payload.content):
         return (
             f"{payload.path} looks like a Linear model of Zhong et al. 2023, but {name} is not beside it, and weights "

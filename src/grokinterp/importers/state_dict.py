@@ -51,7 +51,7 @@ def read(payload: Payload) -> Run:
     notes = ["the step is unknown: the checkpoint is numbered 0"]
     source: dict[str, Any] = {"format": STATE_DICT.name, "file": where, "notes": notes}
     if is_classic(state) or is_native(state):
-        settings = payload.beside or {}
+        settings = payload.settings or {}
         check_supported(settings, where)
         (parameters,) = without_idle_biases([classic_parameters(state, settings, where)])
         model: ModelConfig = model_config(parameters, settings)
@@ -61,8 +61,9 @@ def read(payload: Payload) -> Run:
             check_fits(payload.task, model, payload.name)
             model = model.resolved(payload.task.n_vocab, payload.task.n_answers, payload.task.inputs.shape[1])
     elif payload.task is not None:
-        model, parameters = _best_match(float_tensors(state, where), payload.task, where, notes)
-        source["mapping"] = mapping(float_tensors(state, where), parameters)
+        weights = float_tensors(state, where)
+        model, parameters = _best_match(weights, payload.task, where, notes)
+        source["mapping"] = mapping(weights, parameters)
     else:
         raise ImportFileError(
             f"{where} is a state dict of an unknown model; say what it was trained on, as in "
@@ -85,21 +86,20 @@ def read(payload: Payload) -> Run:
 def _best_match(
     state: Mapping[str, Tensor], task: Task, where: str, notes: list[str]
 ) -> tuple[ModelConfig, dict[str, Tensor]]:
-    """The model, of those that the parameters could be, that answers the task best; the first among equals."""
+    """The model, of those that the parameters could be, that answers the task best; the first where none does."""
     n = len(task.inputs)
     rows = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:ROWS_TRIED]
-    best: tuple[float, ModelConfig, dict[str, Tensor]] | None = None
+    tried: list[tuple[float, ModelConfig, dict[str, Tensor]]] = []
     for model, parameters in matches(state, task, where):
         check_fits(task, model, where)
         check_parameters(model, parameters)
         with torch.no_grad():
             logits = evaluator(model, task)(parameters, rows)
         share = float(accuracy(logits[..., : task.n_answers], task.labels[rows]))
-        if best is None or share > best[0]:
-            best = (share, model, parameters)
-    if best is None:
-        raise ImportFileError(f"{where} fits none of this project's models; save it under classic names")
-    share, model, parameters = best
+        tried.append((share, model, parameters))
+    best = max(tried, key=lambda candidate: candidate[0])
+    # Below that the differences are chance.
+    share, model, parameters = best if best[0] > 0.5 else tried[0]
     kinds = ("activation", "combine", "n_heads", "attention_direction", "normalization")
     chosen = ", ".join(f"{kind}={getattr(model, kind)}" for kind in kinds if hasattr(model, kind))
     certainty = "inferred from" if share > 0.5 else "only assumed, given"

@@ -1,8 +1,8 @@
 """Files of TransformerLens' grokking demo: many checkpoints of one run in a dictionary, with losses and the split.
 
 Keys: `model`, `config`, `checkpoints`, `checkpoint_epochs`, `train_losses`, `test_losses`, `train_indices`,
-`test_indices`; `model` with a `config` is enough. Weights have `HookedTransformer`'s names (TransformerLens 1 to 3)
-or those of `TransformerBridge.boot_native` (4).
+`test_indices`; `model` with a `config` or with `checkpoints` is enough. Weights have `HookedTransformer`'s names
+(TransformerLens 1 to 3) or those of `TransformerBridge.boot_native` (4).
 
 Steps: epoch e of the demo takes the train loss, makes update e + 1, then takes the test loss and the checkpoint. So a
 checkpoint of epoch e (99, 199, ...) is our step e + 1, train loss e belongs to step e, test loss e to step e + 1.
@@ -63,16 +63,20 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {
 
 def recognise(payload: Payload) -> bool:
     content = payload.content
-    if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
+    if not isinstance(content, dict) or not content.keys() & {"config", "checkpoints"}:
         return False
     return is_classic(content.get("model")) or is_native(content.get("model"))
 
 
 def read(payload: Payload) -> Run:
-    content, settings, where = payload.content, payload.content["config"], str(payload.path)
+    content, where = payload.content, str(payload.path)
+    notes = ["the optimiser's settings are the demo's: the file has none"]
+    settings = content.get("config")
+    if not isinstance(settings, dict):
+        settings = {}
+        notes.append("ReLU and causal attention are assumed: the file has no config")
     check_supported(settings, where)
     base = preset("transformer_lens_demo")
-    notes = ["the optimiser's settings are the demo's: the file has none"]
     steps, states = _checkpoints(content, where, notes)
     checkpoints = without_idle_biases([classic_parameters(state, settings, where) for state in states])
     model = model_config(checkpoints[-1], settings)

@@ -66,8 +66,8 @@ def native_bridge(
     # The native model draws weights, soon overwritten, from torch's global generator: leave that as it was.
     with torch.random.fork_rng(devices=[]):
         bridge = boot(cfg, device=W_U.device, dtype=W_U.dtype)
-    weights = {name: value.detach().clone() for name, value in parameters.items() if name != "unembed.b_U"}
-    weights |= {"pos_embed.W_pos": W_pos.detach().clone(), "unembed.W_U": W_U.detach().clone()}
+    weights = {name: value.detach() for name, value in parameters.items() if name != "unembed.b_U"}
+    weights |= {"pos_embed.W_pos": W_pos.detach(), "unembed.W_U": W_U.detach()}
     converted = convert_tl_checkpoint(weights, cfg)
     absent = {name: torch.zeros_like(own) for name, own in bridge.state_dict().items() if name not in converted}
     bridge.load_state_dict(absent | converted)

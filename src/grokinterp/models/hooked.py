@@ -133,9 +133,9 @@ class HookedModule(HookedRootModule, Generic[Config]):
         Raises `UnknownHookError` for a name in `names_filter` that is not computed.
         """
         output, cache = super().run_with_cache(*inputs, remove_batch_dim=remove_batch_dim, **kwargs)
-        return output, ActivationCache(
-            cache, self, has_batch_dim=not remove_batch_dim
-        ) if return_cache_object else cache
+        if return_cache_object:
+            cache = ActivationCache(cache, self, has_batch_dim=not remove_batch_dim)
+        return output, cache
 
     # -- tokens
 

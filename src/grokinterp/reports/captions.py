@@ -18,11 +18,16 @@ def table(table: Table) -> str:
     )
 
 
-LOSS = (
-    "Cross-entropy in nats, first on a log scale; the buttons change both axes. Look for the gap between the curves: "
-    "where a model groks, the train loss falls early, the test loss rises first and falls late. Dashed lines mark the "
-    "steps named in the legend."
-)
+def loss(both: bool, marked: bool) -> str:
+    """Under the losses; `both` where train and test are drawn, `marked` where there are landmarks."""
+    look = (
+        "Look for the gap between the curves: where a model groks, the train loss falls early, "
+        "the test loss rises first and falls late."
+        if both
+        else "Look for plateaus and sudden falls."
+    )
+    lines = " Dashed lines mark the steps named in the legend." if marked else ""
+    return f"Cross-entropy in nats, first on a log scale; the buttons change both axes. {look}{lines}"
 
 
 def accuracy(unswapped: bool) -> str:

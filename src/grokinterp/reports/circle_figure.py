@@ -11,7 +11,7 @@ from grokinterp import circuits, fourier
 from grokinterp.reports import style
 from grokinterp.reports.readings import Embedding
 
-CLEAN = 0.8
+CLEAN = 0.9
 """The share of power in one frequency from which a pair of components is drawn as a circle."""
 
 LABELS = 40

@@ -3,12 +3,11 @@
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from jaxtyping import Float
 
 from grokinterp.reports import style
-from grokinterp.reports.readings import Embedding, Landmarks, Table
+from grokinterp.reports.readings import Curve, Embedding, Landmarks, Table
 
 POINTS = 1500
 """How many points of a curve are drawn at most: fewer make a smaller page and no visible difference."""
@@ -17,44 +16,40 @@ _WHOLE = dict(separatethousands=True, exponentformat="none")
 STEP_TITLE = "training step (optimiser updates)"
 
 
-def loss_curves(metrics: pd.DataFrame, landmarks: Landmarks) -> go.Figure:
+def loss_curves(train: Curve, test: Curve, landmarks: Landmarks) -> go.Figure:
     """Train and test loss (nats, log scale) over steps, with the landmarks; buttons change the axes."""
     figure = style.figure(430, hovermode="x unified")
-    _curve(figure, metrics, "train_loss", "train loss", dict(color=style.NEUTRAL, width=2))
-    _curve(figure, metrics, "test_loss", "test loss", dict(color=style.ACCENT, width=2))
-    drawn = metrics[[name for name in ("train_loss", "test_loss") if name in metrics]].to_numpy(float)
-    positive = drawn[drawn > 0]
-    low, high = (positive.min(), positive.max()) if positive.size else (1e-3, 1.0)
-    _landmarks(figure, landmarks, low, high)
+    _line(figure, train, "train loss", dict(color=style.NEUTRAL, width=2))
+    _line(figure, test, "test loss", dict(color=style.ACCENT, width=2))
+    _landmarks(figure, landmarks, np.concatenate([train.values, test.values]))
     _axes(figure, "cross-entropy loss (nats)", "log", "loss")
-    figure.update_yaxes(exponentformat="power", dtick=_decades(low, high), tickfont=dict(size=11))
+    figure.update_yaxes(exponentformat="power", tickfont=dict(size=11))
     return figure
 
 
-def accuracy_curves(metrics: pd.DataFrame, landmarks: Landmarks, chance: float | None) -> go.Figure:
+def accuracy_curves(
+    train: Curve, test: Curve, unswapped: Curve, landmarks: Landmarks, chance: float | None
+) -> go.Figure:
     """Train and test accuracy (share of rows answered) over steps, with chance and the landmarks."""
     figure = style.figure(420, hovermode="x unified")
-    _curve(figure, metrics, "train_accuracy", "train accuracy", dict(color=style.NEUTRAL, width=2))
-    _curve(figure, metrics, "test_accuracy", "test accuracy", dict(color=style.ACCENT, width=2))
-    line = dict(color=style.ACCENT, width=1.5, dash="dot")
-    _curve(figure, metrics, "test_accuracy_unswapped", "test accuracy, unswapped", line)
+    _line(figure, train, "train accuracy", dict(color=style.NEUTRAL, width=2))
+    _line(figure, test, "test accuracy", dict(color=style.ACCENT, width=2))
+    _line(figure, unswapped, "test accuracy, unswapped", dict(color=style.ACCENT, width=1.5, dash="dot"))
     if chance is not None:
-        ends = [metrics["step"].min(), metrics["step"].max()]
-        line = dict(color=style.NEUTRAL, width=1, dash="dot")
-        figure.add_scatter(x=ends, y=[chance, chance], mode="lines", name="chance", line=line)
-    drawn = metrics[["train_accuracy", "test_accuracy"]].to_numpy(float)
-    _landmarks(figure, landmarks, drawn[drawn > 0].min(initial=1), 1)
+        steps = np.concatenate([train.steps, test.steps])
+        level = Curve(np.array([steps.min(), steps.max()]), np.array([chance, chance]))
+        _line(figure, level, "chance", dict(color=style.NEUTRAL, width=1, dash="dot"))
+    _landmarks(figure, landmarks, np.concatenate([train.values, test.values, [1.0]]))
     _axes(figure, "accuracy (share of rows)", "linear", "accuracy")
     figure.update_yaxes(tickformat=".2~p")
     return figure
 
 
-def weight_norm(values: pd.DataFrame, landmarks: Landmarks) -> go.Figure:
+def weight_norm(curve: Curve, landmarks: Landmarks) -> go.Figure:
     """Sum of squared weights over steps."""
     figure = style.figure(340, hovermode="x unified")
-    squares = values["weight_norm_squared"]
-    _curve(figure, values, "weight_norm_squared", "sum of squared weights", dict(color=style.ACCENT, width=2))
-    _landmarks(figure, landmarks, 0, squares.max())
+    _line(figure, curve, "sum of squared weights", dict(color=style.ACCENT, width=2))
+    _landmarks(figure, landmarks, curve.values)
     _axes(figure, "sum of squared weights", "linear", "sum")
     figure.update_yaxes(rangemode="tozero")
     return figure
@@ -74,17 +69,17 @@ def table_picture(table: Table) -> go.Figure:
         figure.add_heatmap(
             z=z.astype(np.float32), coloraxis="coloraxis", hovertemplate=hover, hoverongaps=False, **axes
         )
-        left, right = (0.0, 1.0) if not wide else (0.56 * i, 0.44 + 0.56 * i)
+        left, right = 0.56 * i, 0.44 + 0.56 * i
         x = dict(domain=[left, right], anchor=f"y{number}", constrain="domain", title_text="second operand b")
         y = dict(anchor=f"x{number}", scaleanchor=f"x{number}", constrain="domain", title_text="first operand a")
         figure.update_layout({f"xaxis{number}": dict(x, showgrid=False), f"yaxis{number}": dict(y, showgrid=False)})
         _panel_title(figure, number, title)
-    bar = dict(title=dict(text="answer", side="right"), len=0.9)
+    bar = dict(title=dict(text="answer", side="right"), len=0.9, x=1.02 if wide else 0.46)
     figure.update_layout(coloraxis=dict(colorscale=style.CYCLIC, colorbar=bar))
+    narrow = {"xaxis.domain": [0, 1], "coloraxis.colorbar.x": 1.02}
     if wide:
-        rows = {f"{axis}.domain": part for axis, part in (("yaxis", [0.58, 1]), ("yaxis2", [0, 0.42]))}
-        columns = {"xaxis.domain": [0, 1], "xaxis2.domain": [0, 1]}
-        figure.update_layout(meta=dict(narrow=dict(height=760, **rows, **columns), paper=dict(height=340)))
+        narrow |= {"yaxis.domain": [0.58, 1], "xaxis2.domain": [0, 1], "yaxis2.domain": [0, 0.42], "height": 760}
+    figure.update_layout(meta=dict(narrow=narrow, paper=dict(height=340)))
     return figure
 
 
@@ -101,7 +96,7 @@ def spectrum_over_time(embedding: Embedding) -> go.Figure:
     figure.update_layout(
         coloraxis=dict(colorscale=style.SEQUENTIAL, cmin=0, colorbar=bar), meta=dict(sequential=["coloraxis"])
     )
-    figure.update_xaxes(title_text=STEP_TITLE, showgrid=False, **_WHOLE)
+    figure.update_xaxes(dict(title_text=STEP_TITLE, showgrid=False, **_WHOLE))
     figure.update_yaxes(title_text=frequency_title(embedding), showgrid=False)
     if not even:
         chosen = np.unique(np.linspace(0, len(positions) - 1, 8).round().astype(int))
@@ -131,7 +126,7 @@ def spectrum_bars(embedding: Embedding) -> go.Figure:
         figure.update_layout(
             height=500,
             sliders=[style.slider(embedding.frame_steps, 52)],
-            legend=dict(yref="paper", y=1.02),
+            legend=dict(y=1.02, yanchor="bottom"),
         )
     return figure
 
@@ -152,21 +147,22 @@ def _positions(steps: list[int]) -> tuple[Float[np.ndarray, "step"], bool]:
 
 def _axes(figure: go.Figure, title: str, kind: str, noun: str) -> None:
     menus = [style.log_toggle("xaxis", "steps", "linear", 0), style.log_toggle("yaxis", noun, kind, 190)]
-    figure.update_xaxes(title_text=STEP_TITLE, **_WHOLE)
+    figure.update_xaxes(dict(title_text=STEP_TITLE, **_WHOLE))
     figure.update_yaxes(title_text=title, type=kind)
-    stacked = {"updatemenus.1.pad": dict(b=40, l=0), "margin.t": 80, "height": figure.layout.height + 60}
-    figure.update_layout(updatemenus=menus, meta=dict(narrow=stacked))
+    height: int = figure.to_dict()["layout"]["height"]
+    stacked = {"updatemenus.1.pad": dict(b=40, l=0), "margin.t": 80, "height": height + 60}
+    meta = dict(narrow=stacked, paper=dict(height=height - 20))
+    figure.update_layout(showlegend=True, updatemenus=menus, meta=meta)
 
 
-def _curve(figure: go.Figure, metrics: pd.DataFrame, column: str, name: str, line: dict) -> None:
-    if column not in metrics or metrics[column].isna().all():
-        return
-    drawn = thinned(metrics[["step", column]].dropna(), column)
-    figure.add_scatter(x=drawn["step"].to_numpy(), y=drawn[column].to_numpy(), mode="lines", name=name, line=line)
+def _line(figure: go.Figure, curve: Curve, name: str, line: dict) -> None:
+    if len(curve):
+        drawn = thinned(curve)
+        figure.add_scatter(x=drawn.steps, y=drawn.values, mode="lines", name=name, line=line)
 
 
-def thinned(curve: pd.DataFrame, column: str) -> pd.DataFrame:
-    """At most about `POINTS` rows of a curve: the lowest and the highest of each stretch, so that no spike is lost.
+def thinned(curve: Curve) -> Curve:
+    """At most about `POINTS` points of a curve: the lowest and the highest of each stretch, so that no spike is lost.
 
     Stretches are even in steps and, for log axes, even in log steps as well.
     """
@@ -174,32 +170,28 @@ def thinned(curve: pd.DataFrame, column: str) -> pd.DataFrame:
     if n <= POINTS:
         return curve
     edges = np.concatenate([np.linspace(0, n, POINTS // 4), np.geomspace(1, n, POINTS // 4)]).astype(int)
-    edges = np.unique(np.concatenate([[0], edges, [n]]))
-    values = curve[column].to_numpy()
     keep = {0, n - 1}
-    for start, stop in pairwise(edges):
-        part = values[start:stop]
-        keep.update((start + int(part.argmin()), start + int(part.argmax())))
-    return curve.iloc[sorted(keep)]
+    for start, stop in pairwise(np.unique(np.concatenate([[0], edges, [n]]))):
+        part = curve.values[start:stop]
+        keep.update((int(start + part.argmin()), int(start + part.argmax())))
+    chosen = sorted(keep)
+    return Curve(curve.steps[chosen], curve.values[chosen])
 
 
-def _landmarks(figure: go.Figure, landmarks: Landmarks, low: float, high: float) -> None:
+def _landmarks(figure: go.Figure, landmarks: Landmarks, values: Float[np.ndarray, "value"]) -> None:
+    """Dashed lines from the lowest positive to the highest value drawn."""
+    drawn = values[np.isfinite(values) & (values > 0)]
     # Drawn as curves, not shapes: they follow both axes from linear to log, and the legend names them.
     for step, what, color in (
         (landmarks.memorised_step, "all training rows right", style.NEUTRAL),
         (landmarks.grokked_step, "99 % of test rows right", style.ACCENT),
     ):
-        if step is not None:
-            line = dict(color=color, width=1.2, dash="dash")
-            name = f"{what}: step {step:,}"
-            figure.add_scatter(x=[step, step], y=[low, high], mode="lines", name=name, line=line, hoverinfo="skip")
+        if step is not None and len(drawn):
+            ends = Curve(np.array([step, step], dtype=np.float64), np.array([drawn.min(), drawn.max()]))
+            _line(figure, ends, f"{what}: step {step:,}", dict(color=color, width=1.2, dash="dash"))
+            figure.data[-1].update(hoverinfo="skip")
 
 
 def _panel_title(figure: go.Figure, number: str, title: str) -> None:
     place = dict(xref=f"x{number} domain", yref=f"y{number} domain", x=0.5, y=1, xanchor="center", yanchor="bottom")
     figure.add_annotation(text=title, showarrow=False, **place)
-
-
-def _decades(low: float, high: float) -> int:
-    """Decades between the ticks of a log axis, so that there are at most about eight."""
-    return max(1, int(np.ceil(np.log10(high / low) / 8)))

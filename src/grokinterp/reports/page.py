@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import jinja2
+import plotly.io as pio
 import plotly.offline
 from markupsafe import Markup
 
@@ -15,7 +16,7 @@ from grokinterp.runs import Run
 def page(run: Run) -> str:
     """The whole HTML page on a run; `report` writes it to a file."""
     subject = Subject(run)
-    sections = [section(subject) for section in SECTIONS]
+    sections = [section for make in SECTIONS if (section := make(subject)) is not None]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("grokinterp.reports"),
         autoescape=True,
@@ -41,6 +42,6 @@ def page(run: Run) -> str:
 
 def figures_json(plates: list[Plate]) -> str:
     """Every figure by name, as JSON that may stand inside a script element."""
-    figures = {plate.name: json.loads(plate.figure.to_json()) for plate in plates}
+    figures = {plate.name: json.loads(pio.to_json(plate.figure) or "") for plate in plates}
     # Nothing in the text of a figure can end the element that holds it.
     return json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c")

@@ -26,12 +26,29 @@ class Absent:
     reason: str
 
 
-def first_step(metrics: pd.DataFrame, column: str, threshold: float) -> int | None:
-    """The first recorded step with `column` at or above `threshold`; None where there is none."""
-    if column not in metrics:
-        return None
-    reached = metrics.loc[metrics[column] >= threshold, "step"]
-    return None if reached.empty else int(reached.min())
+@dataclass(frozen=True)
+class Curve:
+    """What was recorded of one quantity: `steps` and `values`, both [step], without the rows that lack it."""
+
+    steps: Float[np.ndarray, "step"]
+    values: Float[np.ndarray, "step"]
+
+    @classmethod
+    def of(cls, metrics: pd.DataFrame, column: str) -> "Curve":
+        """Empty where the table has no such column."""
+        if column not in metrics:
+            return cls(np.empty(0), np.empty(0))
+        table = metrics[["step", column]].to_numpy(dtype=np.float64)
+        table = table[~np.isnan(table[:, 1])]
+        return cls(table[:, 0], table[:, 1])
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def first_step(self, threshold: float) -> int | None:
+        """The first recorded step with a value at or above `threshold`; None where there is none."""
+        reached = self.steps[self.values >= threshold]
+        return int(reached.min()) if len(reached) else None
 
 
 @dataclass(frozen=True)
@@ -44,8 +61,8 @@ class Landmarks:
     @classmethod
     def of(cls, metrics: pd.DataFrame) -> "Landmarks":
         return cls(
-            first_step(metrics, "train_accuracy", MEMORISED_ACCURACY),
-            first_step(metrics, "test_accuracy", GROKKED_ACCURACY),
+            Curve.of(metrics, "train_accuracy").first_step(MEMORISED_ACCURACY),
+            Curve.of(metrics, "test_accuracy").first_step(GROKKED_ACCURACY),
         )
 
 
@@ -160,11 +177,10 @@ def _thinned(steps: list[int], at_most: int) -> list[int]:
     return [steps[round(i)] for i in np.linspace(0, len(steps) - 1, at_most)]
 
 
-def weight_norms(run: Run) -> pd.DataFrame:
-    """Sum of squared weights over steps (`step`, `weight_norm_squared`), from the metrics or else the checkpoints."""
-    metrics = run.metrics
-    if "weight_norm_squared" in metrics:
-        return metrics[["step", "weight_norm_squared"]].dropna()
-    checkpoints = run if run.has_config else []
-    squares = [(c.step, sum(float(w.double().square().sum()) for w in c.parameters.values())) for c in checkpoints]
-    return pd.DataFrame(squares, columns=["step", "weight_norm_squared"])
+def weight_norms(run: Run) -> Curve:
+    """Sum of squared weights over steps, from the metrics or else the checkpoints; empty where neither tells."""
+    recorded = Curve.of(run.metrics, "weight_norm_squared")
+    if len(recorded) or not (run.steps and run.has_config):
+        return recorded
+    squares = [sum(float(w.double().square().sum()) for w in checkpoint.parameters.values()) for checkpoint in run]
+    return Curve(np.array(run.steps, dtype=np.float64), np.array(squares))

@@ -57,9 +57,10 @@ class Recipe:
         words = [] if self.preset == "nanda" else ["--preset", self.preset]
         for name, value in self.parameters.items():
             words += [f"--{name}", str(value)] if name in ("p", "layout") else ["--set", f"{name}={value}"]
-        words += ["--seed", str(self.seed)]
         for name, value in self.fields.items():
             words += _flag(name, value)
+        # Last, so that a flag that takes several values never stands before the formula.
+        words += ["--seed", str(self.seed)]
         expression = shlex.quote(self.expression)
         quoted = shlex.join(words)
         # A formula that begins with a minus sign would be read as an option.
@@ -72,7 +73,7 @@ class Recipe:
     def python(self) -> str:
         """`run = gi.train(...)`, to be pasted into a notebook."""
         given = {"preset": self.preset} if self.preset != "nanda" else {}
-        given |= {**self.parameters, "seed": self.seed, **self.fields}
+        given |= {**self.parameters, **self.fields, "seed": self.seed}
         arguments = "".join(f", {name}={value!r}" for name, value in given.items())
         return f"import grokinterp as gi\n\nrun = gi.train({self.expression!r}{arguments})"
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from grokinterp.refusals import listed
 from grokinterp.reports import captions, circle_figure, figures, story
-from grokinterp.reports.readings import Absent, Embedding, Landmarks, Table, weight_norms
+from grokinterp.reports.readings import Absent, Curve, Embedding, Landmarks, Table, weight_norms
 from grokinterp.reports.recipe import Recipe
 from grokinterp.reports.story import Fact
 from grokinterp.run_format import library_versions
@@ -61,7 +61,7 @@ class Section:
 def summary(subject: Subject) -> Section:
     """What was trained, and the table it was trained on."""
     run = subject.run
-    section = Section("What was trained", story.trained(run))
+    section = Section("What was trained", story.trained(run), notes=story.inferred(run))
     if not run.has_task:
         return section
     table = Table.of(run.task)
@@ -80,19 +80,19 @@ def outcome(subject: Subject) -> Section:
         "What happened", story.happened(metrics, landmarks), story.numbers(run.task if run.has_task else None, metrics)
     )
     source = f"training metrics of {run.name}."
-    if _has_curve(metrics, "train_loss", "test_loss"):
-        section.plates.append(Plate("loss", figures.loss_curves(metrics, landmarks), captions.LOSS, source))
-    if _has_curve(metrics, "train_accuracy", "test_accuracy"):
-        figure = figures.accuracy_curves(metrics, landmarks, run.task.chance if run.has_task else None)
-        caption = captions.accuracy("test_accuracy_unswapped" in metrics)
-        section.plates.append(Plate("accuracy", figure, caption, source))
+    train, test = Curve.of(metrics, "train_loss"), Curve.of(metrics, "test_loss")
+    if max(len(train), len(test)) > 1:
+        caption = captions.loss(both=min(len(train), len(test)) > 0, marked=landmarks != Landmarks(None, None))
+        section.plates.append(Plate("loss", figures.loss_curves(train, test, landmarks), caption, source))
+    train, test = Curve.of(metrics, "train_accuracy"), Curve.of(metrics, "test_accuracy")
+    if max(len(train), len(test)) > 1:
+        unswapped = Curve.of(metrics, "test_accuracy_unswapped")
+        chance = run.task.chance if run.has_task else None
+        figure = figures.accuracy_curves(train, test, unswapped, landmarks, chance)
+        section.plates.append(Plate("accuracy", figure, captions.accuracy(len(unswapped) > 0), source))
     if not section.plates and not metrics.empty:
         section.notes.append("Too few points were recorded to draw a curve.")
     return section
-
-
-def _has_curve(metrics: pd.DataFrame, *columns: str) -> bool:
-    return bool((metrics[list(columns)].notna().sum() > 1).any())
 
 
 def spectrum(subject: Subject) -> Section:
@@ -112,24 +112,26 @@ def spectrum(subject: Subject) -> Section:
     return section
 
 
-def circles(subject: Subject) -> Section:
+def circles(subject: Subject) -> Section | None:
     """Pairs of principal components of the embedding."""
     section = Section("The embedding's circles")
     embedding = subject.embedding
     if isinstance(embedding, Absent):
-        section.notes.append(embedding.reason)
-        return section
+        return None  # the section before has said why
     source = f"principal components of the final embedding of {subject.run.name}, {story.checkpoints(embedding.steps)}."
     section.plates.append(Plate("circles", circle_figure.circles(embedding), captions.circles(embedding), source))
     return section
 
 
-def weights(subject: Subject) -> Section:
+def weights(subject: Subject) -> Section | None:
     """The weight norm over training."""
     section = Section("The weights")
     norms = weight_norms(subject.run)
-    if len(norms) < 2:
-        section.notes.append("Fewer than two weight norms are known, so there is no curve of them.")
+    if not len(norms):
+        return None
+    if len(norms) == 1:
+        value = float(norms.values[0])
+        section.facts.append(Fact("sum of squared weights", f"{value:,.4g}", "of the one checkpoint there is"))
         return section
     figure = figures.weight_norm(norms, subject.landmarks)
     section.plates.append(Plate("weight-norm", figure, captions.WEIGHT_NORM, f"all parameters of {subject.run.name}."))
@@ -143,8 +145,8 @@ def reproduction(subject: Subject) -> Section:
     versions = {"trained with": run.source.get("versions"), "page written with": library_versions()}
     versions["page written with"]["plotly"] = metadata.version("plotly")
     for name, value in run.source.items():
-        if name != "versions" and value:
-            section.facts.append(Fact(name.replace("_", " "), listed(value) if isinstance(value, list) else str(value)))
+        if isinstance(value, str):
+            section.facts.append(Fact(name.replace("_", " "), value))
     for name, found in versions.items():
         if isinstance(found, dict):
             section.facts.append(Fact(name, listed(f"{library} {version}" for library, version in found.items())))
@@ -155,6 +157,10 @@ def reproduction(subject: Subject) -> Section:
     if recipe is None:
         section.notes.append("No single command trains this configuration; all that is known of it stands below.")
         return section
+    if story.is_imported(run):
+        section.paragraphs.append(
+            "The commands train a run like this one; these weights and curves come from the file."
+        )
     section.code.append(("In a shell", recipe.command()))
     section.code.append(("In Python", recipe.python()))
     return section
@@ -181,4 +187,4 @@ def _as_text(value: object) -> str:
     return listed(value) if isinstance(value, list) else str(value)
 
 
-SECTIONS: list[Callable[[Subject], Section]] = [summary, outcome, spectrum, circles, weights, reproduction]
+SECTIONS: list[Callable[[Subject], Section | None]] = [summary, outcome, spectrum, circles, weights, reproduction]

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from grokinterp.architecture import EmbeddingMLPConfig, ModelConfig
 from grokinterp.config import OptimiserConfig, RunConfig
-from grokinterp.reports.readings import Landmarks
+from grokinterp.reports.readings import Curve, Landmarks
 from grokinterp.runs import Run
 from grokinterp.tasks import Task
 
@@ -49,6 +50,18 @@ def trained(run: Run) -> list[str]:
     if run.steps:
         size = f" It has {sum(weight.numel() for weight in run.final.parameters.values()):,} parameters."
     return [*said, f"The model is {model_in_words(run.config.model)}.{size}", recipe_sentence(run.config)]
+
+
+def is_imported(run: Run) -> bool:
+    """Whether the run was trained by other code and read from a file of another format."""
+    return "imported" in run.source or run.source.get("format", "run directory") not in ("run directory", "packed run")
+
+
+def inferred(run: Run) -> list[str]:
+    """What the reader of a third-party file had to assume, as it says itself."""
+    told = run.source.get("imported", run.source)
+    notes = told.get("notes", []) if isinstance(told, dict) else []
+    return [f"On reading the file: {'; '.join(notes)}."] if notes else []
 
 
 def task_sentence(task: Task) -> str:
@@ -132,9 +145,9 @@ def happened(metrics: pd.DataFrame, landmarks: Landmarks) -> list[str]:
     """When training and test rows came to be answered, as far as it was recorded."""
     if metrics.empty:
         return ["No loss or accuracy curves were recorded, so when anything happened is not known."]
-    last = int(metrics["step"].max())
-    known = [name for name in ("train_accuracy", "test_accuracy") if metrics[name].notna().any()]
-    if not known:
+    last = int(metrics["step"].to_numpy().max())
+    train, test = Curve.of(metrics, "train_accuracy"), Curve.of(metrics, "test_accuracy")
+    if not len(train) and not len(test):
         return [
             f"Losses were recorded up to step {last:,} and accuracies were not, "
             "so the steps at which rows came to be answered are not known."
@@ -143,17 +156,17 @@ def happened(metrics: pd.DataFrame, landmarks: Landmarks) -> list[str]:
     said = []
     if memorised is not None:
         said.append(f"All training rows were first answered at step {memorised:,}.")
-    elif "train_accuracy" in known:
-        best = percent(metrics["train_accuracy"].max())
+    elif len(train):
+        best = percent(train.values.max())
         said.append(f"By step {last:,} the training rows had not all been answered; the highest accuracy was {best}.")
     if grokked is not None:
         later = f", {grokked / memorised:.3g} times as late" if memorised and grokked > memorised else ""
         said.append(f"Test accuracy first reached 99{_PERCENT} at step {grokked:,}{later}.")
-    elif "test_accuracy" in known:
-        best = percent(metrics["test_accuracy"].max())
+    elif len(test):
+        best = percent(test.values.max())
         said.append(f"By step {last:,} test accuracy had not reached 99{_PERCENT}; the highest was {best}.")
-    gap = metrics.loc[metrics[known[-1]].notna(), "step"].diff().median()
-    if gap > 1:
+    recorded = test if len(test) else train
+    if len(recorded) > 1 and (gap := np.median(np.diff(recorded.steps))) > 1:
         said.append(f"Accuracies were recorded every {gap:,.0f} steps.")
     return [" ".join(said)]
 
@@ -174,7 +187,7 @@ def numbers(task: Task | None, metrics: pd.DataFrame) -> list[Fact]:
 
 
 def _last(metrics: pd.DataFrame, column: str) -> list[float]:
-    return metrics[column].dropna().tail(1).tolist() if column in metrics else []
+    return Curve.of(metrics, column).values[-1:].tolist()
 
 
 def baselines(task: Task) -> list[Fact]:

@@ -26,7 +26,8 @@ _AXIS = dict(
     showline=True,
     ticks="outside",
     ticklen=4,
-    automargin=True,
+    # Margins are fixed: with automatic ones, a legend that wraps at the edge of two widths never comes to rest.
+    automargin=False,
     title=dict(standoff=8, font=dict(size=13)),
 )
 
@@ -40,10 +41,10 @@ TEMPLATE = go.layout.Template(
         coloraxis=dict(
             colorbar=dict(outlinewidth=0, thickness=12, ticks="outside", ticklen=4, title=dict(font=dict(size=13)))
         ),
-        legend=dict(orientation="h", x=0, xanchor="left", yref="container", y=0, yanchor="bottom", bgcolor=CLEAR),
+        legend=dict(orientation="h", x=0, xanchor="left", y=-0.24, yanchor="top", bgcolor=CLEAR),
         hoverlabel=dict(font=dict(family=FONT)),
         modebar=dict(bgcolor=CLEAR, color=NEUTRAL, activecolor=ACCENT),
-        margin=dict(l=60, r=16, t=48, b=52),
+        margin=dict(l=64, r=16, t=48, b=56),
     )
 )
 

@@ -46,7 +46,6 @@
     for (const [path, value] of Object.entries(changes)) set(layout, path, value);
     if (width < NARROW) {
       for (const bar of ["coloraxis"]) if (layout[bar]) set(layout, bar + ".colorbar.title.text", "");
-      layout.margin = { ...layout.margin, l: 8, r: 8 };
     }
     return layout;
   }
