@@ -1,9 +1,10 @@
 """Fixtures shared by all tests."""
 
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,16 @@ def data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def planted() -> ModuleType:
+    """The builders of hand-made models in `planted.py`: `planted.clock(p=11, frequencies=(2, 5))`, a Snapshot."""
+    spec = importlib.util.spec_from_file_location("planted", Path(__file__).with_name("planted.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

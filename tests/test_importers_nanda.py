@@ -9,7 +9,7 @@ from torch.nn import functional as F
 import grokinterp as gi
 from grokinterp.importers._evidence import measured
 from grokinterp.importers._unpickle import read_torch_file
-from grokinterp.importers.nanda import initial_parameters
+from grokinterp.initialisation import initialise
 
 WD = "nanda/wd_10-1_mod_addition_loss_curve.pth"
 
@@ -96,21 +96,21 @@ def test_its_losses_are_by_step(data):
 
 
 def test_its_initial_weights_can_be_drawn_again(data):
-    """Seed 1's weights and split have the first losses that were recorded, to nine digits."""
+    """Seed 1's weights and split have the first losses that were recorded, to eight digits."""
     run = gi.load(data(WD))
-    values = measured(run.final.config, initial_parameters(run.final.config, 1), run.task)
+    values = measured(run.final.config, initialise(run.final.config, 1), run.task)
     # Recorded over all 114 columns, measured over the 113 answers: '=' has a share of about 1/114.
     assert values["train_loss"] == pytest.approx(4.776912162847635, abs=0.02)
     content = read_torch_file(data(WD))
     del content["config"]
-    assert content["train_losses"][0] == pytest.approx(first_loss(run, 1, run.task.is_train), rel=1e-9)
-    assert content["test_losses"][0] == pytest.approx(first_loss(run, 1, ~run.task.is_train), rel=1e-9)
+    assert content["train_losses"][0] == pytest.approx(first_loss(run, 1, run.task.is_train), rel=1e-8)
+    assert content["test_losses"][0] == pytest.approx(first_loss(run, 1, ~run.task.is_train), rel=1e-8)
 
 
 def first_loss(run, seed, rows):
     from grokinterp.evaluation import cross_entropy, evaluator
 
-    logits = evaluator(run.final.config, run.task)(initial_parameters(run.final.config, seed))
+    logits = evaluator(run.final.config, run.task)(initialise(run.final.config, seed))
     return float(cross_entropy(logits[rows], run.task.labels[rows]))
 
 

@@ -99,12 +99,12 @@ def test_a_seed_always_means_the_same_weights(preset):
 
 def test_parameters_are_drawn_one_after_another_in_the_documented_order():
     """One generator, one `randn` for each normal weight in the order of `parameter_shapes`: nothing else draws."""
-    config = resolved("nanda")
+    config = resolved("furuta")
     generator = torch.Generator().manual_seed(5)
     drawn = initialise(config, seed=5)
     for name, shape in parameter_shapes(config).items():
         if ".W_" in name:
-            deviations = DEVIATIONS["nanda"]
+            deviations = DEVIATIONS["furuta"]
             deviation = deviations.get(name.rsplit(".", 1)[-1], deviations[""])
             torch.testing.assert_close(drawn[name], torch.randn(shape, generator=generator) * deviation)
 

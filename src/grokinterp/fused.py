@@ -83,8 +83,9 @@ class Activations(NamedTuple):
 
 def sinusoids(n_ctx: int, d_model: int) -> Float[Tensor, "position d"]:
     """Fixed position embedding of Vaswani et al. 2017, section 3.5: sines in even columns, cosines in odd ones."""
-    angle = torch.arange(n_ctx)[:, None] / 10_000 ** (torch.arange(0, d_model, 2) / d_model)
-    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :d_model]
+    angle = torch.arange(n_ctx)[:, None] / 10_000 ** (torch.arange(0, d_model, 2).double() / d_model)
+    # Computed in float64 and rounded once, as the hooked model's table is.
+    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :d_model].float()
 
 
 def activations(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Activations:
@@ -92,13 +93,10 @@ def activations(config: TransformerConfig, parameters: Mapping[str, Tensor], row
 
     Raises `BadRequest` for a model against which `why_not` has a reason.
     """
-    reason = why_not(config)
-    if reason:
-        raise BadRequest(f"the fast path does not take this model: {reason}; run the hooked model instead")
+    _refuse(config)
     batch = parameters["embed.W_E"].shape[:-2]
-    # With one batch dimension everything below is a single (batched) matrix product.
-    flat = {name: tensor.reshape(-1, *tensor.shape[len(batch) :]) for name, tensor in parameters.items()}
-    out = _forward(config, flat, rows)
+    flat = _flat(parameters, len(batch))
+    out = _forward(config, flat, flat["embed.W_E"][:, rows.tokens], rows)
     return Activations(*(None if x is None else x.reshape(*batch, *x.shape[1:]) for x in out))
 
 
@@ -107,8 +105,43 @@ def logits(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Ro
     return activations(config, parameters, rows).logits
 
 
-def _forward(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Activations:
-    x = parameters["embed.W_E"][:, rows.tokens]
+def logits_from_embeddings(
+    config: TransformerConfig, parameters: Mapping[str, Tensor], embedded: Float[Tensor, "n position d"]
+) -> Float[Tensor, "n answer"]:
+    """The logits at the last position as a function of what `hook_embed` gives (before positions), differentiable.
+
+    For gradients with respect to embedding outputs. Every row has pairs of its own here, so that scores take n^2
+    memory: give some hundred rows at a time. Raises `BadRequest` as `activations` does.
+    """
+    _refuse(config)
+    n, length, _ = embedded.shape
+    every = torch.arange(n, device=embedded.device)
+    position = torch.arange(length, device=embedded.device)
+    # Pairs are listed position by position, those of the last position last.
+    own = Rows(
+        tokens=every.repeat(length),
+        positions=position.repeat_interleave(n),
+        source=every[:, None] + n * position,
+        last=every,
+        n_last=n,
+    )
+    return _forward(config, _flat(parameters, 0), embedded.transpose(0, 1).flatten(0, 1)[None], own).logits[0]
+
+
+def _refuse(config: TransformerConfig) -> None:
+    reason = why_not(config)
+    if reason:
+        raise BadRequest(f"the fast path does not take this model: {reason}; run the hooked model instead")
+
+
+def _flat(parameters: Mapping[str, Tensor], n_batch: int) -> dict[str, Tensor]:
+    # With exactly one batch dimension everything below is a single (batched) matrix product.
+    return {name: tensor.reshape(-1, *tensor.shape[n_batch:]) for name, tensor in parameters.items()}
+
+
+def _forward(
+    config: TransformerConfig, parameters: Mapping[str, Tensor], x: Float[Tensor, "batch pair d"], rows: Rows
+) -> Activations:
     if config.position_embedding == "learned":
         x = x + parameters["pos_embed.W_pos"][:, rows.positions]
     elif config.position_embedding == "sinusoidal":
@@ -151,6 +184,27 @@ def _forward(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: 
     return Activations(
         pattern, z, resid_mid, pre, post, resid_post, _affine(resid_post, W_U, parameters.get("unembed.b_U"))
     )
+
+
+def _embedded(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Float[Tensor, "batch pair d"]:
+    x = parameters["embed.W_E"][:, rows.tokens]
+    if config.position_embedding == "learned":
+        x = x + parameters["pos_embed.W_pos"][:, rows.positions]
+    elif config.position_embedding == "sinusoidal":
+        x = x + sinusoids(int(rows.positions[-1]) + 1, config.d_model).to(x)[rows.positions]
+    return x
+
+
+def _project(config: TransformerConfig, parameters: Mapping[str, Tensor], x: Tensor, letter: str) -> Tensor:
+    out = torch.einsum("btd,bhde->bthe", x, parameters[f"blocks.0.attn.W_{letter}"])
+    return out + parameters[f"blocks.0.attn.b_{letter}"][:, None] if config.attention_bias else out
+
+
+def _scores(
+    config: TransformerConfig, parameters: Mapping[str, Tensor], queries: Tensor, keys: Tensor
+) -> Float[Tensor, "batch query source head"]:
+    q = _project(config, parameters, queries, "Q") / config.head_size**0.5
+    return torch.einsum("blhe,bthe->blth", q, _project(config, parameters, keys, "K"))
 
 
 def _gather(table: Float[Tensor, "batch pair width"], index: Int[Tensor, "*n"]) -> Float[Tensor, "batch *n width"]:

@@ -131,16 +131,21 @@ def initialise(config: ModelConfig, seed: int) -> dict[str, Tensor]:
 
     One `torch.Generator` seeded with `seed` draws them in the order of `parameter_shapes`, one call for each
     (`randn` for a normal, `rand` for a uniform; constants draw nothing), so that a seed always means the same weights.
-    LayerNorm starts at w = 1, b = 0. Raises `ConfigError` where a value is not finite.
+    `nanda` and `pizza` draw as Nanda's code does, keys before queries and most matrices [out in]: a seed gives the very
+    weights that `torch.manual_seed(seed)` gave there. LayerNorm starts at w = 1, b = 0. Raises `ConfigError` where a
+    value is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
     shapes = parameter_shapes(config)
     scheme = _SCHEMES[config.initialisation]
     parameters: dict[str, Tensor] = {}
-    for name, shape in shapes.items():
+    as_nanda = config.initialisation in ("nanda", "pizza")
+    for name in _keys_before_queries(shapes) if as_nanda else shapes:
+        shape = shapes[name]
         distribution, size = _layer_norm(name) or scheme(name, shapes)
         if distribution == "normal":
-            value = torch.randn(shape, generator=generator, dtype=torch.float32) * size
+            draw = _out_in if as_nanda else _as_it_is
+            value = draw(name, shape, generator) * size
         elif distribution == "uniform":
             value = (torch.rand(shape, generator=generator, dtype=torch.float32) * 2 - 1) * size
         else:
@@ -148,7 +153,27 @@ def initialise(config: ModelConfig, seed: int) -> dict[str, Tensor]:
         parameters[name] = value * config.init_scale
         if not parameters[name].isfinite().all():
             raise ConfigError(f"init_scale={config.init_scale} makes {name} infinite; 1.0 leaves the weights as drawn")
-    return parameters
+    return {name: parameters[name] for name in shapes}
+
+
+def _as_it_is(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return torch.randn(shape, generator=generator, dtype=torch.float32)
+
+
+def _out_in(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """A matrix drawn in the orientation of Nanda's code and turned to the classic one; W_O there joins the heads."""
+    if _leaf(name) in ("W_pos", "W_U"):
+        return _as_it_is(name, shape, generator)
+    rows = math.prod(shape[:-1]) if _leaf(name) == "W_O" else shape[-2]
+    heads = shape[:-2] if _leaf(name) != "W_O" else ()
+    drawn = torch.randn((*heads, shape[-1], rows), generator=generator, dtype=torch.float32)
+    return drawn.mT.contiguous().reshape(shape)
+
+
+def _keys_before_queries(shapes: Shapes) -> list[str]:
+    other = {"W_Q": "W_K", "W_K": "W_Q"}
+    swapped = {name: name.replace(_leaf(name), other[_leaf(name)]) for name in shapes if _leaf(name) in other}
+    return [swapped.get(name, name) for name in shapes]
 
 
 def _layer_norm(name: str) -> Draw | None:

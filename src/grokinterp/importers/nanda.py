@@ -6,7 +6,7 @@ the weights are those after the last update, one step past the last loss.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from grokinterp.config import OptimiserConfig, RunConfig, ScheduleConfig, SplitC
 from grokinterp.importers._base import Importer, Payload
 from grokinterp.importers._evidence import SplitMatch, answer_logits, best_task, curve_table, find_split, losses
 from grokinterp.importers._parameters import float_tensors, from_early, is_early, transformer_config
+from grokinterp.initialisation import initialise
 from grokinterp.presets import preset
 from grokinterp.runs import UNKNOWN_TASK, MemoryStore, Run, check_fits
 from grokinterp.tasks import Task
@@ -178,37 +179,12 @@ def _split_of_first_loss(task: Task, model: TransformerConfig, content: Mapping[
     if recorded is None or model.n_layers != 1 or model.attn_only:
         return None
     for seed in SEEDS:
-        row_losses = losses(answer_logits(model, initial_parameters(model, seed), task), task)
+        row_losses = losses(answer_logits(model, initialise(model, seed), task), task)
         # The same weights to rounding: a wrong split of them is off by 1e-3, the right one by 1e-9 (1e-7 in float32).
         found = find_split(row_losses, task, recorded, (seed,), FRACS, near=1e-5)
         if found is not None:
             return found
     return None
-
-
-def initial_parameters(model: TransformerConfig, seed: int) -> dict[str, Tensor]:
-    """The weights that his one-layer model starts from after `torch.manual_seed(seed)`.
-
-    Drawn in the order in which his modules are made, keys before queries: N(0, 1) over sqrt(d_model), and over
-    sqrt(d_vocab) for W_U; biases are zero.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    d, heads, d_mlp, columns = model.d_model, model.n_heads, model.mlp_size, model.d_vocab_out
-    assert model.d_vocab is not None and model.n_ctx is not None and columns is not None
-    shapes: dict[str, Sequence[int]] = {
-        "embed.W_E": (d, model.d_vocab),
-        "pos_embed.W_pos": (model.n_ctx, d),
-        **{f"blocks.0.attn.W_{x}": (heads, model.head_size, d) for x in "KQV"},
-        "blocks.0.attn.W_O": (d, heads * model.head_size),
-        "blocks.0.mlp.W_in": (d_mlp, d),
-        "blocks.0.mlp.W_out": (d, d_mlp),
-        "unembed.W_U": (d, columns),
-    }
-    early = {
-        name: torch.randn(*shape, generator=generator) / (columns if name == "unembed.W_U" else d) ** 0.5
-        for name, shape in shapes.items()
-    }
-    return from_early({**early, "blocks.0.mlp.b_in": torch.zeros(d_mlp), "blocks.0.mlp.b_out": torch.zeros(d)})
 
 
 NANDA = Importer("nanda", "weights and losses of Nanda et al. 2023 (.pth)", recognise, read)

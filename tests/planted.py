@@ -1,0 +1,136 @@
+"""Planted models: small networks that compute a known circuit exactly, because it was put there by hand.
+
+All are real models (`EmbeddingMLP`) of cosine and sine embeddings, so gradients, ablations and hooks work on them. The
+algebra: for F(x, y) = relu(cos w x + cos w y), summing F(a - i, b - j) cos w(c - i - j) over all shifts i, j of a cycle
+of n places gives C cos w(a + b - c), C = sum of F(x, y) cos w(x + y), because a shift of the operands only turns
+the wave, and F is even. No approximation: the sum over shifts is a convolution on the cycle.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from grokinterp import fourier
+from grokinterp.architecture import EmbeddingMLPConfig, TransformerConfig
+from grokinterp.initialisation import initialise
+from grokinterp.snapshot import Snapshot
+from grokinterp.tasks import Task
+
+
+def clock(
+    p: int = 11, frequencies: Sequence[int] = (2, 5), scale: float = 10.0, expression: str = "a + b", frac: float = 0.5
+) -> Snapshot:
+    """A clock: logits are exactly scale * sum_k cos(w_k(a + b - c)), for `a - b` cos(w_k(a - b - c)).
+
+    For `a * b` the same in discrete logs, k counting characters, w_k = 2 pi k / (p - 1); answer 0 has logit 1000 for each
+    operand that is 0, where all other logits are 0, and logit 0 elsewhere. One neuron
+    relu(cos w_k(a - i) + cos w_k(b - j)) for each k and pair of shifts (i, j), i-major, and one that is on for
+    zeros only: dead where there are none.
+    """
+    task = Task(expression, p=p, layout="a b").split(frac=frac, seed=0)
+    multiplicative = "*" in expression
+    n = p - 1 if multiplicative else p
+    place = fourier.discrete_logs(p) if multiplicative else torch.arange(p)
+    sign = -1 if "-" in expression else 1
+    i, j = torch.arange(n).repeat_interleave(n), torch.arange(n).repeat(n)
+    F = lambda k: torch.relu(_cos(k * i, n) + _cos(k * j, n))
+    return _snapshot(
+        task,
+        place,
+        n,
+        frequencies,
+        shifts=(i, j),
+        out=lambda k: (
+            scale * _cos(k * (place[None, :] - i[:, None] - sign * j[:, None]), n) / (F(k) @ _cos(k * (i + j), n))
+        ),
+        combine="concatenate",
+    )
+
+
+def pizza(p: int = 11, frequencies: Sequence[int] = (2, 5), scale: float = 10.0, frac: float = 0.5) -> Snapshot:
+    """A pizza: logits are exactly scale * sum_k G_k((a - b) / 2) cos(w_k(a + b - c)), halves mod p.
+
+    G_k(d) = sum_i relu(2 cos(w_k d) cos(w_k i)) cos(2 w_k i), divided by its value at d = 0: |cos(w_k(a - b) / 2)| up
+    to the coarseness of p. It reads embeddings only through their sum, so gradients at a and b are equal.
+    One neuron relu(cos w_k(a - i) + cos w_k(b - i)) for each k and shift i, and a dead one.
+    """
+    task = Task("a + b", p=p, layout="a b").split(frac=frac, seed=0)
+    i = torch.arange(p)
+    normal = lambda k: 2 * torch.relu(_cos(k * i, p)) @ _cos(2 * k * i, p)
+    return _snapshot(
+        task,
+        i,
+        p,
+        frequencies,
+        shifts=(i, i),
+        out=lambda k: scale * _cos(k * (i[None, :] - 2 * i[:, None]), p) / normal(k),
+        combine="add",
+    )
+
+
+def untrained(p: int = 11, seed: int = 0, expression: str = "a + b", frac: float = 0.5) -> Snapshot:
+    """A one-layer transformer as it is drawn, `a b =` at d_model 32: what every measure reads off noise."""
+    task = Task(expression, p=p).split(frac=frac, seed=0)
+    config = TransformerConfig(d_model=32).resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
+    return Snapshot(0, config, task, initialise(config, seed=seed))
+
+
+def attention_wave(p: int = 11, frequency: int = 3, size: float = 0.1, phase: float = 0.7) -> Snapshot:
+    """One head that attends from `=` to a and b by sigmoid(size * (cos(w a - phase) - cos(w b - phase))), never to `=`.
+
+    For small sizes that is 1/2 + size / 4 * (cos(w a - phase) - cos(w b - phase)), up to the cube of size.
+    """
+    task = Task("a + b", p=p).split(frac=0.5, seed=0)
+    config = TransformerConfig(d_model=3, n_heads=1, d_head=2, d_mlp=4, position_embedding="none")
+    config = config.resolved(task.n_vocab, task.n_answers, 3)
+    parameters = {name: torch.zeros_like(value) for name, value in initialise(config, seed=0).items()}
+    angle = 2 * math.pi * frequency * torch.arange(p) / p
+    parameters["embed.W_E"][:p, 0], parameters["embed.W_E"][:p, 1] = angle.cos(), angle.sin()
+    parameters["embed.W_E"][p, 2] = 1
+    # The query of `=` is (sqrt 2, sqrt 2) before the division by sqrt(d_head) = sqrt 2.
+    parameters["blocks.0.attn.W_Q"][0, 2] = math.sqrt(2)
+    parameters["blocks.0.attn.W_K"][0] = torch.tensor(
+        [[size * math.cos(phase), 0], [0, size * math.sin(phase)], [-99, 0]]
+    )
+    return Snapshot(0, config, task, parameters)
+
+
+def _cos(steps: Tensor, n: int) -> Tensor:
+    return (2 * math.pi / n * (steps % n).double()).cos()
+
+
+def _sin(steps: Tensor, n: int) -> Tensor:
+    return (2 * math.pi / n * (steps % n).double()).sin()
+
+
+def _snapshot(
+    task: Task,
+    place: Tensor,
+    n: int,
+    frequencies: Sequence[int],
+    shifts: tuple[Tensor, Tensor],
+    out: Callable[[int], Tensor],
+    combine: Literal["add", "concatenate"],
+) -> Snapshot:
+    """Embeddings (cos w_k place, sin w_k place, is off the cycle), a neuron for each k and pair of shifts, W_U `out`."""
+    off = place < 0
+    circle = lambda k, steps: torch.stack([_cos(k * steps, n), _sin(k * steps, n)])
+    W_E = torch.cat([circle(k, place) for k in frequencies]).masked_fill(off, 0).T
+    W_E = torch.cat([W_E, off[:, None].double()], 1)
+    d, width = W_E.shape[1], len(shifts[0])
+    # The last neuron is on where an operand is off the cycle.
+    operands = [torch.zeros(d, width * len(frequencies) + 1, dtype=torch.float64) for _ in shifts]
+    for operand, shift in zip(operands, shifts, strict=True):
+        for index, k in enumerate(frequencies):
+            operand[2 * index : 2 * index + 2, index * width : (index + 1) * width] = circle(k, shift)
+        operand[-1, -1] = 1
+    W_U = torch.cat([*(out(k).masked_fill(off, 0) for k in frequencies), 1e3 * off[None, :].double()])
+    config = EmbeddingMLPConfig(
+        d_embed=d, combine=combine, hidden_sizes=(W_U.shape[0],), mlp_bias=False, unembed_bias=False
+    ).resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
+    W_in = torch.cat(operands) if combine == "concatenate" else operands[0]
+    parameters = {"embed.W_E": W_E, "blocks.0.mlp.W_in": W_in, "unembed.W_U": W_U}
+    return Snapshot(0, config, task, {name: value.float() for name, value in parameters.items()})
