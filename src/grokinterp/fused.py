@@ -51,6 +51,7 @@ class Rows(NamedTuple):
     def of(cls, inputs: Int[Tensor, "n position"]) -> "Rows":
         """Factor token rows [n, position]."""
         tokens, positions, source, offset = [], [], [], 0
+        distinct = index = inputs.new_empty(0)
         for position, column in enumerate(inputs.T):
             distinct, index = column.unique(return_inverse=True)
             tokens.append(distinct)
@@ -97,7 +98,7 @@ def activations(config: TransformerConfig, parameters: Mapping[str, Tensor], row
     batch = parameters["embed.W_E"].shape[:-2]
     flat = _flat(parameters, len(batch))
     out = _forward(config, flat, flat["embed.W_E"][:, rows.tokens], rows)
-    return Activations(*(None if x is None else x.reshape(*batch, *x.shape[1:]) for x in out))
+    return Activations._make(None if x is None else x.reshape(*batch, *x.shape[1:]) for x in out)
 
 
 def logits(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Float[Tensor, "*batch n answer"]:
@@ -128,6 +129,28 @@ def logits_from_embeddings(
     return _forward(config, _flat(parameters, 0), embedded.transpose(0, 1).flatten(0, 1)[None], own).logits[0]
 
 
+def mean_pattern(
+    config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows
+) -> Float[Tensor, "head query source"]:
+    """The attention pattern of every query position, not the last alone, averaged over the rows.
+
+    Raises `BadRequest` as `activations` does.
+    """
+    _refuse(config)
+    flat = _flat(parameters, 0)
+    x = _positioned(config, flat, flat["embed.W_E"][:, rows.tokens], rows)
+    score_of_pairs = _scores(config, flat, x, x).flatten(1, 2)
+    length = rows.source.shape[1]
+    out = []
+    for query, pairs in enumerate(rows.source.T):
+        # A causal query sees no later position, whatever the attention rate.
+        seen = rows.source[:, : query + 1] if config.attention_direction == "causal" else rows.source
+        scores = _gather(score_of_pairs, pairs[:, None] * len(rows.tokens) + seen)
+        mean = scores.softmax(2).mean((0, 1)) * config.attention_rate + (1 - config.attention_rate)
+        out.append(F.pad(mean, (0, 0, 0, length - len(mean))))
+    return torch.stack(out).permute(2, 0, 1)
+
+
 def _refuse(config: TransformerConfig) -> None:
     reason = why_not(config)
     if reason:
@@ -142,19 +165,10 @@ def _flat(parameters: Mapping[str, Tensor], n_batch: int) -> dict[str, Tensor]:
 def _forward(
     config: TransformerConfig, parameters: Mapping[str, Tensor], x: Float[Tensor, "batch pair d"], rows: Rows
 ) -> Activations:
-    if config.position_embedding == "learned":
-        x = x + parameters["pos_embed.W_pos"][:, rows.positions]
-    elif config.position_embedding == "sinusoidal":
-        x = x + sinusoids(int(rows.positions[-1]) + 1, config.d_model).to(x)[rows.positions]
+    x = _positioned(config, parameters, x, rows)
     x_last = x[:, -rows.n_last :]
-
-    def project(x: Tensor, letter: str) -> Tensor:
-        out = torch.einsum("btd,bhde->bthe", x, parameters[f"blocks.0.attn.W_{letter}"])
-        return out + parameters[f"blocks.0.attn.b_{letter}"][:, None] if config.attention_bias else out
-
-    q = project(x_last, "Q") / config.head_size**0.5
-    score_of_pairs = torch.einsum("blhe,bthe->blth", q, project(x, "K")).flatten(1, 2)
-    value_of_pair = project(x, "V").flatten(2)
+    score_of_pairs = _scores(config, parameters, x_last, x).flatten(1, 2)
+    value_of_pair = _project(config, parameters, x, "V").flatten(2)
 
     scores = _gather(score_of_pairs, rows.last[:, None] * len(rows.tokens) + rows.source)
     pattern = scores.softmax(2)
@@ -186,12 +200,13 @@ def _forward(
     )
 
 
-def _embedded(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Float[Tensor, "batch pair d"]:
-    x = parameters["embed.W_E"][:, rows.tokens]
+def _positioned(
+    config: TransformerConfig, parameters: Mapping[str, Tensor], x: Float[Tensor, "batch pair d"], rows: Rows
+) -> Float[Tensor, "batch pair d"]:
     if config.position_embedding == "learned":
-        x = x + parameters["pos_embed.W_pos"][:, rows.positions]
-    elif config.position_embedding == "sinusoidal":
-        x = x + sinusoids(int(rows.positions[-1]) + 1, config.d_model).to(x)[rows.positions]
+        return x + parameters["pos_embed.W_pos"][:, rows.positions]
+    if config.position_embedding == "sinusoidal":
+        return x + sinusoids(int(rows.positions[-1]) + 1, config.d_model).to(x)[rows.positions]
     return x
 
 

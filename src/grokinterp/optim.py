@@ -1,5 +1,8 @@
 """Optimiser: torch's, with the decay kinds, Grokfast and fixed norm of the grokking literature around it."""
 
+# pyright: reportPrivateImportUsage=false
+# torch's own optimisers are written with its _foreach functions: one call for all parameters.
+
 import math
 from collections import deque
 

@@ -23,6 +23,7 @@ def run(argv: list[str]) -> None:
     given = parse(Pack, argv, "pack")
     from grokinterp.packing import pack
 
-    source = given.source.path
-    packed = pack(read_one(given.source), given.out or source.resolve().with_suffix(".safetensors"))
+    source = given.source.path.resolve()
+    # Not with_suffix: a run may be called frac_0.3.
+    packed = pack(read_one(given.source), given.out or source.with_name(f"{source.name}.safetensors"))
     say(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")

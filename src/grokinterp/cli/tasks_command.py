@@ -17,7 +17,5 @@ def run(argv: list[str]) -> None:
 
     named = tasks.names()
     width = max(len(name) for name, _ in named)
-    say(
-        "A formula needs no name: operands a, b (and c), whole numbers, + - * / ^, parentheses, X if COND else Y, mod p."
-    )
+    say("A formula needs no name: operands a, b (and c), whole numbers, + - * / ^, ( ), X if COND else Y, mod p.")
     say("\n".join(f"{name:<{width}}  {summary}" for name, summary in named))

@@ -18,7 +18,10 @@ def describe(run: Run | Runs) -> str:
         return "\n".join([f"{len(run)} runs", run.to_frame().to_string(), *skipped])
     source = dict(run.source)
     notes, mapping = source.pop("notes", []), source.pop("mapping", {})
+    versions = source.pop("versions", {})
     lines = {"run": run.name, **{name: str(value) for name, value in source.items()}}
+    if versions:
+        lines["versions"] = ", ".join(f"{library} {version}" for library, version in versions.items())
     if run.has_task:
         task = run.task
         split = "unknown" if task.is_train is None else f"{int(task.is_train.sum())} of {len(task.inputs)} rows"
