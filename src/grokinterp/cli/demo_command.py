@@ -9,14 +9,16 @@ from grokinterp.cli.arguments import parse, say
 
 @dataclass(frozen=True)
 class Demo:
-    """Watch a one-layer transformer grok modular addition (p = 59), about half a minute, and get its report."""
+    """Watch a one-layer transformer grok modular addition (p = 59), in less than a minute, and get its report."""
 
     out: Path = Path("runs/demo")  # directory of the run, written anew
     seed: int = 0
 
 
-# Nanda's recipe at half the width and twice the rate: it memorises by step 200 and groks about step 2,000.
-RECIPE = {"p": 59, "frac": 0.4, "d_model": 64, "lr": 2e-3, "metrics_every": 25, "checkpoint_every": 50}
+# Nanda's recipe at half the width, three times the rate and twice the decay: of seeds 0 to 2 each memorises by step
+# 125 and groks between steps 750 and 1,200.
+RECIPE = {"p": 59, "frac": 0.4, "d_model": 64, "lr": 3e-3, "weight_decay": 2.0}
+KEPT = {"metrics_every": 25, "checkpoint_every": 25}
 
 
 def run(argv: list[str]) -> None:
@@ -30,6 +32,7 @@ def run(argv: list[str]) -> None:
     trained = train(
         "a + b",
         **RECIPE,
+        **KEPT,
         seed=given.seed,
         steps=8_000,
         grokked_accuracy=0.999,
