@@ -26,7 +26,7 @@ from grokinterp.evaluation import cross_entropy, evaluator
 from grokinterp.initialisation import initialise
 from grokinterp.optim import Optimiser
 from grokinterp.planning import plan
-from grokinterp.training import processor_settings
+from grokinterp.processor import processor_settings
 
 P, D_MODEL, D_MLP = 113, 128, 512
 

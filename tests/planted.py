@@ -25,8 +25,8 @@ def clock(
 ) -> Snapshot:
     """A clock: logits are exactly scale * sum_k cos(w_k(a + b - c)), for `a - b` cos(w_k(a - b - c)).
 
-    For `a * b` the same in discrete logs, k counting characters, w_k = 2 pi k / (p - 1); answer 0 has logit 1000 for each
-    operand that is 0, where all other logits are 0, and logit 0 elsewhere. One neuron
+    For `a * b` the same in discrete logs, k counting characters, w_k = 2 pi k / (p - 1); answer 0 has logit 1000 for
+    each operand that is 0, where all other logits are 0, and logit 0 elsewhere. One neuron
     relu(cos w_k(a - i) + cos w_k(b - j)) for each k and pair of shifts (i, j), i-major, and one that is on for
     zeros only: dead where there are none.
     """
@@ -115,7 +115,7 @@ def _snapshot(
     out: Callable[[int], Tensor],
     combine: Literal["add", "concatenate"],
 ) -> Snapshot:
-    """Embeddings (cos w_k place, sin w_k place, is off the cycle), a neuron for each k and pair of shifts, W_U `out`."""
+    """Embeddings (cos w_k place, sin w_k place, is off the cycle), neurons for each k and pair of shifts, W_U `out`."""
     off = place < 0
     circle = lambda k, steps: torch.stack([_cos(k * steps, n), _sin(k * steps, n)])
     W_E = torch.cat([circle(k, place) for k in frequencies]).masked_fill(off, 0).T

@@ -1,5 +1,6 @@
 """Cycle: the cyclic group on which a table's operands are read: the numbers mod p, or their discrete logs."""
 
+import functools
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -22,19 +23,38 @@ class Cycle:
     Attributes:
         p: how many numbers there are, tokens 0 .. p - 1.
         tokens: [place], the number at each place: 0 .. p - 1, or the powers of a primitive root, 0 left out.
+        rows: [place_a place_b], the table row of each pair of operands; None where the table is no such grid.
+        why_no_grid: why it is none.
     """
 
     p: int
     tokens: Int[Tensor, "place"]
+    rows: Int[Tensor, "place_a place_b"] | None
+    why_no_grid: str | None
 
+    # A task is never changed once built, and every circuit asks at every checkpoint.
     @classmethod
+    @functools.lru_cache(maxsize=8)
     def of(cls, task: Task, group: Group = "own") -> "Cycle":
         """The cycle of a task's numbers. Raises `FourierError` for `multiplicative` unless p is prime."""
         p = task.sizes[0]
         wave = Wave.of(task) if group == "own" else None
         if wave is not None:
-            return cls(p, wave.tokens)
-        return cls(p, fourier.powers(p) if group == "multiplicative" else torch.arange(p))
+            tokens = wave.tokens
+        else:
+            tokens = fourier.powers(p) if group == "multiplicative" else torch.arange(p)
+        reason = _why_no_grid(task, tokens)
+        return cls(p, tokens, None if reason else _grid(task, tokens), reason)
+
+    @staticmethod
+    def why_not(task: Task, group: Group = "own") -> str | None:
+        """Why a task's numbers have no such cycle, or None where they do."""
+        p = task.sizes[0]
+        if p < 2:
+            return f"there are {p} numbers; a spectrum needs at least 2"
+        if group == "multiplicative" and not fourier.is_prime(p):
+            return f"p={p} is not prime, so there are no discrete logs; read it with group='additive'"
+        return None
 
     @property
     def n(self) -> int:
@@ -66,22 +86,22 @@ class Cycle:
         """The names of the rows of `basis`."""
         return fourier.character_names(self.p) if self.is_multiplicative else fourier.basis_names(self.p)
 
-    def rows(self, task: Task) -> Int[Tensor, "place_a place_b"] | None:
-        """The table row of each pair of operands by their places; None where `why_no_grid` has a reason."""
-        if self.why_no_grid(task):
-            return None
-        place = torch.full((self.p,), -1)
-        place[self.tokens] = torch.arange(self.n)
-        a, b = place[task.operands].T
-        rows = ((a >= 0) & (b >= 0)).nonzero().flatten()
-        return rows[torch.argsort((a * self.n + b)[rows])].unflatten(0, (self.n, self.n))
 
-    def why_no_grid(self, task: Task) -> str | None:
-        """Why the table is no grid of pairs of places, or None where it is one."""
-        if len(task.operations) > 1:
-            return f"the table mixes {len(task.operations)} operations, so a pair of operands has several rows"
-        if task.sizes != (self.p, self.p):
-            return "the table is not over two operands that range over the same numbers"
-        if int(torch.isin(task.operands, self.tokens).all(1).sum()) != self.n**2:
-            return "the table lacks rows for some pairs of operands"
-        return None
+def _why_no_grid(task: Task, tokens: Int[Tensor, "place"]) -> str | None:
+    p = task.sizes[0]
+    if len(task.operations) > 1:
+        return f"the table mixes {len(task.operations)} operations, so a pair of operands has several rows"
+    if task.sizes != (p, p):
+        return "the table is not over two operands that range over the same numbers"
+    if int(torch.isin(task.operands, tokens).all(1).sum()) != len(tokens) ** 2:
+        return "the table lacks rows for some pairs of operands"
+    return None
+
+
+def _grid(task: Task, tokens: Int[Tensor, "place"]) -> Int[Tensor, "place_a place_b"]:
+    n = len(tokens)
+    place = torch.full((task.sizes[0],), -1)
+    place[tokens] = torch.arange(n)
+    a, b = place[task.operands].T
+    rows = ((a >= 0) & (b >= 0)).nonzero().flatten()
+    return rows[torch.argsort((a * n + b)[rows])].unflatten(0, (n, n))

@@ -50,10 +50,13 @@ def basis(p: int) -> Float[Tensor, "basis token"]:
     """
     if p < 1:
         raise FourierError(f"p={p} has no Fourier basis; give a modulus of at least 1, as in p=113")
-    row = torch.arange(p)
-    k = basis_frequencies(p)
+    return _rows(p, torch.arange(p))
+
+
+def _rows(p: int, row: Int[Tensor, "row"]) -> Float[Tensor, "row token"]:
+    k = (row + 1) // 2
     # The integer product is reduced mod p first, so that large k * x lose no digits in the cosine.
-    angle = (2 * math.pi / p) * ((k[:, None] * row[None, :]) % p).to(torch.float64)
+    angle = (2 * math.pi / p) * ((k[:, None] * torch.arange(p)) % p).to(torch.float64)
     is_cosine = ((row % 2 == 1) | (row == 0))[:, None]
     waves = torch.where(is_cosine, angle.cos(), angle.sin())
     return waves / waves.norm(dim=1, keepdim=True)
@@ -160,7 +163,9 @@ def wave_rows(p: int, frequencies: list[int]) -> Float[Tensor, "wave token"]:
     wrong = [k for k in frequencies if not 1 <= k <= p // 2]
     if wrong or len(set(frequencies)) != len(frequencies):
         raise FourierError(f"frequencies {list(frequencies)} must be distinct and between 1 and {p // 2} for p={p}")
-    return basis(p)[[row for k in frequencies for row in (2 * k - 1, 2 * k) if row < p]]
+    return _rows(
+        p, torch.tensor([row for k in frequencies for row in (2 * k - 1, 2 * k) if row < p], dtype=torch.int64)
+    )
 
 
 def project(x: Float[Tensor, "ab *rest"], onto: Float[Tensor, "wave ab"]) -> Float[Tensor, "ab *rest"]:

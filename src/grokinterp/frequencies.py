@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from grokinterp import fourier
 from grokinterp.architecture import TransformerConfig
+from grokinterp.periodicity import Periodicity
 from grokinterp.snapshot import Snapshot
 from grokinterp.waves import Wave
 
@@ -22,6 +24,9 @@ LOGIT_CONTRAST = 4.0
 
 EMBEDDING_RATIO = 0.25
 """Least norm of a key frequency in the embedding, over the largest (the demo of TransformerLens has the same 1/4)."""
+
+FLAT = 1e-5
+"""A neuron that varies by less than this share of its mean is constant up to rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,93 +63,27 @@ class KeyFrequencies:
         Without neurons logits and embedding decide. With fewer than 8 frequencies, where a quartile says nothing of a
         background, the contrast is not asked for.
         """
-        shares = [] if (neurons := _neurons(snapshot)) is None else [neuron_shares(wave.grid(neurons))]
-        logit_share = logit_shares(snapshot.logits, wave)
-        W_E = snapshot.W_E[wave.tokens.to(snapshot.W_E.device)].double()
+        logit_share = Periodicity.of(snapshot.logits, wave).share
+        background = logit_share.quantile(0.25).clamp(min=0) if len(logit_share) >= 8 else 0
+        W_E = snapshot.W_E[wave.tokens].double()
         rows, power = fourier.norms(W_E), fourier.power(W_E)
         ratio = (power / power.max().clamp(min=torch.finfo(power.dtype).tiny)).sqrt()
-        background = logit_share.quantile(0.25).clamp(min=0) if len(logit_share) >= 8 else 0
         key = (logit_share >= LOGIT_SHARE) & (logit_share >= LOGIT_CONTRAST * background) & (ratio >= EMBEDDING_RATIO)
-        rules = {
-            "embedding": fourier.basis_frequencies(wave.cycle)[1:][(rows > rows.max() / 4)[1:]].unique(),
-            "logits": wave.frequencies[logit_share >= LOGIT_SHARE],
+        by_rule = {
+            "embedding": _where(rows[1:] > rows.max() / 4, fourier.basis_frequencies(wave.cycle)[1:]),
+            "logits": _where(logit_share >= LOGIT_SHARE, wave.frequencies),
         }
         neuron_share = None
-        for share, variance in shares:
-            neuron_share = (share * variance).sum(1) / variance.sum().clamp(min=torch.finfo(variance.dtype).tiny)
+        if name := last_neurons(snapshot):
+            share, variance = neuron_shares(wave.grid(snapshot[name]))
+            neuron_share = (share @ variance) / variance.sum().clamp(min=torch.finfo(variance.dtype).tiny)
             key &= neuron_share >= NEURON_SHARE
-            rules["neurons"] = (share.argmax(0)[variance > 0] + 1).unique()
-        return cls(
-            key=tuple(wave.frequencies[key].tolist()),
-            neuron_share=neuron_share,
-            logit_share=logit_share,
-            embedding_ratio=ratio,
-            by_rule={name: tuple(found.tolist()) for name, found in sorted(rules.items())},
-        )
+            by_rule["neurons"] = tuple((share.argmax(0)[variance > 0] + 1).unique().tolist())
+        return cls(_where(key, wave.frequencies), neuron_share, logit_share, ratio, by_rule)
 
 
-def neuron_shares(
-    grid: Float[Tensor, "place_a place_b neuron"],
-) -> tuple[Float[Tensor, "k neuron"], Float[Tensor, "neuron"]]:
-    """The share of each neuron's variance over the table that frequency k explains, and that variance, both float64.
-
-    Nanda et al. 2023 (`calculate_key_freqs`): of the centred neuron's 2-D Fourier coefficients, the squares in the block
-    {const, cos k, sin k} x {const, cos k, sin k} over all squares. The largest over k is the neuron's FVE, the k it
-    is at its frequency. 0 for a neuron that is constant. `grid` is in the order of `Wave.grid`.
-    """
-    n, _, neurons = grid.shape
-    flat = (grid - grid.mean((0, 1))).flatten(0, 1)
-    variance = flat.square().sum(0).double()
-    # The nine products of the block less the constant span the waves of a alone, b alone, a + b and a - b.
-    i = torch.arange(n, device=grid.device)
-    places = [i[:, None].expand(n, n), i.expand(n, n), (i[:, None] + i) % n, (i[:, None] - i) % n]
-    explained = torch.zeros(n // 2, neurons, dtype=torch.float64, device=grid.device)
-    for number, place in enumerate(places):
-        total = torch.zeros(n, neurons, dtype=grid.dtype, device=grid.device).index_add(0, place.flatten(), flat)
-        power = fourier.fold(fourier.transform(total.double()).square().T)[:, 1:].T / n
-        # At the Nyquist frequency the waves of a + b and of a - b are the same one.
-        explained[: len(power) - (number == 3 and n % 2 == 0)] += power[: len(power) - (number == 3 and n % 2 == 0)]
-    floor = n * n * torch.finfo(grid.dtype).eps ** 2 * grid.square().amax((0, 1)).double()
-    alive = variance > floor
-    share = torch.where(alive, explained / torch.where(alive, variance, 1), 0.0)
-    return share.clamp(max=1), torch.where(alive, variance, 0.0)
-
-
-def logit_coefficients(logits: Float[Tensor, "ab answer"], wave: Wave) -> Float[Tensor, "k"]:
-    """The inner product of the logits with cos(w_k(a + b - c)), of unit norm over all rows and answers, for every k.
-
-    Nanda et al. 2023 (`calculate_coefficients`), for a - b with a - b - c, for products and quotients with places on the
-    cycle, over its rows and answers only (`Wave`). In units of the logits times sqrt(rows * answers); float64.
-    """
-    n = wave.cycle
-    folded = wave.fold(logits)[:, wave.tokens.to(logits.device)].double()
-    place = torch.arange(n, device=logits.device)
-    # cos(w_k(i - c)) sees of the logits only their sums along the diagonals i - c.
-    diagonal = ((place[:, None] - place) % n).flatten()
-    sums = torch.zeros(n, dtype=torch.float64, device=logits.device).index_add(0, diagonal, folded.flatten())
-    return fourier.basis(n)[1::2].to(sums) @ sums
-
-
-def logit_shares(logits: Float[Tensor, "ab answer"], wave: Wave) -> Float[Tensor, "k"]:
-    """[k]: the share of the logits' variance over the rows that cos(w_k(a + b - c)) explains, with its sign.
-
-    The variance is about each answer's mean over the rows of the cycle: a large constant term is no structure.
-    """
-    coefficients = logit_coefficients(logits, wave)
-    variance = logit_variance(logits, wave)
-    return coefficients * coefficients.abs() / variance if variance > 0 else torch.zeros_like(coefficients)
-
-
-def logit_variance(logits: Float[Tensor, "ab answer"], wave: Wave) -> float:
-    """Sum of squares of the logits about each answer's mean, over the rows and answers of the cycle; 0 if constant."""
-    here = wave.on(logits)[:, wave.tokens.to(logits.device)]
-    variance = (here - here.mean(0)).square().sum().item()
-    return variance if variance > here.numel() * (torch.finfo(here.dtype).eps * here.abs().max().item()) ** 2 else 0.0
-
-
-def _neurons(snapshot: Snapshot) -> Float[Tensor, "ab neuron"] | None:
-    name = last_neurons(snapshot)
-    return None if name is None else snapshot[name]
+def _where(holds: Bool[Tensor, "n"], frequencies: Int[Tensor, "n"]) -> tuple[int, ...]:
+    return tuple(frequencies[holds].unique().tolist())
 
 
 def last_neurons(snapshot: Snapshot) -> str | None:
@@ -153,3 +92,33 @@ def last_neurons(snapshot: Snapshot) -> str | None:
     layers = config.n_layers if isinstance(config, TransformerConfig) else len(config.hidden_sizes)
     name = f"blocks.{layers - 1}.mlp.hook_post"
     return name if name in snapshot else None
+
+
+def neuron_shares(
+    grid: Float[Tensor, "place_a place_b neuron"],
+) -> tuple[Float[Tensor, "k neuron"], Float[Tensor, "neuron"]]:
+    """The share of each neuron's variance over the table that frequency k explains, and that variance, both float64.
+
+    Nanda et al. 2023 (`calculate_key_freqs`): of the centred neuron's 2-D Fourier coefficients, the squares in the
+    block {const, cos k, sin k} x {const, cos k, sin k} over all squares. The largest over k is the neuron's FVE, the
+    k it is at its frequency. 0 for a neuron that is constant. `grid` is in the order of `Wave.grid`.
+    """
+    n, flat = len(grid), grid.flatten(0, 1)
+    place = torch.arange(n, device=grid.device)
+    a, b = place[:, None].expand(n, n), place.expand(n, n)
+    # The nine products of the block less the constant span the waves of a alone, b alone, a + b and a - b: four sums
+    # over the table, each bag the cells where one of these is fixed.
+    bags = torch.cat([a * n + b, b * n + a, b * n + (a - b) % n, b * n + (b - a) % n])
+    sums = F.embedding_bag(bags, flat, mode="sum").double().unflatten(0, (4, n))
+    mean = sums[0].sum(0) / n**2
+    # In pieces that fit the cache: a centred copy of the table would cost more than all the rest.
+    parts = [(part - mean.to(flat)).square().sum(0) for part in flat.split(512)]
+    variance = torch.stack(parts).sum(0, dtype=torch.float64)
+    squares = fourier.transform(sums - n * mean, 1).square() / n
+    if n % 2 == 0:
+        squares[3, -1] = 0  # At the Nyquist frequency the waves of a + b and of a - b are the same one.
+    explained = fourier.fold(squares.sum(0).T).T[1:]
+    # What is left of a constant's variance after rounding is no variance.
+    alive = variance > (FLAT * n * mean).square()
+    share = torch.where(alive, explained / torch.where(alive, variance, 1), 0.0)
+    return share.clamp(max=1), torch.where(alive, variance, 0.0)

@@ -1,9 +1,7 @@
 """Training: from a task and a recipe to a run on disk."""
 
-import ctypes
 import math
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from grokinterp.evaluation import Evaluator, accuracy, cross_entropy, evaluator
 from grokinterp.initialisation import initialise
 from grokinterp.optim import Optimiser
 from grokinterp.planning import default_directory, plan
+from grokinterp.processor import processor_settings
 from grokinterp.refusals import BadRequest, ConfigError
 from grokinterp.run_directory import is_run, open_run
 from grokinterp.run_writer import RunWriter
@@ -110,31 +109,6 @@ def _open(path: Path, config: RunConfig, task: Task, resume: bool, overwrite: bo
         raise ConfigError("a cosine schedule depends on the number of steps: resume with the options of the start")
     writer = RunWriter.reopen(path, config)
     return writer, writer.read_optimiser_state()
-
-
-@contextmanager
-def processor_settings(threads: int | None) -> Iterator[None]:
-    """What makes long training fast on a CPU: threads, flushed denormals, memory kept between steps."""
-    before = torch.get_num_threads()
-    if threads is not None:
-        if threads < 1:
-            raise ConfigError(f"threads={threads} must be at least 1")
-        torch.set_num_threads(threads)
-    # Late in training most gradients and moments underflow, and a denormal costs a hundred ordinary operations.
-    torch.set_flush_denormal(True)
-    if sys.platform == "linux":
-        # The activations of a step are freed and allocated again; glibc gives them back to the system in between,
-        # and the page faults of taking them again cost a quarter of the step.
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "mallopt"):
-            m_trim_threshold, m_mmap_threshold, half_gigabyte = -1, -3, 1 << 29
-            libc.mallopt(m_mmap_threshold, half_gigabyte)
-            libc.mallopt(m_trim_threshold, half_gigabyte)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-        torch.set_num_threads(before)
 
 
 @contextmanager

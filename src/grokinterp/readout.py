@@ -1,0 +1,81 @@
+"""Readout: what a circuit says of one checkpoint, as named arrays; and Circuit, the contract it keeps."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import xarray as xr
+from torch import Tensor
+
+from grokinterp.snapshot import Snapshot
+
+
+class Variable(NamedTuple):
+    """One named array of a readout: its dims, values, units, and the paper or definition they come from."""
+
+    dims: tuple[str, ...]
+    values: Any
+    units: str
+    source: str
+
+
+def readout(
+    variables: Mapping[str, Variable], coordinates: Mapping[str, Sequence[Any] | np.ndarray] | None = None
+) -> xr.Dataset:
+    """A Readout: the variables with a coordinate on every dim, units and source in their attributes.
+
+    A dim without given coordinates counts from 0; `k`, a frequency, from 1. Scalars are float64 (or text), arrays
+    float32 unless they hold whole numbers, booleans or text. Raises `ValueError` where a dim has two lengths.
+    """
+    data: dict[str, xr.Variable] = {}
+    coords: dict[str, Any] = dict(coordinates or {})
+    for name, (dims, values, units, source) in variables.items():
+        array = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+        if array.dtype.kind == "f":
+            array = array.astype(np.float64 if array.ndim == 0 else np.float32)
+        data[name] = xr.Variable(dims, array, {"units": units, "source": source})
+        for dim, size in zip(dims, array.shape, strict=True):
+            coords.setdefault(dim, np.arange(size) + (dim == "k"))
+    used = {dim for variable in data.values() for dim in variable.dims}
+    return xr.Dataset(data, {dim: values for dim, values in coords.items() if dim in used})
+
+
+class Circuit(ABC):
+    """A hypothesis or a measure, read off any checkpoint.
+
+    A frozen value: parameters are fields, evidence is an argument, nothing is stored on the way. Calling order:
+    `why_not` (does it apply?), `fit` once on the final checkpoint (to choose what must stay fixed over time, key
+    frequencies say), `read` on every checkpoint, `summarise` on the whole trace.
+    """
+
+    name: ClassVar[str]
+    """What `measure(run, circuits=[name])` calls it."""
+
+    version: ClassVar[int] = 1
+    """Part of the cache's key: raise it when the same checkpoint would read differently."""
+
+    on_request: ClassVar[tuple[str, ...]] = ()
+    """Variables that are computed only where `requested` names them, because they cost much or are large."""
+
+    only_on_request: ClassVar[bool] = False
+    """Whether the whole circuit waits to be asked for by name."""
+
+    def why_not(self, snapshot: Snapshot) -> str | None:
+        """Why it cannot be read off this model and task, naming the missing hook or property; None where it can."""
+        del snapshot
+        return None
+
+    def fit(self, final: Snapshot) -> "Circuit":
+        """This circuit with whatever must not change over time chosen from the final checkpoint."""
+        del final
+        return self
+
+    @abstractmethod
+    def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
+        """All default variables (and those of `on_request` that are requested), also early in training."""
+
+    def summarise(self, trace: xr.Dataset) -> dict[str, Any]:
+        """Attributes that need the whole curve, such as phase boundaries, with the rules they follow."""
+        del trace
+        return {}
