@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from grokinterp import circuits, fourier
     from grokinterp.config import RunConfig
     from grokinterp.importers import load
+    from grokinterp.interventions import ablate
+    from grokinterp.measuring import measure
     from grokinterp.refusals import BadRequest
     from grokinterp.reports import report
     from grokinterp.runs import Checkpoint, Run, Runs
@@ -32,7 +34,9 @@ _HOME = {
     "RunConfig": "grokinterp.config",
     "Runs": "grokinterp.runs",
     "Task": "grokinterp.tasks",
+    "ablate": "grokinterp.interventions",
     "load": "grokinterp.importers",
+    "measure": "grokinterp.measuring",
     "report": "grokinterp.reports",
     "train": "grokinterp.training",
 }
@@ -45,9 +49,11 @@ __all__ = [
     "RunConfig",
     "Runs",
     "Task",
+    "ablate",
     "circuits",
     "fourier",
     "load",
+    "measure",
     "report",
     "train",
 ]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from grokinterp import fourier
 from grokinterp.architecture import EmbeddingMLPConfig, ModelConfig, TransformerConfig
+from grokinterp.interventions.number_waves import cycle_length, number_blocks, number_waves
 from grokinterp.refusals import BadRequest, did_you_mean, listed
 from grokinterp.tasks import Task
 from grokinterp.waves import Wave
@@ -26,9 +27,9 @@ class AblationError(BadRequest):
 
 @dataclass(frozen=True, eq=False)
 class Ablation:
-    """A request that fits a model. The fields are the arguments of `grokinterp.interventions.ablate`, which explains them.
+    """A request that fits a model; its fields are the arguments of `grokinterp.interventions.ablate`.
 
-    `directions` [direction, width] are float64 and orthonormal here; `data` are the rows that mean and resample use.
+    Here `directions` are orthonormal and float64, and `data` are the rows that mean and resample use.
     """
 
     config: ModelConfig
@@ -64,6 +65,8 @@ class Ablation:
         seed: int = 0,
     ) -> "Ablation":
         """The request, once all of it is known to fit the model. Raises `AblationError`, naming what it has instead."""
+        # A name alone would be read letter by letter.
+        components = [components] if isinstance(components, str) else components
         request = cls(
             config,
             task,
@@ -73,10 +76,10 @@ class Ablation:
             _orthonormal(directions),
             _within("layer", layers, _n_layers(config)),
             _within("position", positions, _n_positions(config, task)),
-            tuple(_option("components", name, Component) for name in ([components] if isinstance(components, str) else components)),
+            tuple(_option("components", name, Component) for name in components),
             _option("where", where, Where),
             _option("how", how, How),
-            task.inputs if data is None and task is not None else data,
+            task.inputs if data is None and task is not None else _rows(data, config, task),
             seed,
         )
         request._check()
@@ -95,7 +98,7 @@ class Ablation:
             if self.directions.shape[1] not in widths:
                 raise AblationError(
                     f"directions have {self.directions.shape[1]} entries and where={self.where!r} has "
-                    f"{listed(sorted(widths))}; 'embedding' is the residual stream, 'mlp' the neurons, 'logits' the columns"
+                    f"{listed(sorted(widths))}; 'embedding' is the residual stream, 'mlp' neurons, 'logits' columns"
                 )
         if (self.positions or "positions" in self.components) and not has_positions(self.config):
             raise AblationError(f"this {self.config.kind} has no position embedding; leave positions out")
@@ -105,22 +108,13 @@ class Ablation:
             _neurons_of(self.config, asked=True)
         if "direct_path" in self.components:
             if not isinstance(self.config, TransformerConfig):
-                raise AblationError(f"an {self.config.kind} has no direct path around its layers; leave direct_path out")
+                raise AblationError(
+                    f"an {self.config.kind} has no direct path around its layers; leave direct_path out"
+                )
             if self.config.normalization == "post":
                 raise AblationError("with LayerNorm after the sublayers no path is direct; leave direct_path out")
-        if self.how != "zero":
-            self._check_data()
-
-    def _check_data(self) -> None:
-        if self.data is None:
+        if self.how != "zero" and self.data is None:
             raise AblationError(f"how={self.how!r} needs inputs and this model has no task; give data=, rows of tokens")
-        whole = not (self.data.is_floating_point() or self.data.is_complex() or self.data.dtype == torch.bool)
-        width = _n_positions(self.config, self.task)
-        if self.data.ndim != 2 or not len(self.data) or not whole or self.data.shape[1] > width:
-            raise AblationError(f"data must be rows of tokens [n, {width}], as in task.inputs; not {_shown(self.data)}")
-        d_vocab = self.config.d_vocab
-        if d_vocab is not None and not (0 <= int(self.data.min()) and int(self.data.max()) < d_vocab):
-            raise AblationError(f"data holds tokens outside 0 to {d_vocab - 1}; give rows such as task.inputs")
 
     def _widths(self) -> set[int]:
         config = self.config
@@ -133,7 +127,7 @@ class Ablation:
     # -- frequencies
 
     def table_waves(self) -> Float[Tensor, "wave ab"]:
-        """Unit directions on the table that turn with the answer, at the frequencies. Raises for a task without a wave."""
+        """Unit directions on the table that turn with the answer; `AblationError` for a task without such a wave."""
         assert self.task is not None
         wave = Wave.of(self.task)
         if wave is None:
@@ -151,13 +145,13 @@ class Ablation:
     def table_change(
         self, W_E: Float[Tensor, "token d"], column: int | None = None, frequencies: tuple[int, ...] | None = None
     ) -> Float[Tensor, "token d"]:
-        """What removing the frequencies (default: all) adds to an embedding that is read in one input column, or in all.
+        """What removing the frequencies (default: all) adds to an embedding read in one input column, or in all.
 
         Zero for tokens that are no numbers. Numbers that have tokens of their own for each operand are a block each.
         """
         assert self.task is not None
         p = self.task.sizes[0]
-        waves = number_waves(self.task, list(self.frequencies if frequencies is None else frequencies))
+        waves = number_waves(self.task, self.frequencies if frequencies is None else frequencies)
         change = torch.zeros_like(W_E)
         for first in number_blocks(self.task, column):
             part = fourier.project(W_E[first : first + p], waves)
@@ -187,41 +181,6 @@ class Ablation:
     def whole_mlp(self, layer: int) -> bool:
         """Whether everything this layer's MLP writes is replaced."""
         return layer in self.layers or "mlp" in self.components
-
-
-# -- frequencies of a task
-
-
-def cycle_length(task: Task | None) -> int:
-    """How many places the frequencies turn around: p, or p - 1 where answers ride on the multiplicative group."""
-    if task is None:
-        raise AblationError("frequencies need the model's task, to know its numbers; build the model with task=")
-    wave = Wave.of(task)
-    return task.sizes[0] if wave is None else wave.cycle
-
-
-def all_frequencies_but(task: Task, kept: Iterable[int]) -> list[int]:
-    """Every frequency of the task's numbers but these: `ablate(model, frequencies=all_frequencies_but(task, [14]))`."""
-    keep = set(kept)
-    return [k for k in range(1, cycle_length(task) // 2 + 1) if k not in keep]
-
-
-def number_waves(task: Task, frequencies: list[int]) -> Float[Tensor, "wave number"]:
-    """Unit cosine and sine on the numbers 0 .. p-1 for each frequency: characters, 0 apart, for products and quotients."""
-    wave = Wave.of(task)
-    if wave is None or not wave.is_multiplicative:
-        return fourier.wave_rows(task.sizes[0], frequencies)
-    on_cycle = fourier.wave_rows(wave.cycle, frequencies)
-    rows = torch.zeros(len(on_cycle), task.sizes[0], dtype=on_cycle.dtype)
-    rows[:, wave.tokens] = on_cycle
-    return rows
-
-
-def number_blocks(task: Task, column: int | None = None) -> list[int]:
-    """The tokens that stand for the number 0, read off the table: [0], and p where the second operand has its own."""
-    columns = task.inputs.T if column is None else task.inputs.T[column : column + 1]
-    offsets = [tokens - operand for tokens in columns for operand in task.operands.T if operand.unique().numel() > 1]
-    return sorted({int(offset[0]) for offset in offsets if bool((offset == offset[0]).all())})
 
 
 # -- what a model has
@@ -254,7 +213,9 @@ def _neurons_of(config: ModelConfig, asked: bool = False) -> list[int]:
     if isinstance(config, EmbeddingMLPConfig):
         return list(config.hidden_sizes)
     if config.attn_only and asked:
-        raise AblationError("this transformer is attention only and has no neurons; ablate heads=[(layer, head)] instead")
+        raise AblationError(
+            "this transformer is attention only and has no neurons; ablate heads=[(layer, head)] instead"
+        )
     return [] if config.attn_only else [config.mlp_size] * config.n_layers
 
 
@@ -304,10 +265,24 @@ def _orthonormal(directions: Tensor | None) -> Float[Tensor, "direction width"] 
         return None
     rows = torch.atleast_2d(directions.detach().to(torch.float64))
     if rows.ndim != 2 or not rows.isfinite().all() or not (rows.norm(dim=1) > 0).all():
-        raise AblationError(f"directions must be finite vectors [n, width], none of them zero; not {_shown(directions)}")
+        raise AblationError(
+            f"directions must be finite vectors [n, width], none of them zero; not {_shown(directions)}"
+        )
     _, singular, right = torch.linalg.svd(rows, full_matrices=False)
     # Directions that depend on others span nothing more.
     return right[singular > 1e-10 * singular[0]]
+
+
+def _rows(data: Tensor | None, config: ModelConfig, task: Task | None) -> Int[Tensor, "n position"] | None:
+    if data is None:
+        return None
+    width, d_vocab = _n_positions(config, task), config.d_vocab
+    whole = not (data.is_floating_point() or data.is_complex() or data.dtype == torch.bool)
+    if data.ndim != 2 or not len(data) or not whole or data.shape[1] > width:
+        raise AblationError(f"data must be rows of tokens [n, {width}], as in task.inputs; not {_shown(data)}")
+    if d_vocab is not None and not (0 <= int(data.min()) and int(data.max()) < d_vocab):
+        raise AblationError(f"data holds tokens outside 0 to {d_vocab - 1}; give rows such as task.inputs")
+    return data
 
 
 def _shown(tensor: Tensor) -> str:
