@@ -1,8 +1,61 @@
-"""One hypothesis or measure a file. A submodule is imported when it is first named: `grokinterp.circuits.embedding`."""
+"""One hypothesis or measure a file, imported when it is first named: `grokinterp.circuits.embedding`.
+
+A file dropped in here, installed under the entry-point group `grokinterp.circuits`, or given by path, brings its
+`Circuit` classes along: nothing else needs to know of it.
+"""
 
 import importlib
+import importlib.util
+import inspect
 import pkgutil
+from importlib.metadata import entry_points
+from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from grokinterp.readout import Circuit
+
+GROUP = "grokinterp.circuits"
+
+
+def registered() -> "dict[str, Circuit]":
+    """Every circuit that is shipped or installed, by name, with its default parameters."""
+    found = [circuit for name in __dir__() for circuit in defined_in(importlib.import_module(f"{__name__}.{name}"))]
+    for entry in entry_points(group=GROUP):
+        loaded = entry.load()
+        found += defined_in(loaded) if inspect.ismodule(loaded) else [loaded()]
+    return {circuit.name: circuit for circuit in found}
+
+
+def from_file(path: str | Path) -> "list[Circuit]":
+    """The circuits that a Python file defines. The file is run: give only one that you trust.
+
+    Raises `BadRequest` where it is missing, cannot be run, or defines none.
+    """
+    from grokinterp.refusals import BadRequest
+
+    path = Path(path)
+    spec = importlib.util.spec_from_file_location(path.stem, path) if path.suffix == ".py" else None
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise BadRequest(f"{path} is no Python file; name one that defines a Circuit")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise BadRequest(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    circuits = defined_in(module)
+    if not circuits:
+        raise BadRequest(f"{path} defines no Circuit; see CONTRIBUTING.md for one in twenty lines")
+    return circuits
+
+
+def defined_in(module: ModuleType) -> "list[Circuit]":
+    """The circuits whose classes a module defines itself, as opposed to importing them."""
+    from grokinterp.readout import Circuit
+
+    classes = [value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, Circuit)]
+    return [cls() for cls in classes if cls.__module__ == module.__name__ and not inspect.isabstract(cls)]
 
 
 def __getattr__(name: str) -> ModuleType:

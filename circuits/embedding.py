@@ -1,15 +1,19 @@
-"""What an embedding looks like: its principal components, and the circles that pairs of them hold."""
+"""What an embedding looks like: its spectrum, its principal components, and the circles that pairs of them hold."""
 
 import math
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp import fourier
+from grokinterp.cycles import Cycle, Group
+from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.refusals import BadRequest
+from grokinterp.snapshot import Snapshot
 
 
 class EmbeddingError(BadRequest):
@@ -37,7 +41,7 @@ class PCA:
 
 
 def pca(W_E: Float[Tensor, "token d"], components: int = 20) -> PCA:
-    """Centred PCA over tokens, by a float64 SVD; fewer components where the embedding has fewer.
+    """Centred PCA over tokens, in float64; fewer components where the embedding has fewer.
 
     Signs are arbitrary in a PCA; here each direction's largest entry is positive, so that the picture of an
     embedding is always the same one. Raises `EmbeddingError` for fewer than two tokens or one component.
@@ -46,12 +50,18 @@ def pca(W_E: Float[Tensor, "token d"], components: int = 20) -> PCA:
         raise EmbeddingError(f"a PCA of {len(W_E)} tokens and {components} components; give at least 2 tokens and 1")
     centred = W_E.detach().to(torch.float64)
     centred = centred - centred.mean(dim=0)
-    left, singular, right = torch.linalg.svd(centred, full_matrices=False)
-    largest = right.gather(1, right.abs().argmax(dim=1, keepdim=True))
-    sign = torch.where(largest < 0, -1.0, 1.0).to(torch.float64)
-    total = singular.square().sum().clamp(min=torch.finfo(torch.float64).tiny)
-    scores = left * singular * sign.T
-    return PCA(scores[:, :components], (right * sign)[:components], (singular.square() / total)[:components])
+    # Eigenvectors of the d x d covariance, ten times faster than an SVD; a wide embedding is first turned into the
+    # space that its tokens span.
+    span = torch.linalg.qr(centred.T).Q if centred.shape[1] > len(centred) else None
+    narrow = centred if span is None else centred @ span
+    power, vectors = torch.linalg.eigh(narrow.T @ narrow)
+    directions = (vectors if span is None else span @ vectors).T.flip(0)
+    power = power.flip(0).clamp(min=0)
+    largest = directions.gather(1, directions.abs().argmax(dim=1, keepdim=True))
+    n = min(components, *W_E.shape)
+    directions = (directions * torch.where(largest < 0, -1.0, 1.0))[:n].contiguous()
+    total = power.sum().clamp(min=torch.finfo(torch.float64).tiny)
+    return PCA(centred @ directions.T, directions, (power / total)[:n])
 
 
 def circularity(W_E: Float[Tensor, "vocab d"], first_k: int = 4, p: int | None = None) -> float:
@@ -142,6 +152,14 @@ def step_between_neighbours(frequency: int, p: int) -> int:
     return min(step, places - step) or 1
 
 
+def sparsity(W_E: Float[Tensor, "token d"]) -> float:
+    """Gini index of the Fourier norms of tokens in a cycle's order, constant included (Nanda et al. 2023).
+
+    0 where all are equal, and for an embedding that is zero.
+    """
+    return float(fourier.gini(fourier.norms(W_E)).nan_to_num())
+
+
 def around(frequency: int, p: int) -> Int[Tensor, "token"]:
     """The tokens 0 .. p-1 in the order in which they stand around the circle of this frequency, from token 0."""
     place = (frequency * torch.arange(p)) % p
@@ -171,10 +189,47 @@ def sparser_order(W_E: Float[Tensor, "token d"], margin: float = 0.1) -> TokenOr
     multiplicative Gini index is larger by more than `margin`: two noisy spectra differ by about 0.01.
     """
     p = len(W_E)
-    gini = {"additive": float(fourier.gini(fourier.norms(W_E)))}
+    gini = {"additive": sparsity(W_E)}
     if p > 2 and fourier.is_prime(p):
         powers = fourier.powers(p)
-        gini["multiplicative"] = float(fourier.gini(fourier.norms(W_E[powers])))
+        gini["multiplicative"] = sparsity(W_E[powers])
         if gini["multiplicative"] > gini["additive"] + margin:
             return TokenOrder("multiplicative", powers, gini)
     return TokenOrder("additive", torch.arange(p), gini)
+
+
+@dataclass(frozen=True)
+class Embedding(Circuit):
+    """The spectrum, circularity and principal components of the embedding of the numbers (of the first operand).
+
+    Frequencies are those of Z/p, for a * b and a / b those of the characters (zero apart: its row of the basis is
+    `zero`, and Gini and circularity leave it out); `group` chooses one whatever the task. `circularity` is Zhong et
+    al.'s, over the whole vocabulary where frequencies are those of Z/p. Each checkpoint has a PCA of its own.
+    """
+
+    name = "embedding"
+    group: Group = "own"
+    components: int = 20
+
+    def why_not(self, snapshot: Snapshot) -> str | None:
+        return Cycle.why_not(snapshot.task, self.group)
+
+    def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
+        W_E, cycle = snapshot.W_E, Cycle.of(snapshot.task, self.group)
+        on_cycle = W_E[cycle.tokens]
+        norms = fourier.norms(W_E, rows=cycle.basis)
+        found = pca(W_E, self.components)
+        vocabulary = on_cycle if cycle.is_multiplicative else snapshot.parameters["embed.W_E"]
+        round_ = circularity(vocabulary, min(4, *vocabulary.shape), cycle.n)
+        paper = f"Nanda et al. 2023, section 4.1; {cycle.description}"
+        variables = {
+            "embedding_norm": Variable(("basis",), norms, "weights", paper),
+            "embedding_power": Variable(("k",), fourier.power(on_cycle), "weights^2", paper),
+            "embedding_gini": Variable((), sparsity(on_cycle), "", "Hurley and Rickard 2009, of the Fourier norms"),
+            "circularity": Variable((), round_, "", "Zhong et al. 2023, training code"),
+            "embedding_pca": Variable(
+                ("component", "token"), found.scores.T, "weights", "centred PCA over the numbers"
+            ),
+            "pca_variance": Variable(("component",), found.variance_share, "share", "centred PCA over the numbers"),
+        }
+        return readout(variables, {"basis": cycle.names})

@@ -10,10 +10,12 @@ COMMANDS = {
     "train": "train a model on a task and keep checkpoints of it",
     "import": "turn a third-party file into a run directory",
     "info": "say what a run, a file or a directory of runs is",
+    "measure": "read circuits off a run's checkpoints",
     "report": "write a run's report, one HTML file",
     "pack": "put a run into one file for publishing",
     "tasks": "list the tasks that have a name, and what a formula may say",
     "presets": "list the papers' recipes",
+    "circuits": "list the circuits",
 }
 
 

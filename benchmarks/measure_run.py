@@ -1,0 +1,119 @@
+"""The TransformerLens demo's progress measures over a run's checkpoints: ours, and as the demo computes them.
+
+The list is fixed: restricted and excluded loss (from MLP activations), the 56 coefficients of cos(w(a+b-c)), and every
+neuron's share in one frequency. The demo's way is `run_with_cache` at every checkpoint, one projection a frequency and
+chunks of the cos cube; neither side keeps anything on disk. Both must give the same numbers. Then the time of `measure`
+with all default variables, and its peak memory.
+
+    python benchmarks/measure_run.py runs/add [--sample 8] [--json FILE]
+"""
+
+import argparse
+import json
+import math
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+import grokinterp as gi
+from grokinterp import fourier
+from grokinterp.runs import Checkpoint, Run
+
+
+def demo_measures(run: Run, checkpoint: Checkpoint, key: list[int]) -> dict[str, Any]:
+    """The demo's cells 121 to 139 on one checkpoint, with its shapes and its order of work."""
+    p = run.task.parameters["p"]
+    labels, train = run.task.labels, run.task.is_train
+    model = checkpoint.model()
+    with torch.no_grad():
+        logits, cache = model.run_with_cache(run.task.inputs)
+        logits, neurons = logits[:, -1, :p], cache["post", 0, "mlp"][:, -1]
+        resid_mid, W_L = cache["resid_mid", 0][:, -1], model.W_out[0] @ model.W_U[:, :p]
+
+        a, b = torch.arange(p)[:, None], torch.arange(p)[None]
+        kept = torch.zeros_like(neurons)
+        for k in key:
+            for wave in (torch.cos, torch.sin):
+                direction = wave(2 * math.pi * k * (a + b) / p).flatten()
+                direction = direction / direction.norm()
+                kept += direction[:, None] * (direction @ neurons)[None]
+        restricted = (neurons.mean(0) + kept) @ W_L
+        restricted = restricted + (logits - restricted).mean(0)
+        excluded = (neurons - kept) @ W_L + resid_mid @ model.W_U[:, :p]
+
+        coefficients = []
+        c = torch.arange(p)
+        for k in range(1, p // 2 + 1):
+            cube = torch.cos(2 * math.pi * k * ((a + b).flatten()[:, None] - c) / p)
+            coefficients.append((cube * logits).sum() / cube.norm())
+
+        rows = fourier.basis(p).to(neurons)
+        grid = torch.einsum("abm,fa,gb->fgm", neurons.reshape(p, p, -1), rows, rows)
+        grid[0, 0] = 0
+        total = grid.square().sum((0, 1))
+        shares = []
+        for k in range(1, p // 2 + 1):
+            block = grid[[0, 2 * k - 1, 2 * k]][:, [0, 2 * k - 1, 2 * k]]
+            shares.append(block.square().sum((0, 1)) / total)
+        return {
+            "restricted_loss_mlp": F.cross_entropy(restricted[~train].double(), labels[~train]).item(),
+            "excluded_loss_mlp": F.cross_entropy(excluded[train].double(), labels[train]).item(),
+            "logit_coefficient": torch.stack(coefficients).numpy(),
+            "neuron_fve": torch.stack(shares).amax(0).nan_to_num(0).numpy(),  # dead neurons
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="a run of a + b (one-layer transformer), p = 113 to be comparable")
+    parser.add_argument("--sample", type=int, default=8, help="checkpoints on which the two are compared")
+    parser.add_argument("--skip-whole", action="store_true", help="leave out the run of all checkpoints")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    options = parser.parse_args()
+    run = gi.load(options.run)
+    assert isinstance(run, Run)
+    steps = [run.steps[round(i)] for i in np.linspace(0, len(run) - 1, options.sample)]
+    key = gi.measure(run, ["progress"], steps=[run.steps[-1]], cache=False, progress=False).attrs["key_frequencies"]
+    key = [int(k) for k in np.atleast_1d(key)]
+    # The key frequencies are given to both sides.
+    fixed = [gi.circuits.progress.Progress(frequencies=tuple(key)), "logits", "neurons"]
+    gi.measure(run, fixed, steps=steps[:1], cache=False, progress=False)
+    demo_measures(run, run[steps[0]], key)
+
+    ours, theirs = 0.0, 0.0
+    for step in steps:  # in turn, so that the ratio holds on a machine whose speed drifts
+        start = time.perf_counter()
+        mine = gi.measure(run, fixed, steps=[step], cache=False, progress=False).isel(step=0)
+        ours += time.perf_counter() - start
+        start = time.perf_counter()
+        demo = demo_measures(run, run[step], key)
+        theirs += time.perf_counter() - start
+        for name, value in demo.items():
+            np.testing.assert_allclose(mine[name].values.squeeze(), value, rtol=2e-2, atol=2e-3, err_msg=name)
+    figures: dict[str, Any] = {
+        "checkpoints compared": len(steps),
+        "ms a checkpoint, the demo's way": theirs / len(steps) * 1e3,
+        "ms a checkpoint, grokinterp": ours / len(steps) * 1e3,
+        "ratio": theirs / ours,
+        "threads": torch.get_num_threads(),
+    }
+    if not options.skip_whole:
+        start = time.perf_counter()
+        trace = gi.measure(run, cache=False)
+        figures["checkpoints, all default variables"] = len(run)
+        figures["seconds, all default variables"] = time.perf_counter() - start
+        figures["variables"] = len(trace.data_vars)
+        figures["peak memory GiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    for name, value in figures.items():
+        print(f"{name:<40} {value:.4g}" if isinstance(value, float) else f"{name:<40} {value}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""How much of the logits is cos(w_k(a + b - c)): their coefficient, cosine and share for every frequency."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import xarray as xr
+from jaxtyping import Float
+from torch import Tensor
+
+from grokinterp import fourier
+from grokinterp.periodicity import Periodicity
+from grokinterp.readout import Circuit, Variable, readout
+from grokinterp.snapshot import Snapshot
+from grokinterp.waves import Wave
+
+
+def fourier_norms_2d(logits: Float[Tensor, "ab answer"], wave: Wave) -> Float[Tensor, "basis_a basis_b"]:
+    """The norm over answers of every 2-D Fourier component of the logits, operands in the order of their places.
+
+    Nanda et al. 2023, figure `norm_fourier_logits`: a sparse model has const x const and, for each key frequency,
+    {cos, sin} x {cos, sin} alone.
+    """
+    return fourier.transform(wave.grid(logits), (0, 1)).norm(dim=-1)
+
+
+@dataclass(frozen=True)
+class Logits(Circuit):
+    """The periodicity of the logits, for a + b, a - b, a * b and a / b each with its own waves (see `Wave`)."""
+
+    name: ClassVar[str] = "logits"
+    on_request: ClassVar[tuple[str, ...]] = ("logit_fourier_norm",)
+
+    def why_not(self, snapshot: Snapshot) -> str | None:
+        if Wave.of(snapshot.task) is None:
+            return f"the answers of {snapshot.task.expression!r} are not those of a + b, a - b, a * b or a / b"
+        return None
+
+    def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
+        wave = Wave.of(snapshot.task)
+        assert wave is not None
+        found = Periodicity.of(snapshot.logits, wave)
+        variables = {
+            "logit_coefficient": Variable(
+                ("k",), found.coefficient, "logit", f"inner product with unit {wave.formula}; Nanda et al. 2023"
+            ),
+            "logit_cosine": Variable(
+                ("k",), found.cosine, "1", f"cosine similarity with {wave.formula}; TransformerLens grokking demo"
+            ),
+            "logit_fve": Variable((), found.fve, "share", f"centred variance explained by all {wave.formula}"),
+        }
+        if "logit_fourier_norm" in requested:
+            variables["logit_fourier_norm"] = Variable(
+                ("basis_a", "basis_b"),
+                fourier_norms_2d(snapshot.logits, wave),
+                "logit",
+                "norm over answers of the 2-D Fourier components; Nanda et al. 2023",
+            )
+        names = fourier.basis_names(wave.cycle)
+        return readout(variables, {"basis_a": names, "basis_b": names})

@@ -1,0 +1,91 @@
+"""Loss and accuracy on both sides of the split, and the size of the weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from grokinterp.readout import Circuit, Variable, readout
+from grokinterp.snapshot import Snapshot
+from grokinterp.tasks import Task
+
+SOURCES = {
+    "train_loss": "mean cross-entropy over the answers, rows trained on, as labelled in training; float64",
+    "test_loss": "mean cross-entropy over the answers, all other rows; float64",
+    "train_accuracy": "share of the rows trained on whose largest logit is the label of training",
+    "test_accuracy": "share of all other rows whose largest logit is the answer",
+    "test_accuracy_unswapped": "as test_accuracy, rows (b, a) left out where (a, b) is trained on",
+}
+
+
+def losses(logits: Float[Tensor, "ab answer"], task: Task) -> dict[str, float]:
+    """Mean cross-entropy in nats (on float64 logits) and accuracy on a task's table, by the names of `SOURCES`.
+
+    Training rows are scored by the labels trained on (mislabelled rows keep theirs). Remembered pairs cannot answer the
+    rows of `test_accuracy_unswapped`: neither they nor their swaps are trained on. NaN where there are no such rows, or
+    the split is not known.
+    """
+    if task.is_train is None:
+        return dict.fromkeys(SOURCES, float("nan"))
+    trained_on = task.train_labels if task.train_labels.ndim == 1 else task.train_labels[:, 0]
+    labels = torch.where(task.is_train, trained_on, task.answer_labels)
+    loss = F.cross_entropy(logits.double(), labels, reduction="none")
+    right = (logits.argmax(-1) == labels).double()
+    train, test, unswapped = task.is_train, ~task.is_train, task.is_unswapped_test
+    means = (loss[train], loss[test], right[train], right[test], right[unswapped])
+    return {name: each.mean().item() for name, each in zip(SOURCES, means, strict=True)}
+
+
+def weight_norms_squared(parameters: Mapping[str, Tensor]) -> dict[str, float]:
+    """The sum of squares of every parameter, float64 (Nanda et al. 2023; their total is the sum of these)."""
+    return {name: value.detach().double().square().sum().item() for name, value in parameters.items()}
+
+
+def first_step(curve: xr.DataArray, threshold: float) -> int | None:
+    """The first step at which a curve over `step` is at or above a threshold; None where there is none."""
+    reached = curve.step.values[curve.values >= threshold]
+    return int(reached[0]) if len(reached) else None
+
+
+@dataclass(frozen=True)
+class Loss(Circuit):
+    """The curves of training, measured anew at every checkpoint, and when they crossed their thresholds.
+
+    Attributes `memorised_step` and `grokked_step` are the first checkpoints at which train and test accuracy reach
+    `memorised_accuracy` and `grokked_accuracy`; absent where they never do. Where an answer is read at several
+    positions, the first one counts.
+    """
+
+    name: ClassVar[str] = "loss"
+    memorised_accuracy: float = 1.0
+    grokked_accuracy: float = 0.99
+
+    def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
+        del requested
+        measured = losses(snapshot.logits, snapshot.task)
+        norms = weight_norms_squared(snapshot.parameters)
+        units = {name: "nats" if name.endswith("loss") else "share" for name in measured}
+        variables = {name: Variable((), value, units[name], SOURCES[name]) for name, value in measured.items()}
+        source = "sum of squared weights, Nanda et al. 2023"
+        variables["weight_norm_squared"] = Variable((), sum(norms.values()), "1", source)
+        variables["weight_norm_squared_by_parameter"] = Variable(
+            ("parameter",), np.array(list(norms.values())), "1", source
+        )
+        return readout(variables, {"parameter": list(norms)})
+
+    def summarise(self, trace: xr.Dataset) -> dict[str, Any]:
+        steps = {
+            "memorised_step": first_step(trace.train_accuracy, self.memorised_accuracy),
+            "grokked_step": first_step(trace.test_accuracy, self.grokked_accuracy),
+        }
+        rules = {
+            "memorised_rule": f"first checkpoint with train accuracy >= {self.memorised_accuracy}",
+            "grokked_rule": f"first checkpoint with test accuracy >= {self.grokked_accuracy}",
+        }
+        return {**{name: step for name, step in steps.items() if step is not None}, **rules}

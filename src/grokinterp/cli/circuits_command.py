@@ -1,0 +1,23 @@
+"""`grokinterp circuits`."""
+
+from dataclasses import dataclass
+
+from grokinterp.cli.arguments import parse, say
+
+
+@dataclass(frozen=True)
+class Circuits:
+    """List the circuits that are shipped or installed."""
+
+
+def run(argv: list[str]) -> None:
+    """Print one line a circuit, and what it computes on request."""
+    parse(Circuits, argv, "circuits")
+    from grokinterp import circuits
+
+    found = circuits.registered()
+    width = max(map(len, found))
+    for name, circuit in found.items():
+        summary = (type(circuit).__doc__ or "").strip().splitlines()[0]
+        asked = f" On request: {', '.join(circuit.on_request)}." if circuit.on_request else ""
+        say(f"{name:<{width}}  {summary}{' (on request)' if circuit.only_on_request else ''}{asked}")

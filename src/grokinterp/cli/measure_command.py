@@ -1,0 +1,53 @@
+"""`grokinterp measure PATH`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from grokinterp.cli.arguments import parse, say
+from grokinterp.cli.source import Source, read_one
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Read circuits off a run's checkpoints. Prints the last step's numbers; --out writes the whole trace."""
+
+    source: Annotated[Source, tyro.conf.arg(name="")]
+    circuits: tuple[str, ...] = ()  # names, as `grokinterp circuits` lists them; all that apply where left out
+    circuit: tuple[Path, ...] = ()  # Python files that define circuits of your own; they are run
+    on_request: tuple[str, ...] = ()  # circuits and variables that are not computed by default
+    steps: tuple[int, ...] = ()  # the checkpoints to read; all where left out
+    json: bool = False  # print one JSON object
+    out: Path | None = None  # write the trace: .nc, .csv or .parquet
+    cache: bool = True  # take what has been read before from the cache
+
+
+def run(argv: list[str]) -> None:
+    """Measure, print the last step, and write the trace."""
+    given = parse(Measure, argv, "measure")
+    from grokinterp import circuits, measuring
+    from grokinterp.traces import check_suffix, write
+
+    if given.out is not None:
+        check_suffix(given.out)
+    own = [circuit for path in given.circuit for circuit in circuits.from_file(path)]
+    named = list(given.circuits or ([] if given.circuit else measuring.default_names(given.on_request)))
+    trace = measuring.measure(
+        read_one(given.source),
+        circuits=[*named, *own],
+        steps=given.steps or None,
+        on_request=given.on_request,
+        cache=given.cache,
+    )
+    if given.out is not None:
+        write(trace, given.out)
+    values = measuring.scalars(trace)
+    if given.json:
+        say(json.dumps(values, default=str))
+    else:
+        width = max(map(len, values))
+        say("\n".join(f"{name:<{width}}  {value:.6g}" if isinstance(value, float) else f"{name:<{width}}  {value}"
+                      for name, value in values.items()))  # fmt: skip
