@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,14 @@ def test_circuits_do_not_know_each_other():
 def test_a_file_stays_short(path):
     """Past 320 lines a second noun has moved in."""
     assert len(path.read_text().splitlines()) <= 320
+
+
+def test_the_wheel_has_every_package():
+    """setuptools is given the packages by name, because `circuits/` lies outside `src/`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    inits = (ROOT / "src").glob("grokinterp/**/__init__.py")
+    found = {".".join(path.parent.relative_to(ROOT / "src").parts) for path in inits}
+    assert set(project["tool"]["setuptools"]["packages"]) == found | {"grokinterp.circuits"}
 
 
 @pytest.mark.parametrize("arguments", [["-c", "import grokinterp"], ["-m", "grokinterp", "--help"]], ids=str)

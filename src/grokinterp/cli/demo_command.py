@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from grokinterp.cli.arguments import parse, say
 
@@ -17,8 +18,8 @@ class Demo:
 
 # Nanda's recipe at half the width, three times the rate and twice the decay: of seeds 0 to 2 each memorises by step
 # 125 and groks between steps 750 and 1,200.
-RECIPE = {"p": 59, "frac": 0.4, "d_model": 64, "lr": 3e-3, "weight_decay": 2.0}
-KEPT = {"metrics_every": 25, "checkpoint_every": 25}
+RECIPE: dict[str, Any] = {"p": 59, "frac": 0.4, "d_model": 64, "lr": 3e-3, "weight_decay": 2.0}
+KEPT: dict[str, Any] = {"metrics_every": 25, "checkpoint_every": 25}
 
 
 def run(argv: list[str]) -> None:
