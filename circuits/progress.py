@@ -143,7 +143,8 @@ class Progress(Circuit):
 
     `frequencies` fixes them by hand; otherwise `fit` takes those of `KeyFrequencies`, and notes in `by_rule` what
     simpler rules say. Rows off the cycle of a product or a quotient, those with a zero operand, are left out of every
-    loss here. Where the split is not known, all rows are taken for training rows, and for test rows.
+    loss here. The `_full` forms remove all frequencies, not the key ones alone: the curves of Nanda et al.'s figures,
+    which are larger early in training, when the answer is spread over many. Where the split is not known, all rows are taken for training rows, and for test rows.
     """
 
     name: ClassVar[str] = "progress"
@@ -183,6 +184,9 @@ class Progress(Circuit):
             by_frequency[k - 1] = cross_entropy(left, labels)
         restricted = restricted_loss(folded, part, wave)
         cube = excluded_logits(trained, cube_part(folded, wave, key), index)
+        every = wave.frequencies.tolist()
+        without_any = excluded_logits(trained, wave_part(folded, every), index)
+        cube_without_any = excluded_logits(trained, cube_part(folded, wave, every), index)
         neurons = _neuron_part(snapshot, wave, key)
 
         unknown = "all rows: the split is not known"
@@ -203,6 +207,14 @@ class Progress(Circuit):
                 "excluded_loss_3d": nats(
                     cross_entropy(cube, labels).item(),
                     f"{wave.formula} of key k removed from the logits (3D), {on_train}; {nanda}",
+                ),
+                "excluded_loss_full": nats(
+                    cross_entropy(without_any, labels).item(),
+                    f"as excluded_loss, all frequencies removed (the `full` curves of their figures); {nanda}",
+                ),
+                "excluded_loss_3d_full": nats(
+                    cross_entropy(cube_without_any, labels).item(),
+                    f"as excluded_loss_3d, all frequencies removed; {nanda}",
                 ),
                 "excluded_loss_by_frequency": Variable(
                     ("k",), by_frequency, "nats", f"excluded loss of one key frequency, NaN of others; {nanda}"

@@ -74,6 +74,15 @@ def test_without_one_wave_the_others_are_left(planted, expression):
         assert float(found.sel(k=k)) == pytest.approx(rest.loss(rest.logits, rows), rel=1e-4)
 
 
+def test_the_full_forms_remove_every_frequency(planted):
+    """They are the excluded losses of a key set of all frequencies, whatever the key set is."""
+    snapshot = planted.clock(11, (2, 5))
+    found, every = read(snapshot, frequencies=(2,)), read(snapshot, frequencies=(1, 2, 3, 4, 5))
+    for name in ("excluded_loss", "excluded_loss_3d"):
+        assert float(found[f"{name}_full"]) == pytest.approx(float(every[name]))
+        assert float(found[f"{name}_full"]) > float(found[name]) + 0.1
+
+
 def test_other_waves_are_not_the_clocks(planted):
     """With the wrong waves alone every answer is as likely; without them nothing has changed."""
     snapshot = planted.clock(11, (2, 5))
