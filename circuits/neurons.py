@@ -58,8 +58,7 @@ class Neurons(Circuit):
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         cycle = Cycle.of(snapshot.task, self.group)
-        assert cycle.rows is not None, cycle.why_no_grid
-        found = [tuning(snapshot[name][cycle.rows]) for name in _layers(snapshot)]
+        found = [tuning(cycle.grid(snapshot[name])) for name in _layers(snapshot)]
         width = max(len(layer.fve) for layer in found)
         pad = lambda x, value: np.pad(x.numpy(), (0, width - len(x)), constant_values=value)
         source = f"Nanda et al. 2023, section 4.1 and code (calculate_key_freqs); {cycle.description}"

@@ -99,7 +99,7 @@ def excluded_logits(
 
     Nanda et al. 2023 take their loss on training rows: what the model knows of those without its circuit.
     """
-    return logits - part[index]
+    return logits - part.index_select(0, index)  # several times faster than part[index]
 
 
 # -- phases

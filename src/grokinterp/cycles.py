@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from grokinterp import fourier
@@ -65,6 +65,14 @@ class Cycle:
     def is_multiplicative(self) -> bool:
         """Whether frequencies count characters of the multiplicative group rather than waves on Z/p."""
         return self.n < self.p
+
+    def grid(self, x: Shaped[Tensor, "ab *rest"]) -> Shaped[Tensor, "place_a place_b *rest"]:
+        """[n, n, ...]: `x` on the rows of the cycle, as a grid over the operands' places. Needs `why_no_grid` None."""
+        assert self.rows is not None, self.why_no_grid
+        rows = self.rows.flatten()
+        if torch.equal(rows, torch.arange(len(x))):
+            return x.unflatten(0, (self.n, self.n))  # the table is the grid: large activations are not copied
+        return x[rows.to(x.device)].unflatten(0, (self.n, self.n))
 
     @property
     def description(self) -> str:
