@@ -143,8 +143,10 @@ class Progress(Circuit):
 
     `frequencies` fixes them by hand; otherwise `fit` takes those of `KeyFrequencies`, and notes in `by_rule` what
     simpler rules say. Rows off the cycle of a product or a quotient, those with a zero operand, are left out of every
-    loss here. The `_full` forms remove all frequencies, not the key ones alone: the curves of Nanda et al.'s figures,
-    which are larger early in training, when the answer is spread over many. Where the split is not known, all rows are taken for training rows, and for test rows.
+    loss here. Where the split is not known, all rows are taken for training rows, and for test rows.
+
+    The `_full` forms remove all frequencies, not the key ones alone: the curves of Nanda et al.'s figures, which are
+    larger early in training, when what is known of the answer is spread over many.
     """
 
     name: ClassVar[str] = "progress"
