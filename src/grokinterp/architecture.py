@@ -60,9 +60,7 @@ class TransformerConfig:
 
     def resolved(self, n_vocab: int, n_answers: int, n_positions: int) -> "TransformerConfig":
         """A copy with the sizes that follow from the task filled in where they were left open."""
-        d_vocab = self.d_vocab or n_vocab
-        columns = n_answers if self.output == "answers" else d_vocab
-        return replace(self, d_vocab=d_vocab, d_vocab_out=self.d_vocab_out or columns, n_ctx=self.n_ctx or n_positions)
+        return replace(self, **_sizes(self, n_vocab, n_answers, n_positions))
 
 
 @dataclass(frozen=True)
@@ -99,10 +97,14 @@ class EmbeddingMLPConfig:
 
     def resolved(self, n_vocab: int, n_answers: int, n_positions: int) -> "EmbeddingMLPConfig":
         """A copy with the sizes that follow from the task filled in where they were left open."""
-        d_vocab = self.d_vocab or n_vocab
-        columns = n_answers if self.output == "answers" else d_vocab
-        return replace(self, d_vocab=d_vocab, d_vocab_out=self.d_vocab_out or columns, n_ctx=self.n_ctx or n_positions)
+        return replace(self, **_sizes(self, n_vocab, n_answers, n_positions))
 
 
 ModelConfig: TypeAlias = TransformerConfig | EmbeddingMLPConfig
 MODEL_CONFIGS: dict[str, type[ModelConfig]] = {"transformer": TransformerConfig, "embedding_mlp": EmbeddingMLPConfig}
+
+
+def _sizes(config: ModelConfig, n_vocab: int, n_answers: int, n_positions: int) -> dict[str, int]:
+    d_vocab = config.d_vocab or n_vocab
+    columns = n_answers if config.output == "answers" else d_vocab
+    return {"d_vocab": d_vocab, "d_vocab_out": config.d_vocab_out or columns, "n_ctx": config.n_ctx or n_positions}
