@@ -98,13 +98,7 @@ def open_packed(path: Path, task: Task | None = None) -> Run:
         config=header.config,
         task=task or header.rebuild_task(arrays, path.stem),
         path=path,
-        source={
-            "format": "packed run",
-            "file": str(path),
-            "created": header.created,
-            "versions": header.versions,
-            **header.source,
-        },
+        source=header.source_in("packed run", path),
     )
 
 

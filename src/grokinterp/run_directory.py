@@ -45,13 +45,7 @@ def open_run(path: Path, task: Task | None = None) -> Run:
         config=header.config,
         task=task or ((lambda: header.rebuild_task(read_split(path), name)) if knows_task else None),  # type: ignore[arg-type]
         path=path,
-        source={
-            "format": "run directory",
-            "file": str(path),
-            "created": header.created,
-            "versions": header.versions,
-            **header.source,
-        },
+        source=header.source_in("run directory", path),
     )
 
 

@@ -46,6 +46,10 @@ class RunHeader:
             "config": self.config and self.config.to_json(),
         }
 
+    def source_in(self, form: str, path: Path) -> dict[str, Any]:
+        """`Run.source` of a run kept in this form at `path`: what was known of it before is kept."""
+        return {"format": form, "file": str(path), "created": self.created, "versions": self.versions, **self.source}
+
     @classmethod
     def from_json(cls, text: str | bytes, where: Path) -> "RunHeader":
         """Raises `RunError` for damaged JSON, or that of a newer grokinterp; `where` is named in it."""
