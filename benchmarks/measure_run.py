@@ -1,9 +1,9 @@
 """The TransformerLens demo's progress measures over a run's checkpoints: ours, and as the demo computes them.
 
 The list is fixed: restricted and excluded loss (from MLP activations), the 56 coefficients of cos(w(a+b-c)), and every
-neuron's share in one frequency. The demo's way is `run_with_cache` at every checkpoint, one projection a frequency and
-chunks of the cos cube; neither side keeps anything on disk. Both must give the same numbers. Then the time of `measure`
-with all default variables, and its peak memory.
+neuron's share in one frequency. The demo's way is `run_with_cache` of TransformerLens' own model at every checkpoint,
+one projection a frequency and chunks of the cos cube; neither side keeps anything on disk. Both must give the same
+numbers. Then the time of `measure` with all default variables, and its peak memory.
 
     python benchmarks/measure_run.py runs/add [--sample 8] [--json FILE]
 """
@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import resource
+import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,20 @@ from torch.nn import functional as F
 
 import grokinterp as gi
 from grokinterp import fourier
-from grokinterp.runs import Checkpoint, Run
+from grokinterp.runs import Run
 
 
-def demo_measures(run: Run, checkpoint: Checkpoint, key: list[int]) -> dict[str, Any]:
-    """The demo's cells 121 to 139 on one checkpoint, with its shapes and its order of work."""
+def demo_measures(run: Run, bridge: Any, weights: Any, key: list[int]) -> dict[str, Any]:
+    """The demo's cells 121 to 139 on one checkpoint, with its shapes and its order of work.
+
+    `bridge` is the checkpoint as TransformerLens' own model, which the demo runs, and `weights` the same as ours.
+    """
     p = run.task.parameters["p"]
     labels, train = run.task.labels, run.task.is_train
-    model = checkpoint.model()
     with torch.no_grad():
-        logits, cache = model.run_with_cache(run.task.inputs)
-        logits, neurons = logits[:, -1, :p], cache["post", 0, "mlp"][:, -1]
-        resid_mid, W_L = cache["resid_mid", 0][:, -1], model.W_out[0] @ model.W_U[:, :p]
+        logits, cache = bridge.run_with_cache(run.task.inputs)
+        logits, neurons = logits[:, -1, :p], cache["blocks.0.mlp.hook_post"][:, -1]
+        resid_mid, W_L = cache["blocks.0.hook_resid_mid"][:, -1], weights.W_out[0] @ weights.W_U[:, :p]
 
         a, b = torch.arange(p)[:, None], torch.arange(p)[None]
         kept = torch.zeros_like(neurons)
@@ -44,7 +47,7 @@ def demo_measures(run: Run, checkpoint: Checkpoint, key: list[int]) -> dict[str,
                 kept += direction[:, None] * (direction @ neurons)[None]
         restricted = (neurons.mean(0) + kept) @ W_L
         restricted = restricted + (logits - restricted).mean(0)
-        excluded = (neurons - kept) @ W_L + (resid_mid + model.b_out[0]) @ model.W_U[:, :p]
+        excluded = (neurons - kept) @ W_L + (resid_mid + weights.b_out[0]) @ weights.W_U[:, :p]
 
         coefficients = []
         c = torch.arange(p)
@@ -72,6 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="a run of a + b (one-layer transformer), p = 113 to be comparable")
     parser.add_argument("--sample", type=int, default=8, help="checkpoints on which the two are compared")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each side measures them")
     parser.add_argument("--skip-whole", action="store_true", help="leave out the run of all checkpoints")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
@@ -82,26 +86,30 @@ def main() -> None:
     key = [int(k) for k in np.atleast_1d(key)]
     # The key frequencies are given to both sides.
     fixed = [gi.circuits.progress.Progress(frequencies=tuple(key)), "logits", "neurons"]
-    gi.measure(run, fixed, steps=steps[:1], cache=False, progress=False)
-    demo_measures(run, run[steps[0]], key)
+    models = [run[step].model() for step in steps]
+    bridges = [model.to_bridge() for model in models]
+    gi.measure(run, fixed, steps=steps, cache=False, progress=False)
+    demo_measures(run, bridges[0], models[0], key)
 
-    ours, theirs = 0.0, 0.0
-    for step in steps:  # in turn, so that the ratio holds on a machine whose speed drifts
+    ours, theirs = [], []
+    for _ in range(options.rounds):  # in turn, so that the ratio holds on a machine whose speed drifts
         start = time.perf_counter()
-        mine = gi.measure(run, fixed, steps=[step], cache=False, progress=False).isel(step=0)
-        ours += time.perf_counter() - start
+        mine = gi.measure(run, fixed, steps=steps, cache=False, progress=False)
+        ours.append(time.perf_counter() - start)
         start = time.perf_counter()
-        demo = demo_measures(run, run[step], key)
-        theirs += time.perf_counter() - start
-        for name, value in demo.items():
+        demo = [demo_measures(run, *models, key) for models in zip(bridges, models, strict=True)]
+        theirs.append(time.perf_counter() - start)
+    for i, measured in enumerate(demo):
+        for name, value in measured.items():
             # The demo adds up 1.4 million float32 terms: what cancels is left with their rounding.
             rounding = 1e-4 * (1 + np.abs(value).max())
-            np.testing.assert_allclose(mine[name].values.squeeze(), value, rtol=1e-3, atol=rounding, err_msg=name)
+            found = mine[name].isel(step=i).values.squeeze()
+            np.testing.assert_allclose(found, value, rtol=1e-3, atol=rounding, err_msg=name)
     figures: dict[str, Any] = {
         "checkpoints compared": len(steps),
-        "ms a checkpoint, the demo's way": theirs / len(steps) * 1e3,
-        "ms a checkpoint, grokinterp": ours / len(steps) * 1e3,
-        "ratio": theirs / ours,
+        "ms a checkpoint, the demo's way": statistics.median(theirs) / len(steps) * 1e3,
+        "ms a checkpoint, grokinterp": statistics.median(ours) / len(steps) * 1e3,
+        "ratio": statistics.median(theirs[i] / ours[i] for i in range(options.rounds)),
         "threads": torch.get_num_threads(),
     }
     if not options.skip_whole:

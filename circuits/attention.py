@@ -1,5 +1,6 @@
 """Where the model looks: mean patterns, and the one frequency by which a head compares two operands."""
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,11 +59,12 @@ def difference_fit(attention: Float[Tensor, "ab head"], rows: Int[Tensor, "place
     return DifferenceFit(torch.where(is_flat, 0, index + 1), fve, alpha, beta)
 
 
-def operand_positions(task: Task) -> list[int]:
+@functools.lru_cache(maxsize=8)
+def operand_positions(task: Task) -> tuple[int, ...]:
     """The position of each operand's token in a row: the first that is the operand, but for a constant offset."""
     shift = task.inputs[:, :, None] - task.operands[:, None, :]
     follows = (shift == shift[:1]).all(0)
-    return follows.int().argmax(0).tolist()
+    return tuple(follows.int().argmax(0).tolist())
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from grokinterp import fourier
 from grokinterp.architecture import TransformerConfig
-from grokinterp.evaluation import accuracy, cross_entropy
+from grokinterp.evaluation import accuracy
 from grokinterp.frequencies import KeyFrequencies, last_neurons
 from grokinterp.periodicity import coefficients
 from grokinterp.readout import Circuit, Variable, readout
@@ -102,6 +102,35 @@ def excluded_logits(
     return logits - part.index_select(0, index)  # several times faster than part[index]
 
 
+def excluded_losses(
+    logits: Float[Tensor, "row answer"],
+    parts: Sequence[Float[Tensor, "place answer"]],
+    index: Int[Tensor, "row"],
+    tokens: Int[Tensor, "place"],
+) -> list[float]:
+    """Cross-entropy in nats of `excluded_logits` for each part in turn; the right answer is `tokens[index]`.
+
+    exp(logit - part) = exp(logit) exp(-part), and a part has few rows: the exponentials of the logits are taken once
+    for all parts. A row in which the product is lost to rounding (a loss of several hundred nats) is done directly.
+    """
+    logits, labels = logits.double(), tokens[index]
+    peak = logits.amax(1)
+    exponentials = (logits - peak[:, None]).exp()
+    margin = peak - logits.gather(1, labels[:, None])[:, 0]
+    found = []
+    for part in parts:
+        part = part.double()
+        shift = part.amin(1)
+        total = (exponentials * (shift[:, None] - part).exp().index_select(0, index)).sum(1)
+        at_label = part.gather(1, tokens[:, None])[:, 0] - shift
+        each = total.log() + margin + at_label[index]
+        if (lost := total < 1e-290).any():
+            left = excluded_logits(logits[lost], part, index[lost])
+            each[lost] = F.cross_entropy(left, labels[lost], reduction="none")
+        found.append(each.mean().item())
+    return found
+
+
 # -- phases
 
 
@@ -174,22 +203,28 @@ class Progress(Circuit):
         train, test = (wave.is_on, wave.is_on) if is_train is None else (is_train & wave.is_on, ~is_train & wave.is_on)
         folded = wave.fold(snapshot.logits)
         index = wave.index[train]
-        labels = wave.tokens[index]
         # Once for all of them: every loss below is of these logits less a part.
         trained = snapshot.logits[train].double()
 
         part = wave_part(folded, key)
-        without = excluded_logits(trained, part, index)
+        every = wave.frequencies.tolist()
+        removed = {
+            "2d": part,
+            "3d": cube_part(folded, wave, key),
+            "2d full": wave_part(folded, every),
+            "3d full": cube_part(folded, wave, every),
+            **{k: wave_part(folded, [k]) for k in key},
+        }
+        neurons = _neuron_part(snapshot, wave, key)
+        if neurons is not None:
+            removed["mlp"] = neurons
+        without = excluded_losses(trained, list(removed.values()), index, wave.tokens)
+        excluded = dict(zip(removed, without, strict=True))
         by_frequency = torch.full((len(wave.frequencies),), torch.nan, dtype=torch.float64)
         for k in key:
-            left = excluded_logits(trained, wave_part(folded, [k]), index)
-            by_frequency[k - 1] = cross_entropy(left, labels)
+            by_frequency[k - 1] = excluded[k]
         restricted = restricted_loss(folded, part, wave)
-        cube = excluded_logits(trained, cube_part(folded, wave, key), index)
-        every = wave.frequencies.tolist()
-        without_any = excluded_logits(trained, wave_part(folded, every), index)
-        cube_without_any = excluded_logits(trained, cube_part(folded, wave, every), index)
-        neurons = _neuron_part(snapshot, wave, key)
+        right = accuracy(excluded_logits(trained, part, index), wave.tokens[index]).item()
 
         unknown = "all rows: the split is not known"
         on_train, on_test = (unknown, unknown) if is_train is None else ("training rows", "test rows")
@@ -202,20 +237,20 @@ class Progress(Circuit):
                 "trig_loss": nats(restricted, f"the restricted loss by the name of their code; {nanda}"),
                 "restricted_test_loss": nats(restricted_loss(folded, part, wave, test), f"restricted loss, {on_test}"),
                 "excluded_loss": nats(
-                    cross_entropy(without, labels).item(),
+                    excluded["2d"],
                     f"key waves cos, sin w_k(a + b) of the logits removed (2D), {on_train}; {nanda}",
                 ),
-                "excluded_accuracy": Variable((), accuracy(without, labels).item(), "share", "of the excluded loss"),
+                "excluded_accuracy": Variable((), right, "share", "of the excluded loss"),
                 "excluded_loss_3d": nats(
-                    cross_entropy(cube, labels).item(),
+                    excluded["3d"],
                     f"{wave.formula} of key k removed from the logits (3D), {on_train}; {nanda}",
                 ),
                 "excluded_loss_full": nats(
-                    cross_entropy(without_any, labels).item(),
+                    excluded["2d full"],
                     f"as excluded_loss, all frequencies removed (the `full` curves of their figures); {nanda}",
                 ),
                 "excluded_loss_3d_full": nats(
-                    cross_entropy(cube_without_any, labels).item(),
+                    excluded["3d full"],
                     f"as excluded_loss_3d, all frequencies removed; {nanda}",
                 ),
                 "excluded_loss_by_frequency": Variable(
@@ -226,9 +261,7 @@ class Progress(Circuit):
                     f"key waves of the last layer's neurons and mean logits alone, {on_test}; {demo}",
                 ),
                 "excluded_loss_mlp": nats(
-                    torch.nan
-                    if neurons is None
-                    else cross_entropy(excluded_logits(trained, neurons, index), labels).item(),
+                    excluded.get("mlp", torch.nan),
                     f"key waves removed from the last layer's neurons, {on_train}; {demo}",
                 ),
             },

@@ -93,7 +93,7 @@ def test_multiplication_is_compared_in_discrete_logs(planted):
 
 
 @pytest.mark.parametrize(
-    ("layout", "expected"), [("a b =", [0, 1]), ("a b+p", [0, 1]), ("a op b", [0, 2]), ("power", [1, 3])]
+    ("layout", "expected"), [("a b =", (0, 1)), ("a b+p", (0, 1)), ("a op b", (0, 2)), ("power", (1, 3))]
 )
 def test_operands_are_found_in_every_layout(layout, expected):
     """By their tokens, also where the second operand has tokens of its own."""

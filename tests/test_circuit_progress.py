@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from torch.nn import functional as F
 
 import grokinterp as gi
 from grokinterp import fourier
@@ -155,6 +156,18 @@ def test_plain_functions_take_tensors(planted):
     assert progress.excluded_logits(snapshot.logits, part, wave.index).abs().max() < 1e-4
     assert not coefficients(folded - part, wave).abs().max() > 1e-3
     assert math.isnan(progress.restricted_loss(folded, part, wave, torch.zeros(121, dtype=torch.bool)))
+
+
+@pytest.mark.parametrize("scale", [1, 40, 3000])
+def test_excluded_losses_share_their_exponentials_without_harm(scale):
+    """Each is the cross-entropy of the logits less its part, also where the shared exponentials underflow."""
+    generator = torch.Generator().manual_seed(0)
+    logits = scale * torch.randn(60, 7, dtype=torch.float64, generator=generator)
+    parts = [scale * torch.randn(7, 7, dtype=torch.float64, generator=generator) for _ in range(3)]
+    index, tokens = torch.randint(7, (60,), generator=generator), torch.randperm(7, generator=generator)
+    found = progress.excluded_losses(logits, parts, index, tokens)
+    direct = [F.cross_entropy(progress.excluded_logits(logits, part, index), tokens[index]).item() for part in parts]
+    assert found == pytest.approx(direct, rel=1e-12)
 
 
 def test_an_unknown_split_takes_all_rows(planted):

@@ -13,6 +13,7 @@ import xarray as xr
 import grokinterp as gi
 from grokinterp import circuits, measuring
 from grokinterp.cli import main
+from grokinterp.processor import side_by_side
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.refusals import BadRequest
 from grokinterp.snapshot import Snapshot
@@ -119,6 +120,17 @@ def test_what_was_read_is_kept(run, count_evaluations):
     more = measuring.measure(run, ["spectrum"], progress=False)
     assert set(count_evaluations) == {10, 30, 40}
     xr.testing.assert_identical(more.sel(step=[0, 20])["ffd"], again["ffd"])
+
+
+def test_checkpoints_are_read_side_by_side_and_kept_in_order(run):
+    """However many are read at once, each step has its own numbers, and an error of one is the caller's."""
+    together = measuring.measure(run, ["loss", "spectrum"], cache=False, progress=False)
+    for step in run.steps:
+        alone = measuring.measure(run, ["loss", "spectrum"], steps=[step], cache=False, progress=False)
+        xr.testing.assert_allclose(together.sel(step=[step]), alone, rtol=1e-5)
+    with pytest.raises(ZeroDivisionError):
+        list(side_by_side(lambda n: 1 // n, [2, 1, 0, 3, 4], workers=2))
+    assert list(side_by_side(lambda n: n**2, range(5), workers=3)) == [0, 1, 4, 9, 16]
 
 
 def test_an_interrupted_measure_keeps_what_it_read(run, monkeypatch, count_evaluations):

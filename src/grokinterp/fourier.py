@@ -7,6 +7,7 @@ order and used in the other swaps sine and cosine without an error. Use `basis_n
 Frequencies are k = 1 .. floor(p/2), in turns per p tokens; w_k = 2 pi k / p radians per token.
 """
 
+import functools
 import math
 
 import torch
@@ -50,10 +51,13 @@ def basis(p: int) -> Float[Tensor, "basis token"]:
     """
     if p < 1:
         raise FourierError(f"p={p} has no Fourier basis; give a modulus of at least 1, as in p=113")
-    return _rows(p, torch.arange(p))
+    return _basis(p).clone()
 
 
-def _rows(p: int, row: Int[Tensor, "row"]) -> Float[Tensor, "row token"]:
+# Every measure of every checkpoint asks for it; callers get a copy, so that none can change another's.
+@functools.lru_cache(maxsize=8)
+def _basis(p: int) -> Float[Tensor, "basis token"]:
+    row = torch.arange(p)
     k = (row + 1) // 2
     # The integer product is reduced mod p first, so that large k * x lose no digits in the cosine.
     angle = (2 * math.pi / p) * ((k[:, None] * torch.arange(p)) % p).to(torch.float64)
@@ -163,9 +167,7 @@ def wave_rows(p: int, frequencies: list[int]) -> Float[Tensor, "wave token"]:
     wrong = [k for k in frequencies if not 1 <= k <= p // 2]
     if wrong or len(set(frequencies)) != len(frequencies):
         raise FourierError(f"frequencies {list(frequencies)} must be distinct and between 1 and {p // 2} for p={p}")
-    return _rows(
-        p, torch.tensor([row for k in frequencies for row in (2 * k - 1, 2 * k) if row < p], dtype=torch.int64)
-    )
+    return _basis(p)[[row for k in frequencies for row in (2 * k - 1, 2 * k) if row < p]]
 
 
 def project(x: Float[Tensor, "ab *rest"], onto: Float[Tensor, "wave ab"]) -> Float[Tensor, "ab *rest"]:

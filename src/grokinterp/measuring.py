@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from grokinterp import circuits as shipped
-from grokinterp.processor import processor_settings
+from grokinterp.processor import processor_settings, side_by_side
 from grokinterp.readout import Circuit
 from grokinterp.refusals import BadRequest, did_you_mean, listed
 from grokinterp.runs import Run
 from grokinterp.snapshot import Snapshot
 from grokinterp.storage import make_directory, write_atomic
+
+READERS = 8
+"""Checkpoints read at once at most: each holds its activations on the whole table (0.15 GB for p = 113)."""
 
 
 def measure(
@@ -35,8 +39,9 @@ def measure(
 
     `circuits` are names, or circuits by value; all that apply where left out. `steps` are the checkpoints to read, all
     where left out. `on_request` names circuits and variables that are not computed by default. Each checkpoint is
-    evaluated once for all circuits, one at a time. What has been read before is taken from a cache: in the run's
-    directory, or the user's cache directory for a third-party file; `cache=False` reads everything anew.
+    evaluated once for all circuits, as many checkpoints at a time as there are cores (READERS at most). What has been
+    read before is taken from a cache: in the run's directory, or the user's cache directory for a third-party file;
+    `cache=False` reads everything anew.
 
     The attribute `skipped` says, as JSON, which circuits do not apply and why. Raises `BadRequest` for an unknown
     circuit, variable or step, or a run without checkpoints or task.
@@ -117,18 +122,27 @@ def _read(
     files = [_cache_file(run, circuit, requested) if cache else None for circuit in circuits]
     kept = [_open(file) for file in files]
     missing = [step for step in steps if any(step not in readouts for readouts in kept)]
-    fresh = [set[int]() for _ in circuits]
+    known = [set(readouts) for readouts in kept]
+
+    def read(step: int) -> list[xr.Dataset | None]:
+        snapshot = final if step == final.step else snapshot_of(run, step)
+        return [
+            None if step in already else circuit.read(snapshot, requested)
+            for circuit, already in zip(circuits, known, strict=True)
+        ]
+
+    bar = tqdm(total=len(missing), unit="checkpoint", disable=not progress or not missing)
     try:
-        for step in tqdm(missing, unit="checkpoint", disable=not progress or not missing):
-            snapshot = final if step == final.step else snapshot_of(run, step)
-            for circuit, readouts, new in zip(circuits, kept, fresh, strict=True):
-                if step not in readouts:
-                    readouts[step] = circuit.read(snapshot, requested)
-                    new.add(step)
+        with bar, closing(side_by_side(read, missing, READERS)) as found:
+            for step, fresh in zip(missing, found, strict=True):
+                for readouts, new in zip(kept, fresh, strict=True):
+                    if new is not None:
+                        readouts[step] = new
+                bar.update()
     finally:
         # Also after Ctrl-C: what has been read need not be read again.
-        for file, readouts, new in zip(files, kept, fresh, strict=True):
-            if file is not None and new:
+        for file, readouts, already in zip(files, kept, known, strict=True):
+            if file is not None and len(readouts) > len(already):
                 _keep(file, join(readouts))
     return [join({step: readouts[step] for step in steps}) for readouts in kept]
 

@@ -2,12 +2,17 @@
 
 import ctypes
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
 from grokinterp.refusals import ConfigError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -33,3 +38,23 @@ def processor_settings(threads: int | None = None) -> Iterator[None]:
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(before)
+
+
+def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
+    """`function` of each item, in order, as many at once as there are `workers` and processor cores to use.
+
+    Many small operations gain nothing from a second core each, and wait long for it where it is busy; whole items do
+    not. Each item has a share of the cores. An error of one, or Ctrl-C, ends the others that have not begun.
+    """
+    cores = torch.get_num_threads()
+    workers = min(workers, cores, len(items))
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    with processor_settings(cores // workers):
+        # Flushing denormals is a setting of each thread.
+        pool = ThreadPoolExecutor(workers, initializer=torch.set_flush_denormal, initargs=(True,))
+        try:
+            yield from pool.map(function, items)
+        finally:
+            pool.shutdown(cancel_futures=True)

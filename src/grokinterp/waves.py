@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
+from torch.nn import functional as F
 
 from grokinterp import fourier
 from grokinterp.tasks import Task
@@ -110,10 +111,14 @@ class Wave:
 
     def fold(self, x: Float[Tensor, "ab *rest"]) -> Float[Tensor, "place *rest"]:
         """[n, ...]: the mean of `x` over the rows that share an answer, in the places' order."""
-        # Rows off the cycle are added up in one place more, which is dropped.
-        place = torch.where(self.is_on, self.index, self.cycle).to(x.device)
-        total = torch.zeros(self.cycle + 1, *x.shape[1:], dtype=x.dtype, device=x.device)
-        return total.index_add(0, place, x)[:-1] / self.cycle
+        # Several times faster than adding row by row to the place of its answer.
+        means = F.embedding_bag(self._rows_of_answer.to(x.device), x.flatten(1), mode="mean")
+        return means.unflatten(-1, x.shape[1:]) if x.ndim > 1 else means.flatten()
+
+    @functools.cached_property
+    def _rows_of_answer(self) -> Int[Tensor, "place row"]:
+        # Each place is the answer of as many rows as there are places; those off the cycle, at -1, sort first.
+        return torch.argsort(self.index, stable=True)[-(self.cycle**2) :].unflatten(0, (self.cycle, self.cycle))
 
     def directions(self, frequencies: list[int]) -> Float[Tensor, "wave ab"]:
         """Unit directions cos(w_k i), sin(w_k i) on the table, i a row's `index`, for each k in turn.
