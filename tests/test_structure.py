@@ -15,7 +15,7 @@ import grokinterp as gi
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"refusals"},
-    {"architecture", "processor"},
+    {"architecture", "components", "processor"},
     {"config"},
     {"presets", "fourier", "initialisation"},
     {"tasks", "models", "fused", "storage"},

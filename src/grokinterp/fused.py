@@ -16,9 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokinterp.architecture import ModelConfig, TransformerConfig
+from grokinterp.components import ACTIVATIONS, sinusoids
 from grokinterp.refusals import BadRequest
-
-ACTIVATIONS = {"relu": torch.relu, "gelu": F.gelu, "tanh": torch.tanh}
 
 
 def why_not(config: ModelConfig, positions: tuple[int, ...] = (-1,)) -> str | None:
@@ -80,13 +79,6 @@ class Activations(NamedTuple):
     post: Float[Tensor, "*batch n mlp"] | None
     resid_post: Float[Tensor, "*batch n d"]
     logits: Float[Tensor, "*batch n answer"]
-
-
-def sinusoids(n_ctx: int, d_model: int) -> Float[Tensor, "position d"]:
-    """Fixed position embedding of Vaswani et al. 2017, section 3.5: sines in even columns, cosines in odd ones."""
-    angle = torch.arange(n_ctx)[:, None] / 10_000 ** (torch.arange(0, d_model, 2).double() / d_model)
-    # Computed in float64 and rounded once, as the hooked model's table is.
-    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :d_model].float()
 
 
 def activations(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Activations:

@@ -36,19 +36,25 @@ def check_types(config: Any) -> None:
     for name, hint in get_type_hints(type(config)).items():
         if get_origin(hint) is not ClassVar:
             value = getattr(config, name)
-            options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-            require(any(_fits(value, option) for option in options), f"{name}={value!r} {_wanted(options)}")
+            require(has_type(value, hint), f"{name}={value!r} {_wanted(_members(hint))}")
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def has_type(value: Any, hint: Any) -> bool:
+    """Whether a value has an annotation's type: a whole number is a float too, True is no number."""
+    if len(_members(hint)) > 1:
+        return any(has_type(value, member) for member in _members(hint))
     if get_origin(hint) is Literal:
         return value in get_args(hint)
     kind = get_origin(hint) or hint
     if kind is tuple:
-        return isinstance(value, tuple) and all(_fits(item, get_args(hint)[0]) for item in value)
+        return isinstance(value, tuple) and all(has_type(item, get_args(hint)[0]) for item in value)
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
 def _wanted(options: tuple[Any, ...]) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from grokinterp import fused, models
 from grokinterp.architecture import TransformerConfig
+from grokinterp.components import ACTIVATIONS
 from grokinterp.interventions.ablating import applied
 from grokinterp.interventions.ablation import Ablation
 from grokinterp.snapshot import Snapshot
@@ -141,7 +142,7 @@ class Ablator:
             resid_mid = act.resid_mid + attention
             if post is not None:
                 pre = resid_mid @ weights["blocks.0.mlp.W_in"] + weights.get("blocks.0.mlp.b_in", 0)
-                post = fused.ACTIVATIONS[config.activation](pre)
+                post = ACTIVATIONS[config.activation](pre)
                 mlp = post @ weights["blocks.0.mlp.W_out"] + weights.get("blocks.0.mlp.b_out", 0)
         if ablation.whole_mlp(0) and post is not None:
             mlp = _put(ablation, clean.mlp)

@@ -16,7 +16,8 @@ from torch import Tensor, einsum
 from transformer_lens.hook_points import HookPoint
 
 from grokinterp.architecture import TransformerConfig
-from grokinterp.models.hooked import ACTIVATIONS, own
+from grokinterp.components import ACTIVATIONS, sinusoids
+from grokinterp.models.hooked import own
 
 LAYER_NORM_EPS = 1e-5
 
@@ -56,14 +57,6 @@ class PosEmbed(nn.Module):
     def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d"]:
         # A copy, since a hook may edit it in place, and an expanded view would carry the edit into the weights.
         return self.W_pos[: tokens.shape[1]].expand(len(tokens), -1, -1).clone()
-
-
-def sinusoids(n_ctx: int, d_model: int) -> Float[Tensor, "n_ctx d_model"]:
-    """sin(pos / 10000^(i/d)) in even columns i, the cosine of the same angle in i + 1 (Vaswani et al. 2017, 3.5)."""
-    column = torch.arange(d_model)
-    rate = 10_000.0 ** (-(column - column % 2).double() / d_model)
-    angle = torch.arange(n_ctx).double()[:, None] * rate
-    return torch.where(column % 2 == 0, angle.sin(), angle.cos())
 
 
 class LayerNorm(nn.Module):

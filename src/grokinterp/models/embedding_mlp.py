@@ -12,9 +12,10 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from grokinterp.architecture import EmbeddingMLPConfig
+from grokinterp.components import ACTIVATIONS
 from grokinterp.initialisation import embedding_tables
 from grokinterp.models.blocks import Embed, Unembed
-from grokinterp.models.hooked import ACTIVATIONS, HookedModule, checked, completed, own
+from grokinterp.models.hooked import HookedModule, checked, completed, own
 from grokinterp.refusals import BadRequest
 
 

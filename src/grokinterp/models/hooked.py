@@ -5,7 +5,6 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor
 from transformer_lens import ActivationCache, HookedRootModule
@@ -17,9 +16,6 @@ from grokinterp.refusals import BadRequest, did_you_mean, listed
 Names: TypeAlias = str | Iterable[str] | Callable[[str], bool]
 Hooks: TypeAlias = Iterable[tuple[str | Callable[[str], bool], Callable[..., Any]]]
 Config = TypeVar("Config", bound=ModelConfig)
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "tanh": torch.tanh}
-"""`gelu` is the exact one (erf), as in PyTorch and the pizza code, not GPT-2's tanh approximation."""
 
 
 class UnknownHookError(BadRequest):

@@ -1,0 +1,18 @@
+"""Components: the functions without weights that models are made of: nonlinearities and fixed positions."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "gelu": F.gelu, "tanh": torch.tanh}
+"""`gelu` is the exact one (erf), as in PyTorch and the pizza code, not GPT-2's tanh approximation."""
+
+
+def sinusoids(n_ctx: int, d_model: int) -> Float[Tensor, "position d"]:
+    """Fixed position embedding of Vaswani et al. 2017, section 3.5: sines in even columns, cosines in odd ones."""
+    angle = torch.arange(n_ctx)[:, None] / 10_000 ** (torch.arange(0, d_model, 2).double() / d_model)
+    # Computed in float64 and rounded once.
+    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :d_model].float()
