@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokinterp.architecture import TransformerConfig
+from grokinterp.architecture import TransformerConfig, VisionConfig
 from grokinterp.frequencies import neuron_shares
 from grokinterp.interventions import Ablator, Component, Where, cycle_length, has_positions
 from grokinterp.readout import Circuit, Variable, readout
@@ -69,6 +69,9 @@ class AblationCircuit(Circuit):
     how: str = "zero"
     seed: int = 0
 
+    def why_not(self, snapshot: Snapshot) -> str | None:
+        return None if snapshot.task.has_classes else "answers are numbers, and these losses are of classes"
+
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
         ablator, config, task = Ablator(snapshot), snapshot.config, snapshot.task
@@ -85,8 +88,8 @@ class AblationCircuit(Circuit):
             "component": (("component",), [whole, *(without(components=[name]) for name in components)]),
             "frequency": (("place", "k"), [[without(frequencies=[k], where=at) for k in frequencies] for at in places]),
         }
-        if isinstance(config, TransformerConfig):
-            heads = [[without(heads=[(i, j)]) for j in range(config.n_heads)] for i in range(config.n_layers)]
+        if config.layer_heads:
+            heads = [[without(heads=[(i, j)]) for j in range(n)] for i, n in enumerate(config.layer_heads)]
             found["head"] = (("layer", "head"), heads)
         layers = [int(name.split(".")[1]) for name in snapshot.names if name.endswith("mlp.hook_post")]
         if layers and has_wave:
@@ -101,6 +104,8 @@ class AblationCircuit(Circuit):
 def _components(snapshot: Snapshot) -> list[Component]:
     """Those of `ablate`'s components that this model has."""
     config = snapshot.config
+    if isinstance(config, VisionConfig):
+        return ["attention", "mlp", "positions"]
     if not isinstance(config, TransformerConfig):
         return ["mlp"]
     present = {

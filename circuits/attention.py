@@ -82,7 +82,7 @@ class Attention(Circuit):
 
     def why_not(self, snapshot: Snapshot) -> str | None:
         if not isinstance(snapshot.config, TransformerConfig):
-            return f"an {snapshot.config.kind} has no attention (blocks.0.attn.hook_pattern)"
+            return f"this {snapshot.config.kind} has no attention over tokens (blocks.0.attn.hook_pattern)"
         return Cycle.why_not(snapshot.task, self.group)
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:

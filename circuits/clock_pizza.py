@@ -28,9 +28,9 @@ from grokinterp.gradients import (
     seeded_triples,
     token_rows,
 )
-from grokinterp.initialisation import embedding_tables
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.refusals import BadRequest
+from grokinterp.shapes import embedding_tables
 from grokinterp.snapshot import Snapshot
 from grokinterp.tasks import Task
 from grokinterp.verdicts import Evidence, Rule

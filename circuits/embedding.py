@@ -1,9 +1,10 @@
 """What an embedding looks like: its spectrum, its principal components, and the circles that pairs of them hold."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float, Int
@@ -44,12 +45,17 @@ def pca(W_E: Float[Tensor, "token d"], components: int = 20) -> PCA:
     """Centred PCA over tokens, in float64; fewer components where the embedding has fewer.
 
     Signs are arbitrary in a PCA; here each direction's largest entry is positive, so that the picture of an
-    embedding is always the same one. Raises `EmbeddingError` for fewer than two tokens or one component.
+    embedding is always the same one. NaN throughout for weights that have diverged. Raises `EmbeddingError` for
+    fewer than two tokens or one component.
     """
     if len(W_E) < 2 or components < 1:
         raise EmbeddingError(f"a PCA of {len(W_E)} tokens and {components} components; give at least 2 tokens and 1")
     centred = W_E.detach().to(torch.float64)
     centred = centred - centred.mean(dim=0)
+    n = min(components, *W_E.shape)
+    if not bool(centred.isfinite().all()):
+        nothing = centred.new_full((len(W_E), n), torch.nan)
+        return PCA(nothing, centred.new_full((n, W_E.shape[1]), torch.nan), nothing[0])
     # Eigenvectors of the d x d covariance, ten times faster than an SVD; a wide embedding is first turned into the
     # space that its tokens span.
     span = torch.linalg.qr(centred.T).Q if centred.shape[1] > len(centred) else None
@@ -58,7 +64,6 @@ def pca(W_E: Float[Tensor, "token d"], components: int = 20) -> PCA:
     directions = (vectors if span is None else span @ vectors).T.flip(0)
     power = power.flip(0).clamp(min=0)
     largest = directions.gather(1, directions.abs().argmax(dim=1, keepdim=True))
-    n = min(components, *W_E.shape)
     directions = (directions * torch.where(largest < 0, -1.0, 1.0))[:n].contiguous()
     total = power.sum().clamp(min=torch.finfo(torch.float64).tiny)
     return PCA(centred @ directions.T, directions, (power / total)[:n])
@@ -233,3 +238,64 @@ class Embedding(Circuit):
             "pca_variance": Variable(("component",), found.variance_share, "share", "centred PCA over the numbers"),
         }
         return readout(variables, {"basis": cycle.names})
+
+
+@dataclass(frozen=True)
+class Circles(Circuit):
+    """The circles that pairs of principal components of the final embedding hold, and how they open over time.
+
+    The pairs and their planes are chosen once, at the final checkpoint, and kept: every checkpoint is projected on
+    the same ones. Tokens stand in the order of the task's own cycle (`group` chooses one). `circle_step` is what
+    carries a token to its neighbour: added to it, or multiplied with it where the cycle is that of discrete logs.
+    """
+
+    name: ClassVar[str] = "circles"
+    only_on_request: ClassVar[bool] = True
+    group: Group = "own"
+    count: int = 6
+    planes: tuple[tuple[float, ...], ...] | None = None
+    """[2 * circle, d], two directions a circle; found by `fit`."""
+
+    components: tuple[tuple[int, int], ...] = ()
+    """Which components of the final embedding they are, counted from 0."""
+
+    def why_not(self, snapshot: Snapshot) -> str | None:
+        return Cycle.why_not(snapshot.task, self.group)
+
+    def fit(self, final: Snapshot) -> "Circles":
+        if self.planes is not None or not bool(final.W_E.isfinite().all()):
+            return self
+        found = pca(final.W_E[Cycle.of(final.task, self.group).tokens])
+        pairs = pair_by_frequency(found.scores)[: self.count]
+        chosen = found.directions[[component for pair in pairs for component in pair]]
+        return replace(self, planes=tuple(map(tuple, chosen.tolist())), components=tuple(pairs))
+
+    def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
+        del requested
+        cycle = Cycle.of(snapshot.task, self.group)
+        W_E = snapshot.W_E[cycle.tokens].double()
+        centred = W_E - W_E.mean(0)
+        planes = torch.tensor(self.planes or [], dtype=torch.float64).reshape(-1, W_E.shape[1])
+        scores = (centred @ planes.T).nan_to_num()
+        pairs = [(2 * i, 2 * i + 1) for i in range(len(planes) // 2)]
+        found = circles(scores, pairs)
+        total = centred.square().sum().clamp(min=torch.finfo(torch.float64).tiny)
+        step = [fourier.powers(cycle.p)[c.step].item() if cycle.is_multiplicative else c.step for c in found]
+        source = f"final embedding's principal components, centred; {cycle.description}"
+        by_circle = lambda values, units: Variable(("circle",), np.array(values), units, source)
+        variance = scores.square().sum(0).unflatten(0, (-1, 2)).sum(1) / total
+        return readout(
+            {
+                "circle_scores": Variable(
+                    ("circle", "axis", "token"), scores.T.unflatten(0, (-1, 2)), "weights", source
+                ),
+                "circle_frequency": by_circle([c.frequency for c in found], "turns per cycle"),
+                "circle_step": by_circle(step, "factor" if cycle.is_multiplicative else "numbers"),
+                "circle_purity": by_circle([c.share for c in found], "share of power"),
+                "circle_variance": by_circle(variance.numpy(), "share of variance"),
+                "circle_components": Variable(
+                    ("circle", "axis"), np.array(self.components).reshape(-1, 2) + 1, "", source
+                ),
+            },
+            {"token": cycle.tokens.numpy()},
+        )

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from grokinterp.evaluation import is_right
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.snapshot import Snapshot
 from grokinterp.tasks import Task
@@ -24,19 +25,26 @@ SOURCES = {
 }
 
 
-def losses(logits: Float[Tensor, "ab answer"], task: Task) -> dict[str, float]:
+def losses(logits: Float[Tensor, "ab *t answer"], task: Task) -> dict[str, float]:
     """Mean cross-entropy in nats (on float64 logits) and accuracy on a task's table, by the names of `SOURCES`.
 
+    Where answers are numbers the loss is the squared error, and a number right as `evaluation.is_right` says.
+
+    Of several scored positions the loss is their mean, and a row is right where all of them are, as in training.
     Training rows are scored by the labels trained on (mislabelled rows keep theirs). Remembered pairs cannot answer the
     rows of `test_accuracy_unswapped`: neither they nor their swaps are trained on. NaN where there are no such rows, or
     the split is not known.
     """
     if task.is_train is None:
         return dict.fromkeys(SOURCES, float("nan"))
-    trained_on = task.train_labels if task.train_labels.ndim == 1 else task.train_labels[:, 0]
-    labels = torch.where(task.is_train, trained_on, task.answer_labels)
-    loss = F.cross_entropy(logits.double(), labels, reduction="none")
-    right = (logits.argmax(-1) == labels).double()
+    is_train = task.is_train.reshape(-1, *[1] * (task.labels.ndim - 1))
+    labels = torch.where(is_train, task.train_labels, task.labels)
+    if task.has_classes:
+        by_label = F.cross_entropy(logits.double().flatten(0, -2), labels.flatten(), reduction="none")
+    else:
+        by_label = (logits[:, 0].double() - labels).square()
+    loss = by_label.reshape(len(labels), -1).mean(1)
+    right = is_right(logits, labels).double()
     train, test, unswapped = task.is_train, ~task.is_train, task.is_unswapped_test
     means = (loss[train], loss[test], right[train], right[test], right[unswapped])
     return {name: each.mean().item() for name, each in zip(SOURCES, means, strict=True)}
@@ -58,8 +66,8 @@ class Loss(Circuit):
     """The curves of training, measured anew at every checkpoint, and when they crossed their thresholds.
 
     Attributes `memorised_step` and `grokked_step` are the first checkpoints at which train and test accuracy reach
-    `memorised_accuracy` and `grokked_accuracy`; absent where they never do. Where an answer is read at several
-    positions, the first one counts.
+    `memorised_accuracy` and `grokked_accuracy`; absent where they never do. Of endless data there are no rows that are
+    trained on: the table is held out, and what is said of training rows is NaN.
     """
 
     name: ClassVar[str] = "loss"
@@ -68,7 +76,7 @@ class Loss(Circuit):
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
-        measured = losses(snapshot.logits, snapshot.task)
+        measured = losses(snapshot.scored_logits, snapshot.task)
         norms = weight_norms_squared(snapshot.parameters)
         units = {name: "nats" if name.endswith("loss") else "share" for name in measured}
         variables = {name: Variable((), value, units[name], SOURCES[name]) for name, value in measured.items()}

@@ -71,6 +71,32 @@ def pizza(p: int = 11, frequencies: Sequence[int] = (2, 5), scale: float = 10.0,
     )
 
 
+def trace_cube(task: Task, irrep: str, scale: float = 10.0, frac: float = 0.5) -> Snapshot:
+    """Logits that are exactly scale * tr rho(x y z^-1) of an irrep of real type; for a task of a group, layout `a b`.
+
+    One neuron relu(chi(i^-1 x) + chi(y j^-1)) for each pair of elements i, j, of weights chi(i j z^-1): what they
+    add up to commutes with rho, since chi is the same on conjugates, and so is a multiple of it (Schur).
+    """
+    group = task.group
+    g, chi = len(group), next(rho.character for rho in group.irreps if rho.name == irrep)
+    left = chi[group.table[group.inverse]].T  # [x, i]: chi(i^-1 x)
+    right = chi[group.quotients]  # [y, j]
+    pre = torch.cat([left.repeat_interleave(g, 1), right.repeat(1, g)])
+    s, t = chi[:, None], chi[None, :]
+    normal = (torch.relu(s + t) * chi[group.table.T[group.inverse][:, group.inverse]]).sum() / chi[group.identity]
+    out = scale / normal * chi[group.quotients[group.table]].reshape(g * g, g)
+    return embedding_mlp(task.split(frac=frac, seed=0), torch.eye(g), pre, out)
+
+
+def embedding_mlp(task: Task, W_E: Tensor, W_in: Tensor, W_U: Tensor) -> Snapshot:
+    """A model of concatenated embeddings and one hidden layer, of these weights."""
+    config = EmbeddingMLPConfig(
+        d_embed=W_E.shape[1], hidden_sizes=(W_U.shape[0],), mlp_bias=False, unembed_bias=False
+    ).resolved(task.n_vocab, task.n_answers, 2)
+    parameters = {"embed.W_E": W_E, "blocks.0.mlp.W_in": W_in, "unembed.W_U": W_U}
+    return Snapshot(0, config, task, {name: value.float() for name, value in parameters.items()})
+
+
 def untrained(p: int = 11, seed: int = 0, expression: str = "a + b", frac: float = 0.5) -> Snapshot:
     """A one-layer transformer as it is drawn, `a b =` at d_model 32: what every measure reads off noise."""
     task = Task(expression, p=p).split(frac=frac, seed=0)

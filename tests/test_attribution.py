@@ -5,9 +5,9 @@ import torch
 
 import grokinterp as gi
 from grokinterp.architecture import EmbeddingMLPConfig, TransformerConfig
-from grokinterp.initialisation import parameter_shapes
 from grokinterp.models import build
 from grokinterp.models.attribution import PATCHES, answers_of, direct_logit_attribution, patch
+from grokinterp.shapes import parameter_shapes
 
 P = 7
 TASK = gi.Task("a + b", p=P, layout="a b =")

@@ -10,10 +10,10 @@ import torch
 import grokinterp as gi
 from grokinterp.architecture import TransformerConfig
 from grokinterp.circuits.ablation import AblationCircuit, clusters, measures
-from grokinterp.initialisation import parameter_shapes
 from grokinterp.interventions import Ablation, Ablator
 from grokinterp.measuring import measure
 from grokinterp.models import build
+from grokinterp.shapes import parameter_shapes
 from grokinterp.snapshot import Snapshot
 
 P = 7

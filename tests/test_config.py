@@ -70,3 +70,10 @@ def test_a_newer_file_is_named_as_such():
         RunConfig.from_json(data)
     with pytest.raises(ConfigError, match=r"model\.kind"):
         RunConfig.from_json({**preset("nanda").to_json(), "model": {"kind": "mamba"}})
+
+
+def test_a_whole_number_is_the_same_configuration():
+    """weight_decay=1 in Python and --weight-decay 1.0 on the command line make one run, not two."""
+    whole, real = (preset("nanda").replace(weight_decay=value, lr=1) for value in (0, 0.0))
+    assert whole.identity == real.identity
+    assert whole.identity != preset("nanda").replace(weight_decay=0.5, lr=1).identity

@@ -185,10 +185,11 @@ def test_his_operations_have_their_names(early_file, name, formula):
         assert torch.equal(run.task.is_train, gi.Task(formula, p=5, layout="a b =").split(0.4, 3, "nanda").is_train)
 
 
-def test_files_of_other_tasks_load_without_a_task(data):
-    """Five-digit addition and the induction heads are models whose task is not modular arithmetic."""
+def test_files_of_other_tasks_load(data):
+    """Five-digit addition is found by its sizes and its sums; the induction heads' sequences are not known."""
     digits = gi.load(data("nanda/5_digit_addition_infinite.pth"))
-    assert digits.steps == [6000] and not digits.has_task and digits.final.config.n_ctx == 18
+    assert digits.steps == [6000] and digits.task.parameters["digits"] == 5 and digits.final.config.n_ctx == 18
+    assert any("sums of 5 digits" in note for note in digits.source["notes"])
     assert digits.metrics["train_loss"].iloc[-100:].mean() == pytest.approx(0.0122, abs=5e-5)
     heads = gi.load(data("nanda/induction_head_infinite.pth"))
     assert heads.final.config.attn_only and heads.final.config.n_layers == 2 and heads.steps == [6000]

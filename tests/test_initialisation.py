@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from grokinterp.architecture import EmbeddingMLPConfig, TransformerConfig
-from grokinterp.initialisation import ParameterError, check_parameters, initialise, parameter_shapes
+from grokinterp.initialisation import initialise
 from grokinterp.presets import PRESETS
 from grokinterp.refusals import ConfigError
+from grokinterp.shapes import ParameterError, check_parameters, parameter_shapes
 
 D, P = 128, 113
 UNIFORM = 1 / math.sqrt(3)
@@ -36,7 +37,7 @@ DEVIATIONS = {
 
 
 def resolved(preset: str):
-    n_positions = 2 if PRESETS[preset].model.kind == "embedding_mlp" else 3
+    n_positions = {"embedding_mlp": 2, "vision": 16}.get(PRESETS[preset].model.kind, 3)
     return PRESETS[preset].model.resolved(P + 1, P, n_positions)
 
 

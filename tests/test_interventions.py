@@ -7,9 +7,9 @@ from torch.nn import functional as F
 import grokinterp as gi
 from grokinterp import fourier, models
 from grokinterp.architecture import EmbeddingMLPConfig, TransformerConfig
-from grokinterp.initialisation import parameter_shapes
 from grokinterp.interventions import all_frequencies_but
 from grokinterp.interventions.number_waves import number_blocks, number_waves
+from grokinterp.shapes import parameter_shapes
 from grokinterp.waves import Wave
 
 P = 7

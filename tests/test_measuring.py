@@ -76,9 +76,10 @@ def test_a_trace_leads_with_step_and_agrees_with_training(run):
 
 
 def test_every_circuit_is_read_by_default(run):
-    """All shipped circuits apply to a + b; each variable has units and a source; scalars are JSON."""
+    """The papers' circuits apply to a + b; each variable has units and a source; scalars are JSON."""
     trace = measuring.measure(run, progress=False, cache=False)
-    assert json.loads(trace.attrs["skipped"]) == {}
+    of_addition = {"attention", "clock_pizza", "embedding", "logits", "loss", "neurons", "progress", "spectrum"}
+    assert not set(json.loads(trace.attrs["skipped"])) & of_addition
     for name, variable in trace.data_vars.items():
         assert "units" in variable.attrs and variable.attrs["source"], name
     values = json.loads(json.dumps(measuring.scalars(trace), default=str))
@@ -102,6 +103,8 @@ def test_the_contract(run, name):
     """Frozen, deterministic, documented; the same variables at the first checkpoint as at the last."""
     circuit = circuits.registered()[name]
     first, last = measuring.snapshot_of(run, 0), measuring.snapshot_of(run, 40)
+    if reason := circuit.why_not(last):
+        pytest.skip(f"not of a + b: {reason}")
     fitted = circuit.fit(last)
     assert hash(fitted) is not None and fitted == circuit.fit(last)
     early, late = fitted.read(first), fitted.read(last)
@@ -199,7 +202,7 @@ def test_what_does_not_apply_is_named(tmp_path):
     """An MLP has no attention: the circuit is skipped, with the reason."""
     mlp = gi.train("a + b", preset="pizza_linear_a", p=7, frac=0.5, steps=5, progress=False, out=tmp_path / "mlp")
     skipped = json.loads(measuring.measure(mlp, progress=False).attrs["skipped"])
-    assert list(skipped) == ["attention"] and "attn" in skipped["attention"]
+    assert "attn" in skipped["attention"] and not {"embedding", "loss", "neurons", "spectrum"} & set(skipped)
 
 
 @pytest.mark.parametrize(

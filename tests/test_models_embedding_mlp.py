@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from transformer_lens import ActivationCache
 
 from grokinterp.architecture import EmbeddingMLPConfig
-from grokinterp.initialisation import parameter_shapes
 from grokinterp.models import build
 from grokinterp.models.embedding_mlp import EmbeddingMLP
 from grokinterp.models.hooked import UnknownHookError
 from grokinterp.presets import PRESETS
 from grokinterp.refusals import BadRequest
+from grokinterp.shapes import parameter_shapes
 
 options = st.fixed_dictionaries(
     {

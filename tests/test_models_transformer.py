@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grokinterp.architecture import TransformerConfig
-from grokinterp.initialisation import parameter_shapes
 from grokinterp.models.transformer import HookedTransformer
+from grokinterp.shapes import parameter_shapes
 
 configs = st.builds(
     TransformerConfig,

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from grokinterp.architecture import TransformerConfig
-from grokinterp.initialisation import ParameterError, initialise, parameter_shapes
+from grokinterp.initialisation import initialise
 from grokinterp.models import build
 from grokinterp.models.transformer import HookedTransformer
 from grokinterp.presets import PRESETS
 from grokinterp.refusals import BadRequest
+from grokinterp.shapes import ParameterError, parameter_shapes
 
 
 @pytest.fixture(scope="module")

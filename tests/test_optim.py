@@ -149,3 +149,17 @@ def test_state_continues_bit_for_bit(fields):
     for step in range(4, 8):
         update(resumed, gradients[step], step)
     assert torch.equal(second["w"], whole["w"])
+
+
+def test_weight_noise_is_of_the_forward_pass_only():
+    """Fresh normal noise on what trains, of the given size; the gradient reaches the clean weights, which stay."""
+    trained, frozen = torch.zeros(20_000, requires_grad=True), torch.zeros(3)
+    opt = optimiser({"w": trained}, optimiser="sgd", lr=0.1, weight_decay=0.0, warmup_steps=0, weight_noise=0.5)
+    first, second = opt.noisy({"w": trained, "f": frozen}), opt.noisy({"w": trained, "f": frozen})
+    assert first["f"] is frozen and not torch.equal(first["w"], second["w"])
+    assert first["w"].std().item() == pytest.approx(0.5, rel=0.05) and not trained.any()
+    first["w"].square().sum().backward()
+    torch.testing.assert_close(trained.grad, 2 * first["w"].detach())
+    opt.step(0)
+    torch.testing.assert_close(trained.detach(), -0.2 * first["w"].detach())
+    assert optimiser({"w": trained}).noisy({"w": trained})["w"] is trained

@@ -144,7 +144,7 @@ def test_all_rows_may_be_trained_on(addition: Task) -> None:
         ({"frac": -0.3}, "above 0"),
         ({"frac": float("nan")}, "above 0"),
         ({"frac": 1e-5}, "nothing to train on"),
-        ({"split": "shuffle"}, "choose one of randperm, nanda, swap_aware, indices"),
+        ({"split": "shuffle"}, "choose one of randperm, nanda, swap_aware, extrapolate, indices"),
         ({"split": "indices"}, "needs train_indices"),
         ({"train_indices": []}, "distinct row numbers"),
         ({"train_indices": [1, 1]}, "distinct row numbers"),

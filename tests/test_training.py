@@ -46,6 +46,7 @@ def test_the_seed_determines_the_run(tmp_path):
         {"grokfast": "ma", "grokfast_window": 3},
         {"decay_kind": "jiggle"},
         {"update_noise": 0.01},
+        {"weight_noise": 0.01},
         {"optimiser": "sgd", "momentum": 0.9},
         {"n_layers": 2, "normalization": "pre"},
         {"preset": "pizza_linear_x", "d_model": None, "n_heads": None},

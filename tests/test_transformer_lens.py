@@ -9,9 +9,9 @@ from transformer_lens.model_protocol import TransformerLensModelWithWeights
 from transformer_lens.tools.analysis import direct_logit_attribution
 
 from grokinterp.architecture import TransformerConfig
-from grokinterp.initialisation import parameter_shapes
 from grokinterp.models.transformer import HookedTransformer
 from grokinterp.refusals import BadRequest
+from grokinterp.shapes import parameter_shapes
 
 
 def random_model(seed=0, **options):

@@ -12,7 +12,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "gelu"
 
 
 def sinusoids(n_ctx: int, d_model: int) -> Float[Tensor, "position d"]:
-    """Fixed position embedding of Vaswani et al. 2017, section 3.5: sines in even columns, cosines in odd ones."""
+    """Fixed position embedding of Vaswani et al. 2017, section 3.5, in float64: sines in even columns, then cosines."""
     angle = torch.arange(n_ctx)[:, None] / 10_000 ** (torch.arange(0, d_model, 2).double() / d_model)
-    # Computed in float64 and rounded once.
-    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :d_model].float()
+    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :d_model]

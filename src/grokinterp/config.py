@@ -18,7 +18,7 @@ from grokinterp.refusals import ConfigError, check_types, did_you_mean, listed, 
 
 FORMAT_VERSION = 1
 
-SplitMethod: TypeAlias = Literal["randperm", "nanda", "swap_aware", "indices"]
+SplitMethod: TypeAlias = Literal["randperm", "nanda", "swap_aware", "extrapolate", "indices"]
 Part: TypeAlias = Literal["embed", "unembed", "transformer"]
 
 
@@ -34,7 +34,8 @@ class TaskConfig:
 class SplitConfig:
     """Which rows of the table are trained on.
 
-    `nanda` is Python's `random.shuffle`, which gives Nanda's masks; `swap_aware` keeps both orders of a pair together.
+    `nanda` is Python's `random.shuffle`, which gives Nanda's masks; `swap_aware` keeps both orders of a pair together;
+    `extrapolate` trains on the smallest operands and tests on larger ones.
     """
 
     frac: float = 0.3  # share of the rows
@@ -68,6 +69,7 @@ class OptimiserConfig:
     lr_schedule: Literal["constant", "cosine"] = "constant"
     lr_final: float = 0.1  # share of lr at the end of a cosine
     update_noise: float = 0.0  # adds lr * update_noise * N(0, 1) to every parameter (Power et al. 2022)
+    weight_noise: float = 0.0  # adds weight_noise * N(0, 1) to every parameter in each forward pass (Power et al. 2022)
     fixed_norm: bool = False  # rescale to the initial weight norm after each update (Omnigrok)
     grokfast: Literal["none", "ema", "ma"] = "none"  # amplify slow gradients: by a running or a windowed mean
     grokfast_alpha: float = 0.98  # memory of the running mean
@@ -83,6 +85,7 @@ class OptimiserConfig:
         require(0 <= self.momentum < 1, f"momentum={self.momentum} must be in [0, 1)")
         require(self.warmup_steps >= 0, f"warmup_steps={self.warmup_steps} must be 0 or more")
         require(self.update_noise >= 0, f"update_noise={self.update_noise} must be 0 or more")
+        require(self.weight_noise >= 0, f"weight_noise={self.weight_noise} must be 0 or more")
         require(0 <= self.lr_final <= 1, f"lr_final={self.lr_final} is a share of lr, between 0 and 1")
         require(0 <= self.grokfast_alpha < 1, f"grokfast_alpha={self.grokfast_alpha} must be in [0, 1)")
         require(self.grokfast_window >= 1, f"grokfast_window={self.grokfast_window} must be at least 1")
@@ -165,6 +168,11 @@ class RunConfig:
     def to_json(self) -> dict[str, Any]:
         """A dictionary of JSON values; `RunConfig.from_json` is its inverse."""
         data = dataclasses.asdict(self)
+        for name in SECTIONS:
+            section = getattr(self, name)
+            # weight_decay=1 and 1.0 are one configuration, with one identity.
+            floats = [f.name for f in dataclasses.fields(section) if f.type is float]
+            data[name].update({each: float(getattr(section, each)) for each in floats})
         data["model"] = {"kind": self.model.kind, **data["model"]}
         return json.loads(json.dumps(data))
 

@@ -50,6 +50,10 @@ class Cycle:
     def why_not(task: Task, group: Group = "own") -> str | None:
         """Why a task's numbers have no such cycle, or None where they do."""
         p = task.sizes[0]
+        if task.is_sample:
+            return f"the rows of {task.expression!r} are a sample without operands; a spectrum needs a table of numbers"
+        if not task.has_tokens:
+            return f"the numbers of {task.expression!r} have no token each (hook_embed); a spectrum needs an embedding"
         if p < 2:
             return f"there are {p} numbers; a spectrum needs at least 2"
         if group == "multiplicative" and not fourier.is_prime(p):

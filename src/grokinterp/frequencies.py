@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokinterp import fourier
-from grokinterp.architecture import TransformerConfig
 from grokinterp.periodicity import Periodicity
 from grokinterp.snapshot import Snapshot
 from grokinterp.waves import Wave
@@ -88,9 +87,7 @@ def _where(holds: Bool[Tensor, "n"], frequencies: Int[Tensor, "n"]) -> tuple[int
 
 def last_neurons(snapshot: Snapshot) -> str | None:
     """The hook of the last layer's neurons, after the activation; None for a model without MLPs."""
-    config = snapshot.config
-    layers = config.n_layers if isinstance(config, TransformerConfig) else len(config.hidden_sizes)
-    name = f"blocks.{layers - 1}.mlp.hook_post"
+    name = f"blocks.{len(snapshot.config.layer_neurons) - 1}.mlp.hook_post"
     return name if name in snapshot else None
 
 

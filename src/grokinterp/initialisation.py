@@ -1,129 +1,24 @@
-"""The parameters a model has, by their classic names, and their initial values, by the papers' names.
+"""The initial values of a model's parameters, by the papers' names.
 
 Pure torch: the fast path trains from these dictionaries without TransformerLens.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
-from grokinterp.architecture import EmbeddingMLPConfig, ModelConfig, TransformerConfig
-from grokinterp.refusals import BadRequest, ConfigError, listed, require
+from grokinterp.architecture import ModelConfig
+from grokinterp.refusals import ConfigError
+from grokinterp.shapes import Shapes, parameter_shapes
 
-Shapes: TypeAlias = dict[str, tuple[int, ...]]
 Draw: TypeAlias = tuple[Literal["normal", "uniform", "constant"], float]
 """A standard deviation, a bound (values in -bound .. bound), or a value."""
 
 Scheme: TypeAlias = Callable[[str, Shapes], Draw]
 """How the parameter of a name is drawn, given the shapes of all."""
-
-
-class ParameterError(BadRequest):
-    """Weights that are not those of the model they are given to."""
-
-
-# -- names and shapes
-
-
-def parameter_shapes(config: ModelConfig) -> Shapes:
-    """Name -> shape of every trainable parameter, in the order in which `initialise` draws them.
-
-    Transformer, in TransformerLens' classic orientation: `embed.W_E` [d_vocab d_model], `pos_embed.W_pos`
-    [n_ctx d_model] (learned positions only), for each block `attn.W_Q W_K W_V` [head d_model d_head], `attn.W_O`
-    [head d_head d_model], `attn.b_Q b_K b_V` [head d_head], `attn.b_O` [d_model], `mlp.W_in` [d_model d_mlp],
-    `mlp.b_in`, `mlp.W_out` [d_mlp d_model], `mlp.b_out`, `ln1.w ln1.b ln2.w ln2.b` [d_model], then `ln_final.w b`
-    (norm before the sublayers only), `unembed.W_U` [d_model d_vocab_out] (absent where tied to `W_E`), `unembed.b_U`.
-
-    Embedding MLP: `embed.W_E` [d_vocab d_embed], shared by the operands, or a table each (`embed`, `embed_b`,
-    `embed_c`, ...); hidden layer i is `blocks.i.mlp.W_in` [input width] and `b_in`; `unembed.W_U` [width d_vocab_out]
-    and `b_U`.
-
-    Raises `ConfigError` where sizes are still open: `config.resolved(...)` fills them in from a task.
-    """
-    unfilled = [name for name in ("d_vocab", "d_vocab_out", "n_ctx") if getattr(config, name) is None]
-    require(
-        not unfilled,
-        f"{listed(unfilled)} of the model not given; give a task, or call config.resolved(n_vocab, n_answers, n_ctx)",
-    )
-    return _transformer_shapes(config) if isinstance(config, TransformerConfig) else _mlp_shapes(config)
-
-
-def _transformer_shapes(config: TransformerConfig) -> Shapes:
-    d_vocab, d_vocab_out, n_ctx = _sizes(config)
-    require(
-        not config.tied_unembed or d_vocab_out <= d_vocab,
-        f"tied_unembed needs d_vocab_out={d_vocab_out} rows of W_E and it has {d_vocab}; set tied_unembed=False",
-    )
-    d, heads, d_head, d_mlp = config.d_model, config.n_heads, config.head_size, config.mlp_size
-    has_norm = config.normalization != "none"
-    shapes: Shapes = {"embed.W_E": (d_vocab, d)}
-    if config.position_embedding == "learned":
-        shapes["pos_embed.W_pos"] = (n_ctx, d)
-    for layer in range(config.n_layers):
-        block: Shapes = {"ln1.w": (d,), "ln1.b": (d,)} if has_norm else {}
-        block |= {f"attn.W_{x}": (heads, d, d_head) for x in "QKV"} | {"attn.W_O": (heads, d_head, d)}
-        if config.attention_bias:
-            block |= {f"attn.b_{x}": (heads, d_head) for x in "QKV"} | {"attn.b_O": (d,)}
-        if not config.attn_only:
-            block |= {"ln2.w": (d,), "ln2.b": (d,)} if has_norm else {}
-            block |= {"mlp.W_in": (d, d_mlp)} | ({"mlp.b_in": (d_mlp,)} if config.mlp_bias else {})
-            block |= {"mlp.W_out": (d_mlp, d)} | ({"mlp.b_out": (d,)} if config.mlp_bias else {})
-        shapes |= {f"blocks.{layer}.{name}": shape for name, shape in block.items()}
-    if config.normalization == "pre":
-        shapes |= {"ln_final.w": (d,), "ln_final.b": (d,)}
-    if not config.tied_unembed:
-        shapes["unembed.W_U"] = (d, d_vocab_out)
-    if config.unembed_bias:
-        shapes["unembed.b_U"] = (d_vocab_out,)
-    return shapes
-
-
-def embedding_tables(config: EmbeddingMLPConfig) -> tuple[str, ...]:
-    """The names of an MLP's embedding tables: `("embed",)` where shared, else one for each operand position."""
-    n_tables = 1 if config.shared_embedding else _sizes(config)[2]
-    return ("embed", *(f"embed_{chr(ord('a') + i)}" for i in range(1, n_tables)))
-
-
-def _mlp_shapes(config: EmbeddingMLPConfig) -> Shapes:
-    d_vocab, d_vocab_out, n_ctx = _sizes(config)
-    width = config.d_embed * (n_ctx if config.combine == "concatenate" else 1)
-    shapes: Shapes = {f"{table}.W_E": (d_vocab, config.d_embed) for table in embedding_tables(config)}
-    for layer, hidden in enumerate(config.hidden_sizes):
-        shapes[f"blocks.{layer}.mlp.W_in"] = (width, hidden)
-        if config.mlp_bias:
-            shapes[f"blocks.{layer}.mlp.b_in"] = (hidden,)
-        width = hidden
-    shapes["unembed.W_U"] = (width, d_vocab_out)
-    if config.unembed_bias:
-        shapes["unembed.b_U"] = (d_vocab_out,)
-    return shapes
-
-
-def _sizes(config: ModelConfig) -> tuple[int, int, int]:
-    assert config.d_vocab is not None and config.d_vocab_out is not None and config.n_ctx is not None
-    return config.d_vocab, config.d_vocab_out, config.n_ctx
-
-
-def check_parameters(config: ModelConfig, parameters: Mapping[str, Tensor]) -> None:
-    """Raise `ParameterError`, with what is missing, left over or of another shape, unless all parameters fit."""
-    shapes = parameter_shapes(config)
-    misfits = [f"{name} is missing" for name in shapes if name not in parameters]
-    misfits += [f"{name} has no place" for name in parameters if name not in shapes]
-    misfits += [
-        f"{name} is {list(parameters[name].shape)} and should be {list(shape)}"
-        for name, shape in shapes.items()
-        if name in parameters and tuple(parameters[name].shape) != shape
-    ]
-    if misfits:
-        raise ParameterError(
-            f"the weights do not fit this {config.kind}: {'; '.join(misfits)}. Give the config they were trained with"
-        )
-
-
-# -- initial values
 
 
 def initialise(config: ModelConfig, seed: int) -> dict[str, Tensor]:
@@ -251,6 +146,11 @@ def _xavier(name: str, shapes: Shapes) -> Draw:
     return ("constant", 0.0) if _is_bias(name) else ("normal", math.sqrt(2 / sum(shapes[name])))
 
 
+def _scikit_learn(name: str, shapes: Shapes) -> Draw:
+    """scikit-learn's `MLPClassifier` with relu: uniform up to sqrt(6 / (inputs + outputs)) of the layer, biases too."""
+    return "uniform", math.sqrt(6 / sum(shapes[name.replace(".b_", ".W_")]))
+
+
 def _pizza_linear(name: str, shapes: Shapes) -> Draw:
     """Zhong et al. 2023, their `train-linear.py`: torch's default for the hidden layers.
 
@@ -273,6 +173,19 @@ def _chughtai(name: str, shapes: Shapes) -> Draw:
     return "normal", (_d_model(shapes) if _leaf(name) == "W_E" else _fan_in(name, shapes)) ** -0.5
 
 
+def _over_fan_in(name: str, shapes: Shapes) -> Draw:
+    """Our choice for images: weights over sqrt(inputs), positions N(0, 1) as strong as a pixel, biases zero."""
+    if _is_bias(name):
+        return "constant", 0.0
+    return "normal", 1.0 if _leaf(name) == "W_pos" else _fan_in(name, shapes) ** -0.5
+
+
+def _nalu(name: str, shapes: Shapes) -> Draw:
+    """Trask et al. 2018 give none; ours: N(0, 1), so that cells begin with weights of either sign and open gates."""
+    del name, shapes
+    return "normal", 1.0
+
+
 _SCHEMES: dict[str, Scheme] = {
     "nanda": _normal_with(_nanda),
     "pizza": _normal_with(_pizza),
@@ -281,6 +194,9 @@ _SCHEMES: dict[str, Scheme] = {
     # Power et al. 2022: their Linear and Embedding keep torch's own initialisation.
     "power": _torch_default,
     "xavier": _xavier,
+    "scikit_learn": _scikit_learn,
+    "fan_in": _over_fan_in,
+    "nalu": _nalu,
     "pizza_linear": _pizza_linear,
     "chughtai": _chughtai,
 }

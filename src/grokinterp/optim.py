@@ -5,6 +5,7 @@
 
 import math
 from collections import deque
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -16,8 +17,8 @@ from grokinterp.config import OptimiserConfig
 class Optimiser:
     """Updates named parameters in place from their `.grad`. Nothing in `step` waits for the device.
 
-    `steps` is the length of the run, for the cosine schedule; `seed` feeds the noise of `jiggle` and
-    `update_noise`.
+    `steps` is the length of the run, for the cosine schedule; `seed` feeds the noise of `jiggle`, `update_noise` and
+    `weight_noise`.
     """
 
     def __init__(self, config: OptimiserConfig, parameters: dict[str, Tensor], steps: int, seed: int = 0):
@@ -44,6 +45,17 @@ class Optimiser:
             progress = min(step / max(self.steps, 1), 1.0)
             rate *= config.lr_final + (1 - config.lr_final) * (1 + math.cos(math.pi * progress)) / 2
         return rate
+
+    def noisy(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """What the next forward pass runs on: `parameters`, with `weight_noise` on those that train.
+
+        Fresh noise each time; gradients reach the parameters as if there were none.
+        """
+        if not self.config.weight_noise:
+            return parameters
+        noise = dict(zip(self.names, self._noise(), strict=True))
+        scale = self.config.weight_noise
+        return {name: p + scale * noise[name] if name in noise else p for name, p in parameters.items()}
 
     @torch.no_grad()
     def step(self, step: int) -> None:

@@ -5,19 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from grokinterp.config import RunConfig, TaskConfig
+from grokinterp.evaluation import why_unreadable
+from grokinterp.presets import PRESETS
 from grokinterp.presets import preset as preset_config
 from grokinterp.refusals import ConfigError, did_you_mean, listed
 from grokinterp.tasks import Task, build, parameter_names
 
 
 def plan(
-    task: Task | str, *, preset: str = "nanda", train_indices: Any = None, **fields: Any
+    task: Task | str | None = None, *, preset: str = "nanda", train_indices: Any = None, **fields: Any
 ) -> tuple[RunConfig, Task]:
     """The complete configuration and the split task of a run, without training it.
 
     Raises `BadRequest` for an unknown preset or field, or a combination that does not fit together.
     """
     base = preset_config(preset)
+    task = base.task.expression if task is None else task
     expression, given = (task.expression, dict(task.given)) if isinstance(task, Task) else (task, {})
     of_the_task = parameter_names(expression)
     for name in fields:
@@ -32,19 +35,40 @@ def plan(
     config = base.replace(task=built.config(), **fields)
     if train_indices is not None:
         config = config.replace(split="indices")
-    elif isinstance(task, Task) and task.is_train is not None:
+    elif isinstance(task, Task) and task.is_train is not None and not task.is_endless:
         raise ConfigError("train() splits the task itself: give frac and seed, or train_indices, not a split task")
     split = config.split
     seed = config.seed if split.split_seed is None else split.split_seed
     built = built.split(split.frac, seed, split.split, split.mislabelled, train_indices)
+    if reason := why_unreadable(config.model, built):
+        presets = [name for name, other in PRESETS.items() if why_unreadable(other.model, built) is None]
+        raise ConfigError(f"{reason}; use a preset whose model reads it (--preset): {listed(presets)}")
     model = config.model.resolved(built.n_vocab, built.n_answers, built.inputs.shape[1])
+    if model.d_vocab_out is not None and model.d_vocab_out < built.n_answers:
+        raise ConfigError(
+            f"the model has d_vocab_out={model.d_vocab_out} columns for {built.n_answers} answers; "
+            f"give output='answers' (--output answers)"
+        )
     n_train = int(built.is_train.sum()) if built.is_train is not None else 0
     batch = config.schedule.batch_size
-    if batch is not None and batch > n_train:
+    if built.is_endless:
+        _check_endless(config, base)
+    elif batch is not None and batch > n_train:
         raise ConfigError(
             f"batch_size={batch} exceeds the {n_train} training rows; leave it out to train on all of them at once"
         )
     return config.replace(model=model), built
+
+
+def _check_endless(config: RunConfig, base: RunConfig) -> None:
+    """Refuse what has no meaning where every batch is drawn anew."""
+    name = config.task.expression
+    if config.schedule.batch_size is None:
+        raise ConfigError(
+            f"{name!r} has endless data, of which no step takes all; give batch_size, as in batch_size=64"
+        )
+    if config.split != base.split:
+        raise ConfigError(f"{name!r} has endless data, which is not split; give data='finite' (--set data=finite)")
 
 
 def default_directory(config: RunConfig) -> Path:

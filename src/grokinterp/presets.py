@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from grokinterp.architecture import EmbeddingMLPConfig, TransformerConfig
+from grokinterp.architecture import DenseMLPConfig, EmbeddingMLPConfig, NALUConfig, TransformerConfig, VisionConfig
 from grokinterp.config import OptimiserConfig, RunConfig, ScheduleConfig, SplitConfig, TaskConfig
 from grokinterp.refusals import ConfigError, did_you_mean, listed
 
@@ -25,6 +25,25 @@ def _pizza_linear(letter: str) -> RunConfig:
         model=EmbeddingMLPConfig(**model),
         optimiser=OptimiserConfig(weight_decay=2.0, beta2=0.999, warmup_steps=0),
         schedule=ScheduleConfig(steps=20_000),
+    )
+
+
+_VISION: dict[str, dict[str, Any]] = {
+    "pixels": {"patch": 1, "d_model": 32, "n_heads": 2},
+    "patches": {"patch": 4},
+    "nested": {"patch": 4, "inner_layers": 1},
+}
+
+
+def _lines(name: str) -> RunConfig:
+    """Three vision transformers on the same images; all sizes are our choice."""
+    return RunConfig(
+        preset=f"lines_{name}",
+        task=TaskConfig("lines"),
+        split=SplitConfig(frac=0.7),
+        model=VisionConfig(**_VISION[name]),
+        optimiser=OptimiserConfig(weight_decay=0.1, warmup_steps=50),
+        schedule=ScheduleConfig(steps=2_000, batch_size=64, checkpoint_every=200),
     )
 
 
@@ -79,6 +98,72 @@ PRESETS: dict[str, RunConfig] = {
         optimiser=OptimiserConfig(lr=3e-4, beta2=0.999, warmup_steps=0),
         schedule=ScheduleConfig(steps=44_000, batch_size=64, metrics_every=110, checkpoint_every=1_100),
     ),
+    "digits": RunConfig(
+        # Nanda et al. 2023's five-digit addition: the mainline's model. Rate, decay and batch are not recorded: these
+        # are assumed (the first two are those of his induction run).
+        preset="digits",
+        task=TaskConfig("digits", {"digits": 5}),
+        model=TransformerConfig(output="answers"),
+        schedule=ScheduleConfig(steps=6_000, batch_size=128, metrics_every=50, checkpoint_every=50),
+    ),
+    "induction": RunConfig(
+        # The sizes and the optimiser in Nanda's saved run; his generator is not known.
+        preset="induction",
+        task=TaskConfig("repeated_subsequence", {"length": 85, "subsequence": 16, "repeats": 3, "vocabulary": 128}),
+        model=TransformerConfig(n_layers=2, d_model=48, attn_only=True),
+        optimiser=OptimiserConfig(beta2=0.999),
+        schedule=ScheduleConfig(steps=6_000, batch_size=128, metrics_every=25, checkpoint_every=50),
+    ),
+    "induction_small": RunConfig(
+        # Ours: the phase change of two layers within 600 steps.
+        preset="induction_small",
+        task=TaskConfig("repeated_subsequence", {"length": 25, "subsequence": 6, "repeats": 2, "vocabulary": 32}),
+        model=TransformerConfig(n_layers=2, d_model=48, attn_only=True),
+        optimiser=OptimiserConfig(lr=3e-3, weight_decay=0.1),
+        schedule=ScheduleConfig(steps=2_000, batch_size=64, metrics_every=20, checkpoint_every=20),
+    ),
+    "skip_trigram": RunConfig(
+        # One layer of attention; sizes, rate and batch are our choice.
+        preset="skip_trigram",
+        task=TaskConfig("skip_trigram", {"answers": 10}),
+        model=TransformerConfig(d_model=48, attn_only=True, output="answers"),
+        schedule=ScheduleConfig(steps=3_000, batch_size=128, metrics_every=25, checkpoint_every=25),
+    ),
+    "slope": RunConfig(
+        # The mainline's recipe on 70 % of the pairs of points; more classes than tokens.
+        preset="slope",
+        task=TaskConfig("slope", {"n": 10}),
+        split=SplitConfig(frac=0.7),
+        model=TransformerConfig(output="answers"),
+        schedule=ScheduleConfig(steps=6_000, metrics_every=50, checkpoint_every=100),
+    ),
+    "encoded_sum": RunConfig(
+        # The forum thread's classifier, scikit-learn's by its layers and its 25 iterations: 300 steps are 25 epochs of
+        # batches of 200, Adam at its defaults. Its L2 term, 1e-4 / 200, is left out.
+        preset="encoded_sum",
+        task=TaskConfig("encoded_sum", {"p": 97}),
+        split=SplitConfig(frac=0.5),
+        model=DenseMLPConfig(),
+        optimiser=OptimiserConfig(optimiser="adam", beta2=0.999, weight_decay=0.0, warmup_steps=0),
+        schedule=ScheduleConfig(steps=300, batch_size=200, metrics_every=12, checkpoint_every=12),
+    ),
+    "plain_division": RunConfig(
+        # The mainline's transformer on the integer quotients of all pairs of numbers up to 40.
+        preset="plain_division",
+        task=TaskConfig("plain_division", {"n": 40}),
+        split=SplitConfig(frac=0.5),
+        schedule=ScheduleConfig(steps=10_000, checkpoint_every=500),
+    ),
+    "nalu": RunConfig(
+        # One cell, trained on numbers up to 20 and tested on larger ones. Decay would pull W away from -1 and 1.
+        preset="nalu",
+        task=TaskConfig("plain_division", {"n": 40, "form": "numbers"}),
+        split=SplitConfig(frac=0.25, split="extrapolate"),
+        model=NALUConfig(),
+        optimiser=OptimiserConfig(optimiser="adam", lr=0.1, beta2=0.999, weight_decay=0.0),
+        schedule=ScheduleConfig(steps=5_000),
+    ),
+    **{f"lines_{name}": _lines(name) for name in _VISION},
     "chughtai": RunConfig(
         preset="chughtai",
         task=TaskConfig("a + b", {"p": 113, "layout": "a b"}),

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from grokinterp.architecture import ModelConfig
 from grokinterp.config import RunConfig, TaskConfig
-from grokinterp.initialisation import check_parameters
+from grokinterp.evaluation import why_unreadable
 from grokinterp.refusals import BadRequest, listed
+from grokinterp.shapes import check_parameters
 from grokinterp.tasks import Task
 
 CURVES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
@@ -111,7 +112,7 @@ class Run:
     def model_config(self) -> ModelConfig:
         """The model's configuration with every size filled in."""
         config = self.config.model
-        if None not in (config.d_vocab, config.d_vocab_out, config.n_ctx):
+        if None not in [getattr(config, size) for size in config.open_sizes]:
             return config
         task = self.task
         return config.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
@@ -175,9 +176,10 @@ class Run:
         return f"<Run {self.name!r}: {', '.join(f'{k} {v}' for k, v in self.summary().items())}>"
 
     def _repr_html_(self) -> str:
-        rows = {**self.summary(), **{k: str(v) for k, v in self.source.items()}}
+        rows = {**self.summary(), **self.source}
         cells = "".join(
-            f"<tr><th style='text-align:left'>{k}</th><td>{html.escape(v)}</td></tr>" for k, v in rows.items()
+            f"<tr><th style='text-align:left'>{k}</th><td style='text-align:left'>{_lines(v)}</td></tr>"
+            for k, v in rows.items()
         )
         return f"<b>Run {html.escape(self.name)}</b><table>{cells}</table>"
 
@@ -286,14 +288,23 @@ def last_recorded(metrics: pd.DataFrame, curve: str) -> tuple[int, float] | None
 
 def check_fits(task: Task, config: ModelConfig, name: str) -> None:
     """Refuse a task whose tokens, answers or positions the model `name` does not have."""
-    wants = {"d_vocab": task.n_vocab, "d_vocab_out": task.n_answers, "n_ctx": task.inputs.shape[1]}
-    for size, wanted in wants.items():
-        has = getattr(config, size)
-        if has is not None and has < wanted:
+    if reason := why_unreadable(config, task):
+        raise RunError(f"{name}: {reason}")
+    width = task.inputs.shape[1]
+    wants = {"d_vocab": task.n_vocab, "d_vocab_out": task.n_answers, "n_ctx": width, "d_in": width}
+    for size in config.open_sizes:
+        has, wanted = getattr(config, size), wants[size]
+        if has is not None and (has < wanted or (size == "d_in" and has > wanted)):
             raise RunError(
                 f"{name} has {size}={has} and the task {task.expression!r} needs {wanted}; "
                 f"give the task it was trained on (its p and its layout)"
             )
+
+
+def _lines(value: Any) -> str:
+    """A value of `source` as HTML: the notes of a list and the entries of a mapping on a line each."""
+    entries = [f"{k}: {v}" for k, v in value.items()] if isinstance(value, Mapping) else value
+    return "<br>".join(html.escape(str(v)) for v in (entries if isinstance(entries, list) else [entries]))
 
 
 def _nearest(steps: list[int], step: int) -> str:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from grokinterp.batches import Batches, batches
 from grokinterp.config import RunConfig
-from grokinterp.evaluation import Evaluator, accuracy, cross_entropy, evaluator
+from grokinterp.evaluation import Evaluator, accuracy, evaluator, loss
 from grokinterp.initialisation import initialise
 from grokinterp.optim import Optimiser
 from grokinterp.planning import default_directory, plan
@@ -32,7 +33,7 @@ SECONDS_BETWEEN_STATES = 30
 
 
 def train(
-    task: Task | str = "a + b",
+    task: Task | str | None = None,
     *,
     preset: str = "nanda",
     out: str | Path | None = None,
@@ -44,7 +45,7 @@ def train(
     progress: bool = True,
     **fields: Any,
 ) -> Run:
-    """Train a model on a task and keep checkpoints of it in a directory.
+    """Train a model on a task (the preset's where left out) and keep checkpoints of it in a directory.
 
     `train("a + b")` follows Nanda et al. 2023; `preset` names another paper's recipe, and every field of the
     configuration (`frac`, `seed`, `steps`, `lr`, `n_layers`, ... see `grokinterp.config`) can be given by keyword,
@@ -59,7 +60,8 @@ def train(
     chosen = _device(device)
     parameters = _initial_parameters(config)
     writer, state = _open(Path(out) if out else default_directory(config), config, task, resume, overwrite)
-    with processor_settings(threads):
+    # A notebook that only looks may have switched gradients off.
+    with processor_settings(threads), torch.enable_grad():
         _Trainer(config, task, parameters, chosen, writer, state).run(progress)
     return open_run(writer.path)
 
@@ -151,8 +153,8 @@ class _Trainer:
         }
         trained = {name: tensor for name, tensor in self.parameters.items() if tensor.requires_grad}
         self.optimiser = Optimiser(config.optimiser, trained, config.schedule.steps, seed=config.seed)
-        self.batches = _Batches(task, config.schedule.batch_size, config.seed, device)
-        self.scores = _Scores(task, device)
+        self.batches = batches(task, config.schedule.batch_size, config.seed, device)
+        self.scores = _Scores(task, device, self.batches)
         self.step: int = counts.get("step", 0)
         self.grokked_step: int | None = counts.get("grokked_step")
         self.loss_dtype = torch.float64 if config.schedule.loss_dtype == "float64" else torch.float32
@@ -165,7 +167,6 @@ class _Trainer:
         schedule = self.config.schedule
         checkpointed = set(schedule.checkpointed_steps())
         evaluate = evaluator(self.config.model, self.task, self.device)
-        labels = self.task.train_labels.to(self.device)
         bar = tqdm(total=schedule.steps, initial=self.step, unit="step", disable=not progress, mininterval=0.5)
         with bar, _stop_requested() as stop:
             resumed_at = self.step or None  # its metrics were written before the interruption
@@ -182,9 +183,9 @@ class _Trainer:
                     self.writer.write_checkpoint(self.step, self.parameters)
                 if done or stop.is_set():
                     break
-                rows = self.batches.next()
-                loss = cross_entropy(evaluate(self.parameters, rows), labels[rows], self.loss_dtype)
-                loss.backward()
+                parameters = self.optimiser.noisy(self.parameters)
+                logits, labels = self.batches.evaluated(evaluate, parameters, self.step)
+                loss(logits, labels, self.loss_dtype).backward()
                 self.optimiser.step(self.step)
                 self.step += 1
         self._save_state()
@@ -193,7 +194,7 @@ class _Trainer:
         self.writer.finish()
 
     def _log(self, evaluate: Evaluator, bar: Any) -> None:
-        metrics = self.scores(evaluate, self.parameters)
+        metrics = self.scores(evaluate, self.parameters, self.step)
         if not math.isfinite(metrics["train_loss"]):
             raise BadRequest(
                 f"the training loss became {metrics['train_loss']} at step {self.step}; lower lr (now "
@@ -223,42 +224,18 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-class _Batches:
-    """The rows of each update: all training rows, or shuffled mini-batches, epoch after epoch."""
-
-    def __init__(self, task: Task, batch_size: int | None, seed: int, device: torch.device):
-        assert task.is_train is not None
-        self.train_rows = task.is_train.nonzero().flatten().to(device)
-        self.batch_size = batch_size
-        self.generator = torch.Generator().manual_seed(seed)
-        self.order = torch.empty(0, dtype=torch.int64)
-        self.used = 0
-
-    def next(self) -> Tensor:
-        if self.batch_size is None:
-            return self.train_rows
-        if self.used >= len(self.order):
-            self.order = torch.randperm(len(self.train_rows), generator=self.generator)
-            self.used = 0
-        batch = self.order[self.used : self.used + self.batch_size]
-        self.used += self.batch_size
-        return self.train_rows[batch.to(self.train_rows.device)]
-
-    def state(self) -> dict[str, Tensor]:
-        return {"generator": self.generator.get_state(), "order": self.order, "used": torch.tensor(self.used)}
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        self.generator.set_state(state["generator"])
-        self.order, self.used = state["order"], int(state["used"])
-
-
 class _Scores:
-    """Loss and accuracy over the answers, on the rows trained on and on the others."""
+    """Loss and accuracy over the answers, on the rows trained on and on the others.
 
-    ROWS_AT_ONCE = 16_384
+    Of an endless task, train loss and accuracy are those of the fresh batch of the step.
+    """
 
-    def __init__(self, task: Task, device: torch.device):
+    TOKENS_AT_ONCE = 49_152
+
+    def __init__(self, task: Task, device: torch.device, batches: Batches):
         assert task.is_train is not None
+        self.batches = batches if task.is_endless else None
+        self.rows_at_once = max(1, self.TOKENS_AT_ONCE // task.inputs.shape[1])
         self.n_answers = task.n_answers
         self.labels, self.train_labels = task.labels.to(device), task.train_labels.to(device)
         self.train, self.test = task.is_train.to(device), ~task.is_train.to(device)
@@ -270,14 +247,18 @@ class _Scores:
                 self.groups[f"test_accuracy[{operation}]"] = self.test & (task.operation == i).to(device)
 
     @torch.no_grad()
-    def __call__(self, evaluate: Evaluator, parameters: dict[str, Tensor]) -> dict[str, float]:
+    def __call__(self, evaluate: Evaluator, parameters: dict[str, Tensor], step: int) -> dict[str, float]:
         rows = torch.arange(len(self.labels), device=self.labels.device)
-        parts = [evaluate(parameters, part)[..., : self.n_answers] for part in rows.split(self.ROWS_AT_ONCE)]
+        parts = [evaluate(parameters, part)[..., : self.n_answers] for part in rows.split(self.rows_at_once)]
         logits = torch.cat(parts)
+        trained, train_labels = logits[self.train], self.train_labels[self.train]
+        if self.batches is not None:
+            trained, train_labels = self.batches.evaluated(evaluate, parameters, step)
+            trained = trained[..., : self.n_answers]
         values = {
-            "train_loss": cross_entropy(logits[self.train], self.train_labels[self.train]),
-            "test_loss": cross_entropy(logits[self.test], self.labels[self.test]),
-            "train_accuracy": accuracy(logits[self.train], self.train_labels[self.train]),
+            "train_loss": loss(trained, train_labels),
+            "test_loss": loss(logits[self.test], self.labels[self.test]),
+            "train_accuracy": accuracy(trained, train_labels),
             **{name: accuracy(logits[group], self.labels[group]) for name, group in self.groups.items()},
             "weight_norm_squared": sum(p.detach().double().pow(2).sum() for p in parameters.values()),
         }

@@ -1,6 +1,7 @@
 """`grokinterp train EXPR`: every field of the preset's configuration is an option."""
 
 import dataclasses
+import json
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,7 +23,10 @@ def arguments(base: RunConfig) -> type:
         "preset": Annotated[Literal[*PRESETS], tyro.conf.arg(help="whose recipe the defaults are")],  # type: ignore[valid-type]
         "p": Annotated[int | None, tyro.conf.arg(help=f"modulus; {base.task.parameters.get('p')} where left out")],
         "layout": Annotated[str | None, tyro.conf.arg(help="tokens of a row, as in 'a b =' or 'a op b'")],
-        "set": Annotated[tuple[str, ...], tyro.conf.arg(help="further parameters of the task, as in table_seed=1")],
+        "set": Annotated[
+            tuple[str, ...],
+            tyro.conf.arg(help="further parameters of the task, as in table_seed=1 or include_equal=true"),
+        ],
         "seed": Annotated[int, tyro.conf.arg(help="of the weights, and of the split unless --split-seed is given")],
         "out": Annotated[Path | None, tyro.conf.arg(help="directory of the run; runs/<name> where left out")],
         "resume": Annotated[bool, tyro.conf.arg(help="continue the run in --out, if there is one")],
@@ -89,4 +93,7 @@ def _parameter(text: str) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     if not sign:
         raise BadRequest(f"train: --set takes NAME=VALUE, as in table_seed=1, not {text!r}")
-    return name.strip(), int(value) if value.lstrip("-").isdigit() else value
+    try:
+        return name.strip(), json.loads(value)  # a number, true or false, a list
+    except json.JSONDecodeError:
+        return name.strip(), value

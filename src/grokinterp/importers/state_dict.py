@@ -18,8 +18,8 @@ from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._module_names import mapping, matches
 from grokinterp.importers._parameters import float_tensors, is_classic, is_native, without_idle_biases
 from grokinterp.importers.transformer_lens import check_supported, classic_parameters, model_config
-from grokinterp.initialisation import check_parameters
 from grokinterp.runs import UNKNOWN_TASK, MemoryStore, Run, check_fits
+from grokinterp.shapes import check_parameters
 from grokinterp.tasks import Task
 
 ROWS_TRIED = 512

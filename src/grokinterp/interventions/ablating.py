@@ -9,9 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from grokinterp import models
-from grokinterp.architecture import EmbeddingMLPConfig, TransformerConfig
+from grokinterp.architecture import EmbeddingMLPConfig, TransformerConfig, VisionConfig
 from grokinterp.interventions.ablation import Ablation, AblationError, has_positions
 from grokinterp.interventions.edits import Call, DirectPath, EmbeddingFrequencies, Part, Replace, TableWaves
+from grokinterp.snapshot import rows_at_once
+
+_ALONG_THE_STREAM = ("hook_resid_mid", "hook_resid_post")
 
 LOGITS = "unembed"
 """Where logits are edited. It is a module, not a hook point: `model.hook_dict` does not have it."""
@@ -46,17 +49,19 @@ def ablate(
             excluded loss; for the MLP that of TransformerLens' demo); the model must then be called on `task.inputs`.
         directions: [n, width] or [width], whose span is projected out: at `where="embedding"` out of the residual
             stream (width d_model) before and after every sublayer, so that it never holds them (of an
-            `EmbeddingMLP`, out of the embeddings); at `"mlp"` out of the neurons of the layers of that width; at
-            `"logits"` out of the output columns (width d_vocab_out). Any batch.
-        layers: all that these layers' attention and MLP write, biases included; of an `EmbeddingMLP`, all their
-            neurons. The residual stream goes on past them.
+            `EmbeddingMLP`, out of the embeddings; of a `DenseMLP` or `NALU`, out of the rows; of a `VisionTransformer`,
+            out of the stream over patches); at `"mlp"` out of the neurons of the layers of that width; at `"logits"`
+            out of the output columns (width d_vocab_out). Any batch.
+        layers: all that these layers' attention and MLP write, biases included; of a model without attention, all
+            their neurons. The residual stream goes on past them. A `VisionTransformer` counts its inner layers first.
         positions: the position embedding at these positions. Every row has the same, so `mean` and `resample` leave it.
         components: of all layers at once: `"attention"` and `"mlp"` (all they write), `"positions"` (the position
             embedding everywhere), `"direct_path"` (what goes from the embeddings, token and position, along the
             residual stream straight to the unembedding, while attention and MLPs still read it).
-        how: `"zero"`; `"mean"`, over `data`, position by position; `"resample"`: row i of a batch is given the value
-            of row shuffle[i] of `data`, the same row for every part, each once before any twice. A frequency's
-            mean is zero; resampled, its part is dealt out anew among the numbers or rows.
+        how: `"zero"`; `"mean"`, over `data`, position by position (inside patches, over all patches as well);
+            `"resample"`: row i of a batch is given the value of row shuffle[i] of `data`, the same row for every part,
+            each once before any twice. A frequency's mean is zero; resampled, its part is dealt out anew among the
+            numbers or rows.
         data: rows of tokens [n, position] for `mean` and `resample`; the task's whole table by default. Their
             activations are those of the model without any ablation or hook, taken when the block is entered.
         seed: of `resample`.
@@ -161,20 +166,20 @@ def _edits(model: Any, ablation: Ablation, call: Call) -> list[tuple[str, Any]]:
 def _edit_layer(layer: int, ablation: Ablation, replace: Callable[..., None]) -> None:
     block, config = f"blocks.{layer}.", ablation.config
     neurons = ablation.of_layer(ablation.neurons, layer)
-    if isinstance(config, EmbeddingMLPConfig):
+    if not config.layer_heads:
         if ablation.whole_mlp(layer):
             replace(block + "mlp.hook_post")
         elif neurons:
             replace(block + "mlp.hook_post", entries=torch.tensor(neurons))
         return
-    last = layer == config.n_layers - 1
+    last = layer == len(config.layer_heads) - 1
     if heads := ablation.of_layer(ablation.heads, layer):
         replace(block + "attn.hook_z", entries=torch.tensor(heads), at_queries=last)
     if neurons:
         replace(block + "mlp.hook_post", entries=torch.tensor(neurons), at_queries=last)
     if ablation.whole_attention(layer):
         replace(block + "hook_attn_out", at_queries=last)
-    if ablation.whole_mlp(layer) and not config.attn_only:
+    if ablation.whole_mlp(layer) and config.layer_neurons:
         replace(block + "hook_mlp_out", at_queries=last)
 
 
@@ -184,13 +189,15 @@ def _points_of_directions(model: Any, ablation: Ablation) -> list[str]:
     if ablation.where == "logits":
         return [LOGITS]
     if ablation.where == "mlp":
-        sizes = config.hidden_sizes if isinstance(config, EmbeddingMLPConfig) else [config.mlp_size] * config.n_layers
         width = ablation.directions.shape[1]
-        return [f"blocks.{layer}.mlp.hook_post" for layer, size in enumerate(sizes) if size == width]
+        return [f"blocks.{layer}.mlp.hook_post" for layer, size in enumerate(config.layer_neurons) if size == width]
     if isinstance(config, EmbeddingMLPConfig):
         return ["hook_embed"]
-    inside = [name for name in model.hook_dict if name.endswith(("hook_resid_mid", "hook_resid_post"))]
-    return ["blocks.0.hook_resid_pre", *inside]
+    if not config.layer_heads:
+        return ["hook_combined"]
+    first = config.inner_layers if isinstance(config, VisionConfig) else 0
+    blocks = [f"blocks.{layer}.{part}" for layer in range(first, len(model.blocks)) for part in _ALONG_THE_STREAM]
+    return [f"blocks.{first}.hook_resid_pre", *(name for name in blocks if name in model.hook_dict)]
 
 
 def _is_read_at_queries(point: str, config: Any) -> bool:
@@ -209,20 +216,21 @@ def _take_references(model: Any, ablation: Ablation, edits: list[Replace]) -> No
     if ablation.how == "zero" or not edits:
         return
     assert ablation.data is not None
+    weights = next(model.parameters())
     # A copy, which has no hooks: not ours of an outer block, so that order does not matter, and not the caller's.
     clean = models.build(model.config, dict(model.named_parameters()), task=model.task)
     names = sorted({edit.part.point for edit in edits} - {LOGITS})
     taken: list[list[Tensor]] = [[] for _ in edits]
     with torch.no_grad():
-        for rows in ablation.data.to(next(model.parameters()).device).split(8192):
+        for rows in ablation.data.to(weights.device).split(rows_at_once(ablation.data)):
             logits, cache = clean.run_with_cache(rows, names_filter=names, return_cache_object=False)
             for edit, values in zip(edits, taken, strict=True):
                 value = edit.part.take(logits if edit.part.point == LOGITS else cache[edit.part.point])
                 # In float64, so that the mean of equal values is that value.
-                values.append(value.double().sum(0, keepdim=True) if ablation.how == "mean" else value)
+                share = len(rows) / len(ablation.data)
+                values.append(value.double().mean(0, keepdim=True) * share if ablation.how == "mean" else value)
     for edit, values in zip(edits, taken, strict=True):
         if ablation.how == "resample":
             edit.reference = torch.cat(values)
         else:
-            mean = torch.cat(values).sum(0, keepdim=True) / len(ablation.data)
-            edit.reference = mean.to(model.unembed.weight.dtype)
+            edit.reference = torch.cat(values).sum(0, keepdim=True).to(weights.dtype)

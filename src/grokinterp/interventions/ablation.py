@@ -10,7 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.architecture import EmbeddingMLPConfig, ModelConfig, TransformerConfig
+from grokinterp.architecture import (
+    DenseMLPConfig,
+    EmbeddingMLPConfig,
+    ModelConfig,
+    NALUConfig,
+    TransformerConfig,
+    VisionConfig,
+)
 from grokinterp.interventions.number_waves import cycle_length, number_blocks, number_waves
 from grokinterp.refusals import BadRequest, did_you_mean, listed
 from grokinterp.tasks import Task
@@ -43,7 +50,7 @@ class Ablation:
     components: tuple[Component, ...]
     where: Where
     how: How
-    data: Int[Tensor, "n position"] | None
+    data: Int[Tensor, "n position"] | Float[Tensor, "n feature"] | None
     seed: int
 
     @classmethod
@@ -74,7 +81,7 @@ class Ablation:
             _pairs("neuron", neurons, config, _neurons_of(config)),
             tuple(dict.fromkeys(_whole(frequencies, "frequencies", "[14, 35]"))),
             _orthonormal(directions),
-            _within("layer", layers, _n_layers(config)),
+            _within("layer", layers, len(config.layer_neurons or config.layer_heads)),
             _within("position", positions, _n_positions(config, task)),
             tuple(_option("components", name, Component) for name in components),
             _option("where", where, Where),
@@ -88,6 +95,8 @@ class Ablation:
     def _check(self) -> None:
         if self.frequencies:
             n = cycle_length(self.task)
+            if not n:
+                raise AblationError("the task's numbers have no token each, so no frequencies; use directions=")
             for k in self.frequencies:
                 if not 1 <= k <= n // 2:
                     raise AblationError(f"frequency {k} is not between 1 and {n // 2}, the waves on a cycle of {n}")
@@ -109,7 +118,7 @@ class Ablation:
         if "direct_path" in self.components:
             if not isinstance(self.config, TransformerConfig):
                 raise AblationError(
-                    f"an {self.config.kind} has no direct path around its layers; leave direct_path out"
+                    f"this {self.config.kind} has no direct path around its layers; leave direct_path out"
                 )
             if self.config.normalization == "post":
                 raise AblationError("with LayerNorm after the sublayers no path is direct; leave direct_path out")
@@ -119,10 +128,14 @@ class Ablation:
     def _widths(self) -> set[int]:
         config = self.config
         if self.where == "logits":
+            if isinstance(config, NALUConfig):
+                raise AblationError("a nalu has no unembedding behind its cells; use where='mlp'")
             return {config.d_vocab_out or 0}
-        if isinstance(config, EmbeddingMLPConfig):
-            return {config.d_embed} if self.where == "embedding" else set(config.hidden_sizes)
-        return {config.d_model} if self.where == "embedding" else set(_neurons_of(config, asked=True))
+        if self.where == "mlp":
+            return set(_neurons_of(config, asked=True))
+        if isinstance(config, DenseMLPConfig | NALUConfig):
+            return {config.d_in or 0}
+        return {config.d_embed if isinstance(config, EmbeddingMLPConfig) else config.d_model}
 
     # -- frequencies
 
@@ -188,35 +201,33 @@ class Ablation:
 
 def has_positions(config: ModelConfig) -> bool:
     """Whether it has a position embedding."""
+    if isinstance(config, VisionConfig):
+        return True
     return isinstance(config, TransformerConfig) and config.position_embedding != "none"
 
 
-def _n_layers(config: ModelConfig) -> int:
-    return config.n_layers if isinstance(config, TransformerConfig) else len(config.hidden_sizes)
-
-
 def _n_positions(config: ModelConfig, task: Task | None) -> int:
+    if isinstance(config, VisionConfig):
+        return config.n_patches + 1
+    if config.reads == "features":
+        return 1
     return config.n_ctx or (task.inputs.shape[1] if task is not None else 0)
 
 
 def _heads_of(config: ModelConfig, asked: bool = False) -> list[int]:
     """How many heads each layer has."""
-    if isinstance(config, TransformerConfig):
-        return [config.n_heads] * config.n_layers
-    if asked:
-        raise AblationError(f"an {config.kind} has no attention heads; ablate neurons=[(layer, neuron)] instead")
-    return []
+    if asked and not config.layer_heads:
+        raise AblationError(f"this {config.kind} has no attention heads; ablate neurons=[(layer, neuron)] instead")
+    return list(config.layer_heads)
 
 
 def _neurons_of(config: ModelConfig, asked: bool = False) -> list[int]:
     """How many neurons each layer has."""
-    if isinstance(config, EmbeddingMLPConfig):
-        return list(config.hidden_sizes)
-    if config.attn_only and asked:
+    if asked and not config.layer_neurons:
         raise AblationError(
             "this transformer is attention only and has no neurons; ablate heads=[(layer, head)] instead"
         )
-    return [] if config.attn_only else [config.mlp_size] * config.n_layers
+    return list(config.layer_neurons)
 
 
 # -- reading arguments
@@ -273,9 +284,15 @@ def _orthonormal(directions: Tensor | None) -> Float[Tensor, "direction width"] 
     return right[singular > 1e-10 * singular[0]]
 
 
-def _rows(data: Tensor | None, config: ModelConfig, task: Task | None) -> Int[Tensor, "n position"] | None:
+def _rows(
+    data: Tensor | None, config: ModelConfig, task: Task | None
+) -> Int[Tensor, "n position"] | Float[Tensor, "n feature"] | None:
     if data is None:
         return None
+    if config.reads == "features":
+        if data.ndim != 2 or not len(data) or not data.is_floating_point() or data.shape[1] != config.d_in:
+            raise AblationError(f"data must be rows [n, {config.d_in}], as in task.inputs; not {_shown(data)}")
+        return data
     width, d_vocab = _n_positions(config, task), config.d_vocab
     whole = not (data.is_floating_point() or data.is_complex() or data.dtype == torch.bool)
     if data.ndim != 2 or not len(data) or not whole or data.shape[1] > width:

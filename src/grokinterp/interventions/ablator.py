@@ -13,7 +13,7 @@ from grokinterp.architecture import TransformerConfig
 from grokinterp.components import ACTIVATIONS
 from grokinterp.interventions.ablating import applied
 from grokinterp.interventions.ablation import Ablation
-from grokinterp.snapshot import Snapshot
+from grokinterp.snapshot import Snapshot, rows_at_once
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,11 @@ class Ablator:
         with applied(self._model, ablation) as model:
             if isinstance(self.snapshot.config, TransformerConfig):
                 return model(task.inputs, positions=task.positions[:1])[:, 0]
-            return model(task.inputs)[:, 0]
+            # Which row a resampled one is depends on the whole table.
+            at_once = (
+                len(task.inputs) if ablation.how == "resample" or ablation.frequencies else rows_at_once(task.inputs)
+            )
+            return torch.cat([model(rows)[:, 0] for rows in task.inputs.split(at_once)])
 
     @cached_property
     def _model(self) -> Any:

@@ -68,7 +68,13 @@ class Replace:
                 f"how={self.ablation.how!r} has values for {value.shape[1]} positions and the batch {x.shape[1]}; "
                 "give data= of the batch's length"
             )
-        return value.expand_as(x) if self.ablation.how == "mean" else value[self.ablation.donors(len(x)).to(x.device)]
+        if self.ablation.how == "mean":
+            return value.expand_as(x)
+        assert self.ablation.data is not None
+        # Inside patches an image is several rows, which stay together.
+        copies = len(value) // len(self.ablation.data)
+        donors = self.ablation.donors(len(x) // copies).to(x.device)
+        return value.unflatten(0, (-1, copies))[donors].flatten(0, 1)
 
 
 def _inner(edit: Any, hook: Any) -> list[Any]:

@@ -17,6 +17,8 @@ def cycle_length(task: Task | None) -> int:
     """How many places the frequencies turn around: p, or p - 1 where answers ride on the multiplicative group."""
     if task is None:
         raise BadRequest("frequencies need the model's task, to know its numbers; build the model with task=")
+    if task.is_sample or not task.has_tokens:
+        return 0  # digits, words or codes, but no numbers that have a token each
     wave = Wave.of(task)
     return task.sizes[0] if wave is None else wave.cycle
 

@@ -1,7 +1,7 @@
 """The parts of the transformer: embeddings, LayerNorm, attention, MLP and the block that joins them.
 
 Every part registers its own parameters out of the model's dictionary, so names and shapes are decided in one place,
-`initialisation.parameter_shapes`. Hook names are TransformerLens' classic ones.
+`shapes.parameter_shapes`. Hook names are TransformerLens' classic ones.
 """
 
 import math

@@ -11,12 +11,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
-from grokinterp.architecture import EmbeddingMLPConfig
+from grokinterp.architecture import EmbeddingMLPConfig, MLPConfig
 from grokinterp.components import ACTIVATIONS
-from grokinterp.initialisation import embedding_tables
 from grokinterp.models.blocks import Embed, Unembed
 from grokinterp.models.hooked import HookedModule, checked, completed, own
 from grokinterp.refusals import BadRequest
+from grokinterp.shapes import embedding_tables
 
 
 class HiddenLayer(nn.Module):
@@ -24,7 +24,7 @@ class HiddenLayer(nn.Module):
 
     W_in: nn.Parameter
 
-    def __init__(self, config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor], prefix: str, n_copies: int):
+    def __init__(self, config: MLPConfig, parameters: Mapping[str, Tensor], prefix: str, n_copies: int = 1):
         super().__init__()
         own(self, parameters, prefix)
         self.b_in = getattr(self, "b_in", None)
@@ -41,7 +41,7 @@ class HiddenLayer(nn.Module):
 class Layer(nn.Module):
     """What makes a hidden layer's names `blocks.i.mlp.hook_post`, as in a transformer."""
 
-    def __init__(self, mlp: HiddenLayer):
+    def __init__(self, mlp: nn.Module):
         super().__init__()
         self.mlp = mlp
 

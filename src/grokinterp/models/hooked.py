@@ -10,8 +10,9 @@ from torch import Tensor
 from transformer_lens import ActivationCache, HookedRootModule
 
 from grokinterp.architecture import ModelConfig
-from grokinterp.initialisation import check_parameters, initialise
+from grokinterp.initialisation import initialise
 from grokinterp.refusals import BadRequest, did_you_mean, listed
+from grokinterp.shapes import check_parameters
 
 Names: TypeAlias = str | Iterable[str] | Callable[[str], bool]
 Hooks: TypeAlias = Iterable[tuple[str | Callable[[str], bool], Callable[..., Any]]]

@@ -15,11 +15,12 @@ from transformer_lens.model_bridge import TransformerBridge
 from grokinterp.architecture import TransformerConfig
 from grokinterp.models.blocks import Block, Embed, LayerNorm, PosEmbed, Unembed
 from grokinterp.models.bridge import classic_config, native_bridge
-from grokinterp.models.hooked import HookedModule, checked, completed
+from grokinterp.models.hooked import checked, completed
+from grokinterp.models.switches import Switches
 from grokinterp.refusals import BadRequest
 
 
-class HookedTransformer(HookedModule[TransformerConfig]):
+class HookedTransformer(Switches[TransformerConfig]):
     """A transformer whose activations can be read and edited by the classic hook names.
 
     TransformerLens' `ActivationCache`, its activation patching and its attribution tools take it as their model.
@@ -27,7 +28,7 @@ class HookedTransformer(HookedModule[TransformerConfig]):
 
     Args:
         config: what it looks like; sizes left open are taken from `task`.
-        parameters: its weights by classic name (`initialisation.parameter_shapes`), copied; fresh ones by default.
+        parameters: its weights by classic name (`shapes.parameter_shapes`), copied; fresh ones by default.
         seed: of fresh weights.
         task: what it was made for, kept as `model.task`.
 
@@ -89,40 +90,6 @@ class HookedTransformer(HookedModule[TransformerConfig]):
         self._cfg.device = str(self.embed.W_E.device)
         self._cfg.dtype = self.embed.W_E.dtype
         return self._cfg
-
-    def set_use_attn_result(self, use: bool) -> None:
-        """Compute `attn.hook_result` [batch pos head d_model], each head's own output (memory!)."""
-        self._cfg.use_attn_result = use
-
-    def set_use_attn_in(self, use: bool) -> None:
-        """Give each head its own copy of the residual stream, `hook_attn_in` [batch pos head d_model]."""
-        self._cfg.use_attn_in = use
-
-    def set_use_split_qkv_input(self, use: bool) -> None:
-        """Give each head's queries, keys and values a copy of their own: `hook_q_input` [batch pos head d_model], ...
-
-        As `blocks.i.hook_q_input` (classic) and `blocks.i.attn.hook_q_input` (TransformerLens 4), before LayerNorm.
-        """
-        self._cfg.use_split_qkv_input = use
-
-    def set_use_hook_mlp_in(self, use: bool) -> None:
-        """Give the MLP its own copy of the residual stream, `hook_mlp_in`, before LayerNorm."""
-        self._cfg.use_hook_mlp_in = use
-
-    def idle_hooks(self) -> dict[str, str]:
-        switches = {
-            "use_attn_result": ("attn.hook_result",),
-            "use_attn_in": ("hook_attn_in",),
-            "use_hook_mlp_in": () if self.config.attn_only else ("hook_mlp_in",),
-            "use_split_qkv_input": [f"{where}hook_{x}_input" for where in ("", "attn.") for x in "qkv"],
-        }
-        return {
-            f"blocks.{layer}.{name}": f"set_{switch}(True)"
-            for switch, names in switches.items()
-            if not getattr(self._cfg, switch)
-            for layer in range(self.config.n_layers)
-            for name in names
-        }
 
     def accumulated_bias(
         self, layer: int, mlp_input: bool = False, include_mlp_biases: bool = True

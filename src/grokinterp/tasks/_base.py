@@ -1,4 +1,4 @@
-"""Task: a complete table of questions and answers, and which of its rows are trained on."""
+"""Task: a table of questions and answers, complete or a sample, and which of its rows are trained on."""
 
 import html
 import math
@@ -13,12 +13,12 @@ from torch import Tensor
 from grokinterp.config import SplitConfig, SplitMethod, TaskConfig
 from grokinterp.refusals import listed
 from grokinterp.tasks._parameters import check, parameters_of, plain
-from grokinterp.tasks._splits import checked_rows, draw_order, mislabel, take_units
+from grokinterp.tasks._splits import checked_rows, draw_order, mislabel, smallest, take_units
 from grokinterp.tasks._table import Table, TaskError
 
 
 class Task:
-    """What is learnt: one row for every question, sorted by its operands.
+    """What is learnt: one row for every question, sorted by its operands; where there are too many, a sample of them.
 
     `Task("a + b", p=113)` parses a formula; `Task("only_add")` finds a named task: calling `Task` gives an
     instance of the class that claims the expression. `grokinterp tasks` lists the names.
@@ -35,11 +35,13 @@ class Task:
         parameters, given: all parameters, which with `expression` rebuild the task; only those the caller said.
         operands: int64 [ab, operand], the values of a, b (and c) of every row.
         sizes: how many values each operand has.
-        inputs: int64 [ab, position], the tokens of every row.
-        labels: int64 [ab], or [ab, t] where the answer is read at several positions: the right answers.
+        inputs: int64 [ab, position], the tokens of every row; or, of a task without tokens for its operands, float32
+            [ab, feature]: numbers that a model reads as they are (`has_tokens` is false).
+        labels: int64 [ab], or [ab, t] where the answer is read at several positions: the right answers. Float32 [ab]
+            where answers are no classes but numbers, which the one output column is to equal (`has_classes` is false).
         positions: the positions whose logits are scored, as in `logits[:, positions]`; `(-1,)` is the last.
         n_vocab, n_answers: number of tokens; number of columns scored (answers 0 .. n_answers - 1).
-        tokens: the vocabulary as text, one string without spaces a token.
+        tokens: the vocabulary as text, one string without spaces a token (without tokens: the answers).
         operation: int64 [ab], which formula of a mixture the row belongs to, sorted by it first (zeros otherwise).
         operations: the formulas as text, one for each value of `operation`.
         is_train: bool [ab], the training mask, or None before a split.
@@ -54,6 +56,12 @@ class Task:
 
     fallback: ClassVar[type["Task"]]
     """The class of the formulas."""
+
+    is_sample: ClassVar[bool] = False
+    """Whether rows are drawn at random (`Sampled`), so that they have no operands and no grid."""
+
+    is_endless: bool = False
+    """Whether training draws fresh rows at each step (`fresh`); the table is then a held-out sample."""
 
     is_train: Bool[Tensor, "ab"] | None
 
@@ -91,11 +99,30 @@ class Task:
         """The table of `self.expression` at the parameters, which a subclass takes as keywords."""
         raise NotImplementedError(f"{type(self).__name__} must define tabulate()")
 
+    def fresh(self, n: int, seed: int, step: int) -> tuple[Int[Tensor, "n position"], Int[Tensor, "n *t"]]:
+        """Tokens and answers of n rows for the update at `step` of a run with this seed, where data never ends."""
+        raise TaskError(f"{self.expression!r} is a table of {len(self.inputs)} rows; batches are rows of it")
+
     @classmethod
     def defaults(cls, expression: str, preset: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The parameters where the caller says nothing: `tabulate`'s own, and those of `preset` that it knows."""
         own = {name: parameter.default for name, parameter in parameters_of(cls.tabulate).items()}
         return {**own, **{name: value for name, value in (preset or {}).items() if name in own}}
+
+    @property
+    def coordinates(self) -> Float[Tensor, "token xy"] | None:
+        """[token, 2]: where the first tokens stand in the plane; None but for a task about points in it."""
+        return None
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether rows are tokens, as opposed to numbers that a model reads as they are."""
+        return not self.inputs.is_floating_point()
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether an answer is one of several, as opposed to a number."""
+        return not self.labels.is_floating_point()
 
     # -- the table as a grid
 
@@ -124,7 +151,7 @@ class Task:
     # -- what guessing reaches
 
     @property
-    def answer_labels(self) -> Int[Tensor, "ab"]:
+    def answer_labels(self) -> Shaped[Tensor, "ab"]:
         """[ab]: the answer itself, the first scored position (Power's layout scores a closing token as well)."""
         return self.labels if self.labels.ndim == 1 else self.labels[:, 0]
 
@@ -136,7 +163,7 @@ class Task:
     @cached_property
     def majority_rate(self) -> float:
         """Accuracy of always giving the commonest answer."""
-        return float(torch.bincount(self.answer_labels).max()) / len(self.answer_labels)
+        return float(self.answer_labels.unique(return_counts=True)[1].max()) / len(self.answer_labels)
 
     @property
     def _swaps(self) -> Int[Tensor, "ab operand"] | None:
@@ -160,7 +187,7 @@ class Task:
         swapped = self.swapped
         return bool((swapped >= 0).all() and (self.answer_labels[swapped] == self.answer_labels).all())
 
-    @property
+    @cached_property
     def is_unswapped_test(self) -> Bool[Tensor, "ab"]:
         """[ab]: test rows whose swap is not trained on: what memorising pairs cannot answer."""
         if self.is_train is None:
@@ -182,7 +209,8 @@ class Task:
 
         `split` is `randperm` (torch), `nanda` (Python's `random.shuffle` of all rows, as in Nanda et al.
         2023: reproduces his masks), `swap_aware` (a row and its swap on one side, whatever the answers;
-        one row short where only pairs are left), or `indices`, the row numbers in `train_indices`.
+        one row short where only pairs are left), `extrapolate` (the rows of the smallest operands: all whose largest
+        is below some bound, so that test rows lie beyond it), or `indices`, the row numbers in `train_indices`.
         In a mixture the operands are split, and all operations share it (Furuta et al. 2024).
         `mislabelled` training rows get another answer in `train_labels`; `inputs` and `labels` stay right.
         frac=1 leaves no test rows. Raises `BadRequest` where nothing would be trained on, or a value makes no sense.
@@ -195,6 +223,8 @@ class Task:
         if method == "indices":
             mask = torch.zeros(len(self.inputs), dtype=torch.bool)
             mask[checked_rows(train_indices, len(mask))] = True
+        elif method == "extrapolate":
+            mask = smallest(self.operands, int(frac * len(self.operands)))
         else:
             units = self._units(swap_aware=method == "swap_aware")
             order = draw_order(int(units.max()) + 1, method, seed, generator)
@@ -212,7 +242,7 @@ class Task:
             cells = torch.minimum(cells, self._cells(self._swaps) % math.prod(self.sizes))
         return cells.unique(return_inverse=True)[1]
 
-    def with_split(self, is_train: Bool[Tensor, "ab"], train_labels: Int[Tensor, "ab *t"] | None = None) -> "Task":
+    def with_split(self, is_train: Bool[Tensor, "ab"], train_labels: Shaped[Tensor, "ab *t"] | None = None) -> "Task":
         """A copy with this mask (and, for mislabelled rows, the labels trained on)."""
         if is_train.shape != self.inputs.shape[:1]:
             raise TaskError(
@@ -222,6 +252,7 @@ class Task:
             raise TaskError(f"train_labels have shape {[*train_labels.shape]}; the labels have {[*self.labels.shape]}")
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__)
+        copy.__dict__.pop("is_unswapped_test", None)  # cached, and of the old mask
         copy.is_train = is_train
         copy.train_labels = self.labels if train_labels is None else train_labels
         return copy

@@ -31,4 +31,6 @@ def check(given: Mapping[str, Any], known: Mapping[str, inspect.Parameter], expr
             )
         hint = known[name].annotation
         if not has_type(value, hint):
-            raise TaskError(f"{name}={value!r} must be of type {getattr(hint, '__name__', hint)}")
+            # A Literal's text lists what it may be, its name does not.
+            wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+            raise TaskError(f"{name}={value!r} must be of type {wanted}")

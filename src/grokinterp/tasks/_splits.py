@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Shaped
 from torch import Generator, Tensor
 
 from grokinterp.tasks._table import TaskError
@@ -40,6 +40,13 @@ def take_units(units: Int[Tensor, "ab"], order: Int[Tensor, "unit"], count: int)
     return chosen[units]
 
 
+def smallest(operands: Int[Tensor, "ab operand"], count: int) -> Bool[Tensor, "ab"]:
+    """The rows whose operands are all below a bound: the largest bound with no more than `count` rows."""
+    largest = operands.amax(1)
+    below = torch.bincount(largest).cumsum(0)
+    return largest < int((below <= count).sum())
+
+
 def checked_rows(train_indices: Any, n: int) -> Int[Tensor, "train"]:
     """Row numbers given by hand. Raises `TaskError` unless they are distinct and between 0 and n - 1."""
     if train_indices is None:
@@ -52,8 +59,8 @@ def checked_rows(train_indices: Any, n: int) -> Int[Tensor, "train"]:
 
 
 def mislabel(
-    labels: Int[Tensor, "ab *t"], train: Int[Tensor, "train"], count: int, generator: Generator
-) -> Int[Tensor, "ab *t"]:
+    labels: Shaped[Tensor, "ab *t"], train: Int[Tensor, "train"], count: int, generator: Generator
+) -> Shaped[Tensor, "ab *t"]:
     """A copy of `labels` where `count` of the `train` rows have another of the answers that occur, drawn uniformly.
 
     Of labels [ab, t] only the answer itself, the first, is changed. Raises `TaskError` where there are

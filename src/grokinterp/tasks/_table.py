@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp.refusals import BadRequest
@@ -22,8 +22,8 @@ class Table:
 
     operands: Int[Tensor, "ab operand"]
     sizes: tuple[int, ...]
-    inputs: Int[Tensor, "ab position"]
-    labels: Int[Tensor, "ab *t"]
+    inputs: Int[Tensor, "ab position"] | Float[Tensor, "ab *feature"]
+    labels: Int[Tensor, "ab *t"] | Float[Tensor, "ab"]
     positions: tuple[int, ...]
     n_answers: int
     tokens: list[str]

@@ -1,0 +1,199 @@
+"""Which irreducible representations a model of a group computes with (Chughtai et al. 2023)."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from grokinterp import folded
+from grokinterp.architecture import EmbeddingMLPConfig
+from grokinterp.evaluation import cross_entropy
+from grokinterp.irreps import Group, spectrum
+from grokinterp.readout import Circuit, Variable, readout
+from grokinterp.snapshot import Snapshot
+from grokinterp.tasks.groups import GroupTask, why_no_group
+
+KEY_SIMILARITY = 0.005
+"""Irreps whose trace cube is more similar to the final logits than this are key (Chughtai et al. 2023, their code)."""
+
+LEARNT_SIMILARITY = 0.05
+"""An irrep is learnt at the first checkpoint where its similarity is larger (their order of learning)."""
+
+CHUGHTAI = "Chughtai et al. 2023"
+
+
+class HiddenShares(NamedTuple):
+    """Shares of the neurons' variance that are functions of x, of y and of the answer, irrep by irrep."""
+
+    a: Float[Tensor, "irrep"]
+    b: Float[Tensor, "irrep"]
+    answer: Float[Tensor, "irrep"]
+
+
+def folded_by_answer(values: Float[Tensor, "ab *rest"], answers: Int[Tensor, "ab"], n: int) -> Float[Tensor, "g *rest"]:
+    """The sum over the rows of each right answer, float64."""
+    return torch.zeros(n, *values.shape[1:], dtype=torch.float64).index_add_(0, answers, values.double())
+
+
+def similarities(logits: Float[Tensor, "ab g"], answers: Int[Tensor, "ab"], group: Group) -> Float[Tensor, "irrep"]:
+    """The cosine of the logits, centred over the answers of each row, and every trace cube tr rho(x y z^-1).
+
+    For the other operations x y is the row's right answer. The squares of the non-trivial ones add up to the share of
+    the logits that trace cubes explain, for these are orthogonal (Chughtai et al. 2023, section 5.1).
+    """
+    logits = logits.double()
+    centred = logits - logits.mean(1, keepdim=True)
+    return spectrum.trace_similarity(folded_by_answer(centred, answers, len(group)), centred.norm().item(), group)
+
+
+def hidden_shares(neurons: Float[Tensor, "ab neuron"], answers: Int[Tensor, "ab"], group: Group) -> HiddenShares:
+    """Of all neurons' variance, what lies in the matrix entries of rho(x), of rho(y) and of rho(answer).
+
+    Neurons are centred over the table first. The three families are orthogonal for the product x y, so that all shares
+    add up to at most 1; for x y x^-1 and x y x, rho(y) and rho(answer) overlap.
+    """
+    n = len(group)
+    centred = neurons.double() - neurons.double().mean(0)
+    total = centred.square().sum()
+    grid = centred.unflatten(0, (n, n))
+    means = [grid.mean(1), grid.mean(0), folded_by_answer(centred, answers, n) / n]
+    return HiddenShares(*(n * spectrum.energies(mean, group).sum(1) / total for mean in means))
+
+
+@dataclass(frozen=True)
+class Irreps(Circuit):
+    """What logits, embeddings, unembedding and neurons hold of each irrep; the losses with and without the key ones.
+
+    Key irreps are chosen at the final checkpoint, or given by name in `key`. The neurons' part in key irreps is their
+    projection on functions rho(answer): restricted losses keep only that part, over all rows; excluded losses take it
+    out, on training rows (all, where the split is not known). a + b mod p is left to `progress`, whose
+    frequencies are the irreps of the cyclic group; the task `cyclic` reads it here.
+    """
+
+    name: ClassVar[str] = "irreps"
+    key: tuple[str, ...] | None = None
+
+    def why_not(self, snapshot: Snapshot) -> str | None:
+        if reason := why_no_group(snapshot.task):
+            return reason
+        if not _neurons(snapshot):
+            return "an attention-only model has no neurons (blocks.0.mlp.hook_post)"
+        return None
+
+    def fit(self, final: Snapshot) -> "Irreps":
+        if self.key is not None:
+            return self
+        group = _group(final)
+        found = similarities(_logits(final), final.labels, group)
+        names = [irrep.name for irrep in group.irreps]
+        return replace(self, key=tuple(names[i] for i in range(1, len(names)) if found[i] > KEY_SIMILARITY))
+
+    def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
+        del requested
+        group = _group(snapshot)
+        names = [irrep.name for irrep in group.irreps]
+        chosen = self.key if self.key is not None else self.fit(snapshot).key
+        key = [i for i, name in enumerate(names) if name in (chosen or ())]
+        neurons = snapshot[_neurons(snapshot)[-1]]
+        similar = similarities(_logits(snapshot), snapshot.labels, group)
+        hidden = hidden_shares(neurons, snapshot.labels, group)
+        first, second = _embeddings(snapshot)
+        losses = _losses(snapshot, group, key)
+        both = torch.cat([first, second], 1)
+
+        of = lambda values, units, source: Variable(("irrep",), values, units, source)
+        one = lambda value, units, source: Variable((), value, units, source)
+        energy = "share of squared norm"
+        share, nats = "share of variance", "nats"
+        rows = "training rows" if snapshot.task.is_train is not None else "all rows: the split is not known"
+        return readout(
+            {
+                "irrep_dimension": of([irrep.dimension for irrep in group.irreps], "1", "over the real numbers"),
+                "is_key_irrep": of(
+                    [i in key for i in range(len(names))], "1", f"similarity > {KEY_SIMILARITY} at the end"
+                ),
+                "logit_similarity": of(similar, "cosine", f"logits and tr rho(x y z^-1); {CHUGHTAI}, 5.1"),
+                "logit_fve": one(
+                    similar[1:].square().sum(),
+                    "share of squared norm",
+                    f"all trace cubes but the trivial; {CHUGHTAI}, 5.1",
+                ),
+                "embedding_fve": of(spectrum.shares(both, group), energy, f"of both operands; {CHUGHTAI}, 5.2"),
+                "embedding_a_fve": of(spectrum.shares(first, group), energy, f"W_x W, or W_E; {CHUGHTAI}, 5.2"),
+                "embedding_b_fve": of(spectrum.shares(second, group), energy, f"W_y W, or W_E; {CHUGHTAI}, 5.2"),
+                "unembedding_fve": of(spectrum.shares(snapshot.W_L.T, group), energy, f"W_out W_U; {CHUGHTAI}, 5.2"),
+                "hidden_a_fve": of(hidden.a, share, f"functions rho(x); {CHUGHTAI}, 5.2"),
+                "hidden_b_fve": of(hidden.b, share, f"functions rho(y); {CHUGHTAI}, 5.2"),
+                "hidden_answer_fve": of(hidden.answer, share, f"functions rho(x y); {CHUGHTAI}, 5.2"),
+                "key_embedding_fve": one(spectrum.shares(both, group)[key].sum(), energy, "key irreps together"),
+                "key_unembedding_fve": one(spectrum.shares(snapshot.W_L.T, group)[key].sum(), energy, "likewise"),
+                "key_hidden_fve": one(sum(part[key].sum() for part in hidden), share, f"their MLP FVE; {CHUGHTAI}"),
+                "restricted_loss_irreps": one(
+                    losses.restricted, nats, f"rho(x y) of key irreps alone; {CHUGHTAI}, 5.3"
+                ),
+                "excluded_loss_irreps": one(losses.excluded, nats, f"key irreps taken out, {rows}; {CHUGHTAI}, 5.3"),
+                "restricted_loss_by_irrep": of(losses.restricted_by, nats, "one irrep alone, all rows"),
+                "excluded_loss_by_irrep": of(losses.excluded_by, nats, f"one irrep taken out, {rows}; {CHUGHTAI}, 5.3"),
+            },
+            {"irrep": np.array(names)},
+        )
+
+    def summarise(self, trace: xr.Dataset) -> dict[str, Any]:
+        """The key irreps in the order in which they are learnt."""
+        learnt = {}
+        for name in trace.irrep.values[trace.is_key_irrep.values[-1]]:
+            above = trace.logit_similarity.sel(irrep=name).values > LEARNT_SIMILARITY
+            if above.any():
+                learnt[str(name)] = int(trace.step.values[above.argmax()])
+        order = sorted(learnt, key=learnt.__getitem__)
+        return {"irreps_learnt": ", ".join(f"{name} at {learnt[name]}" for name in order)} if order else {}
+
+
+class _Losses(NamedTuple):
+    restricted: float
+    excluded: float
+    restricted_by: list[float]
+    excluded_by: list[float]
+
+
+def _losses(snapshot: Snapshot, group: Group, key: list[int]) -> _Losses:
+    """Of the neurons' projections on rho(answer), which depend on the answer alone: |G| rows hold them."""
+    n = len(group)
+    neurons = folded_by_answer(snapshot[_neurons(snapshot)[-1]], snapshot.labels, n) / n
+    bias = snapshot.parameters.get("unembed.b_U", torch.zeros(1))[..., :n].double()
+    W_L = snapshot.W_L[:, :n].double()
+    train = slice(None) if snapshot.task.is_train is None else snapshot.task.is_train
+    logits, labels = _logits(snapshot)[train].double(), snapshot.labels[train]
+    restricted, excluded = [], []
+    for irreps in (key, *([i] for i in range(len(group.irreps)))):
+        kept = spectrum.part(neurons, group, irreps) @ W_L
+        restricted.append(F.cross_entropy(kept + bias, torch.arange(n)).item())
+        excluded.append(cross_entropy(logits - kept[labels], labels).item())
+    return _Losses(restricted[0], excluded[0], restricted[1:], excluded[1:])
+
+
+def _group(snapshot: Snapshot) -> Group:
+    assert isinstance(snapshot.task, GroupTask)
+    return snapshot.task.group
+
+
+def _logits(snapshot: Snapshot) -> Float[Tensor, "ab g"]:
+    return snapshot.logits[:, : snapshot.n_numbers]
+
+
+def _neurons(snapshot: Snapshot) -> list[str]:
+    return [name for name in snapshot.names if name.endswith("mlp.hook_post")]
+
+
+def _embeddings(snapshot: Snapshot) -> list[Float[Tensor, "g width"]]:
+    """What the model reads of either operand: through the first layer for an MLP, else the embedding."""
+    task = snapshot.task
+    if isinstance(snapshot.config, EmbeddingMLPConfig):
+        return folded.operand_tables(snapshot.config, snapshot.parameters, task.inputs, task.operands)
+    offset = int(task.tokens.index(task.tokens[0] + "'")) if task.tokens[0] + "'" in task.tokens else 0
+    return [snapshot.W_E, snapshot.parameters["embed.W_E"][offset : offset + snapshot.n_numbers]]

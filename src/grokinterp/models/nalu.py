@@ -1,0 +1,109 @@
+"""`NALU`: neural arithmetic logic units (Trask et al. 2018), which extrapolate where neurons do not."""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import torch.nn as nn
+from jaxtyping import Float
+from torch import Tensor
+from transformer_lens.hook_points import HookPoint
+
+from grokinterp.architecture import NALUConfig
+from grokinterp.models.embedding_mlp import Layer
+from grokinterp.models.hooked import HookedModule, checked, completed, own
+from grokinterp.refusals import BadRequest
+
+
+class Cells(nn.Module):
+    """One layer: W = tanh(W_hat) sigmoid(M_hat), which rests near -1, 0 and 1 (Trask et al. 2018, eq. 1-2).
+
+    NAC: x W. NALU: g (x W) + (1 - g) exp(log(|x| + epsilon) W), g = sigmoid(x G). Our orientation: [inputs cells].
+    Hooks: `hook_add` and `hook_multiply` [batch 1 cell], the two halves, `hook_gate` g, `hook_post` the output.
+    """
+
+    W_hat: nn.Parameter
+    M_hat: nn.Parameter
+    G: nn.Parameter
+
+    def __init__(self, config: NALUConfig, parameters: Mapping[str, Tensor], prefix: str):
+        super().__init__()
+        own(self, parameters, prefix)
+        self.eps = config.cell_eps
+        self.is_nac = config.cell == "nac"
+        self.hook_add, self.hook_post = HookPoint(), HookPoint()
+        if not self.is_nac:
+            self.hook_multiply, self.hook_gate = HookPoint(), HookPoint()
+
+    @property
+    def W(self) -> Float[Tensor, "number cell"]:
+        """The weights as they act, between -1 and 1."""
+        return self.W_hat.tanh() * self.M_hat.sigmoid()
+
+    def forward(self, x: Float[Tensor, "batch 1 number"]) -> Float[Tensor, "batch 1 cell"]:
+        added = self.hook_add(x @ self.W)
+        if self.is_nac:
+            return self.hook_post(added)
+        multiplied = self.hook_multiply(((x.abs() + self.eps).log() @ self.W).exp())
+        gate = self.hook_gate((x @ self.G).sigmoid())
+        return self.hook_post(gate * added + (1 - gate) * multiplied)
+
+
+class NALU(HookedModule[NALUConfig]):
+    """Numbers -> layers of cells -> numbers. Arguments as `HookedTransformer`'s.
+
+    Hooks: `hook_combined` [batch 1 d_in] (the row), `blocks.i.mlp.hook_post` [batch 1 cell] and those of `Cells`.
+    """
+
+    tables: tuple[str, ...] = ()
+    """It has no embeddings."""
+
+    def __init__(
+        self,
+        config: NALUConfig,
+        parameters: Mapping[str, Tensor] | None = None,
+        seed: int = 0,
+        task: Any = None,
+    ):
+        super().__init__()
+        config = completed(config, task)
+        parameters = checked(config, parameters, seed)
+        self.config = config
+        self.task = task
+        self.hook_combined = HookPoint()
+        self.blocks = nn.ModuleList(
+            Layer(Cells(config, parameters, f"blocks.{i}.mlp.")) for i in range(len(config.layer_neurons))
+        )
+        self.setup()
+        self.eval()
+
+    def forward(self, rows: Float[Tensor, "batch d_in"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
+        """The numbers it answers, at one position. Raises `BadRequest` unless each row has `d_in` numbers."""
+        if rows.shape[1] != self.config.d_in:
+            raise BadRequest(
+                f"the model reads rows of {self.config.d_in} numbers and was given {rows.shape[1]}; "
+                "give those of its task, task.inputs"
+            )
+        x = self.hook_combined(rows.to(next(self.parameters()).dtype)[:, None])
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+    @property
+    def cfg(self) -> SimpleNamespace:
+        """The sizes that TransformerLens' `ActivationCache` asks for."""
+        weights = next(self.parameters())
+        return SimpleNamespace(
+            n_layers=len(self.blocks),
+            n_heads=0,
+            n_key_value_heads=None,
+            d_model=self.config.d_in,
+            d_mlp=max([*self.config.hidden_sizes, self.config.d_vocab_out or 1]),
+            attn_only=False,
+            normalization_type=None,
+            act_fn=None,
+            d_vocab_out=self.config.d_vocab_out,
+            n_ctx=1,
+            device=str(weights.device),
+            dtype=weights.dtype,
+        )
