@@ -47,7 +47,7 @@ def refusal(capsys, *words: str) -> str:
         (["pack", "nowhere"], "does not exist"),
         (["import", "nowhere"], "does not exist"),
         (["info", ".", "--p", "5"], "--task"),
-        (["report"], "required"),
+        (["report"], "give a run directory"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

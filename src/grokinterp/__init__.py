@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from grokinterp.measuring import measure
     from grokinterp.refusals import BadRequest
     from grokinterp.reports import report
+    from grokinterp.reports.drawing import draw
     from grokinterp.runs import Checkpoint, Run, Runs
     from grokinterp.tasks import Task
     from grokinterp.training import train
@@ -35,6 +36,7 @@ _HOME = {
     "Runs": "grokinterp.runs",
     "Task": "grokinterp.tasks",
     "ablate": "grokinterp.interventions",
+    "draw": "grokinterp.reports.drawing",
     "load": "grokinterp.importers",
     "measure": "grokinterp.measuring",
     "report": "grokinterp.reports",
@@ -51,6 +53,7 @@ __all__ = [
     "Task",
     "ablate",
     "circuits",
+    "draw",
     "fourier",
     "load",
     "measure",

@@ -1,20 +1,88 @@
-"""Reports: a run as one self-contained page. Drawing only; the numbers come from `fourier` and `circuits`."""
+"""Reports: a run as one self-contained page. Drawing only; the numbers come from `measure`."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from grokinterp.runs import Run
+from grokinterp.refusals import BadRequest
+from grokinterp.runs import Run, Runs
+
+if TYPE_CHECKING:
+    from grokinterp.readout import Circuit
+    from grokinterp.reports.subject import Subject
 
 
-def report(run: Run, out: str | Path = "report.html") -> Path:
-    """Write one HTML page on a run: what was trained, what happened, the embedding's spectrum and circles.
+def report(
+    run: Run | Runs,
+    out: str | Path | None = None,
+    *,
+    circuits: "Iterable[str | Path | Circuit]" = (),
+    pdf: bool = False,
+    images: str | Path | None = None,
+    cache: bool = True,
+    progress: bool = False,
+) -> Path:
+    """Write one HTML page on a run: what was trained, what happened, what was found, the verdict, how to reproduce.
 
-    The page opens offline, prints, and asks nothing of the network. It adapts to what the run has: one checkpoint
-    (no sliders), curves only, no curves, or a task that is not known, and says what is missing. `out` is
-    written whole or not at all; its path is returned. Raises `StorageError` where it cannot be written.
+    The page opens offline, prints, and asks nothing of the network. What it shows is `measure(run)`, read now or taken
+    from the cache. It adapts to what the run has: one checkpoint (no slider), curves only, no curves, or a task that is
+    not known, and says what is missing. Of several runs (`Runs`) it writes an index, and their reports beside it.
+
+    Args:
+        out: the page to write, whole or not at all; `report.html`, of several runs `reports/index.html`.
+        circuits: further circuits, by value, by name, or as a Python file; each variable is drawn by its dims.
+        pdf: also print the page to `out` with the suffix .pdf, through a Chromium found on the machine.
+        images: a directory to write every figure to as PNG; needs kaleido.
+        cache: take what has been measured before from the cache.
+        progress: show a progress bar while measuring.
+
+    Returns the path of the page. Raises `BadRequest` for an unknown circuit, or where PDF or PNG cannot be made;
+    `StorageError` where a file cannot be written.
     """
-    from grokinterp.reports.page import page  # plotly and jinja2 are imported when a report is made
+    from grokinterp.reports import exporting  # plotly and jinja2 are imported when a report is made
+    from grokinterp.reports.subject import Subject
+
+    if images is not None:
+        exporting.check_images()
+    if pdf:
+        exporting.browser()
+    given = list(circuits)
+    subject_of = lambda one: Subject(one, given, cache, progress)
+    if isinstance(run, Runs):
+        return _index(run, Path(out or "reports/index.html"), subject_of, pdf, images)
+    return _one(subject_of(run), Path(out or "report.html"), pdf, images)
+
+
+def _one(subject: "Subject", out: Path, pdf: bool, images: str | Path | None) -> Path:
+    from grokinterp.reports import exporting
+    from grokinterp.reports.page import page, plates_of
+    from grokinterp.reports.sections import sections_of
     from grokinterp.storage import write_atomic
 
-    out = Path(out)
-    write_atomic(out, page(run).encode())
+    write_atomic(out, page(subject).encode())
+    if images is not None:
+        exporting.write_images(plates_of(sections_of(subject)), Path(images))
+    if pdf:
+        exporting.write_pdf(out)
+    return out
+
+
+def _index(runs: Runs, out: Path, subject_of: "Callable[[Run], Subject]", pdf: bool, images: str | Path | None) -> Path:
+    from grokinterp.reports.index import file_names, index, row
+    from grokinterp.storage import make_directory, write_atomic
+
+    make_directory(out.parent)
+    rows, skipped = [], dict(runs.skipped)
+    for name, file in zip(runs, file_names(list(runs)), strict=True):
+        try:
+            subject = subject_of(runs[name])
+            _one(subject, out.parent / file, pdf, None if images is None else Path(images) / Path(file).stem)
+            rows.append(row(subject, file))
+        except BadRequest as error:
+            # One run that cannot be read must not cost the others their reports.
+            skipped[name] = str(error)
+    if not rows:
+        why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+        raise BadRequest(f"none of the runs could be reported: {why or 'there are none'}")
+    write_atomic(out, index(rows, skipped).encode())
     return out

@@ -1,7 +1,8 @@
 """Captions: what to look for in each figure, in words that fit what the run has."""
 
-from grokinterp import fourier
-from grokinterp.reports.readings import Embedding, Table
+import xarray as xr
+
+from grokinterp.reports.table import Table
 
 
 def table(table: Table) -> str:
@@ -26,7 +27,7 @@ def loss(both: bool, marked: bool) -> str:
         if both
         else "Look for plateaus and sudden falls."
     )
-    lines = " Dashed lines mark the steps named in the legend." if marked else ""
+    lines = " Dashed lines mark the steps named in the legend, shades the phases." if marked else ""
     return f"Cross-entropy in nats, first on a log scale; the buttons change both axes. {look}{lines}"
 
 
@@ -48,49 +49,137 @@ WEIGHT_NORM = (
     "that goes with the rise of the test accuracy."
 )
 
+PROGRESS = (
+    "The loss with the key frequencies of the logits alone (restricted), and with all but these (excluded). Look "
+    "for the restricted loss falling long before the test loss does: the circuit forms unseen. The excluded loss "
+    "rises while the model comes to rely on it, and what it had memorised is cleaned away. Other forms wait in the "
+    "legend; click one."
+)
+EXCLUDED = (
+    "Left, the loss on training rows with one key frequency taken out of the logits; right, how many of them are "
+    "still answered without any. Look for the order in which frequencies become needed."
+)
+DENSITY = (
+    "Two measures of the spectrum at every checkpoint. FFD is the share of waves at least half as strong as the "
+    "strongest: it falls where few frequencies are kept, as addition does. FCR falls where each frequency comes to be "
+    "a cosine or a sine alone, as in multiplication. Random weights give 1 and about 0.93. Dotted curves read the "
+    "same weights in the order of discrete logs, on the characters of the multiplicative group."
+)
 SPECTRUM_OVER_TIME = (
     "How much of the embedding lies in each frequency (a row) at each checkpoint (a column). Look for an even haze "
     "that gives way to a few lasting lines, the frequencies that the model keeps."
 )
+SPECTRUM = (
+    "Norm of the cosine and the sine row of every frequency, in the embedding and in the map from neurons to "
+    "logits. Look for a few pairs far above the rest; cosine and sine of like height mean that tokens stand on a "
+    "circle, not on a line."
+)
+LOGIT_MAP_OVER_TIME = (
+    "The same of the map from neurons to logits. The lines should be those of the embedding: the model reads answers "
+    "off with the frequencies that it puts its numbers in with."
+)
+SPARSITY = (
+    "Left, how uneven the spectra are; right, how much of the embedding's first components lies in one frequency each, "
+    "and how much of the logits' variance the waves of the answer explain. Look for curves that rise together."
+)
+CLUSTERS = (
+    "Above, how many neurons each frequency has; below, every neuron, and the share of its variance that its frequency "
+    "explains. Look for neurons that gather in a few columns and climb to the top."
+)
+NEURONS = (
+    "Activations for every pair of operands of the best tuned neuron of the largest clusters, from 0, which is blank, "
+    "to its own largest at the end, and under each the "
+    "strongest entries of its 2-D spectrum at the end, a dot the larger the stronger. Look for stripes and for "
+    "checkers: dots on the edges are waves of one operand, a square of dots is their product."
+)
+PATTERNS = (
+    "Where each head looks from the position at which the answer is read. Look for heads that share their attention "
+    "between the two operands."
+)
+TO_FIRST = (
+    "How much each head attends to the first operand, for every pair. Look for stripes: a head whose attention "
+    "rises and falls with a wave of the operands. The frequency is that of the best wave, with the share of "
+    "variance it explains."
+)
+PERIODICITY = (
+    "Left, the share of a head's attention to the first operand that waves of one frequency explain; right, which "
+    "frequency that is. Look for heads that settle on a key frequency."
+)
+COEFFICIENTS = (
+    "How alike the logits and the wave of the answer are, for every frequency. A clock's logits are made of a few "
+    "of these waves; those of the key frequencies are in blue."
+)
+COEFFICIENTS_OVER_TIME = (
+    "Left, how strong the wave of each key frequency is in the logits; right, the share of their variance that all "
+    "waves explain. Look for waves that grow while the test loss is still high."
+)
+PLANE = (
+    "A clock's gradients differ between the operands and its logits do not depend on their distance, so it stands "
+    "top left; a pizza stands at the bottom right. Blue is where the solved public runs of Zhong et al. 2023 stand, "
+    "most of them with constant attention, so expect a crowd on the right. Dashed lines are the thresholds of the "
+    "verdict."
+)
+PARTS = (
+    "The loss of the last checkpoint with one part set to zero at a time, on a log scale. Look for bars far above the "
+    "dashed line: what the model cannot do without."
+)
+FREQUENCIES = (
+    "The loss of the last checkpoint without one frequency at a time. Look for tall bars at the key frequencies and "
+    "nowhere else; a frequency that matters in the embedding and not in the logits is used on the way."
+)
+BOTH_BASES = (
+    "The final embedding and neuron-logit map, on the waves of the numbers themselves and on the characters, the "
+    "waves of their discrete logs. Look for the basis in which few bars are left: it is the one that the model "
+    "computes in."
+)
+SPECTRAL_MORE = (
+    "Gini index: 0 where all waves are alike, 1 where there is one only. Cosine share: above a half cosines "
+    "outweigh sines. The FCR weighted by energy leaves out what is mere noise. Look for the basis whose curve leaves "
+    "its start, and for embedding and neuron-logit map that part ways."
+)
+OPERANDS = (
+    "A sum may treat its operands alike and a difference may not. Look for heads that give one operand more than the "
+    "other, and whether they keep to it."
+)
 
 
-def spectrum(slider: bool) -> str:
-    """Under the bars."""
-    moves = " The slider moves through the checkpoints." if slider else ""
-    return (
-        "Norm of the embedding's cosine and sine row for every frequency. Look for a few pairs far above the rest; "
-        f"cosine and sine of like height mean that the tokens stand on a circle, not on a line.{moves}"
-    )
+def own(variable: xr.DataArray) -> str:
+    """Under a figure that was drawn from a variable's dims alone: its dims and its own words."""
+    dims = [str(dim) for dim in variable.dims if dim != "step"]
+    over = f"over {', '.join(dims)}" if dims else "one number a checkpoint"
+    return f"The variable {variable.name}, {over}. Look for what changes where the test accuracy rises."
 
 
-def order(embedding: Embedding) -> str:
-    """As which kind of function the embedding is read, and how sparse its spectrum is."""
-    gini = embedding.order.gini
-    index = "Gini index of its Fourier norms (0: all equal, 1: one only)"
-    if embedding.order.group == "multiplicative":
+def order(trace: xr.Dataset, multiplicative: bool) -> str:
+    """On which cycle the spectra are read, and how sparse the embedding is there and elsewhere."""
+    last = trace.isel(step=-1)
+    n = last.sizes["token"] - multiplicative if "token" in last.dims else last.sizes["basis"] - multiplicative
+    additive, characters = (float(last[name].sel(matrix="W_E")) for name in ("gini", "gini_multiplicative"))
+    other = "" if characters != characters else f", and {characters:.2f} on the characters"
+    if multiplicative:
         return (
-            "The embedding is read in discrete-log order: as a function on the multiplicative group of 1 to "
-            f"{embedding.n}, the powers of the primitive root {fourier.primitive_root(embedding.p)}, token 0 left out. "
-            f"Its spectrum is sparser there: the {index} is {gini['multiplicative']:.2f} at the end, and "
-            f"{gini['additive']:.2f} in the order of the numbers themselves."
+            "The numbers are read in the order of their discrete logs, as powers of a primitive root, zero left "
+            f"out: {n} places. Multiplying them is adding these. The Gini index of the embedding's Fourier norms (0: "
+            f"all equal, 1: one only) ends at {characters:.2f} there and at {additive:.2f} in the order of the "
+            "numbers themselves."
         )
-    other = f", and {gini['multiplicative']:.2f} in discrete-log order" if "multiplicative" in gini else ""
     return (
-        f"The embedding is read as a function of the token mod {embedding.p}. "
-        f"The {index} is {gini['additive']:.2f} at the end{other}."
+        f"The embedding is read as a function of the number, of which there are {n}. The Gini index of its Fourier "
+        f"norms (0: all equal, 1: one only) ends at {additive:.2f}{other}."
     )
 
 
-def circles(embedding: Embedding) -> str:
+def circles(found: xr.Dataset) -> str:
     """Under the pairs of components."""
+    factor = found["circle_step"].attrs["units"] == "factor"
     neighbours = (
-        "joins tokens that are the named step apart, the inverse of the frequency"
-        if embedding.order.group == "additive"
-        else "joins tokens that differ by the named factor"
+        "joins tokens that differ by the named factor"
+        if factor
+        else "joins tokens that are the named step apart, the inverse of the frequency"
     )
     moves = (
-        " The slider projects earlier checkpoints on the same components: watch the rings open."
-        if len(embedding.frame_steps) > 1
+        " Earlier checkpoints are projected on the same components: move the slider and watch the rings open."
+        if found.sizes["step"] > 1
         else ""
     )
     return (

@@ -1,20 +1,24 @@
 """The circles of an embedding: pairs of principal components, each named by its frequency and step."""
 
 import math
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import xarray as xr
 from jaxtyping import Float, Int
 
-from grokinterp import circuits, fourier
 from grokinterp.reports import style
-from grokinterp.reports.readings import Embedding
+from grokinterp.reports.plates import Frame
 
 CLEAN = 0.9
 """The share of power in one frequency from which a pair of components is drawn as a circle."""
 
 LABELS = 40
+"""Tokens that are named on the largest ring; on smaller ones fewer, so that they don't touch."""
+
+FRAME = 1.22
+"""The panel over the largest ring, with room for labels."""
+
 _SIDES = [
     "middle right",
     "top right",
@@ -27,54 +31,47 @@ _SIDES = [
 ]
 
 
-def circles(embedding: Embedding) -> go.Figure:
-    """One panel a pair of components: tokens in the order of the circle they end on, joined to their neighbours.
+def circles(found: xr.Dataset) -> tuple[go.Figure, list[Frame]]:
+    """One panel a circle of the `circles` circuit: tokens in the order in which they stand around it at the end.
 
-    With several checkpoints a slider projects each of them on the final components.
+    Every step is a frame: that checkpoint projected on the final components.
     """
-    n_pairs = len(embedding.circles)
-    orders = [circuits.embedding.around(circle.frequency, embedding.n).numpy() for circle in embedding.circles]
-    height, rows = 350, math.ceil(n_pairs / 3)
-    figure = style.figure(
-        height * rows + 60, showlegend=False, margin=dict(l=10, r=10, t=50, b=20), hovermode="closest"
-    )
-    reach = float(np.abs(embedding.scores).max()) * 1.22 or 1.0
-    for i, (circle, order) in enumerate(zip(embedding.circles, orders, strict=True)):
-        _panel(figure, embedding, i, circle, order, reach)
-    figure.update_layout(_grid(n_pairs, 3, 0.8))
-    narrow = {f"{axis}.domain": value["domain"] for axis, value in _grid(n_pairs, 2, 0.72).items()}
-    extra = 60 + 70 * (len(embedding.frame_steps) > 1)
+    n = found.sizes["circle"]
+    last = found.isel(step=-1)
+    places = found.sizes["token"]
+    orders = [np.argsort(k * np.arange(places) % places, kind="stable") for k in last["circle_frequency"].values]
+    rows = math.ceil(n / 3)
+    figure = style.figure(350 * rows + 40, showlegend=False, margin=dict(l=10, r=10, t=50, b=20), hovermode="closest")
+    reach = float(np.abs(found["circle_scores"].values).max()) * FRAME or 1.0
+    for i, order in enumerate(orders):
+        _panel(figure, last.isel(circle=i), i, order, reach)
+    figure.update_layout(_grid(n, 3, 0.8))
+    narrow = {f"{axis}.domain": value["domain"] for axis, value in _grid(n, 2, 0.72).items()}
     figure.update_layout(
-        height=350 * rows + extra,
         meta=dict(
-            narrow=dict(height=255 * math.ceil(n_pairs / 2) + extra, **narrow),
-            paper=dict(height=255 * rows + extra),
+            narrow=dict(height=255 * math.ceil(n / 2) + 40, **narrow),
+            paper=dict(height=255 * rows + 40),
         ),
     )
-    if len(embedding.frame_steps) > 1:
-        figure.frames = [
-            go.Frame(
-                name=str(step),
-                data=[dict(type="scatter", **_points(embedding, frame, i, order)) for i, order in enumerate(orders)],
-                traces=list(range(n_pairs)),
-            )
-            for frame, step in enumerate(embedding.frame_steps)
-        ]
-        figure.update_layout(sliders=[style.slider(embedding.frame_steps, 30)])
-    return figure
+    scores = found["circle_scores"].values
+    frames = [
+        [_points(scores[step, i], order) for i, order in enumerate(orders)] for step in range(found.sizes["step"])
+    ]
+    return figure, frames
 
 
-def _panel(
-    figure: go.Figure, embedding: Embedding, i: int, circle: Any, order: Int[np.ndarray, "token"], reach: float
-) -> None:
+def _panel(figure: go.Figure, circle: xr.Dataset, i: int, order: Int[np.ndarray, "token"], reach: float) -> None:
     number = "" if i == 0 else str(i + 1)
-    tokens = embedding.order.tokens.numpy()[order]
-    points = _points(embedding, -1, i, order)
-    text = _labels(tokens, circle.frequency * order % embedding.n)
+    tokens = circle.token.values[order]
+    n, k, share = len(order), int(circle["circle_frequency"]), float(circle["circle_purity"])
+    points = _points(circle["circle_scores"].values, order)
+    places = k * order % n
+    size = float(np.abs(circle["circle_scores"].values).max()) / reach * FRAME
+    text = _labels(tokens, places, max(8, round(LABELS * size)))
     angle = np.arctan2(points["y"], points["x"])
     sides = [_SIDES[round(float(a) / (math.pi / 4)) % 8] for a in angle]
-    turn = (circle.frequency * order % embedding.n / embedding.n).astype(np.float32)
-    clean = circle.share >= CLEAN
+    turn = (places / n).astype(np.float32)
+    clean = share >= CLEAN
     figure.add_scatter(
         **points,
         mode="lines+markers+text" if clean else "markers",
@@ -92,7 +89,7 @@ def _panel(
     axis = dict(
         range=[-reach, reach], showgrid=False, showline=False, ticks="", showticklabels=False, constrain="domain"
     )
-    first, second = (component + 1 for component in circle.components)
+    first, second = circle["circle_components"].values.tolist()
     small = dict(size=11)
     figure.update_layout(
         {
@@ -108,34 +105,26 @@ def _panel(
         }
     )
     place = dict(xref=f"x{number} domain", yref=f"y{number} domain", showarrow=False)
-    heading = f"<b>frequency {circle.frequency}, {neighbours(embedding, circle)}</b>"
-    heading = heading if clean else f"mostly frequency {circle.frequency}"
-    shares = f"purity {circle.share:.0%}, variance {embedding.variance_share[i]:.0%}"
+    word = "factor" if circle["circle_step"].attrs["units"] == "factor" else "step"
+    heading = f"<b>frequency {k}, {word} {int(circle['circle_step'])}</b>" if clean else f"mostly frequency {k}"
+    shares = f"purity {share:.0%}, variance {float(circle['circle_variance']):.0%}"
     text = f"{heading}<br><span style='font-size:11px'>{shares}</span>"
     figure.add_annotation(text=text, x=0.5, y=1, yanchor="bottom", **place)
 
 
-def _labels(tokens: Int[np.ndarray, "token"], places: Int[np.ndarray, "token"]) -> list[str]:
-    """One token at every place of the circle, or at every few where they would touch; "" elsewhere."""
+def _labels(tokens: Int[np.ndarray, "token"], places: Int[np.ndarray, "token"], most: int) -> list[str]:
+    """One token at every place of the circle, or at every few where these are more than `most`; "" elsewhere."""
     first = np.flatnonzero(np.diff(places, prepend=-1))
-    labelled = set(first[:: math.ceil(len(first) / LABELS)].tolist())
+    labelled = set(first[:: math.ceil(len(first) / most)].tolist())
     return [str(token) if i in labelled else "" for i, token in enumerate(tokens)]
 
 
-def neighbours(embedding: Embedding, circle: Any) -> str:
-    """What carries a token to its neighbour on the circle: `step 15`, or `factor 15` for the multiplicative group."""
-    if embedding.order.group == "additive":
-        return f"step {circle.step}"
-    return f"factor {pow(fourier.primitive_root(embedding.p), circle.step, embedding.p)}"
-
-
 def _points(
-    embedding: Embedding, frame: int, i: int, order: Int[np.ndarray, "token"]
+    scores: Float[np.ndarray, "axis token"], order: Int[np.ndarray, "token"]
 ) -> dict[str, Float[np.ndarray, "place"]]:
     """Where the tokens stand in this pair of components, in order, the first once more to close the ring."""
-    closed = np.append(order, order[0])
-    x, y = embedding.scores[frame][closed][:, 2 * i : 2 * i + 2].astype(np.float32).T
-    return dict(x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))
+    x, y = scores[:, np.append(order, order[0])].astype(np.float32)
+    return dict(x=x, y=y)
 
 
 def _grid(panels: int, columns: int, fill: float) -> dict[str, dict[str, list[float]]]:

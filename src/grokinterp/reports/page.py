@@ -1,47 +1,144 @@
 """Page: sections and figures put together as one HTML file that needs nothing else."""
 
+import base64
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import jinja2
+import numpy as np
 import plotly.io as pio
 import plotly.offline
 from markupsafe import Markup
 
-from grokinterp.reports import story
-from grokinterp.reports.sections import SECTIONS, Plate, Subject, configuration
-from grokinterp.runs import Run
+from grokinterp.reports import story, verdict
+from grokinterp.reports.plates import Absent, Plate, Section
+from grokinterp.reports.sections import configuration, sections_of
+from grokinterp.reports.subject import Subject
+from grokinterp.reports.textures import texture
 
 
-def page(run: Run) -> str:
+def page(subject: Subject) -> str:
     """The whole HTML page on a run; `report` writes it to a file."""
-    subject = Subject(run)
-    sections = [section for make in SECTIONS if (section := make(subject)) is not None]
-    environment = jinja2.Environment(
+    sections = sections_of(subject)
+    environment = templates()
+    source = environment.loader
+    assert source is not None
+    plates = plates_of(sections)
+    run, trace, masks = subject.run, subject.trace, subject.head_masks
+    moving = [i for i, section in enumerate(sections) if section.heads or any(p.frames for p in section.plates)]
+    return environment.get_template("report.html").render(
+        title=story.title(run),
+        name=run.name,
+        headline="" if isinstance(trace, Absent) else verdict.headline(trace, subject.landmarks),
+        sections=sections,
+        first_moving=moving[0] if moving and len(subject.frame_steps) > 1 else -1,
+        last_moving=moving[-1] if moving and len(subject.frame_steps) > 1 else -1,
+        steps=subject.frame_steps if moving else [],
+        heads=head_names(subject),
+        head_steps=[] if isinstance(masks, Absent) else masks.step.values.tolist(),
+        configuration=configuration(run),
+        written=written(),
+        plotly=Markup(plotly.offline.get_plotlyjs()) if plates else Markup(""),
+        figures=Markup(figures_json(plates)),
+        controls=Markup(_inside_script(json.dumps(controls(subject), separators=(",", ":")))),
+        stylesheet=Markup(source.get_source(environment, "report.css")[0]),
+        script=Markup(source.get_source(environment, "report.js")[0]),
+    )
+
+
+def templates() -> jinja2.Environment:
+    """The pages' templates, with every value escaped."""
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("grokinterp.reports"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    source = environment.loader
-    assert source is not None
-    plates = [plate for section in sections for plate in section.plates]
-    return environment.get_template("report.html").render(
-        title=story.title(run),
-        name=run.name,
-        sections=sections,
-        configuration=configuration(run),
-        written=datetime.now(UTC).strftime("%-d %B %Y"),
-        plotly=Markup(plotly.offline.get_plotlyjs()) if plates else Markup(""),
-        figures=Markup(figures_json(plates)),
-        stylesheet=Markup(source.get_source(environment, "report.css")[0]),
-        script=Markup(source.get_source(environment, "report.js")[0]),
-    )
+
+
+def written() -> str:
+    """Today, as it stands under a title."""
+    return datetime.now(UTC).strftime("%-d %B %Y")
+
+
+def plates_of(sections: list[Section]) -> list[Plate]:
+    """All figures of a page, in order."""
+    return [plate for section in sections for plate in section.plates]
 
 
 def figures_json(plates: list[Plate]) -> str:
-    """Every figure by name, as JSON that may stand inside a script element."""
-    figures = {plate.name: json.loads(pio.to_json(plate.figure) or "") for plate in plates}
+    """Every figure by name, as JSON that may stand inside a script element.
+
+    What moves stands in `frames` alone, one for each step of the slider; pictures there are textures.
+    """
+    figures = {}
+    for plate in plates:
+        figure = json.loads(pio.to_json(plate.figure) or "")
+        if plate.frames:
+            for trace, moved in zip(figure["data"], plate.frames[-1], strict=True):
+                for attribute in moved:
+                    trace.pop(attribute, None)
+            figure["frames"] = _packed(plate)
+        figures[plate.name] = figure
+    return _inside_script(json.dumps(figures, separators=(",", ":")))
+
+
+def _packed(plate: Plate) -> list[list[dict[str, Any]]]:
+    reach: dict[tuple[int, str], tuple[float, float]] = {}
+    for place, attribute in ((i, name) for i, moved in enumerate(plate.frames[-1]) for name in moved):
+        arrays = [np.asarray(frame[place][attribute]) for frame in plate.frames]
+        if arrays[0].ndim == 2:
+            known = [array[np.isfinite(array)] for array in arrays]
+            values = np.concatenate(known) if any(part.size for part in known) else np.zeros(1)
+            reach[place, attribute] = float(values.min()), float(values.max())
+    return [
+        [
+            {
+                name: texture(np.asarray(value), *reach[i, name]) if (i, name) in reach else _array(np.asarray(value))
+                for name, value in moved.items()
+            }
+            for i, moved in enumerate(frame)
+        ]
+        for frame in plate.frames
+    ]
+
+
+def _array(values: np.ndarray) -> Any:
+    """Plotly's own base64 form of a vector; whole numbers as the smallest kind that holds them."""
+    if values.dtype.kind in "iub":
+        values = values.astype(np.min_scalar_type(-int(np.abs(values).max(initial=0)) - 1))
+    else:
+        values = values.astype(np.float32)
+    little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
+    return {"dtype": values.dtype.str[1:], "bdata": base64.b64encode(little.tobytes()).decode()}
+
+
+def head_names(subject: Subject) -> list[str]:
+    """The heads that can be switched off, in the order of the masks' bits."""
+    if isinstance(subject.head_masks, Absent):
+        return []
+    config: Any = subject.run.model_config
+    layers, heads = range(config.n_layers), range(config.n_heads)
+    return [f"head {i}.{j}" if len(layers) > 1 else f"head {j}" for i in layers for j in heads]
+
+
+def controls(subject: Subject) -> dict[str, Any]:
+    """What the slider and the switches of heads read: steps, and losses and accuracies by mask."""
+    found: dict[str, Any] = {"steps": subject.frame_steps if subject.run.steps else []}
+    masks = subject.head_masks
+    if not isinstance(masks, Absent):
+        values = {
+            str(name).removesuffix("_without_heads"): [
+                [None if value != value else float(f"{value:.7g}") for value in row] for row in variable.values.tolist()
+            ]
+            for name, variable in masks.data_vars.items()
+        }
+        found["masks"] = {"steps": masks.step.values.tolist(), "values": values}
+    return found
+
+
+def _inside_script(text: str) -> str:
     # Nothing in the text of a figure can end the element that holds it.
-    return json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c")
+    return text.replace("<", "\\u003c")

@@ -1,61 +1,23 @@
 """Sections: the page's parts in order, each a function of its subject. What cannot be shown is said, not left out."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import replace
 from importlib import metadata
 
-import pandas as pd
-import plotly.graph_objects as go
+import xarray as xr
 
-from grokinterp.refusals import listed
-from grokinterp.reports import captions, circle_figure, figures, story
-from grokinterp.reports.readings import Absent, Curve, Embedding, Landmarks, Table, weight_norms
+from grokinterp.refusals import BadRequest, listed
+from grokinterp.reports import captions, curve_figures, drawing, story, table
+from grokinterp.reports import verdict as judged
+from grokinterp.reports.bespoke import KNOWN
+from grokinterp.reports.curves import Curve
+from grokinterp.reports.found import FOUND
+from grokinterp.reports.operation import operation
+from grokinterp.reports.plates import Absent, Fact, Plate, Section
 from grokinterp.reports.recipe import Recipe
-from grokinterp.reports.story import Fact
+from grokinterp.reports.subject import Landmarks, Subject
+from grokinterp.reports.table import Table
 from grokinterp.run_format import library_versions
 from grokinterp.runs import Run
-
-
-class Subject:
-    """The run a page is about; each thing is read off it once, when first asked for."""
-
-    def __init__(self, run: Run):
-        self.run = run
-
-    @cached_property
-    def metrics(self) -> pd.DataFrame:
-        return self.run.metrics
-
-    @cached_property
-    def landmarks(self) -> Landmarks:
-        return Landmarks.of(self.metrics)
-
-    @cached_property
-    def embedding(self) -> Embedding | Absent:
-        return Embedding.of(self.run)
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A figure as it stands on the page: what to look for, and where its numbers are from."""
-
-    name: str
-    figure: go.Figure
-    caption: str
-    source: str
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading with paragraphs, facts, figures and code under it; `notes` say what could not be shown."""
-
-    title: str
-    paragraphs: list[str] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-    plates: list[Plate] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    code: list[tuple[str, str]] = field(default_factory=list)
 
 
 def summary(subject: Subject) -> Section:
@@ -64,78 +26,115 @@ def summary(subject: Subject) -> Section:
     section = Section("What was trained", story.trained(run), notes=story.inferred(run))
     if not run.has_task:
         return section
-    table = Table.of(run.task)
-    if isinstance(table, Absent):
-        section.notes.append(table.reason)
+    section.facts.extend(story.baselines(run.task))
+    found = Table.of(run.task)
+    if isinstance(found, Absent):
+        section.notes.append(found.reason)
     else:
         source = "the task's own table and the run's split."
-        section.plates.append(Plate("table", figures.table_picture(table), captions.table(table), source))
+        section.plates.append(Plate("table", table.picture(found), captions.table(found), source))
     return section
 
 
 def outcome(subject: Subject) -> Section:
     """What happened: when, how far, and the curves."""
     metrics, landmarks, run = subject.metrics, subject.landmarks, subject.run
-    section = Section(
-        "What happened", story.happened(metrics, landmarks), story.numbers(run.task if run.has_task else None, metrics)
-    )
+    section = Section("What happened", story.happened(metrics, landmarks, subject.phases), story.numbers(metrics))
+    if not isinstance(subject.trace, Absent):
+        section.facts.extend(story.measured(subject.trace, metrics))
     source = f"training metrics of {run.name}."
     train, test = Curve.of(metrics, "train_loss"), Curve.of(metrics, "test_loss")
     if max(len(train), len(test)) > 1:
-        caption = captions.loss(both=min(len(train), len(test)) > 0, marked=landmarks != Landmarks(None, None))
-        section.plates.append(Plate("loss", figures.loss_curves(train, test, landmarks), caption, source))
+        caption = captions.loss(both=min(len(train), len(test)) > 0, marked=landmarks != Landmarks())
+        section.plates.append(Plate("loss", curve_figures.losses(subject), caption, source))
     train, test = Curve.of(metrics, "train_accuracy"), Curve.of(metrics, "test_accuracy")
     if max(len(train), len(test)) > 1:
-        unswapped = Curve.of(metrics, "test_accuracy_unswapped")
-        chance = run.task.chance if run.has_task else None
-        figure = figures.accuracy_curves(train, test, unswapped, landmarks, chance)
-        section.plates.append(Plate("accuracy", figure, captions.accuracy(len(unswapped) > 0), source))
+        caption = captions.accuracy(len(Curve.of(metrics, "test_accuracy_unswapped")) > 0)
+        section.plates.append(Plate("accuracy", curve_figures.accuracies(subject), caption, source))
     if not section.plates and not metrics.empty:
         section.notes.append("Too few points were recorded to draw a curve.")
+    _measured_curves(subject, section)
     return section
 
 
-def spectrum(subject: Subject) -> Section:
-    """The Fourier norms of the embedding, over time and row by row."""
-    section = Section("The embedding's frequencies")
-    embedding = subject.embedding
-    if isinstance(embedding, Absent):
-        section.notes.append(embedding.reason)
-        return section
-    section.paragraphs.append(captions.order(embedding))
-    source = f"embedding matrix of {subject.run.name}, {story.checkpoints(embedding.steps)}."
-    several = len(embedding.steps) > 1
-    if several:
-        figure = figures.spectrum_over_time(embedding)
-        section.plates.append(Plate("spectrum-over-time", figure, captions.SPECTRUM_OVER_TIME, source))
-    section.plates.append(Plate("spectrum", figures.spectrum_bars(embedding), captions.spectrum(several), source))
-    return section
-
-
-def circles(subject: Subject) -> Section | None:
-    """Pairs of principal components of the embedding."""
-    section = Section("The embedding's circles")
-    embedding = subject.embedding
-    if isinstance(embedding, Absent):
-        return None  # the section before has said why
-    source = f"principal components of the final embedding of {subject.run.name}, {story.checkpoints(embedding.steps)}."
-    section.plates.append(Plate("circles", circle_figure.circles(embedding), captions.circles(embedding), source))
-    return section
-
-
-def weights(subject: Subject) -> Section | None:
-    """The weight norm over training."""
-    section = Section("The weights")
-    norms = weight_norms(subject.run)
-    if not len(norms):
-        return None
+def _measured_curves(subject: Subject, section: Section) -> None:
+    """Progress measures, weight norms and the density of spectra."""
+    trace = None if isinstance(subject.trace, Absent) else subject.trace
+    source = f"{subject.run.name}, {story.checkpoints(subject.run.steps)}." if subject.run.steps else ""
+    several = trace is not None and trace.sizes["step"] > 1
+    if several and trace is not None and "restricted_loss" in trace:
+        figure = curve_figures.progress(subject, trace)
+        section.plates.append(Plate("progress", figure, captions.PROGRESS, source))
+        if curve_figures.keys(trace):
+            figure = curve_figures.excluded_by_frequency(trace)
+            section.plates.append(Plate("excluded", figure, captions.EXCLUDED, source))
+    norms = Curve.of(subject.metrics, "weight_norm_squared")
+    if len(norms) < 2 and trace is not None and "weight_norm_squared" in trace:
+        norms = Curve.read(trace["weight_norm_squared"])
     if len(norms) == 1:
-        value = float(norms.values[0])
-        section.facts.append(Fact("sum of squared weights", f"{value:,.4g}", "of the one checkpoint there is"))
-        return section
-    figure = figures.weight_norm(norms, subject.landmarks)
-    section.plates.append(Plate("weight-norm", figure, captions.WEIGHT_NORM, f"all parameters of {subject.run.name}."))
-    return section
+        section.facts.append(Fact("sum of squared weights", f"{float(norms.values[0]):,.4g}", "of all parameters"))
+    elif len(norms):
+        figure = curve_figures.weight_norms(norms, trace, subject)
+        section.plates.append(Plate("weight-norm", figure, captions.WEIGHT_NORM, f"parameters of {subject.run.name}."))  # fmt: skip # noqa: E501
+    if several and trace is not None and "ffd" in trace:
+        measures = ("ffd", "fcr")
+        figure = curve_figures.spectral(trace, measures)
+        section.plates.append(Plate("density", figure, captions.DENSITY, f"weights of {source}"))
+
+
+def found(subject: Subject) -> list[Section]:
+    """What was found, part by part."""
+    trace = subject.trace
+    if isinstance(trace, Absent):
+        return [Section("What was found", notes=[trace.reason])]
+    sections = [section for make in FOUND if (section := make(subject, trace)) is not None]
+    return [Section("What was found"), *(replace(section, level=3) for section in sections)]
+
+
+def own(subject: Subject) -> Section | None:
+    """Whatever else was measured, drawn from its dims: circuits that this page does not know."""
+    trace = subject.trace
+    if isinstance(trace, Absent):
+        return None
+    section = Section("Further measures")
+    for name in map(str, trace.data_vars):
+        if name not in KNOWN:
+            _draw_own(section, subject, trace[name])
+    return section if section.plates or section.notes or section.facts else None
+
+
+def _draw_own(section: Section, subject: Subject, variable: xr.DataArray) -> None:
+    name, steps = str(variable.name), variable.step.values.tolist()
+    if variable.ndim == 1 and len(steps) == 1:
+        value = variable.values[-1]
+        units = variable.attrs.get("units", "")
+        text = f"{value:.4g}" if variable.dtype.kind == "f" else str(value)
+        section.facts.append(Fact(drawing.words.quantity(name, units), text, variable.attrs.get("source", "")))
+        return
+    if not _known(variable):
+        section.facts.append(Fact(drawing.words.spoken(name), "not defined here", variable.attrs.get("source", "")))
+        return
+    try:
+        figure = drawing.draw(variable)
+        frames = [drawing.frame(variable, step) for step in subject.frame_steps] if variable.ndim > 1 else []
+    except BadRequest as error:
+        section.notes.append(f"{drawing.words.spoken(name)}: {error}.")
+        return
+    source = f"{variable.attrs.get('source') or 'a circuit'}, measured on {subject.run.name}."
+    section.plates.append(Plate(f"own-{name}", figure, captions.own(variable), source, frames))
+
+
+def _known(variable: xr.DataArray) -> bool:
+    """Whether there is anything to draw: not all NaN."""
+    return variable.dtype.kind != "f" or bool(variable.notnull().any())
+
+
+def conclusion(subject: Subject) -> Section | None:
+    """The verdict in one paragraph, with the numbers it rests on."""
+    trace = subject.trace
+    if isinstance(trace, Absent):
+        return None
+    return Section("The verdict", judged.verdict(trace, subject.landmarks, subject.skipped), judged.facts(trace))
 
 
 def reproduction(subject: Subject) -> Section:
@@ -150,6 +149,8 @@ def reproduction(subject: Subject) -> Section:
     for name, found in versions.items():
         if isinstance(found, dict):
             section.facts.append(Fact(name, listed(f"{library} {version}" for library, version in found.items())))
+    for name, reason in subject.skipped.items():
+        section.facts.append(Fact(f"{name.replace('_', ' ')}, not read", reason))
     if not (run.has_config and run.has_task):
         section.notes.append("The configuration is not known in full, so no command trains this run again.")
         return section
@@ -187,4 +188,8 @@ def _as_text(value: object) -> str:
     return listed(value) if isinstance(value, list) else str(value)
 
 
-SECTIONS: list[Callable[[Subject], Section | None]] = [summary, outcome, spectrum, circles, weights, reproduction]
+def sections_of(subject: Subject) -> list[Section]:
+    """All of them, in the order of the story."""
+    told = [summary(subject), outcome(subject), *found(subject), operation(subject)]
+    told += [own(subject), conclusion(subject), reproduction(subject)]
+    return [section for section in told if section is not None]

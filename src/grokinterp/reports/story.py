@@ -1,30 +1,31 @@
-"""Story: what was trained and what happened, in plain sentences and small tables. No verdicts."""
-
-from dataclasses import dataclass
+"""Story: what was trained and what happened, in plain sentences and small tables."""
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
-from grokinterp.architecture import EmbeddingMLPConfig, ModelConfig
+from grokinterp.architecture import DenseMLPConfig, EmbeddingMLPConfig, ModelConfig, NALUConfig, VisionConfig
 from grokinterp.config import OptimiserConfig, RunConfig
-from grokinterp.reports.readings import Curve, Landmarks
+from grokinterp.refusals import listed
+from grokinterp.reports.curves import Curve
+from grokinterp.reports.plates import Fact
+from grokinterp.reports.subject import Landmarks
 from grokinterp.runs import Run
 from grokinterp.tasks import Task
 
 _NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 _ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU", "tanh": "tanh"}
+_CURVES = {
+    "train_loss": "train loss",
+    "test_loss": "test loss",
+    "train_accuracy": "train accuracy",
+    "test_accuracy": "test accuracy",
+    "test_accuracy_unswapped": "unswapped test accuracy",
+}
+_CURVE_NOTES = {"test_accuracy_unswapped": "on test rows whose swapped pair is not trained on"}
 _PERCENT = "\N{NO-BREAK SPACE}%"
 _TIMES_TEN = " \N{MULTIPLICATION SIGN} 10"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A line of a small table: what, how much, and how to read it."""
-
-    name: str
-    value: str
-    note: str = ""
 
 
 def title(run: Run) -> str:
@@ -84,7 +85,20 @@ def task_sentence(task: Task) -> str:
 
 def model_in_words(config: ModelConfig) -> str:
     """A noun phrase, as in `a one-layer transformer of width 128 with 4 heads of 32, 512 ReLU neurons, ...`."""
+    if isinstance(config, NALUConfig):
+        layers = " and ".join(str(size) for size in config.layer_neurons)
+        return f"layers of {layers} arithmetic cells ({config.cell.upper()})"
     activation = _ACTIVATIONS[config.activation]
+    if isinstance(config, VisionConfig):
+        layers = _NUMBERS.get(config.n_layers, str(config.n_layers))
+        tokens = "pixels" if config.patch == 1 else f"patches of {config.patch} x {config.patch} pixels"
+        inside = f", behind {config.inner_layers} of width {config.inner_width} inside each patch"
+        return (
+            f"a {layers}-layer transformer of width {config.d_model} with {config.n_heads} heads, {activation} "
+            f"neurons, on {tokens}{inside if config.inner_layers else ''}"
+        )
+    if isinstance(config, DenseMLPConfig):
+        return f"hidden layers of {' and '.join(f'{size:,}' for size in config.hidden_sizes)} {activation} neurons"
     if isinstance(config, EmbeddingMLPConfig):
         combined = {"concatenate": "concatenated", "add": "added", "project_then_add": "projected and then added"}
         shared = "one shared embedding" if config.shared_embedding else "an embedding for each operand"
@@ -141,8 +155,8 @@ def optimiser_in_words(optimiser: OptimiserConfig) -> str:
     return ", ".join(parts)
 
 
-def happened(metrics: pd.DataFrame, landmarks: Landmarks) -> list[str]:
-    """When training and test rows came to be answered, as far as it was recorded."""
+def happened(metrics: pd.DataFrame, landmarks: Landmarks, phases: list[tuple[str, int, int]]) -> list[str]:
+    """When training and test rows came to be answered, and in which phases, as far as it was recorded."""
     if metrics.empty:
         return ["No loss or accuracy curves were recorded, so when anything happened is not known."]
     last = int(metrics["step"].to_numpy().max())
@@ -168,26 +182,30 @@ def happened(metrics: pd.DataFrame, landmarks: Landmarks) -> list[str]:
     recorded = test if len(test) else train
     if len(recorded) > 1 and (gap := np.median(np.diff(recorded.steps))) > 1:
         said.append(f"Accuracies were recorded every {gap:,.0f} steps.")
+    if phases:
+        told = listed(f"{name} to step {end:,}" for name, _, end in phases)
+        said.append(f"By its restricted and excluded losses it went through {told} (Nanda et al. 2023).")
     return [" ".join(said)]
 
 
-def numbers(task: Task | None, metrics: pd.DataFrame) -> list[Fact]:
-    """The last losses and accuracies recorded, beside what guessing and swapping reach."""
-    facts = []
-    for column, name in (("train_loss", "train loss"), ("test_loss", "test loss")):
-        facts += [Fact(f"final {name}", f"{scientific(value)} nats") for value in _last(metrics, column)]
-    unswapped = "on test rows whose swapped pair is not trained on"
-    for column, name, note in (
-        ("train_accuracy", "train accuracy", ""),
-        ("test_accuracy", "test accuracy", ""),
-        ("test_accuracy_unswapped", "unswapped test accuracy", unswapped),
-    ):
-        facts += [Fact(f"final {name}", percent(value), note) for value in _last(metrics, column)]
-    return facts if task is None else facts + baselines(task)
+def numbers(metrics: pd.DataFrame) -> list[Fact]:
+    """The last losses and accuracies recorded."""
+    return [_final(column, value) for column in _CURVES for value in Curve.of(metrics, column).values[-1:].tolist()]
 
 
-def _last(metrics: pd.DataFrame, column: str) -> list[float]:
-    return Curve.of(metrics, column).values[-1:].tolist()
+def measured(trace: xr.Dataset, metrics: pd.DataFrame) -> list[Fact]:
+    """The losses and accuracies that were not recorded, as measured at the last checkpoint."""
+    last = trace.isel(step=-1)
+    missing = [column for column in _CURVES if column in last and not len(Curve.of(metrics, column))]
+    values = {column: float(last[column]) for column in missing}
+    return [
+        _final(column, value, "measured at the last checkpoint") for column, value in values.items() if value == value
+    ]
+
+
+def _final(column: str, value: float, note: str = "") -> Fact:
+    text = f"{scientific(value)} nats" if column.endswith("loss") else percent(value)
+    return Fact(f"final {_CURVES[column]}", text, note or _CURVE_NOTES.get(column, ""))
 
 
 def baselines(task: Task) -> list[Fact]:

@@ -10,9 +10,15 @@ ACCENT_SOFT = "rgba(59, 127, 196, 0.38)"
 NEUTRAL = "#85898f"
 FAINT = "rgba(133, 137, 143, 0.22)"
 CLEAR = "rgba(0, 0, 0, 0)"
+WARM = "#c1703a"
+GREEN = "#3c9774"
+LINES = (ACCENT, WARM, GREEN, "#9a6cc0", NEUTRAL, "#b0843a", "#4a9aa8", "#c0607f", "#6f7fd0", "#7a9a45")
+PHASES = ("rgba(133, 137, 143, 0.13)", "rgba(193, 112, 58, 0.13)", "rgba(60, 151, 116, 0.14)")
 
 # From the page's own background to the accent and past it; the page turns the dark end light on a dark page.
 SEQUENTIAL = [[0.0, "rgba(59, 127, 196, 0)"], [0.6, ACCENT], [1.0, "#0d2b4e"]]
+# Signed: nothing at 0, which stands in the middle.
+SIGNED = [[0.0, WARM], [0.5, "rgba(133, 137, 143, 0.04)"], [1.0, ACCENT]]
 # Cyclic: 0 and p - 1 are neighbours. Blue and violet tones only, the lightness turning once.
 CYCLIC = [[0.0, "#2a62a5"], [0.25, "#4aa0cf"], [0.5, "#a9cfea"], [0.75, "#a086c9"], [1.0, "#2a62a5"]]
 
@@ -52,26 +58,6 @@ TEMPLATE = go.layout.Template(
 def figure(height: int, **layout: Any) -> go.Figure:
     """An empty figure in the project's style, `height` pixels high."""
     return go.Figure(layout=go.Layout(template=TEMPLATE, height=height, **layout))
-
-
-def slider(steps: list[int], gap: int) -> dict[str, Any]:
-    """A slider over the frames named by these training steps, at the last of them, `gap` pixels under the plot."""
-    still = dict(mode="immediate", frame=dict(duration=0, redraw=True), transition=dict(duration=0))
-    return dict(
-        active=len(steps) - 1,
-        steps=[dict(method="animate", label=f"{step:,}", args=[[str(step)], still]) for step in steps],
-        currentvalue=dict(prefix="training step ", xanchor="left", font=dict(size=14)),
-        bgcolor=FAINT,
-        bordercolor=NEUTRAL,
-        borderwidth=0,
-        tickcolor=NEUTRAL,
-        activebgcolor=ACCENT,
-        ticklen=4,
-        minorticklen=0,
-        pad=dict(t=gap, b=4),
-        x=0,
-        len=1,
-    )
 
 
 def log_toggle(axis: str, noun: str, kind: str, offset: int) -> dict[str, Any]:

@@ -1,0 +1,95 @@
+"""Figures of ablations: what the last checkpoint still does without one part at a time."""
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+
+from grokinterp.reports import style, words
+from grokinterp.reports.drawing import heading, panel
+
+_PLACES = {
+    "embedding": "taken from the embedding",
+    "mlp": "taken from the neurons",
+    "logits": "taken from the logits",
+}
+
+
+def side(found: xr.Dataset) -> str:
+    """Which rows are told of: the test rows where there are any, all rows otherwise."""
+    known = np.isfinite(found["test_loss_without_component"].values).all()
+    return "test_" if known else ""
+
+
+def parts(found: xr.Dataset) -> go.Figure:
+    """Loss without each component and each head, on a log scale, and with all of them as a line."""
+    figure = style.figure(360, margin=dict(t=16, b=90))
+    last, rows = found.isel(step=-1), side(found)
+    names, losses, rights = [], [], []
+    for name in last.component.values[1:]:
+        one = last.sel(component=name)
+        names.append({"direct_path": "direct path", "mlp": "MLP", "positions": "positions"}.get(str(name), str(name)))
+        losses.append(float(one[f"{rows}loss_without_component"]))
+        rights.append(float(one[f"{rows}accuracy_without_component"]))
+    if f"{rows}loss_without_head" in last:
+        for layer in range(last.sizes["layer"]):
+            for head in range(last.sizes["head"]):
+                one = last.isel(layer=layer, head=head)
+                names.append(f"head {layer}.{head}" if last.sizes["layer"] > 1 else f"head {head}")
+                losses.append(float(one[f"{rows}loss_without_head"]))
+                rights.append(float(one[f"{rows}accuracy_without_head"]))
+    figure.add_bar(
+        x=names, y=losses, customdata=rights, marker=dict(color=style.ACCENT), showlegend=False,
+        hovertemplate="without %{x}: %{y:.4g} nats, accuracy %{customdata:.1%}<extra></extra>",
+    )  # fmt: skip
+    whole = float(last.isel(component=0)[f"{rows}loss_without_component"])
+    figure.add_scatter(
+        x=names, y=[whole] * len(names), mode="lines", name="nothing taken out",
+        line=dict(color=style.NEUTRAL, dash="dash", width=1.5),
+    )  # fmt: skip
+    figure.update_xaxes(dict(title_text="what is taken out", type="category", showgrid=False))
+    title = f"{words.spoken(rows)} loss (nats)".strip()
+    figure.update_yaxes(title_text=title, type="log", **_log_axis([*losses, whole]))
+    narrow = {"margin.b": 130, "legend.y": -0.48, "height": 420}
+    return figure.update_layout(showlegend=True, legend=dict(y=-0.26), meta=dict(narrow=narrow))
+
+
+def frequencies(found: xr.Dataset, ticks: str) -> go.Figure:
+    """Loss without each frequency, in each place that it can be taken from, and without each cluster of neurons."""
+    last, rows = found.isel(step=-1), side(found)
+    drawn = [
+        (_PLACES[str(place)], last[f"{rows}loss_without_frequency"].sel(place=place).values, style.ACCENT)
+        for place in last.place.values
+    ]
+    if f"{rows}loss_without_cluster" in last:
+        for layer in range(last.sizes["layer"]):
+            text = "neurons of that frequency taken out" + (f", layer {layer}" if last.sizes["layer"] > 1 else "")
+            drawn.append((text, last[f"{rows}loss_without_cluster"].isel(layer=layer).values, style.WARM))
+    n = len(drawn)
+    figure = style.figure(90 + 175 * n, showlegend=False, margin=dict(t=32))
+    whole = float(last.isel(component=0)[f"{rows}loss_without_component"])
+    reach = _log_axis([*(value for _, values, _ in drawn for value in values.tolist()), whole])
+    for i, (name, values, color) in enumerate(drawn):
+        axes = panel(figure, i, i, 0, n, 1, high=0.62)
+        number = axes["xaxis"][1:]
+        figure.add_bar(
+            x=last.k.values, y=values, marker=dict(color=color), **axes,
+            hovertemplate="without k = %{x}: %{y:.4g} nats<extra></extra>",
+        )  # fmt: skip
+        figure.add_scatter(
+            x=last.k.values[[0, -1]], y=[whole] * 2, mode="lines", hoverinfo="skip",
+            line=dict(color=style.NEUTRAL, dash="dash", width=1.5), **axes,
+        )  # fmt: skip
+        heading(figure, number, name)
+        figure.layout[f"xaxis{number}"].update(title_text=ticks if i == n - 1 else "frequency k", showgrid=False)
+        figure.layout[f"yaxis{number}"].update(title_text="loss (nats)", type="log", **reach)
+    return figure
+
+
+def _log_axis(values: list[float]) -> dict[str, Any]:
+    """Two decades at least, in powers of ten, with a few ticks at whole ones."""
+    known = np.array([value for value in values if np.isfinite(value) and value > 0] or [1.0])
+    low, high = np.log10(known.min()), np.log10(known.max())
+    reach = [float(np.floor(low - 0.3)), float(max(high + 0.15, low + 2))]
+    return dict(range=reach, dtick=max(1, round((reach[1] - reach[0]) / 4)), exponentformat="power")

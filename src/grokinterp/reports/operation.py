@@ -1,0 +1,79 @@
+"""Operation: what one kind of task asks to see beyond the rest, such as which operand a difference leans on."""
+
+import xarray as xr
+
+from grokinterp.circuits.embedding import Embedding
+from grokinterp.circuits.spectrum import Spectrum
+from grokinterp.reports import attention_figures, captions, curve_figures, spectrum_figures, story
+from grokinterp.reports.found import is_multiplicative
+from grokinterp.reports.plates import Absent, Plate, Section
+from grokinterp.reports.subject import Subject
+from grokinterp.waves import Wave
+
+_SAY = {
+    "sum": (
+        "A sum does not care which operand comes first, and its waves are those of the numbers themselves. Of all "
+        "operations it leaves the sparsest spectrum."
+    ),
+    "difference": (
+        "A difference is not symmetric: b has to be turned round before it is added. Furuta et al. 2024 find its "
+        "embedding as sparse as that of a sum, but the neuron-logit map and the logits uneven between cosines and "
+        "sines."
+    ),
+    "product": (
+        "A product is a sum of discrete logs: in the order of the powers of a primitive root its waves are "
+        "characters. On the numbers themselves each character is spread over all frequencies, even ones over "
+        "cosines alone and odd ones over sines alone (Furuta et al. 2024; arXiv 2606.17399)."
+    ),
+    "quotient": (
+        "A quotient is a difference of discrete logs: characters take the place of waves, and b is turned round."
+    ),
+    "other": (
+        "No single cycle carries this operation. Furuta et al. 2024 find that polynomials superpose what sums and "
+        "products do: an embedding like that of one of them and a neuron-logit map like that of the other."
+    ),
+}
+
+
+def operation(subject: Subject) -> Section | None:
+    """The section on the task's own operation; None where there is nothing to read."""
+    trace = subject.trace
+    if isinstance(trace, Absent) or "gini" not in trace:
+        return None
+    task = subject.run.task
+    wave = Wave.of(task)
+    if wave is None and "p" not in task.parameters:
+        return None  # no arithmetic: its own circuits tell of it
+    kind = "other" if wave is None else wave.kind
+    section = Section(f"This operation: {story.task_in_words(task)}", [_SAY[kind]])
+    source = f"weights of {subject.run.name}, {story.checkpoints(subject.run.steps)}."
+    if kind != "sum" and (both := _both_bases(subject, trace)) is not None:
+        section.plates.append(both)
+    named = attention_figures.positions(task)
+    lopsided = kind in ("difference", "quotient") or not task.is_commutative
+    if lopsided and trace.sizes["step"] > 1 and "attention_pattern" in trace and {"a", "b"} <= set(named):
+        figure = attention_figures.operands(trace, task)
+        section.plates.append(Plate("operands", figure, captions.OPERANDS, source.replace("weights", "attention")))
+    if trace.sizes["step"] > 1:
+        measures = ("gini", "cosine_share", "fcr_weighted")
+        figure = curve_figures.spectral(trace, measures)
+        section.plates.append(Plate("spectral", figure, captions.SPECTRAL_MORE, source))
+    return section
+
+
+def _both_bases(subject: Subject, trace: xr.Dataset) -> Plate | None:
+    """Embedding and neuron-logit map at the end, on the waves of the numbers and on the characters."""
+    last = subject.run.steps[-1:]
+    named: list[tuple[str, xr.DataArray, str]] = []
+    for group, basis in (("additive", "waves of the numbers"), ("multiplicative", "characters")):
+        found = subject.measured([Embedding(group=group), Spectrum(group=group)], last)
+        if isinstance(found, Absent) or "embedding_norm" not in found:
+            return None
+        named.append((f"embedding, {basis}", found["embedding_norm"], "weights"))
+        if bool(found["logit_map_norm"].notnull().all()):
+            named.append((f"neuron-logit map, {basis}", found["logit_map_norm"], "logit per activation"))
+    figure, _ = spectrum_figures.bars(named, last, "frequency k")
+    source = f"weights of {subject.run.name} at step {last[0]:,}."
+    where = "characters" if is_multiplicative(trace) else "numbers"
+    caption = captions.BOTH_BASES + f" All other figures on this page count frequencies on the {where}."
+    return Plate("both-bases", figure, caption, source)

@@ -1,0 +1,39 @@
+"""The map of the output layer: one point an answer, coloured by coset, or numbers joined in steps."""
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+
+from grokinterp.refusals import BadRequest
+from grokinterp.reports import style
+
+
+def output_map(trace: xr.Dataset, points: str = "output_pca", step: int | None = None) -> go.Figure:
+    """The answers where `output_pca` (or `output_tsne`) of the `output_layer` circuit puts them, at `step` or the last.
+
+    Raises `BadRequest` where the trace lacks the points: they are measured on request.
+    """
+    if points not in trace:
+        request = ["output_layer"] if points == "output_pca" else ["output_layer", points]
+        raise BadRequest(f"the trace has no {points}; measure(run, on_request={request}) reads it")
+    found = trace if "step" not in trace.dims else trace.sel(step=step) if step is not None else trace.isel(step=-1)
+    x, y = found[points].values.T
+    colour, following = found.output_colour.values, found.output_next.values
+    joined = np.flatnonzero(following >= 0)
+    lines = np.stack([joined, following[joined], joined], 1)  # from, to, and a gap
+    gap = lambda values: np.where([False, False, True], np.nan, values[lines]).ravel()
+    figure = style.figure(560, hovermode="closest", showlegend=False, margin=dict(l=16, r=16, t=40, b=16))
+    figure.add_scatter(x=gap(x), y=gap(y), mode="lines", line=dict(color=style.FAINT, width=1), hoverinfo="skip")
+    shapes = ("circle", "square", "diamond", "triangle-up", "cross", "star")
+    for label in np.unique(colour):
+        here = colour == label
+        shape = shapes[label // len(style.LINES) % len(shapes)]
+        figure.add_scatter(
+            x=x[here], y=y[here], mode="markers", name=str(label), text=found.answer.values[here],
+            hovertemplate="answer %{text}<br>colour " + str(label) + "<extra></extra>",
+            marker=dict(color=style.LINES[label % len(style.LINES)], size=9, symbol=shape),
+        )  # fmt: skip
+    what = str(found.output_colour.attrs["source"]).split(";")[0]
+    figure.update_xaxes(showticklabels=False, ticks="", showgrid=False)
+    figure.update_yaxes(showticklabels=False, ticks="", showgrid=False, scaleanchor="x")
+    return figure.update_layout(title=dict(text=f"coloured by {what}", font=dict(size=14), x=0, xref="paper"))

@@ -1,0 +1,69 @@
+"""The plane of clocks and pizzas: a run's way across it, over the public runs of Zhong et al. 2023."""
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+from jaxtyping import Float
+
+from grokinterp import public_runs
+from grokinterp.reports import style
+
+_X, _Y = public_runs.EDGES["gradient_symmetricity"], public_runs.EDGES["distance_irrelevance"]
+
+
+def plane(trace: xr.Dataset, layers: public_runs.Layers | None) -> go.Figure:
+    """Gradient symmetricity across, runner-up distance irrelevance up; the run's checkpoints as a line.
+
+    Behind it, how many solved public runs of that depth (all where None) lie in each bin. The axis across runs from bin
+    to bin: the last hundredth, where most pizzas lie, is as wide as any tenth.
+    """
+    figure = style.figure(500, hovermode="closest", margin=dict(t=16, b=96))
+    counts = public_runs.histogram(public_runs.chosen(layers, solved=True)).T
+    z = np.log10(np.where(counts > 0, counts, np.nan)).astype(np.float32)
+    centres = np.arange(len(_X) - 1) + 0.5
+    figure.add_heatmap(
+        x=centres, y=(np.array(_Y[1:]) + np.array(_Y[:-1])) / 2, z=z, customdata=counts, hoverongaps=False, opacity=0.6,
+        hovertemplate="%{customdata} public runs<extra></extra>", coloraxis="coloraxis",
+    )  # fmt: skip
+    gs, di = (trace[f"{name}"].values for name in ("gradient_symmetricity", "distance_irrelevance_runner_up"))
+    x, steps = place(gs), trace.step.values
+    told = np.stack([steps, gs, di], axis=-1)
+    hover = "step %{customdata[0]}<br>symmetricity %{customdata[1]:.3f}<br>irrelevance %{customdata[2]:.3f}<extra></extra>"  # fmt: skip # noqa: E501
+    if len(steps) > 1:
+        figure.add_scatter(
+            x=x, y=di, mode="lines+markers", name="this run's checkpoints", customdata=told, hovertemplate=hover,
+            line=dict(color=style.WARM, width=1.2), marker=dict(color=style.WARM, size=4),
+        )  # fmt: skip
+    figure.add_scatter(
+        x=x[-1:], y=di[-1:], mode="markers", name=f"step {steps[-1]:,}", customdata=told[-1:], hovertemplate=hover,
+        marker=dict(color=style.WARM, size=15, symbol="star", line=dict(color="white", width=1)),
+    )  # fmt: skip
+    rule = public_runs.RULE
+    edge = dict(line=dict(color=style.NEUTRAL, width=1, dash="dash"), layer="above")
+    symmetric, asymmetric = place(np.array([rule.symmetric, rule.asymmetric]))
+    figure.add_shape(type="line", x0=symmetric, x1=symmetric, y0=0, y1=rule.distant, **edge)
+    figure.add_shape(type="line", x0=asymmetric, x1=asymmetric, y0=rule.distant, y1=1, **edge)
+    figure.add_shape(type="line", x0=0, x1=len(_X) - 1, y0=rule.distant, y1=rule.distant, **edge)
+    for text, at, y in (("clock", 1.0, rule.distant + 0.04), ("pizza", (symmetric + len(_X) - 1) / 2, 0.03)):
+        figure.add_annotation(text=f"<b>{text}</b>", x=at, y=y, showarrow=False, font=dict(size=15))
+    ticks = [str(edge) for edge in _X]
+    figure.update_xaxes(
+        title_text="gradient symmetricity (mean cosine), one bin as wide as any", tickvals=list(range(len(_X))),
+        ticktext=ticks, range=[0, len(_X) - 1], showgrid=False, tickangle=0, tickfont=dict(size=11),
+    )  # fmt: skip
+    figure.update_yaxes(title_text="distance irrelevance of the runner-up", range=[0, 1], showgrid=False)
+    bar = dict(
+        title=dict(text="public runs", side="right"), tickvals=[0, 1, 2, 3], ticktext=["1", "10", "100", "1,000"]
+    )
+    every_other = [text if i % 2 == 0 else "" for i, text in enumerate(ticks)]
+    return figure.update_layout(
+        coloraxis=dict(colorscale=style.SEQUENTIAL, cmin=-0.6, colorbar=bar),
+        showlegend=True,
+        legend=dict(y=-0.17),
+        meta=dict(sequential=["coloraxis"], narrow={"xaxis.ticktext": every_other}),
+    )
+
+
+def place(gs: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """Where values stand on an axis on which every bin of gradient symmetricity is as wide as any."""
+    return np.interp(gs, _X, np.arange(len(_X)))

@@ -1,0 +1,73 @@
+"""Words: the names of variables, dims, units and parameters as a reader says them."""
+
+import re
+
+DIMS = {
+    "step": "training step (optimiser updates)",
+    "k": "frequency k (turns per cycle)",
+    "a": "first operand a",
+    "b": "second operand b",
+    "c": "third operand c",
+    "basis": "Fourier row",
+    "basis_a": "Fourier row of a",
+    "basis_b": "Fourier row of b",
+    "query": "query position",
+    "source": "source position",
+    "matrix": "matrix",
+    "mask": "set of heads",
+}
+"""Titles of axes; a dim that is not here is called by its own name."""
+
+MATRICES = {"W_E": "embedding", "W_L": "neuron-logit map"}
+
+UNITS = {
+    "": "",
+    "1": "",
+    "nats": "nats",
+    "weights": "units of the weights",
+    "weights^2": "squared units of the weights",
+}
+
+_PARAMETERS = {
+    "W_E": "embedding",
+    "W_pos": "positions",
+    "W_U": "unembedding",
+    "W_Q": "queries",
+    "W_K": "keys",
+    "W_V": "values",
+    "W_O": "head outputs",
+    "W_in": "into neurons",
+    "W_out": "out of neurons",
+}
+
+
+def spoken(name: str) -> str:
+    """`embedding_norm` as `embedding norm`."""
+    return re.sub(r"[_\s]+", " ", str(name)).strip()
+
+
+def axis(dim: str) -> str:
+    """The title of the axis of a dim."""
+    return DIMS.get(dim, spoken(dim))
+
+
+def unit(units: str) -> str:
+    """Units as they stand in brackets; empty for a pure number."""
+    return UNITS.get(units, spoken(units))
+
+
+def quantity(name: str, units: str) -> str:
+    """A quantity with its units, for an axis: `test loss (nats)`."""
+    said = unit(units)
+    return f"{spoken(name)} ({said})" if said else spoken(name)
+
+
+def parameter(name: str) -> str:
+    """`blocks.0.attn.W_Q` as `queries, layer 0`."""
+    *home, last = name.split(".")
+    kind, _, which = last.partition("_")
+    said = _PARAMETERS.get(last)
+    if said is None and kind == "b":
+        said = f"bias of {_PARAMETERS.get(f'W_{which}', spoken(which))}"
+    layer = next((part for part in home if part.isdigit()), None)
+    return (said or spoken(last)) + (f", layer {layer}" if layer is not None else "")
