@@ -12,6 +12,7 @@ COMMANDS = {
     "info": "say what a run, a file or a directory of runs is",
     "measure": "read circuits off a run's checkpoints",
     "report": "write a run's report, one HTML file",
+    "reproduce": "run the papers' claims again, and tell how they came out",
     "pack": "put a run into one file for publishing",
     "tasks": "list the tasks that have a name, and what a formula may say",
     "presets": "list the papers' recipes",

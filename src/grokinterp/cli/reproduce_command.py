@@ -1,0 +1,137 @@
+"""`grokinterp reproduce [ID]`."""
+
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from grokinterp.cli.arguments import parse, say
+from grokinterp.refusals import BadRequest
+
+if TYPE_CHECKING:
+    from grokinterp.reproduction import Bench, Claim, Places, Result
+
+
+@dataclass(frozen=True)
+class Reproduce:
+    """Run claims of the papers again. Without an ID: list them, with the verdict of the last run of each."""
+
+    id: Annotated[str | None, tyro.conf.Positional] = None  # the claim to run
+    quick: bool = False  # rehearse on tiny runs that are thrown away: proves nothing, stores nothing
+    all: bool = False  # run what fits into --budget: what was never run first, and the cheapest first
+    budget: str = "1h"  # of --all: 90s, 30m or 2h, by each claim's estimate
+    table: bool = False  # write REPRODUCTION.md anew from the stored results, and run nothing
+    runs: tuple[Path, ...] = (Path("runs/reproduction"),)  # where to look for runs; missing ones go to the first
+    data: Path | None = None  # the third-party files; $GROKINTERP_TEST_DATA or ../shared/data where left out
+    results: Path | None = None  # the results; reproduction/results where left out
+    threads: int | None = None  # processor cores to train with; all where left out
+
+
+def run(argv: list[str]) -> None:
+    """List, run or tabulate claims."""
+    given = parse(Reproduce, argv, "reproduce")
+    if [given.id is not None, given.all, given.table].count(True) > 1:
+        raise BadRequest("reproduce: give an ID, --all or --table, one of them")
+    if given.quick and given.id is None:
+        raise BadRequest("reproduce: --quick rehearses one claim; name it, as in grokinterp reproduce ID --quick")
+    budget = minutes(given.budget)
+    from grokinterp.reproduction import Bench, Places, find_claim
+
+    places = Places.of(given.results, given.data)
+    bench = Bench(given.runs, places.data, given.threads)
+    if given.table:
+        say(f"{_tabulate(places)} is up to date with {places.results}")
+    elif given.all:
+        _run_all(bench, places, budget)
+    elif given.id is None:
+        _list(places)
+    elif given.quick:
+        _rehearse(find_claim(given.id), bench)
+    else:
+        _run_one(find_claim(given.id), bench, places)
+
+
+def minutes(text: str) -> float:
+    """`90s`, `30m` or `2h` in minutes. Raises `BadRequest` for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not found:
+        raise BadRequest(f"reproduce: --budget={text} is no time; give it as 90s, 30m or 2h")
+    return float(found[1]) * {"s": 1 / 60, "m": 1, "h": 60}[found[2]]
+
+
+def _list(places: "Places") -> None:
+    from grokinterp.reproduction import every_claim, stored, verdict_of
+
+    results, claims = stored(places.results), every_claim()
+    width = max(len(claim.id) for claim in claims)
+    for claim in claims:
+        say(f"{claim.id:<{width}}  {verdict_of(claim, results.get(claim.id)):<14}  {claim.statement}")
+
+
+def _run_one(claim: "Claim", bench: "Bench", places: "Places") -> None:
+    from grokinterp.reproduction import attempt, store
+
+    result = attempt(claim, bench)
+    path = store(result, places.results)
+    _tell(claim, result)
+    say(f"{path} and {_tabulate(places)} are written.")
+
+
+def _rehearse(claim: "Claim", bench: "Bench") -> None:
+    from grokinterp.reproduction import attempt
+
+    with bench.rehearsing() as tiny:
+        result = attempt(claim, tiny)
+    _tell(claim, result)
+    of_runs = " on runs of a few steps" if claim.trainings else ""
+    say(f"A rehearsal{of_runs}: it proves nothing, and nothing is stored.")
+
+
+def _run_all(bench: "Bench", places: "Places", budget: float) -> None:
+    """Claims without a result first, then the cheapest. Costs fall on the way, because runs are shared."""
+    from grokinterp.reproduction import every_claim, stored
+
+    deadline = time.monotonic() + 60 * budget
+    known, late = stored(places.results), []
+    in_order = lambda claims: sorted(claims, key=lambda claim: (claim.id in known, bench.cost(claim)))
+    left = in_order(every_claim())
+    while left:
+        claim = left.pop(0)
+        if reason := bench.why_not(claim):
+            say(f"{claim.id}: not run. {reason}")
+        elif bench.cost(claim) > (deadline - time.monotonic()) / 60:
+            late.append(claim)
+        else:
+            try:
+                _run_one(claim, bench, places)
+            except BadRequest as error:
+                print(f"{claim.id}: not run. {error}", file=sys.stderr)
+            if claim.trainings:
+                left = in_order(left)
+    if late:
+        say(
+            f"{len(late)} claims did not fit into what was left of --budget, the cheapest of them {late[0].id}, about "
+            f"{bench.cost(late[0]):.1f} min."
+        )
+
+
+def _tell(claim: "Claim", result: "Result") -> None:
+    from grokinterp.reproduction import entries, shown
+
+    say(f"{claim.id}: {result.verdict}. {claim.statement}")
+    for name, part, value in entries(result.values):
+        target = claim.targets.get(name)
+        judged = "" if target is None else f"   target {target.said}: {'met' if target.holds(value) else 'missed'}"
+        say(f"  {name}{f' ({part})' if part else ''}: {shown(value)}{judged}")
+
+
+def _tabulate(places: "Places") -> Path:
+    from grokinterp.reproduction import every_claim, page, stored
+    from grokinterp.storage import write_atomic
+
+    write_atomic(places.table, page(every_claim(), stored(places.results)).encode())
+    return places.table

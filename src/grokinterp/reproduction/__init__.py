@@ -1,0 +1,52 @@
+"""The table of claims: what the papers say, run again.
+
+One file a source, without a leading underscore: every `Claim` it defines stands in the table, in the order of the
+files' names and of their lines.
+"""
+
+import functools
+import importlib
+import pkgutil
+
+from grokinterp.refusals import BadRequest, did_you_mean, listed
+from grokinterp.reproduction._bench import Bench
+from grokinterp.reproduction._claim import VERDICTS, Claim, Verdict, entries
+from grokinterp.reproduction._places import Places
+from grokinterp.reproduction._result import Result, attempt, store, stored
+from grokinterp.reproduction._table import page, verdict_of
+from grokinterp.reproduction._target import Target, shown
+
+__all__ = [
+    "VERDICTS",
+    "Bench",
+    "Claim",
+    "Places",
+    "Result",
+    "Target",
+    "Verdict",
+    "attempt",
+    "entries",
+    "every_claim",
+    "find_claim",
+    "page",
+    "shown",
+    "store",
+    "stored",
+    "verdict_of",
+]
+
+
+@functools.cache
+def every_claim() -> tuple[Claim, ...]:
+    """All claims, in the order of the table."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return tuple(value for module in modules for value in vars(module).values() if isinstance(value, Claim))
+
+
+def find_claim(id: str) -> Claim:
+    """The claim of this id. Raises `BadRequest`, with the nearest, for an unknown one."""
+    known = {claim.id: claim for claim in every_claim()}
+    if id not in known:
+        raise BadRequest(f"no claim {id!r}.{did_you_mean(id, known)} The claims: {listed(known)}")
+    return known[id]
