@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from grokinterp import circuits, fourier
     from grokinterp.config import RunConfig
+    from grokinterp.explorer import explore
     from grokinterp.importers import load
     from grokinterp.interventions import ablate
     from grokinterp.measuring import measure
@@ -37,6 +38,7 @@ _HOME = {
     "Task": "grokinterp.tasks",
     "ablate": "grokinterp.interventions",
     "draw": "grokinterp.reports.drawing",
+    "explore": "grokinterp.explorer",
     "load": "grokinterp.importers",
     "measure": "grokinterp.measuring",
     "report": "grokinterp.reports",
@@ -54,6 +56,7 @@ __all__ = [
     "ablate",
     "circuits",
     "draw",
+    "explore",
     "fourier",
     "load",
     "measure",

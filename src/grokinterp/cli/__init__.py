@@ -13,6 +13,7 @@ COMMANDS = {
     "measure": "read circuits off a run's checkpoints",
     "report": "write a run's report, one HTML file",
     "reproduce": "run the papers' claims again, and tell how they came out",
+    "explore": "open a run in the browser and take parts of its model out",
     "pack": "put a run into one file for publishing",
     "tasks": "list the tasks that have a name, and what a formula may say",
     "presets": "list the papers' recipes",

@@ -1,0 +1,49 @@
+"""`grokinterp explore PATH`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from grokinterp.cli.arguments import parse, say
+from grokinterp.cli.source import Source, read
+
+
+@dataclass(frozen=True)
+class Explore:
+    """Open a run in the browser: take heads, neurons and frequencies out, and see what is left."""
+
+    source: Annotated[Source, tyro.conf.arg(name="")]
+    port: int = 0  # the port to listen on; a free one where left out
+    other: Path | None = None  # another run, to compare with
+    host: str = "127.0.0.1"  # the address to listen on
+    token: bool = True  # --no-token lets everybody in who reaches the port
+    allow_host: tuple[str, ...] = ()  # names by which a proxy calls it (JupyterHub, Colab); .name: all that end so
+
+
+def run(argv: list[str]) -> None:
+    """Serve until Ctrl-C. The address is all that is printed, once the server listens."""
+    given = parse(Explore, argv, "explore")
+    from grokinterp.explorer.server import serve
+    from grokinterp.explorer.session import Session
+
+    other = None if given.other is None else read(Source(given.other))
+    session = Session.of(read(given.source), other, _task(given.source))
+    handle = serve(session, given.port, given.host, given.token, given.allow_host)
+    try:
+        say(handle.url)
+        handle.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        handle.stop()
+
+
+def _task(source: Source) -> str:
+    """The task as Python, where the command line names it."""
+    if source.task is None:
+        return ""
+    given = {"p": source.p, "layout": source.layout}
+    said = [repr(source.task), *(f"{name}={value!r}" for name, value in given.items() if value is not None)]
+    return f"gi.Task({', '.join(said)})"

@@ -1,0 +1,100 @@
+"use strict";
+// The token leaves the address at once; where cookies are blocked (a notebook's frame) a header carries it.
+(() => {
+  const query = new URLSearchParams(location.search);
+  const token = query.get("token");
+  if (!token) return;
+  query.delete("token");
+  const rest = query.toString();
+  history.replaceState(null, "", location.pathname + (rest ? "?" + rest : "") + location.hash);
+  const plain = window.fetch;
+  window.fetch = (where, options = {}) => {
+    const url = new URL(where instanceof Request ? where.url : where, location.href);
+    if (url.origin !== location.origin) return plain(where, options);
+    const headers = new Headers(options.headers || (where instanceof Request ? where.headers : undefined));
+    headers.set("X-Grokinterp-Token", token);
+    return plain(where, { ...options, headers });
+  };
+})();
+
+(() => {
+  const same = () => window.dash_clientside.no_update;
+  const say = (id, text) => {
+    const button = document.getElementById(id);
+    const label = button.dataset.label || (button.dataset.label = button.textContent);
+    button.textContent = text;
+    setTimeout(() => { button.textContent = label; }, 1500);
+  };
+  const copy = async (id, text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const area = document.createElement("textarea");
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+    say(id, "Copied");
+  };
+  const graph = (id) => document.querySelector(`#${id} .js-plotly-plot`);
+  const save = (name, text, type) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  };
+  let shift = false;
+  addEventListener("pointerdown", (event) => { shift = event.shiftKey; }, true);
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    explorer: {
+      // What a lasso caught, without the coordinates. A redrawn scatter reports nothing.
+      lasso: (selected) => {
+        if (selected === undefined) return same();
+        if (selected === null) return { chosen: [], adds: false };
+        if (!selected.lassoPoints && !selected.range) return same();
+        const chosen = selected.points.filter((p) => p.curveNumber === 0).map((p) => p.pointNumber);
+        return { chosen, adds: shift };
+      },
+      // The address follows the state, so that it can be shared and reloaded.
+      address: (data) => {
+        if (data) {
+          const query = data.now;
+          history.replaceState(null, "", location.pathname + (query ? "?" + query : ""));
+        }
+        return same();
+      },
+      page: (page) => page || "overview",
+      play: (clicks, disabled) => (clicks ? [!disabled, disabled ? "Pause" : "Play"] : [same(), same()]),
+      // The next checkpoint, once the last one is drawn.
+      tick: (n, value, max, history) => {
+        if (!history || history.place !== value) return same();
+        return value >= max ? 0 : value + 1;
+      },
+      copyPython: (clicks) => {
+        if (clicks) copy("copy-python", document.getElementById("python-code").textContent);
+        return same();
+      },
+      copyLink: (clicks) => {
+        if (clicks) copy("copy-link", location.href);
+        return same();
+      },
+      // The section's text comes from the server, its pictures are what is on the screen.
+      exported: async (data) => {
+        if (!data) return same();
+        const figures = [];
+        for (const [id, caption] of data.figures) {
+          const drawn = graph(id);
+          if (!drawn || !drawn.offsetParent || !drawn.data.length) continue;
+          const image = await window.Plotly.toImage(drawn, { format: "svg", width: 520, height: 420 });
+          figures.push(`<figure><img alt="${caption}" src="${image}"><figcaption>${caption}</figcaption></figure>`);
+        }
+        save(data.name, data.html.replace("<!--figures-->", figures.join("\n")), "text/html");
+        return same();
+      },
+    },
+  });
+})();

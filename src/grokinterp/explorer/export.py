@@ -1,0 +1,94 @@
+"""Export: a view as a section of a report, and as one row for each pair."""
+
+import io
+from html import escape
+
+import pandas as pd
+
+from grokinterp.explorer.session import Session
+from grokinterp.explorer.snippet import snippet
+from grokinterp.explorer.state import State, ranges
+from grokinterp.explorer.words import NAMES, number, percent
+
+CAPTIONS = {
+    "table": "Every pair of operands, after.",
+    "spectrum": "Waves in the logits, before (grey) and after.",
+    "neurons": "The neurons; those taken out are full.",
+    "curves": "The checkpoint on the training curves.",
+    "plane": "The checkpoint between clock and pizza.",
+    "activation": "Activation of the neuron looked at.",
+    "waves": "Its two-dimensional spectrum.",
+}
+
+
+def section(session: Session, state: State) -> str:
+    """A section of HTML that stands alone; `<!--figures-->` marks where pictures go."""
+    before, after = session.scores(state)
+    old, new = before.means(), after.means()
+    said = lambda name, value: number(value) if name.endswith("loss") else percent(value)
+    rows = "".join(
+        f"<tr><th>{NAMES[name]}</th><td>{said(name, old[name])}</td><td>{said(name, new[name])}</td></tr>"
+        for name in sorted(old, key=list(NAMES).index)
+    )
+    return _SECTION.format(
+        title=escape(f"{state.run}, step {state.step:,}"),
+        taken=escape(taken_out(session, state)),
+        rows=rows,
+        code=escape(snippet(session, state)),
+    )
+
+
+def taken_out(session: Session, state: State) -> str:
+    """What is taken out, in one sentence."""
+    request = session.request(state)
+    parts = []
+    if state.heads:
+        parts.append(f"heads {ranges(state.heads)} (layer.heads)")
+    if state.neurons:
+        parts.append(f"{len(state.neurons)} neurons {ranges(state.neurons)} (layer.neurons)")
+    if state.frequencies:
+        which = "all frequencies but" if state.keep else "frequencies"
+        parts.append(f"{which} {', '.join(map(str, state.frequencies))} of the {state.where}")
+    if state.components:
+        parts.append(", ".join(name.replace("_", " ") for name in state.components))
+    if not request:
+        return "Nothing is taken out."
+    in_place = {"zero": "zeros", "mean": "the mean", "resample": "another row's value"}[state.how]
+    return f"Taken out: {'; '.join(parts)}. In their place: {in_place}."
+
+
+def table(session: Session, state: State) -> str:
+    """CSV: one row for each row of the task's table, its scores before and after."""
+    before, after = session.scores(state)
+    task = before.task
+    columns = {name: task.operands[:, i] for i, name in enumerate("abcdefgh"[: task.operands.shape[1]])}
+    frame = pd.DataFrame({name: column.numpy() for name, column in columns.items()})
+    frame["answer"] = task.answer_labels.numpy()
+    if task.is_train is not None:
+        frame["is_train"] = task.is_train.numpy()
+    for name, scores in (("before", before), ("after", after)):
+        frame[f"loss_{name}"] = scores.loss.numpy()
+        frame[f"margin_{name}"] = scores.margin.numpy()
+        frame[f"predicted_{name}"] = scores.predicted.numpy()
+    buffer = io.StringIO()
+    frame.to_csv(buffer, index=False)
+    return buffer.getvalue()
+
+
+_SECTION = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }}
+section {{ max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
+th, td {{ text-align: left; padding: .2rem 1.2rem .2rem 0; font-variant-numeric: tabular-nums; }}
+.figures {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)); gap: 1rem; }}
+figure {{ margin: 0; }} img {{ width: 100%; }} figcaption {{ font-size: .85rem; opacity: .75; }}
+pre {{ overflow: auto; padding: 1rem; background: rgba(133, 137, 143, .12); border-radius: 6px; font-size: .85rem; }}
+</style></head><body><section>
+<h2>{title}</h2>
+<p>{taken}</p>
+<table><thead><tr><th></th><th>before</th><th>after</th></tr></thead><tbody>{rows}</tbody></table>
+<div class="figures"><!--figures--></div>
+<h3>The same in Python</h3>
+<pre>{code}</pre>
+</section></body></html>
+"""

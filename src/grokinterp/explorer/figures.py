@@ -1,0 +1,221 @@
+"""Figures: plotly figures as plain dictionaries, arrays as base64, so that drawing costs next to nothing."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+Figure = dict[str, Any]
+
+# Middle tones, readable on a light and on a dark page.
+ACCENT, WARM, NEUTRAL = "#3b7fc4", "#d9822b", "#85898f"
+FAINT = "rgba(133, 137, 143, 0.22)"
+CLEAR = "rgba(0, 0, 0, 0)"
+FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
+
+# Wrong is warm, right is blue, and undecided is the page itself.
+DIVERGING = [[0.0, "#b35806"], [0.25, WARM], [0.5, "rgba(133, 137, 143, 0.12)"], [0.75, ACCENT], [1.0, "#123a6b"]]
+SEQUENTIAL = [[0.0, "rgba(59, 127, 196, 0)"], [0.6, ACCENT], [1.0, "#123a6b"]]
+HOT = [[0.0, "rgba(217, 130, 43, 0)"], [0.6, WARM], [1.0, "#8a3f00"]]
+CYCLE = [[0.0, "#3b7fc4"], [0.2, "#28a197"], [0.4, "#8aa62f"], [0.6, "#d9822b"], [0.8, "#c2507e"], [1.0, "#7a62c9"]]
+
+
+def array(values: Any) -> dict[str, str]:
+    """Numbers as plotly's base64 form: float32, or int32 where they are whole."""
+    data = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+    data = data.astype(np.int32 if data.dtype.kind in "iub" else np.float32)
+    said = {"dtype": "i4" if data.dtype == np.int32 else "f4", "bdata": base64.b64encode(data.tobytes()).decode()}
+    return said if data.ndim == 1 else {**said, "shape": ", ".join(map(str, data.shape))}
+
+
+def layout(x: str, y: str, **changes: Any) -> dict[str, Any]:
+    """The common layout: titled axes, no background, small margins."""
+    axis = dict(
+        gridcolor=FAINT, linecolor=NEUTRAL, zeroline=False, ticks="outside", ticklen=3, tickcolor=NEUTRAL,
+        tickfont=dict(size=10),
+    )  # fmt: skip
+    title = lambda text: dict(text=text, font=dict(size=11), standoff=4)
+    base = dict(
+        font=dict(family=FONT, size=11, color=NEUTRAL),
+        paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
+        margin=dict(l=58, r=10, t=6, b=34),
+        showlegend=False,
+        hoverlabel=dict(font=dict(family=FONT, size=12)),
+        dragmode=False,
+        xaxis={**axis, "title": title(x)},
+        yaxis={**axis, "title": title(y)},
+    )
+    for name, change in changes.items():
+        base[name] = (
+            {**base[name], **change} if isinstance(base.get(name), dict) and isinstance(change, dict) else change
+        )
+    return base
+
+
+def _bar(title: str) -> dict[str, Any]:
+    """A colour bar."""
+    return dict(
+        thickness=8, outlinewidth=0, ticks="outside", ticklen=3, tickfont=dict(size=10), xpad=4,
+        title=dict(text=title, side="right", font=dict(size=11)),
+    )  # fmt: skip
+
+
+def heat_map(
+    values: Tensor,
+    title: str | None,
+    colours: list[Any],
+    limits: tuple[float, float],
+    hover: str,
+    names: tuple[str, str] = ("b", "a"),
+) -> Figure:
+    """A map over two operands, the first one downwards; NaN is left blank. Without a title it has no colour bar."""
+    trace = dict(
+        type="heatmap", z=array(values), colorscale=colours, zmin=limits[0], zmax=limits[1], hoverongaps=False,
+        hovertemplate=hover, colorbar=_bar(title or ""), showscale=title is not None,
+    )  # fmt: skip
+    square = dict(xaxis=dict(constrain="domain"), yaxis=dict(scaleanchor="x", constrain="domain", autorange="reversed"))
+    return dict(data=[trace], layout=layout(*names, margin=dict(l=44, r=4), **square))
+
+
+def spectrum(before: Tensor, after: Tensor, title: str) -> Figure:
+    """Bars over the frequencies: before as a grey step behind, after in colour."""
+    k = array(np.arange(1, len(before) + 1))
+    hover = "frequency %{x}<br>%{y:.4g} "
+    bars = [
+        dict(type="bar", x=k, y=array(before), width=0.9, marker=dict(color=FAINT, line=dict(width=0)),
+             name="before", hovertemplate=hover + "before<extra></extra>"),
+        dict(type="bar", x=k, y=array(after), width=0.5, marker=dict(color=ACCENT), name="after",
+             hovertemplate=hover + "after<extra></extra>"),
+    ]  # fmt: skip
+    return dict(data=bars, layout=layout("frequency", title, barmode="overlay", hovermode="closest"))
+
+
+def scatter(
+    x: Tensor, y: Tensor, frequency: Tensor, titles: tuple[str, str], selected: Sequence[int], shown: int | None
+) -> Figure:
+    """A layer's neurons, coloured by frequency; the chosen ones full, the one looked at ringed."""
+    points = dict(
+        type="scatter", mode="markers", x=array(x), y=array(y), customdata=array(frequency),
+        marker=dict(size=6, color=array(frequency), colorscale=CYCLE, cmin=1, cmax=max(int(frequency.max()), 2),
+                    line=dict(width=0)),
+        selectedpoints=list(selected) if selected else None,
+        selected=dict(marker=dict(opacity=1, size=8)),
+        unselected=dict(marker=dict(opacity=0.25)),
+        hovertemplate="neuron %{pointNumber}, frequency %{customdata}<br>%{x:.4g}, %{y:.4g}<extra></extra>",
+    )  # fmt: skip
+    ring = dict(
+        type="scatter", mode="markers", x=array(x[[] if shown is None else [shown]]),
+        y=array(y[[] if shown is None else [shown]]), hoverinfo="skip",
+        marker=dict(size=14, color=CLEAR, line=dict(width=2, color=NEUTRAL)),
+    )  # fmt: skip
+    # The lasso's outline is not kept: what it chose is, and points move under it with the slider.
+    made = layout(*titles, dragmode="lasso", selections=[], selectionrevision=str(hash(tuple(selected))))
+    return dict(data=[points, ring], layout=made)
+
+
+def curves(metrics: Mapping[str, Any], step: int, thresholds: Sequence[int]) -> Figure:
+    """Train and test loss over the steps, log scale, and where the checkpoint stands."""
+    names = {"train_loss": ("train", NEUTRAL), "test_loss": ("test", ACCENT)}
+    traces: list[dict[str, Any]] = [
+        dict(type="scatter", mode="lines", x=array(metrics["step"]), y=array(metrics[name]), name=label,
+             line=dict(color=colour, width=1.5),
+             hovertemplate="step %{x:,}<br>%{y:.4g} nats<extra>" + label + "</extra>")
+        for name, (label, colour) in names.items()
+    ]  # fmt: skip
+    here = dict(type="line", x0=step, x1=step, y0=0, y1=1, yref="paper", line=dict(color=WARM, width=2))
+    marks = [{**here, "x0": at, "x1": at, "line": dict(color=NEUTRAL, width=1, dash="dot")} for at in thresholds]
+    legend = dict(showlegend=True, legend=dict(x=1, xanchor="right", y=1, bgcolor=CLEAR, font=dict(size=10)))
+    return dict(
+        data=traces,
+        layout=layout(
+            "training step",
+            "loss (nats)",
+            yaxis=dict(type="log", exponentformat="power"),
+            shapes=[*marks, here],
+            **legend,
+        ),
+    )
+
+
+def plane(background: tuple[Any, Any, Any], visited: Sequence[tuple[int, float, float]], now: int) -> Figure:
+    """Gradient symmetricity against distance irrelevance: the public runs behind, this run's visited checkpoints."""
+    x_edges, y_edges, counts = background
+    heat = dict(
+        type="heatmap", x=array(x_edges), y=array(y_edges), z=array(np.log1p(counts)), hoverinfo="skip",
+        showscale=False, colorscale=[[0, CLEAR], [1, "rgba(133, 137, 143, 0.6)"]],
+    )  # fmt: skip
+    steps = [step for step, _, _ in visited]
+    here = [step == now for step in steps]
+    trail = dict(
+        type="scatter", mode="lines+markers", x=array([float(gs) for _, gs, _ in visited]),
+        y=array([float(di) for _, _, di in visited]), customdata=array(steps), line=dict(color=ACCENT, width=1),
+        marker=dict(size=[12 if at else 6 for at in here], color=[WARM if at else ACCENT for at in here]),
+        hovertemplate="step %{customdata:,}<br>%{x:.3f}, %{y:.3f}<extra></extra>",
+    )  # fmt: skip
+    say = lambda text, x, y, anchor: dict(text=text, x=x, y=y, xanchor=anchor, showarrow=False, font=dict(size=11))
+    words = [say("clock", 0.02, 0.97, "left"), say("pizza", 0.98, 0.04, "right")]
+    axes = dict(xaxis=dict(range=[0, 1.02]), yaxis=dict(range=[0, 1.02]))
+    titles = ("gradient symmetricity", "distance irrelevance")
+    return dict(data=[heat, trail], layout=layout(*titles, annotations=words, **axes))
+
+
+def nothing(text: str) -> Figure:
+    """An empty panel that says why it is empty."""
+    off = dict(visible=False)
+    words = dict(
+        text=text, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font=dict(size=12), align="center"
+    )
+    return dict(data=[], layout={**layout("", ""), "xaxis": off, "yaxis": off, "annotations": [words]})
+
+
+def circle(points: Tensor, tokens: Tensor, marks: Mapping[str, tuple[int, str]]) -> Figure:
+    """The numbers in the plane of one frequency, and spokes to the marked ones: name -> (number, colour)."""
+    ring = dict(
+        type="scatter", mode="markers", x=array(points[:, 0]), y=array(points[:, 1]), customdata=array(tokens),
+        marker=dict(size=4, color=NEUTRAL), hovertemplate="number %{customdata}<extra></extra>",
+    )  # fmt: skip
+    place = {int(token): i for i, token in enumerate(tokens)}
+    spokes = []
+    for name, (number, colour) in marks.items():
+        if number in place:
+            x, y = points[place[number]].tolist()
+            outwards = f"{'top' if y >= 0 else 'bottom'} {'right' if x >= 0 else 'left'}"
+            spokes.append(
+                dict(
+                    type="scatter", mode="lines+markers+text", x=[0, x], y=[0, y], text=["", f"{name} = {number}"],
+                    textposition=outwards, textfont=dict(size=12, color=colour), line=dict(color=colour, width=2),
+                    marker=dict(size=[0, 9], color=colour), hoverinfo="skip",
+                )
+            )  # fmt: skip
+    size = 1.5 * float(points.norm(dim=1).max())
+    axis = dict(range=[-size, size], showticklabels=False, ticks="", constrain="domain")
+    made = layout("cosine direction", "sine direction", xaxis=axis, yaxis={**axis, "scaleanchor": "x"})
+    return dict(data=[ring, *spokes], layout=made)
+
+
+def groups(frequency: Tensor, added: Tensor) -> Figure:
+    """What the neurons of each frequency add to the right logit."""
+    names = ["none" if k == 0 else str(k) for k in frequency.tolist()]
+    bars = dict(
+        type="bar", x=names, y=array(added), marker=dict(color=ACCENT),
+        hovertemplate="neurons of frequency %{x}<br>add %{y:.4g}<extra></extra>",
+    )  # fmt: skip
+    titles = ("frequency of the neurons", "added to the right logit")
+    return dict(data=[bars], layout=layout(*titles, xaxis=dict(type="category")))
+
+
+def top(answers: Tensor, before: Tensor, after: Tensor, right: int) -> Figure:
+    """The largest logits after, with those before behind them; the right answer in green."""
+    names = [str(answer) for answer in answers.tolist()]
+    colours = ["#28a197" if answer == right else ACCENT for answer in answers.tolist()]
+    hover = "answer %{x}<br>%{y:.4g} "
+    bars = [
+        dict(type="bar", x=names, y=array(before), width=0.9, marker=dict(color=FAINT),
+             hovertemplate=hover + "before<extra></extra>"),
+        dict(type="bar", x=names, y=array(after), width=0.5, marker=dict(color=colours),
+             hovertemplate=hover + "after<extra></extra>"),
+    ]  # fmt: skip
+    return dict(data=bars, layout=layout("answer", "logit", barmode="overlay", xaxis=dict(type="category")))

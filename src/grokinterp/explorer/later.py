@@ -1,0 +1,121 @@
+"""Later: the panels that are drawn after the first ones, and the exports, each by a request of its own."""
+
+from typing import Any
+
+from dash import Dash, Input, Output, dcc, no_update
+from dash import State as Given
+
+from grokinterp.explorer import export, pictures, words
+from grokinterp.explorer.pair import Pair, angle_text
+from grokinterp.explorer.session import Session
+from grokinterp.explorer.state import History, State
+from grokinterp.refusals import BadRequest
+
+
+def register(app: Dash, session: Session) -> None:
+    """Give the application these callbacks."""
+
+    @app.callback(
+        Output("neurons", "figure"),
+        Output("activation", "figure"),
+        Output("waves", "figure"),
+        Output("neuron-title", "children"),
+        Input("draw-neurons", "data"),
+        prevent_initial_call=True,
+    )
+    def draw_neurons(query: str) -> Any:
+        state = State.of(query)
+        return pictures.scatter(session, state), *pictures.neuron(session, state)
+
+    @app.callback(
+        Output("curves", "figure"),
+        Output("plane", "figure"),
+        Output("plane-title", "children"),
+        Input("draw-place", "data"),
+        prevent_initial_call=True,
+    )
+    def draw_place(query: str) -> Any:
+        state = State.of(query)
+        figure, verdict = pictures.plane(session, state)
+        return pictures.curves(session, state), figure, f"Clock or pizza: {verdict}" if verdict else "Clock or pizza"
+
+    @app.callback(
+        Output("attention", "children"),
+        Output("attention-title", "children"),
+        Input("table", "hoverData"),
+        Given("history", "data"),
+    )
+    def hover(hovered: dict[str, Any] | None, kept: dict[str, Any] | None) -> Any:
+        if kept is None or hovered is None:
+            return words.hint("Point at a pair in the map to see what its last position reads."), "Attention"
+        point, state = hovered["points"][0], History.of(kept).now
+        try:
+            pair = Pair(session.view_of(state), session.row(state.change(pair=(point["y"], point["x"]))) or 0)
+        except BadRequest:
+            return no_update, no_update
+        a, b = pair.operands
+        return words.attention(pair.view.patterns(pair.row), pair.tokens), f"Attention at a = {a}, b = {b}"
+
+    @app.callback(
+        Output("circle", "figure"),
+        Output("groups", "figure"),
+        Output("top", "figure"),
+        Output("pair-attention", "children"),
+        Output("pair-text", "children"),
+        Output("circle-text", "children"),
+        Input("draw-pair", "data"),
+        prevent_initial_call=True,
+    )
+    def draw_pair(query: str) -> Any:
+        state = State.of(query)
+        row = session.row(state)
+        if row is None:
+            empty = pictures.figures.nothing("Enter a and b above,<br>or click a pair in the overview's map.")
+            return empty, empty, empty, words.hint("Nothing to show yet."), "", ""
+        pair, (_, after) = Pair(session.view_of(state), row), session.scores(state)
+        drawn = pictures.pair_figures(pair, after)
+        return (
+            drawn["circle"],
+            drawn["groups"],
+            drawn["top"],
+            words.attention(pair.view.patterns(row), pair.tokens),
+            words.answered(pair, after),
+            angle_text(pair.turns(), pair.frequency),
+        )
+
+    sides = [Output(f"{side}-{name}", prop) for side in ("left", "right") for name, prop in _SIDE.items()]
+
+    @app.callback(*sides, Input("draw-compare", "data"), prevent_initial_call=True)
+    def draw_compare(query: str) -> Any:
+        state = State.of(query)
+        return *_side(session, state, "left-"), *_side(session, session.other(state), "right-")
+
+    @app.callback(
+        Output("csv", "data"), Input("export-csv", "n_clicks"), Given("history", "data"), prevent_initial_call=True
+    )
+    def export_csv(clicks: int, kept: dict[str, Any] | None) -> Any:
+        state = History.of(kept).now
+        return dcc.send_string(export.table(session, state), f"{state.run}-step-{state.step}.csv")
+
+    @app.callback(
+        Output("export", "data"), Input("export-html", "n_clicks"), Given("history", "data"), prevent_initial_call=True
+    )
+    def export_html(clicks: int, kept: dict[str, Any] | None) -> Any:
+        state = History.of(kept).now
+        name = f"{state.run}-step-{state.step}.html"
+        return {"name": name, "html": export.section(session, state), "figures": list(export.CAPTIONS.items())}
+
+
+_SIDE = {"label": "children", "numbers": "children", "table": "figure", "spectrum": "figure"}
+
+
+def _side(session: Session, state: State, prefix: str) -> list[Any]:
+    label = words.step_label(state.step, session.runs[state.run or ""].steps)
+    if prefix == "left-":
+        label = f"{state.run} \N{MIDDLE DOT} {label}"
+    view = session.view_of(state)
+    try:
+        old, new = session.scores(state)
+    except BadRequest as refusal:
+        return [label, words.hint(str(refusal)), *[pictures.figures.nothing("This model has no such part.")] * 2]
+    return [label, words.tiles(old, new, prefix), pictures.table(view, new, state), pictures.spectrum(view, new)]

@@ -1,0 +1,214 @@
+"""Layout: the page's skeleton. Everything in it is filled by callbacks."""
+
+from typing import Any
+
+from dash import dcc, html
+
+from grokinterp.explorer.controls import HOWS, MAPS, MODES, PAGES, PLACES, SIDES, options
+from grokinterp.explorer.figures import nothing
+from grokinterp.explorer.neurons import AXES
+
+GRAPH = {"displayModeBar": False, "responsive": True, "displaylogo": False, "doubleClick": "reset", "scrollZoom": False}
+STORES = ("history", "lasso", "draw-neurons", "draw-place", "draw-pair", "draw-compare", "export")
+
+
+def page(title: str) -> html.Div:
+    """The whole page."""
+    return html.Div(
+        [
+            dcc.Location(id="url", refresh=False),
+            *(dcc.Store(id=name) for name in STORES),
+            dcc.Download(id="csv"),
+            dcc.Interval(id="tick", interval=250, disabled=True),
+            _header(title),
+            _timeline(),
+            html.Div(id="message", role="alert"),
+            html.Div(
+                [
+                    _controls(),
+                    html.Main([_numbers(""), _overview(), _pair(), _compare(), _python()], id="pages"),
+                ],
+                id="body",
+            ),
+        ],
+        id="explorer",
+    )
+
+
+def _header(title: str) -> html.Header:
+    button = lambda name, label, why: html.Button(label, id=name, title=why, n_clicks=0)
+    return html.Header(
+        [
+            html.H1(title),
+            _radio("page", PAGES, "tabs"),
+            html.Div(
+                [
+                    button("undo", "Undo", "One change back"),
+                    button("redo", "Redo", "One change forward again"),
+                    button("clear", "Clear", "Put everything back in"),
+                    button("copy-link", "Copy link", "The address of this view, without the token"),
+                    button("copy-python", "Copy as Python", "The script that gives these numbers"),
+                    button("export-html", "Export HTML", "This view as a section of a report"),
+                    button("export-csv", "Export CSV", "One row for each pair"),
+                ],
+                className="buttons",
+            ),
+        ]
+    )
+
+
+def _timeline() -> html.Div:
+    return html.Div(
+        [
+            dcc.Dropdown(id="run", clearable=False, className="run"),
+            html.Button("Play", id="play", n_clicks=0, title="Go through the checkpoints"),
+            _slider("step"),
+            html.Output(id="step-label", className="step-label"),
+        ],
+        id="timeline",
+    )
+
+
+def _slider(name: str) -> html.Div:
+    slider = dcc.Slider(
+        id=name, min=0, max=1, step=1, value=0, marks=None, tooltip=None, allow_direct_input=False, updatemode="mouseup"
+    )
+    return html.Div(slider, className="slider", **{"aria-label": "Checkpoint"})
+
+
+def _radio(name: str, named: dict[str, str], kind: str = "segments") -> dcc.RadioItems:
+    return dcc.RadioItems(id=name, options=options(named), value=next(iter(named)), className=kind, inline=True)
+
+
+def _chips(name: str, kind: str = "chips") -> dcc.Checklist:
+    return dcc.Checklist(id=name, options=[], value=[], className=kind, inline=True)
+
+
+def _controls() -> html.Aside:
+    group = lambda title, *inside: html.Section([html.H2(title), *inside])
+    return html.Aside(
+        [
+            group("Attention heads", _chips("heads"), html.P(id="no-heads", className="note")),
+            group("Components", _chips("components")),
+            html.Section(
+                [
+                    html.Div([html.H2("Frequencies"), _radio("keep", MODES)], className="line"),
+                    _chips("frequencies", "chips small"),
+                    html.Div([html.Span("of", className="note"), _radio("where", PLACES)],
+                             className="line start"),
+                ]
+            ),
+            group("Put in their place", _radio("how", HOWS)),
+            html.Section([html.H2("Neurons"), html.P(id="chosen-neurons", className="note")]),
+            html.Section([html.H2("Attention", id="attention-title"), html.Div(id="attention")], className="grow"),
+        ],
+        id="controls",
+    )  # fmt: skip
+
+
+def _numbers(which: str) -> html.Div:
+    return html.Div(id=f"{which}numbers", className="numbers")
+
+
+def _graph(name: str) -> dcc.Graph:
+    return dcc.Graph(id=name, config=GRAPH, figure=nothing(""), responsive=True, className="graph")
+
+
+def _panel(title: Any, *inside: Any, name: str = "", tools: Any = ()) -> html.Section:
+    heading = html.Div([html.H2(title, id=f"{name}-title") if name else html.H2(title), *tools], className="line")
+    return html.Section([heading, *inside], className="panel")
+
+
+def _overview() -> html.Div:
+    axis = lambda name, said: dcc.Dropdown(
+        id=name, options=options(AXES), value=said, clearable=False, className="axis", searchable=False
+    )
+    return html.Div(
+        [
+            _panel("Pairs", _graph("table"), tools=[_radio("map", MAPS), _radio("rows", SIDES)]),
+            _panel(
+                "Neurons",
+                _graph("neurons"),
+                html.Div(
+                    [html.Span("across"), axis("x", "frequency"), html.Span("up"), axis("y", "share")], className="axes"
+                ),
+                tools=[dcc.Dropdown(id="layer", clearable=False, className="layer", searchable=False)],
+            ),
+            _panel("Training", _graph("curves")),
+            _panel("Waves in the logits", _graph("spectrum"), tools=[html.Span(_KEY, className="key")]),
+            _panel(
+                "Neuron",
+                html.Div([_graph("activation"), _graph("waves")], className="halves"),
+                name="neuron",
+            ),
+            _panel("Clock or pizza", _graph("plane"), name="plane", tools=[html.Span(_PUBLIC, className="key")]),
+        ],
+        className="page overview",
+    )
+
+
+_KEY = [html.I(className="before"), "before", html.I(className="after"), "after"]
+
+
+_PUBLIC = [html.I(className="before"), "public runs"]
+
+
+def _pair() -> html.Div:
+    number = lambda name: dcc.Input(id=name, type="number", min=0, step=1, debounce=True, placeholder=name)
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.Label(["a ", number("a")]),
+                    html.Label(["b ", number("b")]),
+                    html.P(id="pair-text"),
+                ],
+                className="ask",
+            ),
+            _panel(
+                "1  Embedding: the numbers on a circle", _graph("circle"), html.P(id="circle-text", className="note")
+            ),
+            _panel("2  Attention: what the last position reads", html.Div(id="pair-attention")),
+            _panel("3  Neurons: what each frequency adds", _graph("groups")),
+            _panel("4  Logits: the largest answers", _graph("top"), tools=[html.Span(_KEY, className="key")]),
+        ],
+        className="page pair",
+    )
+
+
+def _compare() -> html.Div:
+    side = lambda name: [
+        _numbers(f"{name}-"),
+        _panel("Every pair", _graph(f"{name}-table")),
+        _panel("Waves in the logits", _graph(f"{name}-spectrum")),
+    ]
+    return html.Div(
+        [
+            html.Div([html.P(id="left-label", className="label"), *side("left")], className="side"),
+            html.Div(
+                [
+                    html.Div(
+                        [
+                            dcc.Dropdown(id="other_run", clearable=False, className="run"),
+                            _slider("other_step"),
+                            html.Output(id="right-label", className="step-label"),
+                        ],
+                        className="label",
+                    ),
+                    *side("right"),
+                ],
+                className="side",
+            ),
+        ],
+        className="page compare",
+    )
+
+
+def _python() -> html.Div:
+    return html.Div(
+        [
+            html.P("This script opens the same checkpoint, takes out the same parts and prints the same numbers."),
+            html.Pre(id="python-code", tabIndex="0"),
+        ],
+        className="page python",
+    )

@@ -1,0 +1,102 @@
+"""Neurons: where each neuron of a layer stands in a scatter, and what one of them does over the table."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from grokinterp import circuits, fourier
+from grokinterp.cycles import Cycle
+from grokinterp.explorer.state import Axis
+from grokinterp.snapshot import Snapshot
+
+AXES: dict[Axis, str] = {
+    "frequency": "Frequency",
+    "share": "Share explained by its frequency",
+    "norm": "Norm of its output weights",
+    "first": "First principal component",
+    "second": "Second principal component",
+}
+
+
+def layers_of(snapshot: Snapshot) -> list[str]:
+    """The hooks of the neurons, layer by layer; empty for a model without MLPs."""
+    return [name for name in snapshot.names if name.endswith("mlp.hook_post")]
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons:
+    """One layer's neurons at one checkpoint."""
+
+    snapshot: Snapshot
+    layer: int
+
+    @cached_property
+    def why_no_frequencies(self) -> str | None:
+        """Why no neuron has a frequency on this task; None where they do."""
+        return Cycle.why_not(self.snapshot.task) or Cycle.of(self.snapshot.task).why_no_grid
+
+    @cached_property
+    def tuning(self) -> "circuits.neurons.Tuning | None":
+        """Frequencies and the shares they explain; None where the table is no grid of two operands."""
+        if self.why_no_frequencies:
+            return None
+        return circuits.neurons.tuning(Cycle.of(self.snapshot.task).grid(self.snapshot[self._hook]))
+
+    @property
+    def frequency(self) -> Int[Tensor, "neuron"]:
+        """[neuron]: 0 for a neuron that is constant, or of a task without frequencies."""
+        if self.tuning is None:
+            return torch.zeros(len(self._written), dtype=torch.int64)
+        return self.tuning.frequency
+
+    def axis(self, name: Axis) -> Float[Tensor, "neuron"]:
+        """[neuron]: what a scatter's axis of this name shows; zeros where there are no frequencies."""
+        match name:
+            case "frequency":
+                return self.frequency.float()
+            case "share":
+                return torch.zeros(len(self._written)) if self.tuning is None else self.tuning.fve.float()
+            case "norm":
+                return self._written.norm(dim=1)
+        return self._components[:, ("first", "second").index(name)]
+
+    def activation(self, neuron: int) -> Float[Tensor, "a b"]:
+        """The neuron's activation over the table, after the nonlinearity; NaN where the table has no row."""
+        return self.snapshot.task.to_grid(self.snapshot[self._hook][:, neuron])
+
+    def spectrum(self, neuron: int) -> Float[Tensor, "k_a k_b"] | None:
+        """The norm of the activation's part of frequency k_a in a and k_b in b, the constant first, mean taken off.
+
+        On the task's own cycle: discrete logs for a product. None where the table is no grid.
+        """
+        if self.why_no_frequencies:
+            return None
+        grid = Cycle.of(self.snapshot.task).grid(self.snapshot[self._hook][:, neuron]).double()
+        squares = fourier.transform(grid - grid.mean(), (0, 1)).square()
+        return fourier.fold(fourier.fold(squares).mT).mT.sqrt()
+
+    @property
+    def _hook(self) -> str:
+        return layers_of(self.snapshot)[self.layer]
+
+    @property
+    def _written(self) -> Float[Tensor, "neuron out"]:
+        """What each neuron writes: to the residual stream, or to the next layer."""
+        parameters = self.snapshot.parameters
+        for name in (f"blocks.{self.layer}.mlp.W_out", f"blocks.{self.layer + 1}.mlp.W_in"):
+            if name in parameters:
+                return parameters[name]
+        return parameters["unembed.W_U"]
+
+    @cached_property
+    def _components(self) -> Float[Tensor, "neuron 2"]:
+        """The neurons' input weights on their two largest principal components, signs fixed by the largest entry."""
+        x = self.snapshot.parameters[f"blocks.{self.layer}.mlp.W_in"].mT
+        x = x - x.mean(0)
+        # The covariance is no larger than the input is wide, whatever the number of neurons.
+        directions = torch.linalg.eigh(x.mT @ x)[1].flip(1)[:, :2]
+        signs = directions.gather(0, directions.abs().argmax(0, keepdim=True)).sign()
+        return x @ (directions * signs)

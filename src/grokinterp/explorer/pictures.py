@@ -1,0 +1,149 @@
+"""Pictures: the figure of every panel for a state."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from grokinterp import circuits, public_runs
+from grokinterp.explorer import figures
+from grokinterp.explorer.figures import Figure
+from grokinterp.explorer.neurons import AXES
+from grokinterp.explorer.pair import Pair
+from grokinterp.explorer.session import Session
+from grokinterp.explorer.state import State
+from grokinterp.explorer.view import Scores, View
+from grokinterp.waves import Wave
+
+
+def table(view: View, scores: Scores, state: State) -> Figure:
+    """The a x b map of margin, loss or error after what is taken out, on the rows of one side of the split."""
+    task = view.task
+    if len(task.grid_shape) != 2:
+        return figures.nothing(f"{task.expression} has {len(task.grid_shape)} axes,<br>and this map has two.")
+    values, title, colours, limits = _mapped(view, scores, state)
+    if state.rows != "all" and task.is_train is not None:
+        values = torch.where(task.is_train == (state.rows == "train"), values, torch.nan)
+    unit = {"margin": "margin %{z:.4g}", "loss": "loss %{z:.4g} nats", "error": "off by %{z:.0f}"}[state.map]
+    hover = "a = %{y}, b = %{x}<br>" + unit + "<extra></extra>"
+    return figures.heat_map(task.to_grid(values), title, colours, limits, hover)
+
+
+def _mapped(view: View, scores: Scores, state: State) -> tuple[Tensor, str, list[Any], tuple[float, float]]:
+    n = view.task.n_answers
+    match state.map:
+        case "margin":
+            # The scale is that of the checkpoint as it is, so that a click changes the picture and not its key.
+            size = max(float(view.before.margin.abs().quantile(0.98)), 1e-6)
+            return scores.margin, "right logit less the largest other", figures.DIVERGING, (-size, size)
+        case "loss":
+            return scores.loss.float(), "loss (nats)", figures.HOT, (0.0, 2 * float(np.log(n)))
+    wrong = (scores.predicted - view.task.answer_labels + n // 2) % n - n // 2
+    return wrong.float(), "answer given less the right one", figures.DIVERGING, (-n / 2, n / 2)
+
+
+def spectrum(view: View, scores: Scores) -> Figure:
+    """The logits' waves before and after."""
+    title = "wave in the logits" if Wave.of(view.task) else "logits along the answers"
+    return figures.spectrum(view.before.spectrum, scores.spectrum, title)
+
+
+def scatter(session: Session, state: State) -> Figure:
+    """The layer's neurons on the chosen axes."""
+    neurons = session.neurons(state)
+    if neurons is None:
+        return figures.nothing("This model has no MLP,<br>so there are no neurons to choose.")
+    chosen = [m for layer, m in state.neurons if layer == state.layer]
+    titles = (AXES[state.x], AXES[state.y])
+    return figures.scatter(
+        neurons.axis(state.x), neurons.axis(state.y), neurons.frequency, titles, chosen, _shown(session, state)
+    )
+
+
+def _shown(session: Session, state: State) -> int | None:
+    neurons = session.neurons(state)
+    if neurons is None or state.neuron is None:
+        return None
+    return state.neuron if 0 <= state.neuron < len(neurons.frequency) else None
+
+
+def neuron(session: Session, state: State) -> tuple[Figure, Figure, str]:
+    """The neuron's activation over the table, its 2-D spectrum, and its name."""
+    neurons, shown = session.neurons(state), _shown(session, state)
+    if neurons is None:
+        return figures.nothing("No neurons"), figures.nothing(""), "Neuron"
+    if shown is None:
+        hints = "Click a neuron<br>above: here,<br>where it is active;", "here, its waves<br>in a and in b."
+        return figures.nothing(hints[0]), figures.nothing(hints[1]), "Neuron"
+    tuning = neurons.tuning
+    name = f"Neuron {shown}"
+    if tuning is not None:
+        name += f", frequency {int(tuning.frequency[shown])} explains {float(tuning.fve[shown]):.0%}"
+    activation = neurons.activation(shown)
+    if activation.ndim != 2:
+        return figures.nothing("The table is no grid<br>of two operands."), figures.nothing(""), name
+    limits = (0.0, max(float(activation.nan_to_num().abs().max()), 1e-9))
+    if float(activation.nan_to_num().min()) < 0:
+        limits = (-limits[1], limits[1])
+    colours = figures.SEQUENTIAL if limits[0] == 0 else figures.DIVERGING
+    hover = "a = %{y}, b = %{x}<br>%{z:.4g}<extra></extra>"
+    active = figures.heat_map(activation, None, colours, limits, hover)
+    waves = neurons.spectrum(shown)
+    if waves is None:
+        return active, figures.nothing("The table is no grid<br>of two operands."), name
+    hover = "frequency %{y} in a, %{x} in b<br>%{z:.4g}<extra></extra>"
+    top = max(float(waves.max()), 1e-9)
+    return active, figures.heat_map(waves, None, figures.SEQUENTIAL, (0, top), hover, _WAVES), name
+
+
+_WAVES = ("frequency in b", "frequency in a")
+
+
+def curves(session: Session, state: State) -> Figure:
+    """The training curves and the checkpoint on them."""
+    metrics = session.runs[state.run or ""].metrics
+    known = metrics[["train_loss", "test_loss"]].notna().any(axis=1)
+    if not known.any():
+        return figures.nothing("No training curves<br>were recorded in this file.")
+    metrics = metrics[known]
+    loss = circuits.loss.Loss()
+    thresholds = []
+    for name, threshold in (("train_accuracy", loss.memorised_accuracy), ("test_accuracy", loss.grokked_accuracy)):
+        reached = metrics["step"][metrics[name] >= threshold]
+        thresholds += [int(reached.iloc[0])] if len(reached) else []
+    # More points than a panel has pixels only cost time.
+    thinned = metrics.iloc[:: max(1, len(metrics) // 600)]
+    columns = {name: thinned[name].to_numpy() for name in ("step", "train_loss", "test_loss")}
+    return figures.curves(columns, state.step or 0, thresholds)
+
+
+def plane(session: Session, state: State) -> tuple[Figure, str]:
+    """Where the checkpoint stands between clock and pizza, and the verdict in words."""
+    place = session.place(state)
+    if place is None:
+        return figures.nothing("Clock and pizza are told apart<br>on sums, differences, products and quotients."), ""
+    visited = [
+        (step, found["gradient_symmetricity"], found["distance_irrelevance_runner_up"])
+        for step, found in session.places(state.run or "").items()
+    ]
+    counts = public_runs.histogram(public_runs.chosen(layers="one", solved=True))
+    edges = public_runs.EDGES
+    # The bins below 0 are as good as empty.
+    background = (edges["gradient_symmetricity"][1:], edges["distance_irrelevance"], counts[1:].T)
+    return figures.plane(background, visited, state.step or 0), str(place["verdict"])
+
+
+def pair_figures(pair: Pair, after: Scores) -> dict[str, Figure]:
+    """The steps of one pair that are drawn: `circle`, `groups`, `top`."""
+    points, tokens = pair.circle()
+    a, b = pair.operands
+    marks = {"a": (a, figures.ACCENT), "b": (b, figures.WARM), "answer": (pair.answer, "#28a197")}
+    groups = pair.by_frequency()
+    if groups is None:
+        no_neurons = "No neurons write to these logits<br>by themselves in this model."
+    return {
+        "circle": figures.circle(points, tokens, marks),
+        "groups": figures.nothing(no_neurons) if groups is None else figures.groups(*groups),
+        "top": figures.top(*pair.top(after), right=pair.answer),
+    }

@@ -1,0 +1,195 @@
+"""Session: the runs that are open, and the numbers a state stands for. No browser, no drawing."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, get_args
+
+from grokinterp.architecture import EmbeddingMLPConfig
+from grokinterp.circuits.clock_pizza import ClockPizza
+from grokinterp.explorer.neurons import Neurons, layers_of
+from grokinterp.explorer.state import State
+from grokinterp.explorer.view import Scores, View
+from grokinterp.interventions import Ablation, AblationError, Component, all_frequencies_but, cycle_length
+from grokinterp.processor import processor_settings
+from grokinterp.refusals import BadRequest, listed
+from grokinterp.runs import Run, Runs
+
+VIEWS = 4
+"""How many checkpoints stay evaluated: about 75 MB each at p = 113."""
+
+
+class Session:
+    """Runs under their names, and the checkpoints of them that were looked at last.
+
+    `loading[name]` is the Python expression that opens a run, for `snippet`.
+    Raises `BadRequest` where a run has nothing to explore.
+    """
+
+    def __init__(self, runs: Mapping[str, Run], loading: Mapping[str, str]):
+        self.runs = dict(runs)
+        if not self.runs:
+            raise BadRequest("there is no run to explore here; name a run's directory or a file of weights")
+        for name, run in self.runs.items():
+            if not run.steps:
+                raise BadRequest(f"{name} has no checkpoints, only curves; `grokinterp report` draws those")
+            if not run.has_task:
+                raise BadRequest(f"the task of {name} is not known; name it, as in --task 'a + b' --p 113")
+        self.loading = dict(loading)
+        self._views: OrderedDict[tuple[str, int], View] = OrderedDict()
+        self._places: dict[tuple[str, int], dict[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, found: Run | Runs, other: Run | Runs | None = None, task: str = "") -> "Session":
+        """What `gi.load` found, and what to compare it with. `task` is the task given to `gi.load`, as Python."""
+        runs, loading = {}, {}
+        for source, given in ((found, task), (other, "")):
+            listed_runs = {} if source is None else dict(source) if isinstance(source, Runs) else {source.name: source}
+            shared = len(listed_runs) > 1 and len({run.path for run in listed_runs.values()}) == 1
+            for name, run in listed_runs.items():
+                shown = name if name not in runs else f"{name} (other)"
+                runs[shown] = run
+                call = f"gi.load({str(run.path or name)!r}{', task=' + given if given else ''})"
+                loading[shown] = f"{call}[{name!r}]" if shared else call
+        return cls(runs, loading)
+
+    # -- what a state means here
+
+    def resolved(self, state: State) -> State:
+        """The state with its open ends filled in: run, step, layer. Raises `BadRequest` for what is not here."""
+        name = next(iter(self.runs)) if state.run is None else state.run
+        if name not in self.runs:
+            raise BadRequest(f"there is no run {name!r} here; the runs: {listed(self.runs)}")
+        steps = self.runs[name].steps
+        step = steps[-1] if state.step is None else self.runs[name][state.step].step
+        state = state.change(run=name, step=step)
+        n_layers = len(layers_of(self.view(name, step).snapshot))
+        layer = n_layers - 1 if state.layer is None else state.layer
+        if n_layers and not 0 <= layer < n_layers:
+            raise BadRequest(f"layer {layer} is none of the layers with neurons, 0 to {n_layers - 1}")
+        return state.change(layer=layer if n_layers else None)
+
+    def other(self, state: State) -> State:
+        """The same request of the checkpoint that it is compared with: by default the first of the same run."""
+        run = state.other_run or state.run
+        if run not in self.runs:
+            raise BadRequest(f"there is no run {run!r} here; the runs: {listed(self.runs)}")
+        steps = self.runs[run].steps
+        step = state.other_step
+        if step is None:
+            step = steps[-1] if run != state.run else steps[0]
+        return self.resolved(state.change(run=run, step=self.runs[run][step].step, layer=None))
+
+    def request(self, state: State) -> dict[str, Any]:
+        """The arguments of `gi.ablate` that a state stands for, without those that are empty."""
+        frequencies = state.frequencies
+        if state.keep and frequencies:
+            frequencies = tuple(all_frequencies_but(self.view_of(state).task, frequencies))
+        parts = {
+            "heads": state.heads,
+            "neurons": state.neurons,
+            "frequencies": frequencies,
+            "components": state.components,
+        }
+        chosen: dict[str, Any] = {name: part for name, part in parts.items() if part}
+        if not chosen:
+            return {}
+        if frequencies and state.where != "embedding":
+            chosen["where"] = state.where
+        return chosen if state.how == "zero" else {**chosen, "how": state.how}
+
+    # -- numbers
+
+    def view(self, run: str, step: int) -> View:
+        """A checkpoint, evaluated once for all who ask while it is among the last few."""
+        key = (run, step)
+        with self._lock:
+            if key not in self._views:
+                self._views[key] = View(self.runs[run], step)
+                if len(self._views) > VIEWS:
+                    self._views.popitem(last=False)
+            self._views.move_to_end(key)
+            return self._views[key]
+
+    def view_of(self, state: State) -> View:
+        """The checkpoint of a resolved state."""
+        assert state.run is not None and state.step is not None
+        return self.view(state.run, state.step)
+
+    def scores(self, state: State) -> tuple[Scores, Scores]:
+        """The table's scores before and after. Raises `BadRequest` for what the model does not have."""
+        view = self.view_of(state)
+        return view.before, view.after(self.request(state))
+
+    def neurons(self, state: State) -> Neurons | None:
+        """The neurons of the state's layer; None for a model without MLPs."""
+        return None if state.layer is None else Neurons(self.view_of(state).snapshot, state.layer)
+
+    def place(self, state: State) -> dict[str, Any] | None:
+        """Where the checkpoint stands between clock and pizza (`ClockPizza`); None where that says nothing."""
+        assert state.run is not None and state.step is not None
+        key = (state.run, state.step)
+        if key not in self._places:
+            snapshot = self.view_of(state).snapshot
+            circuit = ClockPizza()
+            if circuit.why_not(snapshot):
+                return None
+            with processor_settings():
+                found = circuit.fit(snapshot).read(snapshot)
+            self._places[key] = {str(name): value.item() for name, value in found.data_vars.items() if not value.dims}
+        return self._places[key]
+
+    def places(self, run: str) -> dict[int, dict[str, Any]]:
+        """The places, by step, of the run's checkpoints that were looked at so far."""
+        return {step: place for (name, step), place in sorted(self._places.items()) if name == run}
+
+    def row(self, state: State) -> int | None:
+        """The table row of the state's pair. Raises `BadRequest` for a pair that the table does not have."""
+        if state.pair is None:
+            return None
+        task = self.view_of(state).task
+        if task.operands.shape[1] != 2:
+            raise BadRequest(f"{task.expression!r} has {task.operands.shape[1]} operands; a pair (a, b) needs two")
+        rows = (task.operands == task.operands.new_tensor(state.pair)).all(1).nonzero()[:, 0]
+        if not len(rows):
+            a, b = task.sizes
+            raise BadRequest(f"the table has no pair {state.pair}; a is 0 to {a - 1}, b 0 to {b - 1}, no divisor is 0")
+        return int(rows[0])
+
+
+class Parts:
+    """What can be taken out of a run's model, and why some parts cannot."""
+
+    def __init__(self, run: Run):
+        self.config, self.task = run.model_config, run.task
+
+    @cached_property
+    def heads(self) -> list[tuple[int, int]]:
+        """(layer, head) pairs; empty for a model without attention."""
+        if isinstance(self.config, EmbeddingMLPConfig):
+            return []
+        return [(layer, head) for layer in range(self.config.n_layers) for head in range(self.config.n_heads)]
+
+    @cached_property
+    def frequencies(self) -> list[int]:
+        """1 to half the cycle of the task's numbers."""
+        return list(range(1, cycle_length(self.task) // 2 + 1))
+
+    @cached_property
+    def components(self) -> dict[str, str | None]:
+        """Each component, with why this model has no such part; None where it has."""
+        return {name: self._why_not(components=[name]) for name in get_args(Component)}
+
+    @cached_property
+    def places(self) -> dict[str, str | None]:
+        """Each place that frequencies are taken from, with why there are none; None where there are."""
+        return {name: self._why_not(frequencies=[1], where=name) for name in ("embedding", "mlp", "logits")}
+
+    def _why_not(self, **request: Any) -> str | None:
+        try:
+            Ablation.of(self.config, self.task, **request)
+        except AblationError as reason:
+            return str(reason)
+        return None

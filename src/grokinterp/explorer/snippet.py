@@ -1,0 +1,91 @@
+"""Snippet: the Python that gives the numbers of a state."""
+
+from typing import Any
+
+from grokinterp.explorer.session import Session
+from grokinterp.explorer.state import Pair, State
+
+
+def snippet(session: Session, state: State) -> str:
+    """A script that opens the run, takes the same parts out and ends with the table `after` of the same numbers.
+
+    `before` is read by `gi.measure`; both are printed. `state` is a resolved one.
+    """
+    assert state.run is not None
+    request = session.request(state)
+    task = session.runs[state.run].task
+    sides = "split" if task.is_train is not None else "rows"
+    lines = [
+        "import torch",
+        "from torch.nn.functional import cross_entropy",
+        "",
+        "import grokinterp as gi",
+        *(["from grokinterp.interventions import all_frequencies_but"] if state.keep and state.frequencies else []),
+        "",
+        f"run = {session.loading[state.run]}",
+        f"checkpoint, task = run[{state.step}], run.task",
+        f'before = gi.measure(run, ["loss"], steps=[{state.step}], progress=False).isel(step=0)',
+        "",
+        "model = checkpoint.model()",
+        *_block(state, request),
+        "logits = logits[:, :, : task.n_answers][:, task.positions[0]].double()",
+        "",
+        *_SCORES[sides],
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_SCORES = {
+    "split": [
+        "labels = torch.where(task.is_train, task.train_labels.view(len(logits), -1)[:, 0], task.answer_labels)",
+        'loss = cross_entropy(logits, labels, reduction="none")',
+        "right = (logits.argmax(1) == labels).double()",
+        "after = {}",
+        'for side, rows in {"train": task.is_train, "test": ~task.is_train}.items():',
+        '    after[f"{side}_loss"] = loss[rows].mean().item()',
+        '    after[f"{side}_accuracy"] = right[rows].mean().item()',
+        "for name, value in after.items():",
+        '    print(f"{name}: {float(before[name]):.6g} -> {value:.6g}")',
+    ],
+    "rows": [
+        'loss = cross_entropy(logits, task.answer_labels, reduction="none")',
+        "right = (logits.argmax(1) == task.answer_labels).double()",
+        'after = {"all_loss": loss.mean().item(), "all_accuracy": right.mean().item()}',
+        "print(after)  # the split of this file is not known, so gi.measure has no train and test loss to compare",
+    ],
+}
+
+
+def _block(state: State, request: dict[str, Any]) -> list[str]:
+    if not request:
+        return ["with torch.no_grad():", "    logits = model(task.inputs)"]
+    arguments = []
+    for name, value in request.items():
+        match name:
+            case "heads":
+                said = repr(list(value))
+            case "neurons":
+                said = _neurons(value)
+            case "frequencies" if state.keep:
+                said = f"all_frequencies_but(task, {list(state.frequencies)})"
+            case "frequencies" | "components":
+                said = repr(list(value))
+            case _:
+                said = repr(value)
+        arguments.append(f"    {name}={said},")
+    return [
+        "with torch.no_grad(), gi.ablate(",
+        "    model,",
+        *arguments,
+        "):",
+        "    logits = model(task.inputs)",
+    ]
+
+
+def _neurons(pairs: tuple[Pair, ...]) -> str:
+    """Pairs as a list; layer by layer where that is shorter."""
+    layers = sorted({layer for layer, _ in pairs})
+    if len(pairs) <= 4:
+        return repr(list(pairs))
+    parts = [f"*(({layer}, m) for m in {[m for at, m in pairs if at == layer]})" for layer in layers]
+    return f"[{', '.join(parts)}]"

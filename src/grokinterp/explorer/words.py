@@ -1,0 +1,117 @@
+"""Words: the numbers of a view as text in the page."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from dash import html
+from torch import Tensor
+
+from grokinterp.explorer.pair import Pair
+from grokinterp.explorer.state import State
+from grokinterp.explorer.view import Scores
+
+NAMES = {
+    "train_loss": "Train loss",
+    "test_loss": "Test loss",
+    "train_accuracy": "Train accuracy",
+    "test_accuracy": "Test accuracy",
+    "all_loss": "Loss on all pairs",
+    "all_accuracy": "Accuracy on all pairs",
+}
+
+
+def tiles(before: Scores, after: Scores, prefix: str = "") -> list[html.Div]:
+    """One tile a number: after, large; before and the difference, small. `title` holds all digits."""
+    old, new = before.means(), after.means()
+    return [
+        _tile(prefix + name.replace("_", "-"), NAMES[name], old[name], new[name])
+        for name in sorted(old, key=list(NAMES).index)
+    ]
+
+
+def _tile(name: str, label: str, before: float, after: float) -> html.Div:
+    is_loss = name.endswith("loss")
+    worse = (after > before) if is_loss else (after < before)
+    change = after - before
+    kind = "same" if abs(change) < 5e-8 else "worse" if worse else "better"
+    said = number(after) if is_loss else percent(after)
+    was = number(before) if is_loss else percent(before)
+    delta = "unchanged" if kind == "same" else f"{signed(change, is_loss)} from {was}"
+    return html.Div(
+        [
+            html.Span(label, className="name"),
+            html.Strong(said, id=f"{name}-after", title=repr(after)),
+            html.Span(delta, id=f"{name}-delta", className=f"delta {kind}", title=repr(before)),
+        ],
+        className="tile",
+    )
+
+
+def number(value: float) -> str:
+    """Four digits, as a reader writes them: `0.0123`, `1.04 × 10⁻⁷`."""
+    if math.isnan(value):
+        return "\N{EN DASH}"
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.4g}"
+    digits, power = f"{value:.2e}".split("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{digits} \N{MULTIPLICATION SIGN} 10{raised}"
+
+
+def percent(share: float) -> str:
+    """`99.87 %`."""
+    return "\N{EN DASH}" if math.isnan(share) else f"{100 * share:.2f} %"
+
+
+def signed(change: float, is_loss: bool) -> str:
+    """`+1.8` for a loss, `−36.27` points for an accuracy."""
+    sign = "+" if change > 0 else "\N{MINUS SIGN}"
+    return sign + (number(abs(change)) if is_loss else f"{100 * abs(change):.2f}")
+
+
+def chosen(state: State) -> str:
+    """How many neurons are chosen, in words."""
+    n = len(state.neurons)
+    if not n:
+        return "None taken out. Draw a lasso in the scatter to choose; hold Shift to add."
+    return f"{n} taken out. Double-click the scatter to put them back."
+
+
+def attention(patterns: Sequence[Tensor], tokens: Sequence[str]) -> Any:
+    """A table: one row a head, one column a token of the row, cells tinted by the weight."""
+    if not patterns:
+        return html.P("This model has no attention.", className="note")
+    deep = len(patterns) > 1
+    rows = [
+        html.Tr([html.Th(f"Layer {layer} head {head}" if deep else f"Head {head}"), *map(_cell, weights.tolist())])
+        for layer, pattern in enumerate(patterns)
+        for head, weights in enumerate(pattern)
+    ]
+    top = html.Tr([html.Th("to"), *(html.Th(token) for token in tokens)])
+    return html.Table([html.Thead(top), html.Tbody(rows)], className="attention")
+
+
+def _cell(weight: float) -> html.Td:
+    tint = min(max(weight, 0.0), 1.0)
+    return html.Td(f"{weight:.2f}", style={"background": f"rgba(59, 127, 196, {0.75 * tint:.3f})"})
+
+
+def step_label(step: int | None, steps: Sequence[int]) -> str:
+    """`Step 11,000, 111 of 111`."""
+    place = f", checkpoint {list(steps).index(step or 0) + 1} of {len(steps)}" if len(steps) > 1 else ", the only one"
+    return f"Step {step:,}{place}"
+
+
+def hint(text: str) -> html.P:
+    """What to do, or why there is nothing."""
+    return html.P(text, className="note")
+
+
+def answered(pair: Pair, after: Scores) -> str:
+    """`3 + 5: the right answer is 8. Before it said 8, after 17.`"""
+    was, now = int(pair.view.before.predicted[pair.row]), int(after.predicted[pair.row])
+    task, (a, b) = pair.view.task, pair.operands
+    known = "" if task.is_train is None else ", trained on" if bool(task.is_train[pair.row]) else ", a test pair"
+    said = f"The model says {was}" + (f"; with the parts taken out, {now}." if now != was else ", before and after.")
+    return f"a = {a}, b = {b}{known}. The right answer is {pair.answer}. {said}"
