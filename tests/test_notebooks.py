@@ -1,0 +1,88 @@
+"""The notebooks run, teach, draw what they promise, and are stored without outputs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = {
+    "01_grok_in_a_minute": 6,
+    "02_find_the_clock": 30,  # those of TransformerLens' grokking demo
+    "03_clock_or_pizza": 6,
+    "04_progress_measures": 7,
+    "05_every_operation": 6,
+    "06_ablate": 6,
+    "07_write_your_own_circuit": 5,
+    "08_bring_your_own_checkpoint": 1,
+}
+"""Each one, and how many figures it draws at least."""
+
+PLOTLY = "application/vnd.plotly.v1+json"
+
+
+def read(name: str) -> Any:
+    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+
+
+def test_these_are_all_notebooks() -> None:
+    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == list(NOTEBOOKS)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_it_is_stored_clean_and_opens_in_colab(name: str) -> None:
+    """No outputs, a kernel that everybody has, text between the code, a badge for this file, a guarded installation."""
+    notebook = read(name)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    text = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert len(text) >= 4 and "## Try" in text[-1]
+    assert text[0].startswith("# ") and f"/blob/main/notebooks/{name}.ipynb)" in text[0]
+    install = [cell.source for cell in code if "%pip" in cell.source]
+    assert install == [code[0].source]
+    assert re.search(r'^if "google\.colab" in sys\.modules:\n    %pip install', install[0], re.MULTILINE)
+
+
+def test_all_point_at_one_repository() -> None:
+    """The badges' and the installations' address is the same in every notebook."""
+    text = " ".join((FOLDER / f"{name}.ipynb").read_text() for name in NOTEBOOKS)
+    assert len(set(re.findall(r"github(?:\.com)?/([\w-]+/[\w-]+?)(?:/blob|\\\"|$)", text))) == 1
+
+
+def test_links_lead_to_notebooks() -> None:
+    """A link from one notebook to another has a file behind it."""
+    for name in NOTEBOOKS:
+        for link in re.findall(r"\]\(([\w-]+\.ipynb)\)", (FOLDER / f"{name}.ipynb").read_text()):
+            assert (FOLDER / link).exists(), (name, link)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all of them run, as a reader would: what one has trained another reads. Each can also be the first."""
+    return tmp_path_factory.mktemp("notebooks")
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_it_runs(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every cell and every assertion in it passes, writes into `runs` alone, and figures have titles and named axes."""
+    monkeypatch.setenv("GROKINTERP_FAST", "1")
+    monkeypatch.setenv("PLOTLY_RENDERER", "plotly_mimetype")
+    # Matrices this small gain nothing from more cores, and lose where another program uses them.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    notebook = read(name)
+    NotebookClient(
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
+    assert {path.name for path in folder.iterdir()} == {"runs"}
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    figures = [output.data[PLOTLY]["layout"] for output in outputs if PLOTLY in output.get("data", {})]
+    assert len(figures) >= NOTEBOOKS[name]
+    for layout in figures:
+        title = layout["title"]["text"]
+        for axes in ("xaxis", "yaxis"):
+            named = [layout[axis] for axis in layout if axis.startswith(axes)]
+            assert any(axis.get("title", {}).get("text") for axis in named), (title, axes)
