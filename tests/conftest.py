@@ -6,9 +6,28 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import hypothesis
 import pytest
+import torch
 
 DATA = Path(os.environ.get("GROKINTERP_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+class TorchRandom:
+    """Hypothesis puts torch's generator back before every example, so that a failure comes again when asked for."""
+
+    seed = staticmethod(torch.manual_seed)
+    getstate = staticmethod(torch.get_rng_state)
+    setstate = staticmethod(torch.set_rng_state)
+
+
+hypothesis.register_random(TorchRandom)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Every test draws the same numbers, whichever tests ran before it."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

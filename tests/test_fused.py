@@ -50,6 +50,7 @@ def test_agrees_with_the_hooked_model(config, same_last_token, seed):
     """Logits and the gradient of every parameter agree to 1e-5 relative for every configuration it accepts."""
     config = resolved(config)
     assert fused.why_not(config) is None
+    torch.manual_seed(seed)
     inputs = torch.randint(0, 6, (11, config.n_ctx))
     if same_last_token:
         inputs[:, -1] = 5
@@ -59,7 +60,8 @@ def test_agrees_with_the_hooked_model(config, same_last_token, seed):
 
     fast = fused.logits(config, mine, fused.Rows.of(inputs))
     slow = torch.func.functional_call(model, hooked, (inputs,))[:, -1]
-    assert torch.allclose(fast, slow, rtol=1e-5, atol=1e-9)
+    # The hooked model keeps its sinusoids in float32, so a logit near zero is only as exact as the largest one.
+    assert (fast - slow).abs().max() <= 1e-5 * slow.abs().max()
     (fast * weights).sum().backward()
     (slow * weights).sum().backward()
     for name in mine:
