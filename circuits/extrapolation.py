@@ -35,7 +35,7 @@ class Extrapolation(Circuit):
 
     def why_not(self, snapshot: Snapshot) -> str | None:
         if not isinstance(snapshot.task, Division) or snapshot.task.has_classes:
-            return f"the answers of {snapshot.task.expression!r} are no quotients; see 'plain_division', form='numbers'"
+            return f"the answers of {snapshot.task.expression!r} are no quotients; see 'division', form='numbers'"
         return None
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:

@@ -12,7 +12,7 @@ from grokinterp.refusals import BadRequest
 from grokinterp.snapshot import Snapshot
 from grokinterp.tasks import Task
 
-TASK = Task("plain_division", n=6, form="numbers").split(frac=0.5, split="extrapolate")
+TASK = Task("division", n=6, form="numbers").split(frac=0.5, split="extrapolate")
 FAR = torch.tensor([[3.0, 4.0], [1e5, 7.0], [0.25, 1e4]], dtype=torch.float64)
 
 

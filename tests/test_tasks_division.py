@@ -10,7 +10,7 @@ from grokinterp.tasks import Task
 
 def test_quotients_are_those_of_whole_numbers():
     """All pairs of 1 .. n; the grid has no value where an operand is zero."""
-    task = Task("plain_division", n=7)
+    task = Task("division", n=7)
     assert task.operands.tolist() == [[a, b] for a in range(1, 8) for b in range(1, 8)]
     assert task.labels.tolist() == [a // b for a, b in task.operands.tolist()]
     grid = task.to_grid(task.labels.double())
@@ -22,7 +22,7 @@ def test_quotients_are_those_of_whole_numbers():
 
 def test_numbers_are_read_and_answered_as_they_are():
     """float32 rows (a, b) and float32 quotients, one output column."""
-    task = Task("plain_division", n=5, form="numbers")
+    task = Task("division", n=5, form="numbers")
     assert torch.equal(task.inputs, task.operands.float()) and not task.has_tokens and not task.has_classes
     assert torch.equal(task.labels, task.inputs[:, 0] / task.inputs[:, 1]) and task.n_answers == 1
 
@@ -30,7 +30,7 @@ def test_numbers_are_read_and_answered_as_they_are():
 @pytest.mark.parametrize(("n", "frac", "bound"), [(40, 0.25, 20), (40, 0.249, 19), (6, 1.0, 6), (6, 0.5, 4)])
 def test_the_split_extrapolate_trains_below_a_bound(n, frac, bound):
     """The largest bound whose bound^2 pairs are no more than frac of the n^2."""
-    task = Task("plain_division", n=n).split(frac=frac, split="extrapolate")
+    task = Task("division", n=n).split(frac=frac, split="extrapolate")
     assert torch.equal(task.is_train, (task.operands <= bound).all(1))
     assert bound**2 <= frac * n**2 < (bound + 1) ** 2
 
@@ -40,7 +40,7 @@ def test_the_split_extrapolate_is_any_tables():
     task = Task("a + b", p=5).split(frac=0.4, split="extrapolate")
     assert int(task.is_train.sum()) == 9 and task.operands[task.is_train].max() == 2
     with pytest.raises(BadRequest, match="leaves nothing to train on"):
-        Task("plain_division", n=5).split(frac=0.01, split="extrapolate")
+        Task("division", n=5).split(frac=0.01, split="extrapolate")
 
 
 @pytest.mark.parametrize(
@@ -57,17 +57,17 @@ def test_the_split_extrapolate_is_any_tables():
 def test_refusals_name_the_remedy(parameters, remedy):
     """One line each."""
     with pytest.raises(BadRequest, match=remedy) as refused:
-        Task("plain_division", **parameters)
+        Task("division", **parameters)
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("task", "options", "remedy"),
     [
-        ("plain_division", {"preset": "nalu", "form": "classes"}, "asks for a class; use a preset"),
-        ("plain_division", {"preset": "nanda", "form": "numbers"}, "without tokens; use a preset .*nalu"),
+        ("division", {"preset": "nalu", "form": "classes"}, "asks for a class; use a preset"),
+        ("division", {"preset": "nanda", "form": "numbers"}, "without tokens; use a preset .*nalu"),
         ("a + b", {"preset": "nalu"}, "asks for a class"),
-        ("plain_division", {"preset": "lines_patches", "form": "numbers"}, "does not divide images of 2 pixels"),
+        ("division", {"preset": "lines_patches", "form": "numbers"}, "does not divide images of 2 pixels"),
         ("lines", {"preset": "lines_patches", "patch": 3}, "does not divide images of 256 pixels"),
         ("lines", {"preset": "lines_nested", "inner_width": 2}, "lower n_heads"),
         ("lines", {"preset": "nanda"}, "use a preset whose model reads it .*lines_pixels"),

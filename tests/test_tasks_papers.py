@@ -67,7 +67,7 @@ def test_papers_operations(name: str, rule) -> None:
     assert task.labels.tolist() == [rule(x, y) % 97 for x, y in pairs]
 
 
-@pytest.mark.parametrize("name", ["division", "/", "a / b", "x/y"])
+@pytest.mark.parametrize("name", ["modular_division", "/", "a / b", "x/y"])
 def test_division_is_the_table_of_a_product(name: str) -> None:
     """a / b: one row for each (c, b) with b not 0, where a = c * b; 97 * 96 rows, sorted by (a, b)."""
     task = Task(name, p=97)
@@ -115,7 +115,7 @@ def test_class_counts_mod_97(name: str) -> None:
     assert Task(name, p=97).chance == 1 / classes
 
 
-@pytest.mark.parametrize("name", [*FURUTA, *POWER, "division", "only_add"])
+@pytest.mark.parametrize("name", [*FURUTA, *POWER, "modular_division", "only_add"])
 def test_commutative(name: str) -> None:
     """Commutative is: every swapped pair is in the table and has the same answer."""
     task = Task(name, p=97)

@@ -43,7 +43,7 @@ def test_randperm_split(addition: Task) -> None:
 
 
 @pytest.mark.parametrize("split", METHODS)
-@pytest.mark.parametrize("expression", ["a + b", "a / b", "add; subtract; multiply", "add; division", "a + b + c"])
+@pytest.mark.parametrize("expression", ["a + b", "a / b", "add; subtract; multiply", "add; a / b", "a + b + c"])
 def test_a_split_is_a_mask(expression: str, split: str) -> None:
     """int(frac n) rows, the same under one seed, others under the next; the table keeps its order."""
     task = Task(expression, p=11)
@@ -57,7 +57,7 @@ def test_a_split_is_a_mask(expression: str, split: str) -> None:
 
 @settings(deadline=None, max_examples=80)
 @given(
-    expression=st.sampled_from(["a + b", "a - b", "a / b", "add; division", "a*b + c"]),
+    expression=st.sampled_from(["a + b", "a - b", "a / b", "add; a / b", "a*b + c"]),
     p=st.sampled_from([2, 3, 5, 7]),
     frac=st.floats(0.3, 1),
     seed=st.integers(0, 100),

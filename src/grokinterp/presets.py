@@ -147,17 +147,17 @@ PRESETS: dict[str, RunConfig] = {
         optimiser=OptimiserConfig(optimiser="adam", beta2=0.999, weight_decay=0.0, warmup_steps=0),
         schedule=ScheduleConfig(steps=300, batch_size=200, metrics_every=12, checkpoint_every=12),
     ),
-    "plain_division": RunConfig(
+    "division": RunConfig(
         # The mainline's transformer on the integer quotients of all pairs of numbers up to 40.
-        preset="plain_division",
-        task=TaskConfig("plain_division", {"n": 40}),
+        preset="division",
+        task=TaskConfig("division", {"n": 40}),
         split=SplitConfig(frac=0.5),
         schedule=ScheduleConfig(steps=10_000, checkpoint_every=500),
     ),
     "nalu": RunConfig(
         # One cell, trained on numbers up to 20 and tested on larger ones. Decay would pull W away from -1 and 1.
         preset="nalu",
-        task=TaskConfig("plain_division", {"n": 40, "form": "numbers"}),
+        task=TaskConfig("division", {"n": 40, "form": "numbers"}),
         split=SplitConfig(frac=0.25, split="extrapolate"),
         model=NALUConfig(),
         optimiser=OptimiserConfig(optimiser="adam", lr=0.1, beta2=0.999, weight_decay=0.0),

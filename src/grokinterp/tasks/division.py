@@ -9,12 +9,10 @@ from grokinterp.tasks._table import Table, TaskError, all_rows
 from grokinterp.tasks.layout import find_layout
 
 
-class Division(
-    Task, names={"plain_division": "a / b without a modulus, a and b from 1 to n (form='classes', 'numbers')"}
-):
+class Division(Task, names={"division": "a / b without a modulus, a and b from 1 to n (form='classes', 'numbers')"}):
     """A row is a pair of whole numbers from 1 to n; all pairs have one. Both forms are our choice.
 
-    (Furuta et al. 2024 call the modular one `division`.)
+    The modular one is the formula `a / b` (`modular_division`).
 
     `form="classes"`: numbers are tokens, the answer the integer quotient, one of 0 .. n. In half of the rows it is 0.
     `form="numbers"`: the row is (a, b) as two numbers, and the answer the number a / b.

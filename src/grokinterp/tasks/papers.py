@@ -9,8 +9,8 @@ PAPER_FORMULAS: dict[str, dict[str, str]] = {
         "multiply": "a * b",
         # Dividing by the product leaves out the rows where it is 0, and nothing else changes.
         "multiply_non_zero": "(a * b)^2 / (a * b)",
-        # Their registry has the name, their code no formula for it.
-        "division": "a / b",
+        # `division` in their registry, without a formula in their code; here that is division without a modulus.
+        "modular_division": "a / b",
         "x2_y2": "a^2 + b^2",
         "x2_m_y2": "a^2 - b^2",
         "x2_y": "a^2 + b",
