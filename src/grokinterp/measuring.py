@@ -165,16 +165,19 @@ def join(readouts: dict[int, xr.Dataset]) -> xr.Dataset:
 
 
 def _cache_file(run: Run, circuit: Circuit, requested: frozenset[str]) -> Path | None:
-    """Where this circuit's readings of this run are kept; None for one from a notebook, which may change any time."""
+    """Where this circuit's readings of this run are kept; None for what may change unseen.
+
+    That is a circuit from a notebook, and a run that lies nowhere: its name and configuration do not tell its weights.
+    """
     module = sys.modules.get(type(circuit).__module__)
-    if module is None or not getattr(module, "__file__", None):
+    if run.path is None or module is None or not getattr(module, "__file__", None):
         return None
     # The circuit's own source is part of the key, so that nobody who edits one reads the old numbers.
     source = Path(str(module.__file__)).read_text()
     asked = sorted(requested & {circuit.name, *circuit.on_request})
     key = json.dumps([circuit.name, circuit.version, repr(circuit), source, asked, _fingerprint(run)])
     name = f"{circuit.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.nc"
-    if run.path is not None and run.path.is_dir():
+    if run.path.is_dir():
         return run.path / "traces" / name
     return Path(platformdirs.user_cache_dir("grokinterp")) / "traces" / name
 

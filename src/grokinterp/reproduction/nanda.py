@@ -27,7 +27,10 @@ from grokinterp.runs import Run
 from grokinterp.waves import Wave
 
 PAPER = "Nanda et al. 2023"
-OURS = "Their task, model, initialisation, optimiser and split; torch's CPU generator draws other weights than theirs."
+OURS = (
+    "Their task, model, optimiser and split, and their initial weights: drawn in their order, the seed gives the same "
+    "numbers. Rounding differs from the first step on."
+)
 
 
 def mainline(seed: int) -> Training:
