@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
 
 import torch.nn as nn
 from jaxtyping import Float
@@ -12,12 +11,12 @@ from transformer_lens.hook_points import HookPoint
 from grokinterp.architecture import DenseMLPConfig
 from grokinterp.models.blocks import Unembed
 from grokinterp.models.embedding_mlp import HiddenLayer, Layer
-from grokinterp.models.hooked import HookedModule, checked, completed
+from grokinterp.models.hooked import HookedModule
 from grokinterp.refusals import BadRequest
 
 
 class DenseMLP(HookedModule[DenseMLPConfig]):
-    """Rows of numbers -> hidden layers -> logits. Arguments as `HookedTransformer`'s.
+    """Rows of numbers -> hidden layers -> logits. Arguments as `HookedModule`'s.
 
     Hooks: `hook_combined` [batch 1 d_in] (the row), `blocks.i.mlp.hook_pre` and `hook_post` [batch 1 width].
     """
@@ -25,25 +24,12 @@ class DenseMLP(HookedModule[DenseMLPConfig]):
     tables: tuple[str, ...] = ()
     """It has no embeddings."""
 
-    def __init__(
-        self,
-        config: DenseMLPConfig,
-        parameters: Mapping[str, Tensor] | None = None,
-        seed: int = 0,
-        task: Any = None,
-    ):
-        super().__init__()
-        config = completed(config, task)
-        parameters = checked(config, parameters, seed)
-        self.config = config
-        self.task = task
+    def assemble(self, config: DenseMLPConfig, parameters: Mapping[str, Tensor]) -> None:
         self.hook_combined = HookPoint()
         self.blocks = nn.ModuleList(
             Layer(HiddenLayer(config, parameters, f"blocks.{i}.mlp.")) for i in range(len(config.hidden_sizes))
         )
         self.unembed = Unembed(parameters)
-        self.setup()
-        self.eval()
 
     def forward(self, rows: Float[Tensor, "batch d_in"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
         """Logits, at one position, so that `logits[:, -1]` reads the answer of any model.

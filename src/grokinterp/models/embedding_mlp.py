@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
 
 import torch
 import torch.nn as nn
@@ -14,7 +13,7 @@ from transformer_lens.hook_points import HookPoint
 from grokinterp.architecture import EmbeddingMLPConfig, MLPConfig
 from grokinterp.components import ACTIVATIONS
 from grokinterp.models.blocks import Embed, Unembed
-from grokinterp.models.hooked import HookedModule, checked, completed, own
+from grokinterp.models.hooked import HookedModule, own
 from grokinterp.refusals import BadRequest
 from grokinterp.shapes import embedding_tables
 
@@ -50,7 +49,7 @@ class Layer(nn.Module):
 
 
 class EmbeddingMLP(HookedModule[EmbeddingMLPConfig]):
-    """Embeddings of the operands -> combined -> hidden layers -> logits. Arguments as `HookedTransformer`'s.
+    """Embeddings of the operands -> combined -> hidden layers -> logits. Arguments as `HookedModule`'s.
 
     Hooks: `hook_embed` [batch operand d_embed], `hook_combined` [batch 1 d_in] (concatenated in operand order, or
     summed), `blocks.i.mlp.hook_pre` and `hook_post` [batch 1 width]. `combine="project_then_add"` (Zhong et al.'s
@@ -60,19 +59,8 @@ class EmbeddingMLP(HookedModule[EmbeddingMLPConfig]):
 
     embed: Embed
 
-    def __init__(
-        self,
-        config: EmbeddingMLPConfig,
-        parameters: Mapping[str, Tensor] | None = None,
-        seed: int = 0,
-        task: Any = None,
-    ):
-        super().__init__()
-        config = completed(config, task)
-        parameters = checked(config, parameters, seed)
+    def assemble(self, config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor]) -> None:
         assert config.n_ctx is not None
-        self.config = config
-        self.task = task
         self.tables = embedding_tables(config)
         for table in self.tables:
             self.add_module(table, Embed(parameters, f"{table}."))
@@ -84,8 +72,6 @@ class EmbeddingMLP(HookedModule[EmbeddingMLPConfig]):
             for i in range(len(config.hidden_sizes))
         )
         self.unembed = Unembed(parameters)
-        self.setup()
-        self.eval()
 
     def forward(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
         """Logits, at one position, so that `logits[:, -1]` reads the answer of any model.

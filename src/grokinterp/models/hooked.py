@@ -54,13 +54,31 @@ def _accepts(names: Names | None, name: str) -> bool:
 class HookedModule(HookedRootModule, Generic[Config]):
     """`HookedRootModule` that refuses unknown hook names instead of doing nothing, and knows its task's tokens.
 
-    Attributes:
-        config: the frozen config, with every size filled in.
-        task: what the model was made for, or None.
+    It is built in evaluation mode, which TransformerLens requires (nothing in it differs in training mode).
+
+    Args:
+        config: what it looks like; sizes left open are taken from `task`, and `model.config` has them all.
+        parameters: its weights by classic name (`shapes.parameter_shapes`), copied; fresh ones by default.
+        seed: of fresh weights.
+        task: what it was made for, kept as `model.task`.
+
+    Raises `ConfigError` where sizes are open without a task, `ParameterError` where the weights do not fit.
     """
 
     config: Config
     task: Any
+
+    def __init__(self, config: Config, parameters: Mapping[str, Tensor] | None = None, seed: int = 0, task: Any = None):
+        super().__init__()
+        self.config = completed(config, task)
+        self.task = task
+        self.assemble(self.config, checked(self.config, parameters, seed))
+        self.setup()
+        self.eval()
+
+    def assemble(self, config: Config, parameters: Mapping[str, Tensor]) -> None:
+        """Make the modules, from parameters that fit; `__init__` calls it once."""
+        raise NotImplementedError
 
     def idle_hooks(self) -> dict[str, str]:
         """Hook points that exist but are not computed as the model is set -> the call that switches them on."""

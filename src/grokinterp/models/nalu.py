@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
 
 import torch.nn as nn
 from jaxtyping import Float
@@ -11,7 +10,7 @@ from transformer_lens.hook_points import HookPoint
 
 from grokinterp.architecture import NALUConfig
 from grokinterp.models.embedding_mlp import Layer
-from grokinterp.models.hooked import HookedModule, checked, completed, own
+from grokinterp.models.hooked import HookedModule, own
 from grokinterp.refusals import BadRequest
 
 
@@ -50,7 +49,7 @@ class Cells(nn.Module):
 
 
 class NALU(HookedModule[NALUConfig]):
-    """Numbers -> layers of cells -> numbers. Arguments as `HookedTransformer`'s.
+    """Numbers -> layers of cells -> numbers. Arguments as `HookedModule`'s.
 
     Hooks: `hook_combined` [batch 1 d_in] (the row), `blocks.i.mlp.hook_post` [batch 1 cell] and those of `Cells`.
     """
@@ -58,24 +57,11 @@ class NALU(HookedModule[NALUConfig]):
     tables: tuple[str, ...] = ()
     """It has no embeddings."""
 
-    def __init__(
-        self,
-        config: NALUConfig,
-        parameters: Mapping[str, Tensor] | None = None,
-        seed: int = 0,
-        task: Any = None,
-    ):
-        super().__init__()
-        config = completed(config, task)
-        parameters = checked(config, parameters, seed)
-        self.config = config
-        self.task = task
+    def assemble(self, config: NALUConfig, parameters: Mapping[str, Tensor]) -> None:
         self.hook_combined = HookPoint()
         self.blocks = nn.ModuleList(
             Layer(Cells(config, parameters, f"blocks.{i}.mlp.")) for i in range(len(config.layer_neurons))
         )
-        self.setup()
-        self.eval()
 
     def forward(self, rows: Float[Tensor, "batch d_in"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
         """The numbers it answers, at one position. Raises `BadRequest` unless each row has `d_in` numbers."""

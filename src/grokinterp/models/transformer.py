@@ -15,7 +15,6 @@ from transformer_lens.model_bridge import TransformerBridge
 from grokinterp.architecture import TransformerConfig
 from grokinterp.models.blocks import Block, Embed, LayerNorm, PosEmbed, Unembed
 from grokinterp.models.bridge import classic_config, native_bridge
-from grokinterp.models.hooked import checked, completed
 from grokinterp.models.switches import Switches
 from grokinterp.refusals import BadRequest
 
@@ -24,29 +23,10 @@ class HookedTransformer(Switches[TransformerConfig]):
     """A transformer whose activations can be read and edited by the classic hook names.
 
     TransformerLens' `ActivationCache`, its activation patching and its attribution tools take it as their model.
-    It is built in evaluation mode, which they require (nothing in it differs in training mode).
-
-    Args:
-        config: what it looks like; sizes left open are taken from `task`.
-        parameters: its weights by classic name (`shapes.parameter_shapes`), copied; fresh ones by default.
-        seed: of fresh weights.
-        task: what it was made for, kept as `model.task`.
-
-    Raises `ConfigError` where sizes are open without a task, `ParameterError` where the weights do not fit.
+    Arguments as `HookedModule`'s.
     """
 
-    def __init__(
-        self,
-        config: TransformerConfig,
-        parameters: Mapping[str, Tensor] | None = None,
-        seed: int = 0,
-        task: Any = None,
-    ):
-        super().__init__()
-        config = completed(config, task)
-        parameters = checked(config, parameters, seed)
-        self.config = config
-        self.task = task
+    def assemble(self, config: TransformerConfig, parameters: Mapping[str, Tensor]) -> None:
         self._cfg = classic_config(config)
         self.embed = Embed(parameters)
         self.hook_embed = HookPoint()
@@ -58,8 +38,6 @@ class HookedTransformer(Switches[TransformerConfig]):
         )
         self.ln_final = LayerNorm(parameters, "ln_final.") if config.normalization == "pre" else nn.Identity()
         self.unembed = Unembed(parameters, self.embed if config.tied_unembed else None, config.d_vocab_out)
-        self.setup()
-        self.eval()
 
     def forward(
         self, tokens: Int[Tensor, "batch pos"], positions: Sequence[int] | None = None

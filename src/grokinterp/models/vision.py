@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 import torch.nn as nn
@@ -14,7 +13,7 @@ from transformer_lens.hook_points import HookPoint
 from grokinterp.architecture import VisionConfig
 from grokinterp.models.blocks import Block, LayerNorm, Unembed
 from grokinterp.models.bridge import classic_config
-from grokinterp.models.hooked import checked, completed, own
+from grokinterp.models.hooked import own
 from grokinterp.models.switches import Switches
 from grokinterp.refusals import BadRequest
 
@@ -55,24 +54,13 @@ class VisionTransformer(Switches[VisionConfig]):
     d_model], `hook_pos_embed` [batch token d_model], and those of each block, at all tokens but for the last block,
     which is computed at the last token only. Inner blocks come first; to them a patch is a row of its own:
     `hook_inner_embed`, `hook_inner_pos_embed` and theirs begin with [batch * patch, pixel]. Arguments as
-    `HookedTransformer`'s.
+    `HookedModule`'s.
     """
 
     tables: tuple[str, ...] = ()
     """It has no embeddings of tokens."""
 
-    def __init__(
-        self,
-        config: VisionConfig,
-        parameters: Mapping[str, Tensor] | None = None,
-        seed: int = 0,
-        task: Any = None,
-    ):
-        super().__init__()
-        config = completed(config, task)
-        parameters = checked(config, parameters, seed)
-        self.config = config
-        self.task = task
+    def assemble(self, config: VisionConfig, parameters: Mapping[str, Tensor]) -> None:
         self._cfg = classic_config(config.block_configs[-1])
         self._cfg.n_layers = len(config.block_configs)
         if config.inner_layers:
@@ -89,8 +77,6 @@ class VisionTransformer(Switches[VisionConfig]):
         )
         self.ln_final = LayerNorm(parameters, "ln_final.") if config.normalization == "pre" else nn.Identity()
         self.unembed = Unembed(parameters)
-        self.setup()
-        self.eval()
 
     def forward(self, images: Float[Tensor, "batch pixel"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
         """Logits, at one position, so that `logits[:, -1]` reads the answer of any model.
