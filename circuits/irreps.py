@@ -118,7 +118,7 @@ class Irreps(Circuit):
                     [i in key for i in range(len(names))], "1", f"similarity > {KEY_SIMILARITY} at the end"
                 ),
                 "logit_similarity": of(similar, "cosine", f"logits and tr rho(x y z^-1); {CHUGHTAI}, 5.1"),
-                "logit_fve": one(
+                "logit_irrep_fve": one(
                     similar[1:].square().sum(),
                     "share of squared norm",
                     f"all trace cubes but the trivial; {CHUGHTAI}, 5.1",

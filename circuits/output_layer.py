@@ -21,8 +21,13 @@ POWER = "Power et al. 2022, figure of the output layer"
 
 
 def principal_components(weights: Float[Tensor, "answer d"], n: int = 2) -> Float[Tensor, "answer component"]:
-    """The rows' coordinates along their first principal components, float64; the largest of each is positive."""
+    """The rows' coordinates along their first principal components, float64; the largest of each is positive.
+
+    NaN where a weight is not finite: a diverged model has no map.
+    """
     centred = (weights - weights.mean(0)).double()
+    if not centred.isfinite().all():
+        return centred.new_full((len(centred), n), torch.nan)
     U, S, _ = torch.linalg.svd(centred, full_matrices=False)
     points = U[:, :n] * S[:n]
     return points * points.gather(0, points.abs().argmax(0, keepdim=True)).sign()

@@ -30,7 +30,7 @@ def test_a_planted_trace_cube(planted, name, n, irrep):
     one_hot = [float(name == irrep) for name in found.irrep.values]
     for variable in ("logit_similarity", "embedding_a_fve", "embedding_b_fve", "unembedding_fve", "is_key_irrep"):
         assert found[variable].values.astype(float) == pytest.approx(one_hot, abs=1e-4), variable
-    assert found.logit_fve.item() == pytest.approx(1, abs=1e-5)
+    assert found.logit_irrep_fve.item() == pytest.approx(1, abs=1e-5)
     full = snapshot.loss(snapshot.logits)
     assert found.restricted_loss_irreps.item() == pytest.approx(full, rel=1e-3, abs=1e-7)
     chance = torch.tensor(float(len(group))).log().item()
@@ -74,7 +74,7 @@ def test_an_untrained_model_has_no_key_irreps_and_reads_as_noise():
     assert found.embedding_fve.values == pytest.approx([d**2 / 24 for d in (1, 3, 2, 3, 1)], abs=0.06)
     assert found.embedding_fve.sum().item() == pytest.approx(1)
     assert found.unembedding_fve.sum().item() == pytest.approx(1)
-    assert found.logit_fve.item() < 0.01
+    assert found.logit_irrep_fve.item() < 0.01
     assert found.restricted_loss_irreps.item() == pytest.approx(torch.tensor(24.0).log().item())
     assert found.excluded_loss_irreps.item() == pytest.approx(snapshot.loss(snapshot.logits, task.is_train))
 

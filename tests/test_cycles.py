@@ -3,8 +3,11 @@
 import pytest
 import torch
 
-from grokinterp import Task, fourier
+from grokinterp import Task, ablate, fourier
+from grokinterp.architecture import EmbeddingMLPConfig
 from grokinterp.cycles import Cycle
+from grokinterp.interventions import AblationError, cycle_length
+from grokinterp.models.embedding_mlp import EmbeddingMLP
 
 
 @pytest.mark.parametrize("expression", ["a + b", "a - b", "a^2 + b", "a*b + b"])
@@ -35,3 +38,14 @@ def test_a_composite_modulus_has_no_discrete_logs():
     assert "group='additive'" in (Cycle.why_not(task, "multiplicative") or "")
     with pytest.raises(fourier.FourierError):
         Cycle.of(task, "multiplicative")
+
+
+def test_elements_of_a_group_go_round_no_cycle():
+    """But those of a cyclic one. No frequency can be taken out of what has none, and the refusal says why."""
+    group = Task("sym", n=3, layout="a b")
+    assert "S3 go round no cycle" in (Cycle.why_not(group) or "")
+    assert Cycle.why_not(Task("cyclic", n=5)) is None
+    assert cycle_length(group) == 0 and cycle_length(Task("cyclic", n=5)) == 5
+    model = EmbeddingMLP(EmbeddingMLPConfig(d_embed=4, hidden_sizes=(4,)), task=group)
+    with pytest.raises(AblationError, match="S3 go round no cycle"), ablate(model, frequencies=[1]):
+        pass

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from grokinterp.architecture import EmbeddingMLPConfig, TransformerConfig
-from grokinterp.initialisation import initialise
+from grokinterp.initialisation import initialise, plane_waves
 from grokinterp.presets import PRESETS
 from grokinterp.refusals import ConfigError
 from grokinterp.shapes import ParameterError, check_parameters, parameter_shapes
@@ -158,3 +158,22 @@ def test_neither_weights_nor_the_models_package_wait_for_transformer_lens():
     """Training through the fast path starts in the seconds that torch takes; TransformerLens takes three more."""
     code = "import sys, grokinterp.initialisation, grokinterp.models; sys.exit('transformer_lens' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_positions_of_pixels_start_as_plane_waves():
+    """sin^2 + cos^2 = 1, so every place has the same length; a wave straight down a column does not vary along it."""
+    side, d = 16, 64
+    found = plane_waves((side**2 + 1, d), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(found[:-1].square().mean(1), torch.ones(side**2))
+    grid = found[:-1].unflatten(0, (side, side))
+    assert torch.equal(grid[:, :, :2], grid[:1, :, :2].expand(side, side, 2))
+    # The longest is twice the side: from one edge to the other half a turn and, 15 steps being 15 / 16 of it, less.
+    longest = grid[0, :, -16:-14].double() / math.sqrt(2)
+    turned = torch.atan2(longest[:, 0], longest[:, 1])
+    torch.testing.assert_close(turned, math.pi * torch.arange(16).double() / 16, atol=1e-5, rtol=0)
+    assert found[-1].std() > 0.5  # the token that is read out has no place
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (65, 8), (10, 1)])
+def test_plane_waves_have_any_width(shape):
+    assert plane_waves(shape, torch.Generator().manual_seed(0)).shape == shape

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from grokinterp.cli.arguments import parse, split_at_dashes
-from grokinterp.cli.train_command import arguments
+from grokinterp.cli.train_command import arguments, parameter
 from grokinterp.config import SECTIONS, RunConfig
 from grokinterp.evaluation import why_unreadable
 from grokinterp.planning import plan
@@ -24,6 +24,8 @@ CONFIGS = [
     {"task": "a / b if b % 2 else a - b", "p": 7, "preset": "power", "batch_size": None},
     {"task": "a + b; a - b", "p": 7, "preset": "furuta"},
     {"preset": "scienceetonnante", "p": 7, "hidden_sizes": (32, 16), "batch_size": 4},
+    {"task": "digits", "preset": "digits", "digits": 2, "data": "finite", "points": 40, "frac": 0.5},
+    {"task": "encoded_sum", "preset": "encoded_sum", "p": 7, "include_equal": True, "bits": 20, "winners": 4},
 ]
 
 
@@ -52,7 +54,7 @@ def test_shell_command_gives_the_same_configuration(given):
     assert (program, command) == ("grokinterp", "train")
     before, after = split_at_dashes(argv)
     read: Any = parse(arguments(preset(recipe.preset)), [*before, *(["EXPR"] if after else [])], "train")
-    parameters = {"p": read.p, "layout": read.layout}
+    parameters = {"p": read.p, "layout": read.layout, **dict(map(parameter, read.set))}
     options = {section: getattr(read, section) for section in SECTIONS}
     task = after[0] if after else read.expression
     known = {name: value for name, value in parameters.items() if value is not None}

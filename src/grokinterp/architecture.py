@@ -167,7 +167,7 @@ class VisionConfig:
     inner_width: int = 16  # width of their residual stream
     activation: Activation = "gelu"
     normalization: Literal["none", "pre"] = "pre"  # place of LayerNorm
-    initialisation: Literal["fan_in"] = "fan_in"
+    initialisation: Literal["fan_in", "waves"] = "fan_in"
     init_scale: float = 1.0  # multiplies every initial parameter (Omnigrok's alpha)
     d_in: int | None = None  # pixels of an image; the task's where left out
     d_vocab_out: int | None = None  # output columns; the task's answers where left out

@@ -9,7 +9,9 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from grokinterp import fourier
+from grokinterp.irreps import Cyclic
 from grokinterp.tasks import Task
+from grokinterp.tasks.groups import GroupTask
 from grokinterp.waves import Wave
 
 Group: TypeAlias = Literal["own", "additive", "multiplicative"]
@@ -54,6 +56,10 @@ class Cycle:
             return f"the rows of {task.expression!r} are a sample without operands; a spectrum needs a table of numbers"
         if not task.has_tokens:
             return f"the numbers of {task.expression!r} have no token each (hook_embed); a spectrum needs an embedding"
+        if isinstance(task, GroupTask) and not isinstance(task.group, Cyclic):
+            return f"the elements of {task.group.name} go round no cycle; the circuit irreps reads their spectrum"
+        if task.coordinates is not None:
+            return f"the points of {task.expression!r} lie in a plane, on no cycle; the circuit grid_alignment reads it"
         if p < 2:
             return f"there are {p} numbers; a spectrum needs at least 2"
         if group == "multiplicative" and not fourier.is_prime(p):

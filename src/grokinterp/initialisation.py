@@ -14,8 +14,8 @@ from grokinterp.architecture import ModelConfig
 from grokinterp.refusals import ConfigError
 from grokinterp.shapes import Shapes, parameter_shapes
 
-Draw: TypeAlias = tuple[Literal["normal", "uniform", "constant"], float]
-"""A standard deviation, a bound (values in -bound .. bound), or a value."""
+Draw: TypeAlias = tuple[Literal["normal", "uniform", "constant", "waves"], float]
+"""A standard deviation, a bound (values in -bound .. bound), a value, or the size of `plane_waves`."""
 
 Scheme: TypeAlias = Callable[[str, Shapes], Draw]
 """How the parameter of a name is drawn, given the shapes of all."""
@@ -43,6 +43,8 @@ def initialise(config: ModelConfig, seed: int) -> dict[str, Tensor]:
             value = draw(name, shape, generator) * size
         elif distribution == "uniform":
             value = (torch.rand(shape, generator=generator, dtype=torch.float32) * 2 - 1) * size
+        elif distribution == "waves":
+            value = plane_waves(shape, generator) * size
         else:
             value = torch.full(shape, size, dtype=torch.float32)
         parameters[name] = value * config.init_scale
@@ -180,6 +182,38 @@ def _over_fan_in(name: str, shapes: Shapes) -> Draw:
     return "normal", 1.0 if _leaf(name) == "W_pos" else _fan_in(name, shapes) ** -0.5
 
 
+DIRECTIONS = 8
+"""Of the plane waves that positions start as."""
+
+
+def plane_waves(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """[token, d]: sines and cosines of a square's places in 8 directions, root mean square 1; the last token N(0, 1).
+
+    Wavelengths are from 3/4 of the square's side to twice it. Our choice: a sum of them over a line's pixels is large
+    for waves whose crests run along it, wherever it lies, so that a single layer can tell its direction.
+    """
+    tokens, d = shape
+    side = math.isqrt(tokens - 1)
+    angles = math.pi * torch.arange(DIRECTIONS) / DIRECTIONS
+    lengths = torch.logspace(math.log10(0.75 * side), math.log10(2 * side), math.ceil(d / 2 / DIRECTIONS))
+    turns = 2 * math.pi / lengths[:, None]
+    place = torch.arange(side)
+    phases = (
+        place[None, :, None] * (turns * angles.cos()).flatten()
+        + place[:, None, None] * (turns * angles.sin()).flatten()
+    )
+    waves = torch.stack([phases.sin(), phases.cos()], -1).flatten(2).flatten(0, 1)[:, :d] * math.sqrt(2)
+    return torch.cat([waves, torch.randn(tokens - len(waves), d, generator=generator)])
+
+
+def _waves(name: str, shapes: Shapes) -> Draw:
+    """Our choice where every pixel is a token, few of them lit: these start six times as strong, as plane waves."""
+    if name == "pos_embed.W_pos":
+        return "waves", 2.0
+    distribution, size = _over_fan_in(name, shapes)
+    return distribution, 6 * size if name == "embed.W_E" else size
+
+
 def _nalu(name: str, shapes: Shapes) -> Draw:
     """Trask et al. 2018 give none; ours: N(0, 1), so that cells begin with weights of either sign and open gates."""
     del name, shapes
@@ -196,6 +230,7 @@ _SCHEMES: dict[str, Scheme] = {
     "xavier": _xavier,
     "scikit_learn": _scikit_learn,
     "fan_in": _over_fan_in,
+    "waves": _waves,
     "nalu": _nalu,
     "pizza_linear": _pizza_linear,
     "chughtai": _chughtai,

@@ -29,7 +29,21 @@ def _pizza_linear(letter: str) -> RunConfig:
 
 
 _VISION: dict[str, dict[str, Any]] = {
-    "pixels": {"patch": 1, "d_model": 32, "n_heads": 2},
+    # With LayerNorm or random positions the model of every pixel stays at chance for a thousand steps; with 16 classes
+    # it reached 59 % of the test lines in 2,000.
+    "pixels": {
+        "task": TaskConfig("lines", {"largest": 2}),
+        "patch": 1,
+        "n_layers": 1,
+        "n_heads": 8,
+        "normalization": "none",
+        "initialisation": "waves",
+        "lr": 2e-3,
+        "beta2": 0.99,
+        "steps": 3_000,
+        "batch_size": 32,
+        "checkpoint_every": 500,
+    },
     "patches": {"patch": 4},
     "nested": {"patch": 4, "inner_layers": 1},
 }
@@ -37,14 +51,15 @@ _VISION: dict[str, dict[str, Any]] = {
 
 def _lines(name: str) -> RunConfig:
     """Three vision transformers on the same images; all sizes are our choice."""
-    return RunConfig(
+    base = RunConfig(
         preset=f"lines_{name}",
         task=TaskConfig("lines"),
         split=SplitConfig(frac=0.7),
-        model=VisionConfig(**_VISION[name]),
+        model=VisionConfig(),
         optimiser=OptimiserConfig(weight_decay=0.1, warmup_steps=50),
         schedule=ScheduleConfig(steps=2_000, batch_size=64, checkpoint_every=200),
     )
+    return base.replace(**_VISION[name])
 
 
 PRESETS: dict[str, RunConfig] = {

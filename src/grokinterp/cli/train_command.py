@@ -66,7 +66,7 @@ def run(argv: list[str]) -> None:
     base = preset(option(before, "preset") or "nanda")
     given: Any = parse(arguments(base), [*(["EXPR"] if after else []), *before], "train")
     options = {section: getattr(given, section) for section in SECTIONS}
-    parameters = {"p": given.p, "layout": given.layout, **dict(map(_parameter, given.set))}
+    parameters = {"p": given.p, "layout": given.layout, **dict(map(parameter, given.set))}
 
     from grokinterp.training import train
 
@@ -89,11 +89,15 @@ def run(argv: list[str]) -> None:
     )
 
 
-def _parameter(text: str) -> tuple[str, Any]:
+def parameter(text: str) -> tuple[str, Any]:
+    """`winners=40` as a name and a value: a number, true, false or a list as JSON has them, else the words themselves.
+
+    Raises `BadRequest` for anything without `=`.
+    """
     name, sign, value = text.partition("=")
     if not sign:
         raise BadRequest(f"train: --set takes NAME=VALUE, as in table_seed=1, not {text!r}")
     try:
-        return name.strip(), json.loads(value)  # a number, true or false, a list
+        return name.strip(), json.loads(value)
     except json.JSONDecodeError:
         return name.strip(), value

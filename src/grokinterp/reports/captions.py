@@ -2,6 +2,8 @@
 
 import xarray as xr
 
+from grokinterp.refusals import listed
+from grokinterp.reports import words
 from grokinterp.reports.table import Table
 
 
@@ -137,6 +139,77 @@ SPECTRAL_MORE = (
     "outweigh sines. The FCR weighted by energy leaves out what is mere noise. Look for the basis whose curve leaves "
     "its start, and for embedding and neuron-logit map that part ways."
 )
+IRREPS = (
+    "For every irrep, how much of the embeddings, of the neurons, of the neuron-logit map and of the logits it "
+    "explains. Look for few irreps that hold nearly all of each, the same in every part."
+)
+IRREPS_OVER_TIME = (
+    "Left, how alike the logits and the trace cube of each irrep are; right, the losses of the neurons' part in key "
+    "irreps alone, and of all else. Look for irreps that come one after another, and for the excluded loss rising "
+    "while the test loss falls."
+)
+IMAGE_PLANE = (
+    "One point an image, a colour a gradient dy/dx, counted downwards. Look for gradients that gather in clusters of "
+    "their own: then it makes no difference to the model where in the image a line lies."
+)
+TRANSLATION = (
+    "The share of the variance that lies between gradients, 1 where all images of one gradient are one point. Look for "
+    "a rise far above that of the images themselves, which is what no model has touched."
+)
+IRREPS_LOSSES = (
+    "The loss of the neurons' part in one irrep alone, on all rows, and of all else, on training rows. Look for an "
+    "irrep that the model cannot do without, and whether any does by itself."
+)
+COSETS = (
+    "Left, every neuron under the subgroup whose cosets it is most constant on, the lower the more so: below 1 it is "
+    "concentrated there. Right, the accuracy without all neurons above a concentration. Look for neurons that gather "
+    "under few subgroups, and for an accuracy that stays up until their concentrations are reached."
+)
+COSETS_OVER_TIME = (
+    "The share of neurons concentrated on cosets, and of these the share whose subgroups for x and for y are "
+    "conjugate, as the circuit needs them. Look for a rise before or with the test accuracy."
+)
+OUTPUT_GROUP = (
+    "One point an answer, where its output weights lie, coloured by the cosets that explain them best. Look for points "
+    "of one colour that lie together; in a projection to two dimensions they may still overlap."
+)
+OUTPUT_SUM = (
+    "One point an answer, where its output weights lie, each joined to the one a fixed step further. Look for a closed "
+    "ring or star: the number line bent round."
+)
+TOKENS = (
+    "Every token of the answer by itself, in the order in which they are predicted; dotted where rows are trained on. "
+    "Look for tokens that fall at different times, each all at once: the mean over tokens hides their phase changes."
+)
+INDUCTION = (
+    "Attention to the token just before (left), and to what followed the current token's earlier occurrence (right); "
+    "dotted the first layer, drawn through the second. Look for a head of an earlier layer on the left and one of a "
+    "later layer on the right that rise together, as the loss falls."
+)
+GRID_OVER_TIME = (
+    "Left, how well the points' places can be read off their embedding; right, the test accuracy. Look for the first "
+    "two components rising with or after the accuracy: the grid sharpens once the model generalises."
+)
+GRID = (
+    "Every point of the grid in the embedding's first two components, joined to its neighbours. Look for a net without "
+    "crossings; components may be turned, mirrored and stretched."
+)
+LEARNT_CODE = (
+    "Cosine similarity of every two numbers, in the order of the task's cycle: by the learnt embedding and by each "
+    "encoder. Look for stripes along the diagonal: a code that knows distances only, as clocks do."
+)
+CODE_SIMILARITY = (
+    "Mean cosine similarity of each pair's code to those of all other pairs; one half is blank since (a, b) and (b, a) "
+    "are one row. Look for pairs whose code is unlike most others."
+)
+CODE_EQUAL = (
+    "Accuracy on test pairs of two equal numbers beside that on all test pairs. Look for whether the equal ones are "
+    "the hard ones: the sum of two equal codes is twice the code itself."
+)
+CODE_BITS = (
+    "How much of each bit's variance lies between the answers: 0 by chance, 1 where the answer alone decides whether "
+    "it is on. Look for bits that hold the answer before anything is learnt."
+)
 OPERANDS = (
     "A sum may treat its operands alike and a difference may not. Look for heads that give one operand more than the "
     "other, and whether they keep to it."
@@ -145,9 +218,10 @@ OPERANDS = (
 
 def own(variable: xr.DataArray) -> str:
     """Under a figure that was drawn from a variable's dims alone: its dims and its own words."""
-    dims = [str(dim) for dim in variable.dims if dim != "step"]
-    over = f"over {', '.join(dims)}" if dims else "one number a checkpoint"
-    return f"The variable {variable.name}, {over}. Look for what changes where the test accuracy rises."
+    dims = [words.spoken(str(dim)) for dim in variable.dims if dim != "step"]
+    over = f"over {listed(dims)}" if dims else "one number a checkpoint"
+    said = words.spoken(str(variable.name))
+    return f"{said[:1].upper()}{said[1:]}, {over}. Look for what changes where the test accuracy rises."
 
 
 def order(trace: xr.Dataset, multiplicative: bool) -> str:

@@ -47,7 +47,7 @@ def accuracies(subject: Subject) -> go.Figure:
     chart.line(Curve.of(metrics, "test_accuracy"), "test accuracy", style.ACCENT)
     unswapped = Curve.of(metrics, "test_accuracy_unswapped")
     chart.line(unswapped, "test accuracy, unswapped", style.ACCENT, 1.5, dash="dot")
-    if subject.run.has_task:
+    if subject.run.has_task and subject.run.task.labels.ndim == 1:  # else a row is right with all its tokens
         steps = metrics["step"].to_numpy(dtype=float)[[0, -1]]
         level = Curve(steps, steps * 0 + subject.run.task.chance)
         chart.line(level, "chance", style.NEUTRAL, 1, dash="dot")

@@ -68,7 +68,7 @@ def _at(variable: xr.DataArray, step: int | None) -> xr.DataArray:
 
 
 def _numbers(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    return values.astype(np.float32)
+    return values if values.dtype.itemsize == 1 else values.astype(np.float32)
 
 
 def _labels(variable: xr.DataArray, dim: str) -> Shaped[np.ndarray, "place"]:
@@ -145,6 +145,9 @@ def _maps(shown: xr.DataArray) -> go.Figure:
         titles = {f"xaxis{number}": words.axis(across), f"yaxis{number}": words.axis(down) if column == 0 else ""}
         for axis, title in titles.items():
             figure.layout[axis].update(title_text=title, showgrid=False)
+        for axis, labels in ((f"xaxis{number}", x), (f"yaxis{number}", y)):
+            if len(labels) <= 12 and labels.dtype.kind in "iu":
+                figure.layout[axis].update(tickvals=labels)
         if name:
             heading(figure, number, name)
     more = shown.size // (shown.shape[-1] * shown.shape[-2]) - len(slices)

@@ -8,8 +8,12 @@ from grokinterp.reports import (
     attention_figures,
     captions,
     circle_figure,
+    codes,
     curve_figures,
+    groups,
+    images,
     neuron_figures,
+    phase_changes,
     plane_figure,
     spectrum_figures,
     story,
@@ -136,6 +140,8 @@ def ablations(subject: Subject, trace: xr.Dataset) -> Section | None:
     """What is lost with each part, and the switches of the heads."""
     found = subject.ablation
     section = Section("Without its parts", heads=not isinstance(subject.head_masks, Absent))
+    if subject.run.has_task and subject.run.task.labels.ndim == 2:
+        section.paragraphs.append("Losses and accuracies here are those of the answer's first token.")
     if isinstance(found, Absent):
         section.notes.append(found.reason)
         return section
@@ -148,5 +154,8 @@ def ablations(subject: Subject, trace: xr.Dataset) -> Section | None:
     return section
 
 
-FOUND = (embedding, circles, neurons, attention, logits, plane, ablations)
+FOUND = (
+    phase_changes.tokens, phase_changes.induction, phase_changes.grid, codes.given, embedding, circles, codes.learnt,
+    groups.irreps, groups.cosets, images.representation, neurons, attention, logits, groups.output, plane, ablations,
+)  # fmt: skip
 """The sections that the slider moves, in order; each is left out where its circuit does not apply."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from grokinterp.reports import story, verdict
+from grokinterp.regimes import LATER
+from grokinterp.reports import regime_grid, story, verdict
 from grokinterp.reports.curves import Curve
 from grokinterp.reports.page import templates, written
 from grokinterp.reports.plates import Absent
@@ -19,7 +20,7 @@ POINTS, WIDTH, HEIGHT = 80, 150, 34
 
 @dataclass(frozen=True)
 class Row:
-    """A run in the table; `path` is its report, empty where none could be written, for `problem`."""
+    """A run in the table; `path` is its report, `place` its cell in a grid of fractions and decays."""
 
     name: str
     path: str
@@ -29,7 +30,7 @@ class Row:
     numbers: str
     verdict: str
     spark: Markup
-    problem: str = ""
+    place: regime_grid.Place | None = None
 
 
 def row(subject: Subject, path: str) -> Row:
@@ -53,6 +54,7 @@ def row(subject: Subject, path: str) -> Row:
         numbers=", ".join(told),
         verdict="" if isinstance(trace, Absent) else verdict.headline(trace, subject.landmarks),
         spark=sparkline(subject),
+        place=regime_grid.place(subject, path),
     )
 
 
@@ -99,6 +101,8 @@ def index(rows: list[Row], skipped: Mapping[str, str]) -> str:
     assert source is not None
     return environment.get_template("index.html").render(
         rows=rows,
+        grids=regime_grid.grids(row.place for row in rows),
+        later=f"{LATER:g}",
         skipped=dict(skipped),
         written=written(),
         stylesheet=Markup(source.get_source(environment, "report.css")[0]),

@@ -22,7 +22,7 @@ def output_map(trace: xr.Dataset, points: str = "output_pca", step: int | None =
     joined = np.flatnonzero(following >= 0)
     lines = np.stack([joined, following[joined], joined], 1)  # from, to, and a gap
     gap = lambda values: np.where([False, False, True], np.nan, values[lines]).ravel()
-    figure = style.figure(560, hovermode="closest", showlegend=False, margin=dict(l=16, r=16, t=40, b=16))
+    figure = style.figure(560, hovermode="closest", showlegend=False, margin=dict(l=32, r=16, t=40, b=32))
     figure.add_scatter(x=gap(x), y=gap(y), mode="lines", line=dict(color=style.FAINT, width=1), hoverinfo="skip")
     shapes = ("circle", "square", "diamond", "triangle-up", "cross", "star")
     for label in np.unique(colour):
@@ -34,6 +34,7 @@ def output_map(trace: xr.Dataset, points: str = "output_pca", step: int | None =
             marker=dict(color=style.LINES[label % len(style.LINES)], size=9, symbol=shape),
         )  # fmt: skip
     what = str(found.output_colour.attrs["source"]).split(";")[0]
-    figure.update_xaxes(showticklabels=False, ticks="", showgrid=False)
-    figure.update_yaxes(showticklabels=False, ticks="", showgrid=False, scaleanchor="x")
+    kind = "principal component" if points == "output_pca" else "t-SNE coordinate"
+    figure.update_xaxes(title_text=f"first {kind}", showticklabels=False, ticks="", showgrid=False)
+    figure.update_yaxes(title_text=f"second {kind}", showticklabels=False, ticks="", showgrid=False, scaleanchor="x")
     return figure.update_layout(title=dict(text=f"coloured by {what}", font=dict(size=14), x=0, xref="paper"))

@@ -1,6 +1,7 @@
 """Recipe: the shortest command, and the Python call, that train a run's configuration again."""
 
 import dataclasses
+import json
 import shlex
 from typing import Any
 
@@ -55,8 +56,11 @@ class Recipe:
     def command(self) -> str:
         """`grokinterp train "a + b" --p 113 ...`, to be pasted into a shell."""
         words = [] if self.preset == "nanda" else ["--preset", self.preset]
-        for name, value in self.parameters.items():
-            words += [f"--{name}", str(value)] if name in ("p", "layout") else ["--set", f"{name}={value}"]
+        for name in ("p", "layout"):
+            words += [f"--{name}", str(self.parameters[name])] if name in self.parameters else []
+        others = [f"{name}={_text(value)}" for name, value in self.parameters.items() if name not in ("p", "layout")]
+        # One flag for all of them: of several the last would count.
+        words += ["--set", *others] if others else []
         for name, value in self.fields.items():
             words += _flag(name, value)
         # Last, so that a flag that takes several values never stands before the formula.
@@ -76,6 +80,11 @@ class Recipe:
         given |= {**self.parameters, **self.fields, "seed": self.seed}
         arguments = "".join(f", {name}={value!r}" for name, value in given.items())
         return f"import grokinterp as gi\n\nrun = gi.train({self.expression!r}{arguments})"
+
+
+def _text(value: Any) -> str:
+    """A task's parameter as --set reads it: words as they are, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _flag(name: str, value: Any) -> list[str]:

@@ -39,9 +39,11 @@ def summary(subject: Subject) -> Section:
 def outcome(subject: Subject) -> Section:
     """What happened: when, how far, and the curves."""
     metrics, landmarks, run = subject.metrics, subject.landmarks, subject.run
-    section = Section("What happened", story.happened(metrics, landmarks, subject.phases), story.numbers(metrics))
+    endless = run.has_task and run.task.is_endless
+    told = story.happened(metrics, landmarks, subject.phases, endless)
+    section = Section("What happened", told, story.numbers(metrics))
     if not isinstance(subject.trace, Absent):
-        section.facts.extend(story.measured(subject.trace, metrics))
+        section.facts.extend(story.measured(subject.trace, metrics, run.task.is_commutative))
     source = f"training metrics of {run.name}."
     train, test = Curve.of(metrics, "train_loss"), Curve.of(metrics, "test_loss")
     if max(len(train), len(test)) > 1:

@@ -12,6 +12,7 @@ from grokinterp.reports.plates import Fact
 from grokinterp.reports.subject import Landmarks
 from grokinterp.runs import Run
 from grokinterp.tasks import Task
+from grokinterp.tasks.groups import GroupTask
 
 _NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 _ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU", "tanh": "tanh"}
@@ -23,7 +24,7 @@ _CURVES = {
     "test_accuracy_unswapped": "unswapped test accuracy",
 }
 _CURVE_NOTES = {"test_accuracy_unswapped": "on test rows whose swapped pair is not trained on"}
-_PERCENT = "\N{NO-BREAK SPACE}%"
+PERCENT = "\N{NO-BREAK SPACE}%"
 _TIMES_TEN = " \N{MULTIPLICATION SIGN} 10"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -35,7 +36,9 @@ def title(run: Run) -> str:
 
 def task_in_words(task: Task) -> str:
     """`a + b mod 113`, or what the task calls itself."""
-    text, p = "; ".join(task.operations), task.parameters.get("p")
+    text, p = "; ".join(task.operations).replace("_", " "), task.parameters.get("p")
+    if isinstance(task, GroupTask):
+        return f"{text} in {task.group.name}"
     return f"{text} mod {p}" if p and task.n_answers == p else text
 
 
@@ -68,6 +71,11 @@ def inferred(run: Run) -> list[str]:
 def task_sentence(task: Task) -> str:
     """How large the table is, and how much of it was trained on."""
     n = len(task.inputs)
+    if task.is_endless:
+        return (
+            f"The task is {task_in_words(task)}, with {task.n_answers:,} answers and no end of questions: every step "
+            f"has fresh ones, and {n:,} others are the test set."
+        )
     said = [f"The task is {task_in_words(task)}, a table of {n:,} questions with {task.n_answers:,} answers."]
     if task.is_train is None:
         return f"{said[0]} Which of them were trained on is not known."
@@ -75,7 +83,7 @@ def task_sentence(task: Task) -> str:
     if n_train == n:
         said.append("All of them were trained on, so there is no test set.")
     else:
-        share = f"{100 * n_train / n:.3g}{_PERCENT}"
+        share = f"{100 * n_train / n:.3g}{PERCENT}"
         said.append(f"{n_train:,} of them ({share}) were trained on; the other {n - n_train:,} are the test set.")
     wrong = int((task.train_labels != task.labels).reshape(n, -1).any(1).sum())
     if wrong:
@@ -155,8 +163,13 @@ def optimiser_in_words(optimiser: OptimiserConfig) -> str:
     return ", ".join(parts)
 
 
-def happened(metrics: pd.DataFrame, landmarks: Landmarks, phases: list[tuple[str, int, int]]) -> list[str]:
-    """When training and test rows came to be answered, and in which phases, as far as it was recorded."""
+def happened(
+    metrics: pd.DataFrame, landmarks: Landmarks, phases: list[tuple[str, int, int]], endless: bool = False
+) -> list[str]:
+    """When training and test rows came to be answered, and in which phases, as far as it was recorded.
+
+    Of `endless` data no row is trained on twice, so that none can be memorised.
+    """
     if metrics.empty:
         return ["No loss or accuracy curves were recorded, so when anything happened is not known."]
     last = int(metrics["step"].to_numpy().max())
@@ -168,17 +181,19 @@ def happened(metrics: pd.DataFrame, landmarks: Landmarks, phases: list[tuple[str
         ]
     memorised, grokked = landmarks.memorised_step, landmarks.grokked_step
     said = []
-    if memorised is not None:
+    if endless:
+        said.append("No row is trained on twice, so none is memorised.")
+    elif memorised is not None:
         said.append(f"All training rows were first answered at step {memorised:,}.")
     elif len(train):
         best = percent(train.values.max())
         said.append(f"By step {last:,} the training rows had not all been answered; the highest accuracy was {best}.")
     if grokked is not None:
         later = f", {grokked / memorised:.3g} times as late" if memorised and grokked > memorised else ""
-        said.append(f"Test accuracy first reached 99{_PERCENT} at step {grokked:,}{later}.")
+        said.append(f"Test accuracy first reached 99{PERCENT} at step {grokked:,}{later}.")
     elif len(test):
         best = percent(test.values.max())
-        said.append(f"By step {last:,} test accuracy had not reached 99{_PERCENT}; the highest was {best}.")
+        said.append(f"By step {last:,} test accuracy had not reached 99{PERCENT}; the highest was {best}.")
     recorded = test if len(test) else train
     if len(recorded) > 1 and (gap := np.median(np.diff(recorded.steps))) > 1:
         said.append(f"Accuracies were recorded every {gap:,.0f} steps.")
@@ -193,10 +208,12 @@ def numbers(metrics: pd.DataFrame) -> list[Fact]:
     return [_final(column, value) for column in _CURVES for value in Curve.of(metrics, column).values[-1:].tolist()]
 
 
-def measured(trace: xr.Dataset, metrics: pd.DataFrame) -> list[Fact]:
+def measured(trace: xr.Dataset, metrics: pd.DataFrame, is_commutative: bool) -> list[Fact]:
     """The losses and accuracies that were not recorded, as measured at the last checkpoint."""
     last = trace.isel(step=-1)
-    missing = [column for column in _CURVES if column in last and not len(Curve.of(metrics, column))]
+    # Where operands don't commute, or there is but one, no test row is the swap of another.
+    told = [column for column in _CURVES if is_commutative or column != "test_accuracy_unswapped"]
+    missing = [column for column in told if column in last and not len(Curve.of(metrics, column))]
     values = {column: float(last[column]) for column in missing}
     return [
         _final(column, value, "measured at the last checkpoint") for column, value in values.items() if value == value
@@ -210,9 +227,10 @@ def _final(column: str, value: float, note: str = "") -> Fact:
 
 def baselines(task: Task) -> list[Fact]:
     """What needs no understanding: a uniform guess, the commonest answer, and memorised pairs the other way round."""
+    first = " for the answer's first token" if task.labels.ndim == 2 else ""
     facts = [
-        Fact("chance", percent(task.chance), "accuracy of a uniform guess among the answers that occur"),
-        Fact("commonest answer", percent(task.majority_rate), "accuracy of always giving it"),
+        Fact("chance", percent(task.chance), f"accuracy of a uniform guess among the answers that occur{first}"),
+        Fact("commonest answer", percent(task.majority_rate), f"accuracy of always giving it{first}"),
     ]
     if task.is_commutative and task.is_train is not None and not task.is_train.all():
         swapped = 1 - float(task.is_unswapped_test.sum() / (~task.is_train).sum())
@@ -236,4 +254,4 @@ def scientific(value: float) -> str:
 
 def percent(share: float) -> str:
     """`99.97 %`: two decimals, and never 100 % for less than all."""
-    return f"100{_PERCENT}" if share == 1 else f"{min(100 * share, 99.99):.2f}{_PERCENT}"
+    return f"100{PERCENT}" if share == 1 else f"{min(100 * share, 99.99):.2f}{PERCENT}"

@@ -127,7 +127,9 @@ class Subject:
             found = trace.attrs
         else:
             return Landmarks()
-        return Landmarks(found.get("memorised_step"), found.get("grokked_step"))
+        # Rows that are trained on once and never again are not memorised.
+        endless = self.run.has_task and self.run.task.is_endless
+        return Landmarks(None if endless else found.get("memorised_step"), found.get("grokked_step"))
 
     @cached_property
     def phases(self) -> list[tuple[str, int, int]]:

@@ -26,7 +26,7 @@ def verdict(trace: xr.Dataset, landmarks: Landmarks, skipped: dict[str, str]) ->
         return [
             "The weights of the last checkpoint are not all finite numbers: the run diverged, and nothing is claimed."
         ]
-    said = [*_generalised(trace, landmarks), *_by_frequencies(trace)]
+    said = [*_generalised(trace, landmarks), *_by_frequencies(trace), *_by_irreps(trace)]
     if "verdict_evidence" not in trace.attrs:
         # What follows the semicolon is the remedy for another run.
         reason = skipped.get("clock_pizza", "its measures were not read").split(";")[0]
@@ -47,7 +47,8 @@ def headline(trace: xr.Dataset, landmarks: Landmarks) -> str:
     if landmarks.grokked_step is not None:
         said.append(f"99 % of test rows from step {landmarks.grokked_step:,}")
     elif landmarks.memorised_step is not None:
-        said.append("memorised, not grokked")
+        test = float(trace["test_accuracy"][-1]) if "test_accuracy" in trace else 0.0
+        said.append(f"{percent(test)} of test rows at the end" if test >= 0.5 else "memorised, not grokked")
     keys = list(trace.attrs.get("key_frequencies", []))
     if keys:
         said.append(f"key {'frequency' if len(keys) == 1 else 'frequencies'} {listed(keys)}")
@@ -126,6 +127,23 @@ def _by_frequencies(trace: xr.Dataset) -> list[str]:
         f"the key frequencies alone leave a loss of {scientific(restricted)} nats, and all but these one of "
         f"{scientific(excluded)}."
     ]
+
+
+def _by_irreps(trace: xr.Dataset) -> list[str]:
+    if "is_key_irrep" not in trace:
+        return []
+    last = trace.isel(step=-1)
+    keys = last.irrep.values[last.is_key_irrep.values.astype(bool)].tolist()
+    if not keys:
+        return ["The trace cube of no irrep shows in its logits, so no circuit of irreps is claimed."]
+    said = (
+        f"Trace cubes explain {percent(float(last.logit_irrep_fve))} of its logits; key irreps are {listed(keys)}: "
+        f"their part of the neurons alone leaves a loss of {scientific(float(last.restricted_loss_irreps))} nats, all "
+        f"else one of {scientific(float(last.excluded_loss_irreps))}."
+    )
+    if "coset_neurons" in last:
+        said += f" Of the neurons {percent(float(last.coset_neurons))} are concentrated on cosets of subgroups."
+    return [said]
 
 
 def _measures(trace: xr.Dataset, evidence: dict[str, Any]) -> str:
