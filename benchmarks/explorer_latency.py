@@ -1,8 +1,9 @@
 """How long the explorer takes from a click to the picture, measured in the browser.
 
 A headless Chromium clicks head, frequency and component chips one after another, and moves the slider; the clock
-starts in the page before the click and stops when the pair map has been drawn from its answer. A selection is never
-asked for twice, so that nothing comes from a cache.
+starts in the page before the click and stops when the numbers and the pair map have been drawn from its answer; the
+logits' spectrum follows, and has a clock of its own. A selection is never asked for twice, so that nothing comes from a
+cache; a component is put back in before the next click, since without attention or MLP there is little to compute.
 
     python benchmarks/explorer_latency.py runs/add [--clicks 24] [--json FILE]
 """
@@ -26,14 +27,21 @@ FLAGS = (
 ).split()
 
 WATCH = """() => {
-  const graph = document.querySelector("#table .js-plotly-plot");
-  window.timed = (use) => new Promise((done) => {
-    const start = performance.now();
-    graph.once("plotly_afterplot", () => requestAnimationFrame(() => {
+  const graph = (id) => document.querySelector(`#${id} .js-plotly-plot`);
+  const numbers = () => document.querySelector("#numbers").innerHTML;
+  window.timed = (use) => new Promise((done, failed) => {
+    const start = performance.now(), before = numbers(), painted = (id) => new Promise((drawn) =>
+      graph(id).once("plotly_afterplot", () => requestAnimationFrame(() => drawn(performance.now() - start))));
+    const map = painted("table").then((ms) => {
+      if (numbers() === before) throw new Error("the map was drawn before the numbers");
+      return ms;
+    });
+    const spectrum = painted("spectrum");
+    Promise.all([map, spectrum]).then(([whole, after]) => {
       const asked = performance.getEntriesByType("resource").filter((e) => e.name.includes("_dash-update-component"));
       const first = asked.find((e) => e.startTime >= start);
-      done([performance.now() - start, first ? first.duration : 0]);
-    }));
+      done([whole, first ? first.responseEnd - start : 0, after]);
+    }).catch(failed);
     use();
   });
 }"""
@@ -41,13 +49,13 @@ WATCH = """() => {
 KINDS = {"head": "#heads", "frequency": "#frequencies", "component": "#components"}
 
 
-def timed(page: Page, use: str) -> tuple[float, float]:
-    """Milliseconds from `use` to the picture, and of these until the server's answer is there."""
+def timed(page: Page, use: str) -> tuple[float, float, float]:
+    """Milliseconds from `use` to the map, of these until the server's answer is there, and to the spectrum."""
     page.evaluate("performance.clearResourceTimings()")
-    whole, server = page.evaluate(f"window.timed(() => {{ {use} }})")
+    found = page.evaluate(f"window.timed(() => {{ {use} }})")
     # The slower panels are to have come to rest before the next click.
     page.wait_for_timeout(1200)
-    return whole, server
+    return tuple(found)
 
 
 def main() -> None:
@@ -57,7 +65,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     handle = gi.explore(gi.load(options.run))
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in (*KINDS, "slider")}
+    times: dict[str, list[tuple[float, float, float]]] = {name: [] for name in (*KINDS, "slider")}
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
         context = playwright.chromium.launch_persistent_context(
             profile, executable_path=shutil.which("chromium"), args=FLAGS, viewport={"width": 1280, "height": 800}
@@ -72,7 +80,10 @@ def main() -> None:
             chips = page.locator(f"{KINDS[name]} label input:enabled").count()
             # Neighbours in turn: the chips that are on are never the same set twice.
             place = (i // 3 * (7 if name == "frequency" else 1)) % chips
-            times[name].append(timed(page, f"document.querySelectorAll('{KINDS[name]} label input')[{place}].click()"))
+            click = f"document.querySelectorAll('{KINDS[name]} label input')[{place}].click()"
+            times[name].append(timed(page, click))
+            if name == "component":
+                timed(page, click)
         page.locator("#clear").click()
         page.wait_for_timeout(1500)
         key = "new KeyboardEvent('keydown', {key: 'ArrowLeft', bubbles: true})"
@@ -81,11 +92,13 @@ def main() -> None:
             times["slider"].append(timed(page, f"{thumb}.focus(); {thumb}.dispatchEvent({key})"))
         context.close()
     handle.stop()
-    clicks = [pair for name in KINDS for pair in times[name]]
+    clicks = [found for name in KINDS for found in times[name]]
+    median = lambda found, which: statistics.median(one[which] for one in found)
     figures: dict[str, Any] = {
-        "ms from click to picture, median": statistics.median(whole for whole, _ in clicks),
-        "ms of these until the server has answered, median": statistics.median(server for _, server in clicks),
-        **{f"ms, {name}, median": statistics.median(whole for whole, _ in found) for name, found in times.items()},
+        "ms from click to picture, median": median(clicks, 0),
+        "ms of these until the server has answered, median": median(clicks, 1),
+        **{f"ms, {name}, median": median(found, 0) for name, found in times.items()},
+        "ms until the spectrum too, median": median(clicks, 2),
         "clicks": len(clicks),
         "load of the machine, last minute": os.getloadavg()[0],
     }

@@ -14,6 +14,7 @@ import grokinterp as gi
 from grokinterp.evaluation import cross_entropy
 from grokinterp.explorer.controls import USES, values
 from grokinterp.explorer.guard import Guard
+from grokinterp.explorer.places import QUIET, Places
 from grokinterp.explorer.session import Parts, Session
 from grokinterp.explorer.snippet import snippet
 from grokinterp.explorer.state import History, State
@@ -100,6 +101,24 @@ def test_scores_are_those_of_ablate(changes):
     assert after != before
 
 
+@pytest.mark.parametrize("n_layers", [1, 2])
+@pytest.mark.parametrize("changes", [*REQUESTS, {"neurons": [(0, 3)], "frequencies": [1], "where": "mlp"}], ids=str)
+def test_attention_and_neurons_are_those_inside_ablate(changes, n_layers):
+    """After what is taken out, each layer's pattern and neurons equal what the hooked model caches in the block."""
+    run = drawn(n_layers=n_layers)
+    session = Session.of(run)
+    state = session.resolved(State(pair=(3, 5), neuron=3, layer=0).change(**changes))
+    model, view, row = run.final.model(), session.view_of(state), session.row(state)
+    with gi.ablate(model, **session.request(state)):
+        _, cache = model.run_with_cache(run.task.inputs)
+    for layer, (_, after) in enumerate(session.pair(state).patterns):
+        torch.testing.assert_close(after, cache[f"blocks.{layer}.attn.hook_pattern"][row, :, -1], atol=1e-5, rtol=1e-5)
+        neurons = cache[f"blocks.{layer}.mlp.hook_post"][:, -1]
+        torch.testing.assert_close(view.activations(layer, session.request(state)), neurons, atol=1e-5, rtol=1e-5)
+    looked_at = cache["blocks.0.mlp.hook_post"][:, -1, 3]
+    torch.testing.assert_close(session.neuron(state).grid.flatten(), looked_at, atol=1e-5, rtol=1e-5)
+
+
 def test_keeping_only_is_taking_out_the_others():
     """With one frequency kept, the request names all others; with none chosen, nothing is taken out."""
     session = Session.of(drawn())
@@ -151,7 +170,29 @@ def test_models_of_every_kind_open_and_say_what_they_lack(data):
         assert after.means() != before.means()
         if not parts.heads:
             assert "no attention" in (parts.components["attention"] or "")
-            assert session.view_of(state).patterns(0) == []
+            assert session.view_of(state).patterns(0, {}) == []
+
+
+def test_places_are_filled_by_and_by_as_measure_reads_them(small_run):
+    """All checkpoints' places, found in the background, are those of `gi.measure`, and are taken from its cache."""
+    run = gi.load(small_run)
+    found = Places(run, run.steps)
+    found.fill()
+    found.thread.join()
+    assert list(found.found) == run.steps
+    trace = gi.measure(run, ["clock_pizza"], progress=False)
+    for name in ("gradient_symmetricity", "distance_irrelevance_runner_up", "verdict"):
+        assert [place[name] for place in found.found.values()] == trace[name].values.tolist()
+    cached = Places(run, run.steps)
+    cached.wait()
+    cached.fill()
+    # Nothing but the cache is looked at so soon after a question.
+    cached.thread.join(QUIET / 2)
+    assert cached.is_complete and cached.found == found.found
+    stopped = Places(drawn(), [0, 10])
+    stopped.fill()
+    stopped.stop()
+    assert not stopped.found and not stopped.is_complete
 
 
 def test_using_a_control_changes_its_part_and_nothing_else():

@@ -156,6 +156,7 @@ def test_a_lasso_survives_the_slider_the_address_and_a_new_server(page, browser,
     assert after == pytest.approx(_test_loss(path, 200, neurons=neurons), rel=1e-5)
     moved = _changed(page, lambda: page.locator("#timeline [role=slider]").press("Home"))
     assert moved == pytest.approx(_test_loss(path, 0, neurons=neurons), rel=1e-5)
+    page.wait_for_url(lambda url: "step=0" in url)
     assert "token" not in page.url
     second = browser.new_page()
     second.goto(page.url)
@@ -170,6 +171,20 @@ def test_a_lasso_survives_the_slider_the_address_and_a_new_server(page, browser,
     restarted.stop()
 
 
+def test_play_goes_on_from_the_last_checkpoint_to_the_first(page, path):
+    """Play, and from step 200 it goes to 0 and 100, with their losses; Pause, and it stays."""
+    label = "document.querySelector('#step-label').textContent"
+    page.locator("#play").click()
+    page.wait_for_function(f"{label}.includes('Step 0,')")
+    page.wait_for_function(f"{label}.includes('Step 100,')")
+    page.locator("#play").get_by_text("Pause").click()
+    page.wait_for_timeout(700)
+    step = int(page.locator("#step-label").text_content().split(",")[0].removeprefix("Step "))
+    assert _shown(page) == pytest.approx(_test_loss(path, step), rel=1e-5)
+    page.wait_for_timeout(700)
+    assert f"Step {step}," in page.locator("#step-label").text_content()
+
+
 def test_python_on_the_page_gives_the_number_on_the_page(page):
     """The text that `Copy as Python` copies is run, and its loss is the one shown, also after two quick clicks."""
     page.locator("#components").get_by_text("Attention").click()
@@ -182,6 +197,26 @@ def test_python_on_the_page_gives_the_number_on_the_page(page):
     found: dict = {}
     exec(page.locator("#python-code").text_content(), found)
     assert found["after"]["test_loss"] == pytest.approx(after, rel=1e-6, abs=1e-6)
+
+
+def test_panels_show_what_is_left_and_the_plane_fills_itself(page, path):
+    """Attention and neuron are those inside `gi.ablate`, and say so; checkpoints nobody went to appear in the plane."""
+    _changed(page, page.locator("#frequencies").get_by_text("2", exact=True).click)
+    page.locator("#neurons .points path").nth(3).click(force=True)
+    page.locator("#neuron-title").get_by_text("Neuron 3 after").wait_for()
+    page.locator("#table .nsewdrag").first.hover()
+    page.locator("#attention-title").get_by_text("a = 3, b = 3").wait_for()
+    run = gi.load(path)
+    model = run.final.model()
+    with gi.ablate(model, frequencies=[2]):
+        _, cache = model.run_with_cache(run.task.inputs)
+    weights = cache["blocks.0.attn.hook_pattern"][3 * 7 + 3, :, -1].flatten().tolist()
+    cells = page.locator("#attention td").evaluate_all("cells => cells.map(cell => cell.firstChild.textContent)")
+    assert [float(text) for text in cells] == pytest.approx(weights, abs=0.0051)
+    active = page.evaluate("[...document.querySelector('#activation .js-plotly-plot')._fullData[0].z[3]]")
+    assert active == pytest.approx(cache["blocks.0.mlp.hook_post"][3 * 7 : 4 * 7, -1, 3].tolist(), abs=1e-4)
+    trail = "document.querySelector('#plane .js-plotly-plot')._fullData[1].x.length"
+    page.wait_for_function(f"{trail} === 3")
 
 
 def test_pages_fill_and_nothing_overlaps(page):

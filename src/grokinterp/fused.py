@@ -93,6 +93,23 @@ def activations(config: TransformerConfig, parameters: Mapping[str, Tensor], row
     return Activations._make(None if x is None else x.reshape(*batch, *x.shape[1:]) for x in out)
 
 
+class Attended(NamedTuple):
+    """The first half of `Activations`: what the attention computes, before the MLP reads it."""
+
+    pattern: Float[Tensor, "*batch n source head"]
+    z: Float[Tensor, "*batch n head_and_d_head"]
+    resid_mid: Float[Tensor, "*batch n d"]
+
+
+def attended(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Attended:
+    """What the attention computes at the last position, as `activations` has it, without the rest."""
+    _refuse(config)
+    batch = parameters["embed.W_E"].shape[:-2]
+    flat = _flat(parameters, len(batch))
+    out = _attend(config, flat, flat["embed.W_E"][:, rows.tokens], rows)
+    return Attended._make(x.reshape(*batch, *x.shape[1:]) for x in out)
+
+
 def logits(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Float[Tensor, "*batch n answer"]:
     """The logits at the last position, [*batch, n, d_vocab_out]; differentiable."""
     return activations(config, parameters, rows).logits
@@ -154,9 +171,9 @@ def _flat(parameters: Mapping[str, Tensor], n_batch: int) -> dict[str, Tensor]:
     return {name: tensor.reshape(-1, *tensor.shape[n_batch:]) for name, tensor in parameters.items()}
 
 
-def _forward(
+def _attend(
     config: TransformerConfig, parameters: Mapping[str, Tensor], x: Float[Tensor, "batch pair d"], rows: Rows
-) -> Activations:
+) -> Attended:
     x = _positioned(config, parameters, x, rows)
     x_last = x[:, -rows.n_last :]
     score_of_pairs = _scores(config, parameters, x_last, x).flatten(1, 2)
@@ -179,6 +196,13 @@ def _forward(
         parameters.get("blocks.0.attn.b_O"),
         residual=x_last if rows.n_last == 1 else _gather(x_last, rows.last),
     )
+    return Attended(pattern, z, resid_mid)
+
+
+def _forward(
+    config: TransformerConfig, parameters: Mapping[str, Tensor], x: Float[Tensor, "batch pair d"], rows: Rows
+) -> Activations:
+    pattern, z, resid_mid = _attend(config, parameters, x, rows)
     pre = post = None
     resid_post = resid_mid
     if not config.attn_only:

@@ -147,6 +147,11 @@ def _read(
     return [join({step: readouts[step] for step in steps}) for readouts in kept]
 
 
+def kept(run: Run, circuit: Circuit) -> dict[int, xr.Dataset]:
+    """What a fitted circuit has read of a run before, by step, as the cache of `measure` has it; nothing is read."""
+    return _open(_cache_file(run, circuit, frozenset()))
+
+
 def join(readouts: dict[int, xr.Dataset]) -> xr.Dataset:
     """Readouts of several steps as one dataset that leads with `step`; NaN where one lacks a variable."""
     steps = sorted(readouts)

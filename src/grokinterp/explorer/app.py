@@ -17,21 +17,26 @@ EVENTS = {"lasso": "data", "neurons": "clickData", "table": "clickData"}
 """Controls that are told by another property than `value`."""
 
 FILLED = {
-    **dict.fromkeys(("heads", "components", "frequencies", "where", "rows"), ("value", "options")),
+    **dict.fromkeys(("heads", "components", "frequencies", "where", "rows", "x", "y"), ("value", "options")),
     **dict.fromkeys(("run", "layer", "other_run"), ("value", "options", "style")),
     **dict.fromkeys(("step", "other_step"), ("value", "max", "disabled")),
     "play": ("disabled",),
-    **dict.fromkeys(("keep", "how", "map", "x", "y", "page", "a", "b"), ("value",)),
+    **dict.fromkeys(("keep", "how", "map", "page", "a", "b"), ("value",)),
 }
 """The properties of every control that a state decides."""
 
+REQUEST = ("run", "step", "heads", "neurons", "frequencies", "keep", "components", "where", "how")
+"""The fields that decide what a model computes."""
+
 DRAWS = {
     "draw-neurons": ("run", "step", "layer", "x", "y", "neurons", "neuron"),
+    "draw-neuron": ("layer", "neuron", *REQUEST),
     "draw-place": ("run", "step"),
-    "draw-pair": (),
-    "draw-compare": (),
+    "draw-attention": REQUEST,
+    "draw-pair": ("pair", "page", *REQUEST),
+    "draw-compare": ("map", "rows", "other_run", "other_step", "page", *REQUEST),
 }
-"""Which changes of a state the slower panels wait for; those without fields for a page that is open."""
+"""Which changes of a state the slower panels wait for."""
 
 
 def build(session: Session, prefix: str = "/") -> Dash:
@@ -74,16 +79,8 @@ def _main(app: Dash, session: Session) -> None:
             "history": Output("history", "data"),
             "numbers": Output("numbers", "children"),
             "table": Output("table", "figure"),
-            "spectrum": Output("spectrum", "figure"),
-            "step_label": Output("step-label", "children"),
-            "no_heads": Output("no-heads", "children"),
-            "chosen": Output("chosen-neurons", "children"),
-            "python": Output("python-code", "children"),
             "message": Output("message", "children"),
-            "undo": Output("undo", "disabled"),
-            "redo": Output("redo", "disabled"),
-            "clear": Output("clear", "disabled"),
-            **{name: Output(name, "data") for name in DRAWS},
+            "rest": Output("rest", "data"),
         },
         inputs={
             "used": used,
@@ -101,6 +98,7 @@ def _main(app: Dash, session: Session) -> None:
         said: str | None,
     ) -> Any:
         """A control was used, or the page was opened: the new state, and every panel that it changes."""
+        session.asked()
         triggered = {str(item["prop_id"]).split(".")[0] for item in ctx.triggered}
         same = dict.fromkeys(ctx.outputs_grouping, no_update)
         history, message = History.of(kept), ""
@@ -124,11 +122,11 @@ def _main(app: Dash, session: Session) -> None:
             }
         # Every component that is told something costs the browser a round, so only news is told.
         off, was_off = _off(history), {} if opened else _off(History.of(kept))
-        news = {name: is_off for name, is_off in off.items() if is_off != was_off.get(name)}
+        drawn["rest"] |= {name: {"disabled": is_off} for name, is_off in off.items() if is_off != was_off.get(name)}
         if message != (said or ""):
-            news["message"] = message
-        place = session.runs[state.run or ""].steps.index(state.step)
-        return {**same, **fill, **drawn, **news, "history": {**history.as_data(), "place": place}}
+            drawn["message"] = message
+        place = session.steps(state.run or "").index(state.step)
+        return {**same, **fill, **drawn, "history": {**history.as_data(), "place": place}}
 
 
 def _off(history: History) -> dict[str, bool]:
@@ -138,6 +136,7 @@ def _off(history: History) -> dict[str, bool]:
 
 def _opened(session: Session, search: str, history: History) -> tuple[History, str]:
     """The state that the address describes; where it cannot be read, the first view and why."""
+    session.look_again()
     try:
         state = session.resolved(State.of(search))
         session.scores(state)
@@ -164,38 +163,44 @@ def _changed(session: Session, history: History, triggered: set[str], used: dict
 
 
 def _drawn(session: Session, state: State, before: State | None) -> dict[str, Any]:
-    """The panels that differ between two states, all of them where there was none before."""
+    """The panels that differ between two states, all of them where there was none before.
+
+    The numbers and the map under their names; under `rest` what is told after them, {component: {property: value}}.
+    """
     changed = lambda *names: before is None or any(getattr(state, name) != getattr(before, name) for name in names)
     drawn: dict[str, Any] = {}
-    request = ("run", "step", "heads", "neurons", "frequencies", "keep", "components", "where", "how")
+    rest: dict[str, dict[str, Any]] = {}
     view = session.view_of(state)
     old, new = session.scores(state)
-    if changed(*request):
+    if changed(*REQUEST):
         drawn["numbers"] = words.tiles(old, new)
-        drawn["spectrum"] = pictures.spectrum(view, new)
-        drawn["python"] = snippet(session, state)
-    if changed("neurons"):
-        drawn["chosen"] = words.chosen(state)
-    if changed(*request, "map", "rows"):
+    if changed(*REQUEST, "map", "rows"):
         drawn["table"] = pictures.table(view, new, state)
     if changed("run", "step"):
-        steps = session.runs[state.run or ""].steps
-        drawn["step_label"] = words.step_label(state.step, steps)
-        drawn["no_heads"] = (
-            "" if controls.Parts(session.runs[state.run or ""]).heads else "This model has no attention."
-        )
-    drawn |= {name: state.query for name, fields in DRAWS.items() if fields and changed(*fields)}
-    if state.page == "pair" and changed(*request, "pair", "page"):
-        drawn["draw-pair"] = state.query
-    if state.page == "compare" and changed(*request, "map", "rows", "other_run", "other_step", "page"):
-        drawn["draw-compare"] = state.query
-    return drawn
+        steps = session.steps(state.run or "")
+        rest["step-label"] = {"children": words.step_label(state.step, steps)}
+        heads = controls.Parts(session.runs[state.run or ""]).heads
+        rest["no-heads"] = {"children": "" if heads else "This model has no attention."}
+    if changed("neurons"):
+        rest["chosen-neurons"] = {"children": words.chosen(state)}
+    waiting = {name for name, fields in DRAWS.items() if changed(*fields)}
+    # Panels that are not open, or empty, have nothing to draw.
+    waiting -= {f"draw-{page}" for page in ("pair", "compare") if page != state.page}
+    if state.neuron is None and not changed("layer", "neuron"):
+        waiting -= {"draw-neuron"}
+    rest |= {name: {"data": state.query} for name in waiting}
+    if changed(*REQUEST):
+        rest["spectrum"] = {"figure": pictures.spectrum(view, new)}
+        rest["python-code"] = {"children": snippet(session, state)}
+    return {**drawn, "rest": rest}
 
 
 def _in_the_browser(app: Dash) -> None:
     """What needs no server: the lasso's points, the address, playing, copying, the pages."""
     here = lambda name: ClientsideFunction("explorer", name)
     app.clientside_callback(here("lasso"), Output("lasso", "data"), Input("neurons", "selectedData"))
+    # The numbers and the map first: what is drawn in the same breath delays them.
+    app.clientside_callback(here("afterwards"), Input("rest", "data"))
     app.clientside_callback(here("address"), Output("url", "hash"), Input("history", "data"))
     app.clientside_callback(here("page"), Output("pages", "className"), Input("page", "value"))
     app.clientside_callback(

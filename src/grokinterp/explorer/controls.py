@@ -4,9 +4,10 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from grokinterp.explorer.neurons import layers_of
+from grokinterp.explorer.neurons import AXES, TUNED, why_no_frequencies
 from grokinterp.explorer.session import Parts, Session
 from grokinterp.explorer.state import State
+from grokinterp.explorer.view import layers_of
 
 COMPONENTS = {"attention": "Attention", "mlp": "MLP", "positions": "Positions", "direct_path": "Direct path"}
 PLACES = {"embedding": "Embedding", "mlp": "Neurons", "logits": "Logits"}
@@ -32,11 +33,13 @@ def values(session: Session, state: State) -> dict[str, dict[str, Any]]:
     run = session.runs[state.run]
     parts = Parts(run)
     deep = len({layer for layer, _ in parts.heads}) > 1
-    steps = run.steps
+    steps = session.steps(state.run)
     other = session.other(state)
-    other_steps = session.runs[other.run or ""].steps
+    other_steps = session.steps(other.run or "")
     layers = layers_of(session.view_of(state).snapshot)
     runs = options({name: name for name in session.runs})
+    no_frequencies = why_no_frequencies(run.task)
+    axes = options(AXES, dict.fromkeys(TUNED, no_frequencies))
     name = lambda layer, head: f"Layer {layer} head {head}" if deep else f"Head {head}"
     return {
         "run": dict(value=state.run, options=runs, style=_if(len(runs) > 1)),
@@ -56,8 +59,8 @@ def values(session: Session, state: State) -> dict[str, dict[str, Any]]:
         "how": dict(value=state.how),
         "map": dict(value=state.map),
         "rows": dict(value=state.rows, options=options(SIDES, _sides(run.task.is_train is not None))),
-        "x": dict(value=state.x),
-        "y": dict(value=state.y),
+        "x": dict(value=state.x, options=axes),
+        "y": dict(value=state.y, options=axes),
         "layer": dict(
             value=state.layer,
             options=[{"label": f"Layer {i}", "value": i} for i in range(len(layers))],
@@ -90,11 +93,11 @@ def _pairs(value: list[str] | None) -> list[tuple[int, int]]:
 
 
 def _step(session: Session, state: State, value: int) -> State:
-    return state.change(step=session.runs[state.run or ""].steps[value])
+    return state.change(step=session.steps(state.run or "")[value])
 
 
 def _other_step(session: Session, state: State, value: int) -> State:
-    return state.change(other_step=session.runs[session.other(state).run or ""].steps[value])
+    return state.change(other_step=session.steps(session.other(state).run or "")[value])
 
 
 def _run(session: Session, state: State, value: str) -> State:

@@ -14,7 +14,7 @@ CAPTIONS = {
     "table": "Every pair of operands, after.",
     "spectrum": "Waves in the logits, before (grey) and after.",
     "neurons": "The neurons; those taken out are full.",
-    "curves": "The checkpoint on the training curves.",
+    "curves": "The checkpoint on the training curves; train grey, test blue.",
     "plane": "The checkpoint between clock and pizza.",
     "activation": "Activation of the neuron looked at.",
     "waves": "Its two-dimensional spectrum.",

@@ -58,8 +58,8 @@ def layout(x: str, y: str, **changes: Any) -> dict[str, Any]:
 def _bar(title: str) -> dict[str, Any]:
     """A colour bar."""
     return dict(
-        thickness=8, outlinewidth=0, ticks="outside", ticklen=3, tickfont=dict(size=10), xpad=4,
-        title=dict(text=title, side="right", font=dict(size=11)),
+        x=1, xanchor="right", xref="container", thickness=8, outlinewidth=0, ticks="outside", ticklen=3, xpad=4,
+        tickfont=dict(size=10), title=dict(text=title, side="right", font=dict(size=11)),
     )  # fmt: skip
 
 
@@ -76,20 +76,16 @@ def heat_map(
         type="heatmap", z=array(values), colorscale=colours, zmin=limits[0], zmax=limits[1], hoverongaps=False,
         hovertemplate=hover, colorbar=_bar(title or ""), showscale=title is not None,
     )  # fmt: skip
-    square = dict(xaxis=dict(constrain="domain"), yaxis=dict(scaleanchor="x", constrain="domain", autorange="reversed"))
-    return dict(data=[trace], layout=layout(*names, margin=dict(l=44, r=4), **square))
+    # Faint cells would let a grid shine through.
+    x = dict(constrain="domain", showgrid=False)
+    square = dict(xaxis=x, yaxis={**x, "scaleanchor": "x", "autorange": "reversed"})
+    return dict(data=[trace], layout=layout(*names, margin=dict(l=44, r=4 if title is None else 64), **square))
 
 
 def spectrum(before: Tensor, after: Tensor, title: str) -> Figure:
     """Bars over the frequencies: before as a grey step behind, after in colour."""
     k = array(np.arange(1, len(before) + 1))
-    hover = "frequency %{x}<br>%{y:.4g} "
-    bars = [
-        dict(type="bar", x=k, y=array(before), width=0.9, marker=dict(color=FAINT, line=dict(width=0)),
-             name="before", hovertemplate=hover + "before<extra></extra>"),
-        dict(type="bar", x=k, y=array(after), width=0.5, marker=dict(color=ACCENT), name="after",
-             hovertemplate=hover + "after<extra></extra>"),
-    ]  # fmt: skip
+    bars = _before_and_after(k, before, after, ACCENT, "frequency %{x}<br>%{y:.4g} ")
     return dict(data=bars, layout=layout("frequency", title, barmode="overlay", hovermode="closest"))
 
 
@@ -127,7 +123,6 @@ def curves(metrics: Mapping[str, Any], step: int, thresholds: Sequence[int]) -> 
     ]  # fmt: skip
     here = dict(type="line", x0=step, x1=step, y0=0, y1=1, yref="paper", line=dict(color=WARM, width=2))
     marks = [{**here, "x0": at, "x1": at, "line": dict(color=NEUTRAL, width=1, dash="dot")} for at in thresholds]
-    legend = dict(showlegend=True, legend=dict(x=1, xanchor="right", y=1, bgcolor=CLEAR, font=dict(size=10)))
     return dict(
         data=traces,
         layout=layout(
@@ -135,7 +130,6 @@ def curves(metrics: Mapping[str, Any], step: int, thresholds: Sequence[int]) -> 
             "loss (nats)",
             yaxis=dict(type="log", exponentformat="power"),
             shapes=[*marks, here],
-            **legend,
         ),
     )
 
@@ -196,26 +190,28 @@ def circle(points: Tensor, tokens: Tensor, marks: Mapping[str, tuple[int, str]])
     return dict(data=[ring, *spokes], layout=made)
 
 
-def groups(frequency: Tensor, added: Tensor) -> Figure:
-    """What the neurons of each frequency add to the right logit."""
+def groups(frequency: Tensor, before: Tensor, after: Tensor) -> Figure:
+    """What the neurons of each frequency add to the right logit, before behind after."""
     names = ["none" if k == 0 else str(k) for k in frequency.tolist()]
-    bars = dict(
-        type="bar", x=names, y=array(added), marker=dict(color=ACCENT),
-        hovertemplate="neurons of frequency %{x}<br>add %{y:.4g}<extra></extra>",
-    )  # fmt: skip
+    hover = "neurons of frequency %{x}<br>add %{y:.4g} "
     titles = ("frequency of the neurons", "added to the right logit")
-    return dict(data=[bars], layout=layout(*titles, xaxis=dict(type="category")))
+    data = _before_and_after(names, before, after, ACCENT, hover)
+    return dict(data=data, layout=layout(*titles, barmode="overlay", xaxis=dict(type="category")))
+
+
+def _before_and_after(x: Any, before: Tensor, after: Tensor, colour: Any, hover: str) -> list[dict[str, Any]]:
+    """Bars: before as a wide grey step behind, after in colour."""
+    return [
+        dict(type="bar", x=x, y=array(before), width=0.9, marker=dict(color=FAINT, line=dict(width=0)),
+             hovertemplate=hover + "before<extra></extra>"),
+        dict(type="bar", x=x, y=array(after), width=0.5, marker=dict(color=colour),
+             hovertemplate=hover + "after<extra></extra>"),
+    ]  # fmt: skip
 
 
 def top(answers: Tensor, before: Tensor, after: Tensor, right: int) -> Figure:
     """The largest logits after, with those before behind them; the right answer in green."""
     names = [str(answer) for answer in answers.tolist()]
     colours = ["#28a197" if answer == right else ACCENT for answer in answers.tolist()]
-    hover = "answer %{x}<br>%{y:.4g} "
-    bars = [
-        dict(type="bar", x=names, y=array(before), width=0.9, marker=dict(color=FAINT),
-             hovertemplate=hover + "before<extra></extra>"),
-        dict(type="bar", x=names, y=array(after), width=0.5, marker=dict(color=colours),
-             hovertemplate=hover + "after<extra></extra>"),
-    ]  # fmt: skip
+    bars = _before_and_after(names, before, after, colours, "answer %{x}<br>%{y:.4g} ")
     return dict(data=bars, layout=layout("answer", "logit", barmode="overlay", xaxis=dict(type="category")))

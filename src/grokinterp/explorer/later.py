@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from dash import Dash, Input, Output, dcc, no_update
+from dash import Dash, Input, Output, ctx, dcc, no_update
 from dash import State as Given
 
 from grokinterp.explorer import export, pictures, words
-from grokinterp.explorer.pair import Pair, angle_text
+from grokinterp.explorer.pair import angle_text
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import History, State
 from grokinterp.refusals import BadRequest
@@ -17,44 +17,70 @@ def register(app: Dash, session: Session) -> None:
 
     @app.callback(
         Output("neurons", "figure"),
-        Output("activation", "figure"),
-        Output("waves", "figure"),
-        Output("neuron-title", "children"),
         Input("draw-neurons", "data"),
         prevent_initial_call=True,
     )
     def draw_neurons(query: str) -> Any:
-        state = State.of(query)
-        return pictures.scatter(session, state), *pictures.neuron(session, state)
+        return pictures.scatter(session, State.of(query))
+
+    @app.callback(
+        Output("activation", "figure"),
+        Output("waves", "figure"),
+        Output("neuron-title", "children"),
+        Input("draw-neuron", "data"),
+        prevent_initial_call=True,
+    )
+    def draw_neuron(query: str) -> Any:
+        return pictures.neuron(session, State.of(query))
 
     @app.callback(
         Output("curves", "figure"),
         Output("plane", "figure"),
         Output("plane-title", "children"),
+        Output("filling", "disabled"),
         Input("draw-place", "data"),
+        Input("filled", "data"),
         prevent_initial_call=True,
     )
-    def draw_place(query: str) -> Any:
+    def draw_place(query: str, n_places: int | None) -> Any:
         state = State.of(query)
         figure, verdict = pictures.plane(session, state)
-        return pictures.curves(session, state), figure, f"Clock or pizza: {verdict}" if verdict else "Clock or pizza"
+        places = session.places(state)
+        places.fill()
+        curves = no_update if ctx.triggered_id == "filled" else pictures.curves(session, state)
+        return curves, figure, f"Clock or pizza: {verdict}" if verdict else "Clock or pizza", places.is_complete
+
+    @app.callback(
+        Output("filled", "data"),
+        Input("filling", "n_intervals"),
+        Given("draw-place", "data"),
+        Given("filled", "data"),
+        prevent_initial_call=True,
+    )
+    def filled(n: int, query: str | None, n_drawn: int | None) -> Any:
+        """How many checkpoints of the plane are known by now."""
+        if query is None:
+            return no_update
+        places = session.places(State.of(query))
+        return no_update if len(places.found) == n_drawn and not places.is_complete else len(places.found)
 
     @app.callback(
         Output("attention", "children"),
         Output("attention-title", "children"),
         Input("table", "hoverData"),
-        Given("history", "data"),
+        Input("draw-attention", "data"),
     )
-    def hover(hovered: dict[str, Any] | None, kept: dict[str, Any] | None) -> Any:
-        if kept is None or hovered is None:
+    def hover(hovered: dict[str, Any] | None, query: str | None) -> Any:
+        if query is None or hovered is None:
             return words.hint("Point at a pair in the map to see what its last position reads."), "Attention"
-        point, state = hovered["points"][0], History.of(kept).now
+        point = hovered["points"][0]
         try:
-            pair = Pair(session.view_of(state), session.row(state.change(pair=(point["y"], point["x"]))) or 0)
+            pair = session.pair(State.of(query).change(pair=(point["y"], point["x"])))
         except BadRequest:
             return no_update, no_update
+        assert pair is not None
         a, b = pair.operands
-        return words.attention(pair.view.patterns(pair.row), pair.tokens), f"Attention at a = {a}, b = {b}"
+        return words.attention(pair), f"Attention at a = {a}, b = {b}"
 
     @app.callback(
         Output("circle", "figure"),
@@ -68,19 +94,19 @@ def register(app: Dash, session: Session) -> None:
     )
     def draw_pair(query: str) -> Any:
         state = State.of(query)
-        row = session.row(state)
-        if row is None:
+        pair = session.pair(state)
+        if pair is None:
             empty = pictures.figures.nothing("Enter a and b above,<br>or click a pair in the overview's map.")
             return empty, empty, empty, words.hint("Nothing to show yet."), "", ""
-        pair, (_, after) = Pair(session.view_of(state), row), session.scores(state)
+        _, after = session.scores(state)
         drawn = pictures.pair_figures(pair, after)
         return (
             drawn["circle"],
             drawn["groups"],
             drawn["top"],
-            words.attention(pair.view.patterns(row), pair.tokens),
+            words.attention(pair),
             words.answered(pair, after),
-            angle_text(pair.turns(), pair.frequency),
+            angle_text(pair.turns(), pair.frequency) if pair.has_circle else "",
         )
 
     sides = [Output(f"{side}-{name}", prop) for side in ("left", "right") for name, prop in _SIDE.items()]
@@ -110,7 +136,7 @@ _SIDE = {"label": "children", "numbers": "children", "table": "figure", "spectru
 
 
 def _side(session: Session, state: State, prefix: str) -> list[Any]:
-    label = words.step_label(state.step, session.runs[state.run or ""].steps)
+    label = words.step_label(state.step, session.steps(state.run or ""))
     if prefix == "left-":
         label = f"{state.run} \N{MIDDLE DOT} {label}"
     view = session.view_of(state)

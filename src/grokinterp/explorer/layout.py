@@ -9,7 +9,8 @@ from grokinterp.explorer.figures import nothing
 from grokinterp.explorer.neurons import AXES
 
 GRAPH = {"displayModeBar": False, "responsive": True, "displaylogo": False, "doubleClick": "reset", "scrollZoom": False}
-STORES = ("history", "lasso", "draw-neurons", "draw-place", "draw-pair", "draw-compare", "export")
+DRAWS = tuple(f"draw-{panel}" for panel in ("neurons", "neuron", "place", "attention", "pair", "compare"))
+STORES = ("history", "lasso", "rest", *DRAWS, "filled", "export")
 
 
 def page(title: str) -> html.Div:
@@ -20,6 +21,7 @@ def page(title: str) -> html.Div:
             *(dcc.Store(id=name) for name in STORES),
             dcc.Download(id="csv"),
             dcc.Interval(id="tick", interval=250, disabled=True),
+            dcc.Interval(id="filling", interval=2000, disabled=True),
             _header(title),
             _timeline(),
             html.Div(id="message", role="alert"),
@@ -127,14 +129,14 @@ def _overview() -> html.Div:
         [
             _panel("Pairs", _graph("table"), tools=[_radio("map", MAPS), _radio("rows", SIDES)]),
             _panel(
-                "Neurons",
+                "Neurons, as trained",
                 _graph("neurons"),
                 html.Div(
                     [html.Span("across"), axis("x", "frequency"), html.Span("up"), axis("y", "share")], className="axes"
                 ),
                 tools=[dcc.Dropdown(id="layer", clearable=False, className="layer", searchable=False)],
             ),
-            _panel("Training", _graph("curves")),
+            _panel("Training", _graph("curves"), tools=[html.Span(_CURVES, className="key")]),
             _panel("Waves in the logits", _graph("spectrum"), tools=[html.Span(_KEY, className="key")]),
             _panel(
                 "Neuron",
@@ -148,6 +150,9 @@ def _overview() -> html.Div:
 
 
 _KEY = [html.I(className="before"), "before", html.I(className="after"), "after"]
+
+
+_CURVES = [html.I(className="line train"), "train", html.I(className="line test"), "test"]
 
 
 _PUBLIC = [html.I(className="before"), "public runs"]
@@ -166,7 +171,9 @@ def _pair() -> html.Div:
                 className="ask",
             ),
             _panel(
-                "1  Embedding: the numbers on a circle", _graph("circle"), html.P(id="circle-text", className="note")
+                "1  Embedding: the numbers on a circle, as trained",
+                _graph("circle"),
+                html.P(id="circle-text", className="note"),
             ),
             _panel("2  Attention: what the last position reads", html.Div(id="pair-attention")),
             _panel("3  Neurons: what each frequency adds", _graph("groups")),
@@ -180,7 +187,7 @@ def _compare() -> html.Div:
     side = lambda name: [
         _numbers(f"{name}-"),
         _panel("Every pair", _graph(f"{name}-table")),
-        _panel("Waves in the logits", _graph(f"{name}-spectrum")),
+        _panel("Waves in the logits", _graph(f"{name}-spectrum"), tools=[html.Span(_KEY, className="key")]),
     ]
     return html.Div(
         [

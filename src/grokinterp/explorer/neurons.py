@@ -10,7 +10,9 @@ from torch import Tensor
 from grokinterp import circuits, fourier
 from grokinterp.cycles import Cycle
 from grokinterp.explorer.state import Axis
+from grokinterp.explorer.view import layers_of
 from grokinterp.snapshot import Snapshot
+from grokinterp.tasks import Task
 
 AXES: dict[Axis, str] = {
     "frequency": "Frequency",
@@ -21,9 +23,46 @@ AXES: dict[Axis, str] = {
 }
 
 
-def layers_of(snapshot: Snapshot) -> list[str]:
-    """The hooks of the neurons, layer by layer; empty for a model without MLPs."""
-    return [name for name in snapshot.names if name.endswith("mlp.hook_post")]
+def why_no_frequencies(task: Task) -> str | None:
+    """Why no neuron has a frequency on this task; None where they do."""
+    return Cycle.why_not(task) or Cycle.of(task).why_no_grid
+
+
+TUNED: tuple[Axis, ...] = ("frequency", "share")
+"""The axes that only neurons with frequencies have."""
+
+
+@dataclass(frozen=True, eq=False)
+class Neuron:
+    """One neuron: its activations over the task's table, after the nonlinearity, whatever was taken out before."""
+
+    task: Task
+    values: Float[Tensor, "ab"]
+
+    @property
+    def grid(self) -> Float[Tensor, "a b"]:
+        """The activations by the operands; NaN where the table has no row."""
+        return self.task.to_grid(self.values)
+
+    @property
+    def tuning(self) -> tuple[int, float] | None:
+        """Its frequency, 0 where it is constant, and the share that explains; None where the table is no grid."""
+        if why_no_frequencies(self.task):
+            return None
+        frequency, share = circuits.neurons.tuning(Cycle.of(self.task).grid(self.values[:, None]))
+        return int(frequency), float(share)
+
+    @property
+    def spectrum(self) -> Float[Tensor, "k_a k_b"] | None:
+        """The norm of the activation's part of frequency k_a in a and k_b in b, the constant first, mean taken off.
+
+        On the task's own cycle: discrete logs for a product. None where the table is no grid.
+        """
+        if why_no_frequencies(self.task):
+            return None
+        grid = Cycle.of(self.task).grid(self.values).double()
+        squares = fourier.transform(grid - grid.mean(), (0, 1)).square()
+        return fourier.fold(fourier.fold(squares).mT).mT.sqrt()
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +73,9 @@ class Neurons:
     layer: int
 
     @cached_property
-    def why_no_frequencies(self) -> str | None:
-        """Why no neuron has a frequency on this task; None where they do."""
-        return Cycle.why_not(self.snapshot.task) or Cycle.of(self.snapshot.task).why_no_grid
-
-    @cached_property
     def tuning(self) -> "circuits.neurons.Tuning | None":
         """Frequencies and the shares they explain; None where the table is no grid of two operands."""
-        if self.why_no_frequencies:
+        if why_no_frequencies(self.snapshot.task):
             return None
         return circuits.neurons.tuning(Cycle.of(self.snapshot.task).grid(self.snapshot[self._hook]))
 
@@ -62,21 +96,6 @@ class Neurons:
             case "norm":
                 return self._written.norm(dim=1)
         return self._components[:, ("first", "second").index(name)]
-
-    def activation(self, neuron: int) -> Float[Tensor, "a b"]:
-        """The neuron's activation over the table, after the nonlinearity; NaN where the table has no row."""
-        return self.snapshot.task.to_grid(self.snapshot[self._hook][:, neuron])
-
-    def spectrum(self, neuron: int) -> Float[Tensor, "k_a k_b"] | None:
-        """The norm of the activation's part of frequency k_a in a and k_b in b, the constant first, mean taken off.
-
-        On the task's own cycle: discrete logs for a product. None where the table is no grid.
-        """
-        if self.why_no_frequencies:
-            return None
-        grid = Cycle.of(self.snapshot.task).grid(self.snapshot[self._hook][:, neuron]).double()
-        squares = fourier.transform(grid - grid.mean(), (0, 1)).square()
-        return fourier.fold(fourier.fold(squares).mT).mT.sqrt()
 
     @property
     def _hook(self) -> str:

@@ -1,7 +1,9 @@
 """Pair: one question of the table, followed through the model."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -10,16 +12,17 @@ from torch import Tensor
 from grokinterp import fourier
 from grokinterp.architecture import TransformerConfig
 from grokinterp.cycles import Cycle
-from grokinterp.explorer.neurons import Neurons, layers_of
-from grokinterp.explorer.view import Scores, View
+from grokinterp.explorer.neurons import Neurons
+from grokinterp.explorer.view import Scores, View, layers_of
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A row of the table at one checkpoint, `row` its number."""
+    """A row of the table at one checkpoint, `row` its number, without what `request`, as `gi.ablate`'s, takes out."""
 
     view: View
     row: int
+    request: Mapping[str, Any]
 
     @property
     def answer(self) -> int:
@@ -39,9 +42,20 @@ class Pair:
         return [task.tokens[token] for token in self.view.task.inputs[self.row].tolist()]
 
     @property
+    def patterns(self) -> list[tuple[Float[Tensor, "head source"], Float[Tensor, "head source"]]]:
+        """Each layer's attention from the read-out position, before and after; none without attention."""
+        before = self.view.patterns(self.row, {})
+        return list(zip(before, self.view.patterns(self.row, self.request), strict=True))
+
+    @property
     def frequency(self) -> int:
         """The frequency with the largest share of the logits."""
         return int(self.view.before.spectrum.abs().argmax()) + 1
+
+    @property
+    def has_circle(self) -> bool:
+        """Whether the task's numbers go round a cycle; the other steps need none."""
+        return Cycle.why_not(self.view.task) is None
 
     def circle(self) -> tuple[Float[Tensor, "place 2"], Int[Tensor, "place"]]:
         """The numbers' embeddings in the plane of `frequency`, centred, and which number stands at each place."""
@@ -60,20 +74,28 @@ class Pair:
         degrees = lambda at: 360 * self.frequency * at / cycle.n % 360
         return {name: degrees(place[number]) for name, number in numbers.items() if number in place}
 
-    def by_frequency(self) -> tuple[Int[Tensor, "group"], Float[Tensor, "group"]] | None:
+    def by_frequency(self) -> tuple[Int[Tensor, "group"], Float[Tensor, "group"], Float[Tensor, "group"]] | None:
         """What the last layer's neurons of each frequency add to the right logit, less what they add to all on average.
 
-        None for a model without MLPs. Frequency 0 are the neurons without one.
+        Before and after; frequencies are those before, and 0 are the neurons without one. None for a model without
+        MLPs, and where the whole MLP is taken out: what stands in its place is no neuron's.
         """
         snapshot = self.view.snapshot
         hooks = layers_of(snapshot)
-        if not hooks or (isinstance(snapshot.config, TransformerConfig) and snapshot.config.normalization != "none"):
+        has_norm = isinstance(snapshot.config, TransformerConfig) and snapshot.config.normalization != "none"
+        if not hooks or has_norm or "mlp" in self.request.get("components", ()):
             return None
+        layer = len(hooks) - 1
         W_L = snapshot.W_L.double()
-        added = snapshot[hooks[-1]][self.row].double() * (W_L[:, self.answer] - W_L.mean(1))
-        frequency = Neurons(snapshot, len(hooks) - 1).frequency
-        groups, index = frequency.unique(return_inverse=True)
-        return groups, torch.zeros(len(groups), dtype=torch.float64).index_add(0, index, added)
+        weight = W_L[:, self.answer] - W_L.mean(1)
+        groups, index = Neurons(snapshot, layer).frequency.unique(return_inverse=True)
+        before, after = (
+            torch.zeros(len(groups), dtype=torch.float64).index_add(
+                0, index, self.view.activations(layer, request)[self.row].double() * weight
+            )
+            for request in ({}, self.request)
+        )
+        return groups, before, after
 
     def top(self, after: Scores, n: int = 8) -> tuple[Int[Tensor, "n"], Float[Tensor, "n"], Float[Tensor, "n"]]:
         """The answers with the largest logits after, and their logits before and after."""

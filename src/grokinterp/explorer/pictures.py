@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from grokinterp import circuits, public_runs
+from grokinterp.cycles import Cycle
 from grokinterp.explorer import figures
 from grokinterp.explorer.figures import Figure
 from grokinterp.explorer.neurons import AXES
@@ -21,7 +22,7 @@ def table(view: View, scores: Scores, state: State) -> Figure:
     """The a x b map of margin, loss or error after what is taken out, on the rows of one side of the split."""
     task = view.task
     if len(task.grid_shape) != 2:
-        return figures.nothing(f"{task.expression} has {len(task.grid_shape)} axes,<br>and this map has two.")
+        return figures.nothing(f"{task.expression}<br>is no table of pairs (a, b),<br>so there is no map of them.")
     values, title, colours, limits = _mapped(view, scores, state)
     if state.rows != "all" and task.is_train is not None:
         values = torch.where(task.is_train == (state.rows == "train"), values, torch.nan)
@@ -35,17 +36,20 @@ def _mapped(view: View, scores: Scores, state: State) -> tuple[Tensor, str, list
     match state.map:
         case "margin":
             # The scale is that of the checkpoint as it is, so that a click changes the picture and not its key.
-            size = max(float(view.before.margin.abs().quantile(0.98)), 1e-6)
-            return scores.margin, "right logit less the largest other", figures.DIVERGING, (-size, size)
+            limits = (-view.usual_margin, view.usual_margin)
+            return scores.margin, "right logit less best other", figures.DIVERGING, limits
         case "loss":
             return scores.loss.float(), "loss (nats)", figures.HOT, (0.0, 2 * float(np.log(n)))
     wrong = (scores.predicted - view.task.answer_labels + n // 2) % n - n // 2
-    return wrong.float(), "answer given less the right one", figures.DIVERGING, (-n / 2, n / 2)
+    return wrong.float(), "answer less the right one", figures.DIVERGING, (-n / 2, n / 2)
 
 
 def spectrum(view: View, scores: Scores) -> Figure:
     """The logits' waves before and after."""
-    title = "wave in the logits" if Wave.of(view.task) else "logits along the answers"
+    is_wave = Wave.of(view.task) is not None
+    if not is_wave and Cycle.why_not(view.task):
+        return figures.nothing("The answers go round no cycle,<br>so their logits have no waves.")
+    title = "wave in the logits" if is_wave else "logits along the answers"
     return figures.spectrum(view.before.spectrum, scores.spectrum, title)
 
 
@@ -57,43 +61,44 @@ def scatter(session: Session, state: State) -> Figure:
     chosen = [m for layer, m in state.neurons if layer == state.layer]
     titles = (AXES[state.x], AXES[state.y])
     return figures.scatter(
-        neurons.axis(state.x), neurons.axis(state.y), neurons.frequency, titles, chosen, _shown(session, state)
-    )
-
-
-def _shown(session: Session, state: State) -> int | None:
-    neurons = session.neurons(state)
-    if neurons is None or state.neuron is None:
-        return None
-    return state.neuron if 0 <= state.neuron < len(neurons.frequency) else None
+        neurons.axis(state.x), neurons.axis(state.y), neurons.frequency, titles, chosen,
+        state.neuron if session.neuron(state, after=False) else None,
+    )  # fmt: skip
 
 
 def neuron(session: Session, state: State) -> tuple[Figure, Figure, str]:
-    """The neuron's activation over the table, its 2-D spectrum, and its name."""
-    neurons, shown = session.neurons(state), _shown(session, state)
-    if neurons is None:
+    """The neuron's activation over the table after what is taken out, its 2-D spectrum, and its name.
+
+    Both are coloured on the scale of the neuron before.
+    """
+    if state.layer is None:
         return figures.nothing("No neurons"), figures.nothing(""), "Neuron"
-    if shown is None:
+    before, after = session.neuron(state, after=False), session.neuron(state)
+    if before is None or after is None:
         hints = "Click a neuron<br>above: here,<br>where it is active;", "here, its waves<br>in a and in b."
         return figures.nothing(hints[0]), figures.nothing(hints[1]), "Neuron"
-    tuning = neurons.tuning
-    name = f"Neuron {shown}"
-    if tuning is not None:
-        name += f", frequency {int(tuning.frequency[shown])} explains {float(tuning.fve[shown]):.0%}"
-    activation = neurons.activation(shown)
-    if activation.ndim != 2:
-        return figures.nothing("The table is no grid<br>of two operands."), figures.nothing(""), name
-    limits = (0.0, max(float(activation.nan_to_num().abs().max()), 1e-9))
-    if float(activation.nan_to_num().min()) < 0:
+    name, tuning = f"Neuron {state.neuron}", after.tuning
+    if session.request(state):
+        name += " after"
+    if (state.layer, state.neuron) in state.neurons:
+        name += ": taken out"
+    elif tuning is not None and not tuning[0]:
+        name += ": constant"
+    elif tuning is not None:
+        name += f": frequency {tuning[0]} explains {tuning[1]:.0%}"
+    if after.grid.ndim != 2:
+        return figures.nothing("The rows are<br>no pairs (a, b):<br>no map."), figures.nothing(""), name
+    limits = (0.0, max(float(before.values.abs().max()), 1e-9))
+    if min(float(before.values.min()), float(after.values.min())) < 0:
         limits = (-limits[1], limits[1])
     colours = figures.SEQUENTIAL if limits[0] == 0 else figures.DIVERGING
     hover = "a = %{y}, b = %{x}<br>%{z:.4g}<extra></extra>"
-    active = figures.heat_map(activation, None, colours, limits, hover)
-    waves = neurons.spectrum(shown)
-    if waves is None:
-        return active, figures.nothing("The table is no grid<br>of two operands."), name
+    active = figures.heat_map(after.grid, None, colours, limits, hover)
+    old, waves = before.spectrum, after.spectrum
+    if old is None or waves is None:
+        return active, figures.nothing("The operands go<br>round no cycle:<br>no waves."), name
     hover = "frequency %{y} in a, %{x} in b<br>%{z:.4g}<extra></extra>"
-    top = max(float(waves.max()), 1e-9)
+    top = max(float(old.max()), 1e-9)
     return active, figures.heat_map(waves, None, figures.SEQUENTIAL, (0, top), hover, _WAVES), name
 
 
@@ -120,12 +125,15 @@ def curves(session: Session, state: State) -> Figure:
 
 def plane(session: Session, state: State) -> tuple[Figure, str]:
     """Where the checkpoint stands between clock and pizza, and the verdict in words."""
-    place = session.place(state)
+    places = session.places(state)
+    place = places.at(session.view_of(state).snapshot)
     if place is None:
-        return figures.nothing("Clock and pizza are told apart<br>on sums, differences, products and quotients."), ""
+        return figures.nothing(
+            "Clock and pizza are told apart<br>on sums and differences,<br>products and quotients."
+        ), ""
     visited = [
         (step, found["gradient_symmetricity"], found["distance_irrelevance_runner_up"])
-        for step, found in session.places(state.run or "").items()
+        for step, found in places.found.items()
     ]
     counts = public_runs.histogram(public_runs.chosen(layers="one", solved=True))
     edges = public_runs.EDGES
@@ -136,14 +144,18 @@ def plane(session: Session, state: State) -> tuple[Figure, str]:
 
 def pair_figures(pair: Pair, after: Scores) -> dict[str, Figure]:
     """The steps of one pair that are drawn: `circle`, `groups`, `top`."""
-    points, tokens = pair.circle()
-    a, b = pair.operands
-    marks = {"a": (a, figures.ACCENT), "b": (b, figures.WARM), "answer": (pair.answer, "#28a197")}
+    circle = figures.nothing("The numbers go round no cycle.")
+    if pair.has_circle:
+        a, b = pair.operands
+        marks = {"a": (a, figures.ACCENT), "b": (b, figures.WARM), "answer": (pair.answer, "#28a197")}
+        circle = figures.circle(*pair.circle(), marks)
     groups = pair.by_frequency()
     if groups is None:
         no_neurons = "No neurons write to these logits<br>by themselves in this model."
+        if "mlp" in pair.request.get("components", ()):
+            no_neurons = "The whole MLP is taken out."
     return {
-        "circle": figures.circle(points, tokens, marks),
+        "circle": circle,
         "groups": figures.nothing(no_neurons) if groups is None else figures.groups(*groups),
         "top": figures.top(*pair.top(after), right=pair.answer),
     }

@@ -20,8 +20,8 @@ MISSING = "the explorer needs dash, which is not installed; pip install 'grokint
 class Handle:
     """A running explorer. In a notebook it shows itself; `url` opens it in a tab, `stop()` ends it."""
 
-    def __init__(self, server: Any, url: str):
-        self._server = server
+    def __init__(self, server: Any, url: str, session: Session):
+        self._server, self._session = server, session
         self._thread = threading.Thread(target=server.serve_forever, name="grokinterp explorer", daemon=True)
         self._thread.start()
         self.url = url
@@ -33,6 +33,7 @@ class Handle:
             self._server.shutdown()
             self._thread.join()
             self._server.server_close()
+            self._session.close()
 
     def wait(self) -> None:
         """Return when the server ends."""
@@ -84,6 +85,9 @@ def serve(
         raise BadRequest(MISSING) from None
 
     class Quiet(WSGIRequestHandler):
+        # Connections stay open, so that an answer does not wait for a new one, nor its computation for a new thread.
+        protocol_version = "HTTP/1.1"
+
         def log_request(self, code: Any = "-", size: Any = "-") -> None:
             pass
 
@@ -107,7 +111,7 @@ def serve(
     server.app = _without_prefix(app.server, prefix)
     shown = "127.0.0.1" if host in (*LOCAL, "0.0.0.0", "::") else host
     secret = "" if guard.token is None else f"?token={guard.token}"
-    return Handle(server, f"http://{shown}:{server.server_port}/{secret}")
+    return Handle(server, f"http://{shown}:{server.server_port}/{secret}", session)
 
 
 def watch(flask: "Flask", guard: Guard) -> None:

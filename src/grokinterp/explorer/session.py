@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, get_args
 
-from grokinterp.architecture import EmbeddingMLPConfig
-from grokinterp.circuits.clock_pizza import ClockPizza
-from grokinterp.explorer.neurons import Neurons, layers_of
+from grokinterp.architecture import VisionConfig
+from grokinterp.explorer.neurons import TUNED, Neuron, Neurons, why_no_frequencies
+from grokinterp.explorer.pair import Pair
+from grokinterp.explorer.places import Places
 from grokinterp.explorer.state import State
-from grokinterp.explorer.view import Scores, View
+from grokinterp.explorer.view import Scores, View, layers_of
 from grokinterp.interventions import Ablation, AblationError, Component, all_frequencies_but, cycle_length
-from grokinterp.processor import processor_settings
 from grokinterp.refusals import BadRequest, listed
 from grokinterp.runs import Run, Runs
 
@@ -36,10 +36,18 @@ class Session:
                 raise BadRequest(f"{name} has no checkpoints, only curves; `grokinterp report` draws those")
             if not run.has_task:
                 raise BadRequest(f"the task of {name} is not known; name it, as in --task 'a + b' --p 113")
+            if not run.task.has_classes:
+                raise BadRequest(f"{name} answers with a number and the explorer shows logits; use `grokinterp report`")
+            if isinstance(run.model_config, VisionConfig) and run.model_config.inner_layers:
+                raise BadRequest(
+                    f"{name} has layers inside patches, which a table of rows does not show; use gi.ablate"
+                )
         self.loading = dict(loading)
         self._views: OrderedDict[tuple[str, int], View] = OrderedDict()
-        self._places: dict[tuple[str, int], dict[str, Any]] = {}
+        self._places: dict[str, Places] = {}
         self._lock = threading.Lock()
+        self._steps: dict[str, list[int]] = {}
+        self._neurons: dict[tuple[str, int, int], Neurons] = {}
 
     @classmethod
     def of(cls, found: Run | Runs, other: Run | Runs | None = None, task: str = "") -> "Session":
@@ -57,16 +65,30 @@ class Session:
 
     # -- what a state means here
 
+    def steps(self, run: str) -> list[int]:
+        """The run's checkpoints, as they were when a page was last opened: a run in training gains some."""
+        if run not in self._steps:
+            self._steps[run] = self.runs[run].steps
+        return self._steps[run]
+
+    def look_again(self) -> None:
+        """Ask the runs for their checkpoints once more."""
+        self._steps.clear()
+
     def resolved(self, state: State) -> State:
         """The state with its open ends filled in: run, step, layer. Raises `BadRequest` for what is not here."""
         name = next(iter(self.runs)) if state.run is None else state.run
         if name not in self.runs:
             raise BadRequest(f"there is no run {name!r} here; the runs: {listed(self.runs)}")
-        steps = self.runs[name].steps
+        steps = self.steps(name)
         step = steps[-1] if state.step is None else self.runs[name][state.step].step
         state = state.change(run=name, step=step)
         n_layers = len(layers_of(self.view(name, step).snapshot))
         layer = n_layers - 1 if state.layer is None else state.layer
+        if why_no_frequencies(self.runs[name].task):
+            # Axes on which all neurons would stand at one point.
+            x, y = (axis if axis not in TUNED else other for axis, other in ((state.x, "first"), (state.y, "second")))
+            state = state.change(x=x, y=y)
         if n_layers and not 0 <= layer < n_layers:
             raise BadRequest(f"layer {layer} is none of the layers with neurons, 0 to {n_layers - 1}")
         return state.change(layer=layer if n_layers else None)
@@ -76,7 +98,7 @@ class Session:
         run = state.other_run or state.run
         if run not in self.runs:
             raise BadRequest(f"there is no run {run!r} here; the runs: {listed(self.runs)}")
-        steps = self.runs[run].steps
+        steps = self.steps(run)
         step = state.other_step
         if step is None:
             step = steps[-1] if run != state.run else steps[0]
@@ -115,8 +137,11 @@ class Session:
 
     def view_of(self, state: State) -> View:
         """The checkpoint of a resolved state."""
+        return self.view(*self._key(state))
+
+    def _key(self, state: State) -> tuple[str, int]:
         assert state.run is not None and state.step is not None
-        return self.view(state.run, state.step)
+        return state.run, state.step
 
     def scores(self, state: State) -> tuple[Scores, Scores]:
         """The table's scores before and after. Raises `BadRequest` for what the model does not have."""
@@ -125,25 +150,42 @@ class Session:
 
     def neurons(self, state: State) -> Neurons | None:
         """The neurons of the state's layer; None for a model without MLPs."""
-        return None if state.layer is None else Neurons(self.view_of(state).snapshot, state.layer)
+        if state.layer is None:
+            return None
+        snapshot = self.view_of(state).snapshot
+        # Kept, since what they are tuned to takes a while: as long as the checkpoint itself is.
+        with self._lock:
+            self._neurons = {key: kept for key, kept in self._neurons.items() if key[:2] in self._views}
+            return self._neurons.setdefault((*self._key(state), state.layer), Neurons(snapshot, state.layer))
 
-    def place(self, state: State) -> dict[str, Any] | None:
-        """Where the checkpoint stands between clock and pizza (`ClockPizza`); None where that says nothing."""
-        assert state.run is not None and state.step is not None
-        key = (state.run, state.step)
-        if key not in self._places:
-            snapshot = self.view_of(state).snapshot
-            circuit = ClockPizza()
-            if circuit.why_not(snapshot):
-                return None
-            with processor_settings():
-                found = circuit.fit(snapshot).read(snapshot)
-            self._places[key] = {str(name): value.item() for name, value in found.data_vars.items() if not value.dims}
-        return self._places[key]
+    def neuron(self, state: State, after: bool = True) -> Neuron | None:
+        """The neuron that is looked at, after (or before) what is taken out; None where there is none."""
+        neurons = self.neurons(state)
+        if neurons is None or state.neuron is None or not 0 <= state.neuron < len(neurons.frequency):
+            return None
+        view, request = self.view_of(state), self.request(state) if after else {}
+        return Neuron(view.task, view.activations(neurons.layer, request)[:, state.neuron].clone())
 
-    def places(self, run: str) -> dict[int, dict[str, Any]]:
-        """The places, by step, of the run's checkpoints that were looked at so far."""
-        return {step: place for (name, step), place in sorted(self._places.items()) if name == run}
+    def pair(self, state: State) -> Pair | None:
+        """The pair that is looked at. Raises `BadRequest` as `row` does."""
+        row = self.row(state)
+        return None if row is None else Pair(self.view_of(state), row, self.request(state))
+
+    def places(self, state: State) -> Places:
+        """Where the run's checkpoints stand between clock and pizza."""
+        run = self._key(state)[0]
+        with self._lock:
+            return self._places.setdefault(run, Places(self.runs[run], self.steps(run)))
+
+    def asked(self) -> None:
+        """Somebody waits for an answer: what goes on in the background is put off."""
+        for places in list(self._places.values()):
+            places.wait()
+
+    def close(self) -> None:
+        """End what goes on in the background."""
+        for places in self._places.values():
+            places.stop()
 
     def row(self, state: State) -> int | None:
         """The table row of the state's pair. Raises `BadRequest` for a pair that the table does not have."""
@@ -151,7 +193,7 @@ class Session:
             return None
         task = self.view_of(state).task
         if task.operands.shape[1] != 2:
-            raise BadRequest(f"{task.expression!r} has {task.operands.shape[1]} operands; a pair (a, b) needs two")
+            raise BadRequest(f"{task.expression!r} has no pairs (a, b) to look at; its table has no two operands")
         rows = (task.operands == task.operands.new_tensor(state.pair)).all(1).nonzero()[:, 0]
         if not len(rows):
             a, b = task.sizes
@@ -168,9 +210,7 @@ class Parts:
     @cached_property
     def heads(self) -> list[tuple[int, int]]:
         """(layer, head) pairs; empty for a model without attention."""
-        if isinstance(self.config, EmbeddingMLPConfig):
-            return []
-        return [(layer, head) for layer in range(self.config.n_layers) for head in range(self.config.n_heads)]
+        return [(layer, head) for layer, n_heads in enumerate(self.config.layer_heads) for head in range(n_heads)]
 
     @cached_property
     def frequencies(self) -> list[int]:

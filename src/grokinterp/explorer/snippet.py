@@ -9,12 +9,14 @@ from grokinterp.explorer.state import Pair, State
 def snippet(session: Session, state: State) -> str:
     """A script that opens the run, takes the same parts out and ends with the table `after` of the same numbers.
 
-    `before` is read by `gi.measure`; both are printed. `state` is a resolved one.
+    Where the split is known, `before` is read by `gi.measure`, and both are printed. `state` is a resolved one.
     """
     assert state.run is not None
     request = session.request(state)
     task = session.runs[state.run].task
     sides = "split" if task.is_train is not None else "rows"
+    if sides == "split" and (task.labels.ndim == 2 or not task.is_train.any()):
+        sides = "first"
     lines = [
         "import torch",
         "from torch.nn.functional import cross_entropy",
@@ -24,7 +26,10 @@ def snippet(session: Session, state: State) -> str:
         "",
         f"run = {session.loading[state.run]}",
         f"checkpoint, task = run[{state.step}], run.task",
-        f'before = gi.measure(run, ["loss"], steps=[{state.step}], progress=False).isel(step=0)',
+        *(
+            [f'before = gi.measure(run, ["loss"], steps=[{state.step}], progress=False).isel(step=0)']
+            * (sides == "split")
+        ),
         "",
         "model = checkpoint.model()",
         *_block(state, request),
@@ -47,11 +52,23 @@ _SCORES = {
         "for name, value in after.items():",
         '    print(f"{name}: {float(before[name]):.6g} -> {value:.6g}")',
     ],
+    "first": [
+        "labels = task.answer_labels",
+        'loss = cross_entropy(logits, labels, reduction="none")',
+        "right = (logits.argmax(1) == labels).double()",
+        'sides = {"train": task.is_train, "test": ~task.is_train}',
+        "after = {}",
+        "for side, rows in sides.items():",
+        "    if rows.any():",
+        '        after[f"{side}_loss"] = loss[rows].mean().item()',
+        '        after[f"{side}_accuracy"] = right[rows].mean().item()',
+        "print(after)  # of the first answer of each row of the task's table",
+    ],
     "rows": [
         'loss = cross_entropy(logits, task.answer_labels, reduction="none")',
         "right = (logits.argmax(1) == task.answer_labels).double()",
         'after = {"all_loss": loss.mean().item(), "all_accuracy": right.mean().item()}',
-        "print(after)  # the split of this file is not known, so gi.measure has no train and test loss to compare",
+        "print(after)  # the split of this file is not known",
     ],
 }
 

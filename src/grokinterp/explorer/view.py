@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,11 +18,12 @@ from grokinterp.measuring import snapshot_of
 from grokinterp.periodicity import coefficients
 from grokinterp.processor import processor_settings
 from grokinterp.runs import Run
+from grokinterp.snapshot import Snapshot
 from grokinterp.tasks import Task
 from grokinterp.waves import Wave
 
 KEPT = 8
-"""How many ablations of a checkpoint are kept: pages and tabs ask for the same one again."""
+"""How many answers about ablations of a checkpoint are kept: pages and tabs ask for the same one again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +34,13 @@ class Scores:
         logits: [ab, answer].
         loss: [ab], cross-entropy in nats on float64 logits; rows trained on by the labels trained on.
         margin: [ab], the right answer's logit less the largest other.
-        predicted: [ab], the answer with the largest logit.
-        is_right: [ab], whether that is the answer (in a row trained on, the one trained on).
+        is_right: [ab], whether the largest logit is the answer's (in a row trained on, of the one trained on).
     """
 
     task: Task
     logits: Float[Tensor, "ab answer"]
     loss: Float[Tensor, "ab"]
     margin: Float[Tensor, "ab"]
-    predicted: Int[Tensor, "ab"]
     is_right: Bool[Tensor, "ab"]
 
     @classmethod
@@ -48,22 +48,26 @@ class Scores:
         """Score logits on the whole table."""
         labels = scored_labels(task)
         loss = F.cross_entropy(logits.double(), labels, reduction="none")
-        best, predicted = logits.max(1)
-        right = logits.gather(1, labels[:, None])[:, 0]
-        is_right = predicted == labels
-        margin = right - best
-        # The runner-up matters only where the right answer is the best: mostly all rows, or next to none.
-        rows = is_right.nonzero()[:, 0]
-        if len(rows):
-            others = logits[rows].scatter(1, labels[rows, None], -torch.inf)
-            margin[rows] = right[rows] - others.amax(1)
-        return cls(task, logits, loss, margin, predicted, is_right)
+        others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
+        margin = logits.gather(1, labels[:, None])[:, 0] - others
+        is_right = margin > 0
+        # Of equal logits argmax takes the first, and it is slower than the rest of this together.
+        tied = (margin == 0).nonzero()[:, 0]
+        is_right[tied] = logits[tied].argmax(1) == labels[tied]
+        return cls(task, logits, loss, margin, is_right)
+
+    @cached_property
+    def predicted(self) -> Int[Tensor, "ab"]:
+        """[ab]: the answer with the largest logit."""
+        return self.logits.argmax(1)
 
     def means(self) -> dict[str, float]:
         """Loss (nats) and accuracy by side of the split; of all rows where the split is not known."""
         sides = {"all": torch.ones_like(self.is_right)}
         if self.task.is_train is not None:
-            sides = {"train": self.task.is_train, "test": ~self.task.is_train}
+            # What an endless task was trained on is not in its table.
+            halves = {"train": self.task.is_train, "test": ~self.task.is_train}
+            sides = {side: rows for side, rows in halves.items() if rows.any()}
         found = {f"{side}_loss": self.loss[rows].mean().item() for side, rows in sides.items()}
         return found | {f"{side}_accuracy": self.is_right[rows].double().mean().item() for side, rows in sides.items()}
 
@@ -96,7 +100,7 @@ class View:
         self.task = run.task
         self.snapshot = snapshot_of(run, step)
         self._ablator = Ablator(self.snapshot)
-        self._kept: OrderedDict[tuple[Any, ...], Scores] = OrderedDict()
+        self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         # Hooks of two requests on one model would add up.
         self._lock = threading.Lock()
 
@@ -106,23 +110,43 @@ class View:
         with processor_settings():
             return Scores.of(self.snapshot.logits, self.task)
 
-    def after(self, request: dict[str, Any]) -> Scores:
-        """The checkpoint without what `request`, the arguments of `gi.ablate`, takes out.
+    @cached_property
+    def usual_margin(self) -> float:
+        """What 98 % of the rows' margins stay below in size, before anything is taken out."""
+        return max(float(self.before.margin.abs().quantile(0.98)), 1e-6)
+
+    def after(self, request: Mapping[str, Any]) -> Scores:
+        """The checkpoint without what `request`, the arguments of `gi.ablate`, takes out; before, where that is empty.
 
         Raises `AblationError` for what the model does not have.
         """
-        if not any(request.get(name) for name in ("heads", "neurons", "frequencies", "components")):
+        if not request:
             return self.before
-        key = tuple(sorted((name, value) for name, value in request.items()))
+        return self._once("scores", request, lambda: Scores.of(self._ablator.logits(**request), self.task))
+
+    def patterns(self, row: int, request: Mapping[str, Any]) -> list[Float[Tensor, "head source"]]:
+        """Each layer's attention from the read-out position in one row of the table; none without attention."""
+        return [every[row] for every in self._once("patterns", request, lambda: self._ablator.patterns(**request))]
+
+    def activations(self, layer: int, request: Mapping[str, Any]) -> Float[Tensor, "ab neuron"]:
+        """The neurons of a layer over the table, without what a request takes out."""
+        if not request:
+            return self.snapshot[layers_of(self.snapshot)[layer]]
+        # These are too large to be kept.
+        with self._lock, processor_settings():
+            return self._ablator.activations(layer, **request)
+
+    def _once(self, what: str, request: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
+        key = (what, *sorted(request.items()))
         with self._lock, processor_settings():
             if key not in self._kept:
-                self._kept[key] = Scores.of(self._ablator.logits(**request), self.task)
+                self._kept[key] = compute()
                 if len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
             return self._kept[key]
 
-    def patterns(self, row: int) -> list[Float[Tensor, "head source"]]:
-        """Each layer's attention from the read-out position in one row of the table; none without attention."""
-        names = [name for name in self.snapshot.names if name.endswith("hook_pattern")]
-        return [self.snapshot[name][row] for name in names]
+
+def layers_of(snapshot: Snapshot) -> list[str]:
+    """The hooks of the neurons, layer by layer; empty for a model without MLPs."""
+    return [name for name in snapshot.names if name.endswith("mlp.hook_post")]

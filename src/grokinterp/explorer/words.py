@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from dash import html
-from torch import Tensor
 
 from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.state import State
@@ -24,8 +23,9 @@ NAMES = {
 def tiles(before: Scores, after: Scores, prefix: str = "") -> list[html.Div]:
     """One tile a number: after, large; before and the difference, small. `title` holds all digits."""
     old, new = before.means(), after.means()
+    of = ", first answer" if after.task.labels.ndim == 2 else ""
     return [
-        _tile(prefix + name.replace("_", "-"), NAMES[name], old[name], new[name])
+        _tile(prefix + name.replace("_", "-"), NAMES[name] + of, old[name], new[name])
         for name in sorted(old, key=list(NAMES).index)
     ]
 
@@ -78,23 +78,38 @@ def chosen(state: State) -> str:
     return f"{n} taken out. Double-click the scatter to put them back."
 
 
-def attention(patterns: Sequence[Tensor], tokens: Sequence[str]) -> Any:
-    """A table: one row a head, one column a token of the row, cells tinted by the weight."""
-    if not patterns:
-        return html.P("This model has no attention.", className="note")
-    deep = len(patterns) > 1
+def attention(pair: Pair) -> list[Any]:
+    """A table: one row a head, one column a token, cells tinted by the weight after, with that before where it differs.
+
+    A head that is taken out still attends, but nothing reads what it writes: its row is struck through.
+    """
+    if not pair.patterns:
+        return [hint("This model has no attention.")]
+    deep = len(pair.patterns) > 1
+    every = "attention" in pair.request.get("components", ())
+    gone = set(pair.request.get("heads", ()))
     rows = [
-        html.Tr([html.Th(f"Layer {layer} head {head}" if deep else f"Head {head}"), *map(_cell, weights.tolist())])
-        for layer, pattern in enumerate(patterns)
-        for head, weights in enumerate(pattern)
+        html.Tr(
+            [
+                html.Th(f"Layer {layer} head {head}" if deep else f"Head {head}"),
+                *map(_cell, old.tolist(), new.tolist()),
+            ],
+            className="gone" if every or (layer, head) in gone else "",
+        )
+        for layer, (before, after) in enumerate(pair.patterns)
+        for head, (old, new) in enumerate(zip(before, after, strict=True))
     ]
-    top = html.Tr([html.Th("to"), *(html.Th(token) for token in tokens)])
-    return html.Table([html.Thead(top), html.Tbody(rows)], className="attention")
+    top = html.Tr([html.Th("to"), *(html.Th(token) for token in pair.tokens)])
+    said = "Nothing is taken out."
+    if pair.request:
+        said = "After; before in small where it differs. Struck through: taken out."
+    return [html.Table([html.Thead(top), html.Tbody(rows)], className="attention"), hint(said)]
 
 
-def _cell(weight: float) -> html.Td:
-    tint = min(max(weight, 0.0), 1.0)
-    return html.Td(f"{weight:.2f}", style={"background": f"rgba(59, 127, 196, {0.75 * tint:.3f})"})
+def _cell(before: float, after: float) -> html.Td:
+    tint = min(max(after, 0.0), 1.0)
+    was = [html.Small(f"{before:.2f}")] if f"{before:.2f}" != f"{after:.2f}" else []
+    return html.Td([f"{after:.2f}", *was], style={"background": f"rgba(59, 127, 196, {0.75 * tint:.3f})"})
 
 
 def step_label(step: int | None, steps: Sequence[int]) -> str:

@@ -18,6 +18,7 @@ from grokinterp.architecture import (
     TransformerConfig,
     VisionConfig,
 )
+from grokinterp.cycles import Cycle
 from grokinterp.interventions.number_waves import cycle_length, number_blocks, number_waves
 from grokinterp.refusals import BadRequest, did_you_mean, listed
 from grokinterp.tasks import Task
@@ -95,8 +96,8 @@ class Ablation:
     def _check(self) -> None:
         if self.frequencies:
             n = cycle_length(self.task)
-            if not n:
-                raise AblationError("the task's numbers have no token each, so no frequencies; use directions=")
+            if self.task is not None and not n:
+                raise AblationError(f"no frequencies can be taken out, use directions=: {Cycle.why_not(self.task)}")
             for k in self.frequencies:
                 if not 1 <= k <= n // 2:
                     raise AblationError(f"frequency {k} is not between 1 and {n // 2}, the waves on a cycle of {n}")

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokinterp import fourier
+from grokinterp.cycles import Cycle
 from grokinterp.refusals import BadRequest
 from grokinterp.tasks import Task
 from grokinterp.waves import Wave
@@ -17,8 +18,8 @@ def cycle_length(task: Task | None) -> int:
     """How many places the frequencies turn around: p, or p - 1 where answers ride on the multiplicative group."""
     if task is None:
         raise BadRequest("frequencies need the model's task, to know its numbers; build the model with task=")
-    if task.is_sample or not task.has_tokens:
-        return 0  # digits, words or codes, but no numbers that have a token each
+    if Cycle.why_not(task):
+        return 0  # digits, words, codes or elements of a group, but no numbers that have a token each
     wave = Wave.of(task)
     return task.sizes[0] if wave is None else wave.cycle
 

@@ -38,6 +38,7 @@
     }
     say(id, "Copied");
   };
+  const painted = (then) => requestAnimationFrame(() => setTimeout(then));
   const graph = (id) => document.querySelector(`#${id} .js-plotly-plot`);
   const save = (name, text, type) => {
     const link = document.createElement("a");
@@ -59,12 +60,15 @@
         const chosen = selected.points.filter((p) => p.curveNumber === 0).map((p) => p.pointNumber);
         return { chosen, adds: shift };
       },
+      // What can wait until the map has been painted. Not given back, since Dash drops what a next click overtakes.
+      afterwards: (rest) => {
+        const tell = () => Object.entries(rest).forEach(([id, props]) => window.dash_clientside.set_props(id, props));
+        if (rest) painted(tell);
+      },
       // The address follows the state, so that it can be shared and reloaded.
       address: (data) => {
-        if (data) {
-          const query = data.now;
-          history.replaceState(null, "", location.pathname + (query ? "?" + query : ""));
-        }
+        const query = data && data.now;
+        if (data) painted(() => history.replaceState(null, "", location.pathname + (query ? "?" + query : "")));
         return same();
       },
       page: (page) => page || "overview",

@@ -1,0 +1,108 @@
+"""Places: where a run's checkpoints stand between clock and pizza, looked up while nobody waits for anything else."""
+
+import logging
+import os
+import sys
+import threading
+import time
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from grokinterp import measuring
+from grokinterp.circuits.clock_pizza import ClockPizza
+from grokinterp.measuring import snapshot_of
+from grokinterp.processor import processor_settings
+from grokinterp.refusals import BadRequest
+from grokinterp.runs import Run
+from grokinterp.snapshot import Snapshot
+
+Place: TypeAlias = dict[str, Any]
+"""The scalars of `ClockPizza` at one checkpoint, by name."""
+
+QUIET = 2.0
+"""For how many seconds nothing must have been asked before a further checkpoint is looked at."""
+
+
+class Places:
+    """The places of one run's checkpoints: at once where asked for, the others by and by.
+
+    Where `gi.measure` has read the run before, its readings are taken.
+    """
+
+    def __init__(self, run: Run, steps: list[int]):
+        self.run, self.steps = run, steps
+        self._found: dict[int, Place] = {}
+        self._asked = time.monotonic()
+        self._stopped, self._done = threading.Event(), threading.Event()
+        self.thread: threading.Thread | None = None
+
+    @cached_property
+    def _circuit(self) -> ClockPizza | None:
+        """None for a run that clock and pizza say nothing of."""
+        final = snapshot_of(self.run, self.steps[-1])
+        return None if ClockPizza().why_not(final) else ClockPizza().fit(final)
+
+    def at(self, snapshot: Snapshot) -> Place | None:
+        """The place of one checkpoint; None for a run that clock and pizza say nothing of."""
+        if self._circuit is None:
+            return None
+        if snapshot.step not in self._found:
+            with processor_settings():
+                self._found[snapshot.step] = _scalars(self._circuit.read(snapshot))
+        return self._found[snapshot.step]
+
+    @property
+    def found(self) -> dict[int, Place]:
+        """What is known so far, by step."""
+        return dict(sorted(self._found.items()))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no more will be found."""
+        return self._circuit is None or self._done.is_set()
+
+    def fill(self) -> None:
+        """Look at all checkpoints from now on, in a thread that gives way to everything else."""
+        if self.thread is None and self._circuit is not None:
+            self.thread = threading.Thread(target=self._fill, name="grokinterp places", daemon=True)
+            self.thread.start()
+
+    def wait(self) -> None:
+        """Put the next checkpoint off: somebody waits for something else."""
+        self._asked = time.monotonic()
+
+    def stop(self) -> None:
+        """End the thread, as soon as the checkpoint that it looks at is done."""
+        self._stopped.set()
+        if self.thread is not None:
+            self.thread.join()
+
+    def _fill(self) -> None:
+        if sys.platform == "linux":
+            # There a thread has a priority of its own, which the threads of its matrix products inherit.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        assert self._circuit is not None
+        for step, readout in measuring.kept(self.run, self._circuit).items():
+            self._found.setdefault(step, _scalars(readout))
+        for step in _coarse_to_fine(self.steps):
+            while step not in self._found and (left := self._asked + QUIET - time.monotonic()) > 0:
+                self._stopped.wait(left)
+                if self._stopped.is_set():
+                    return
+            try:
+                if step not in self._found:
+                    self.at(snapshot_of(self.run, step))
+            except BadRequest as reason:
+                # One file that cannot be read is one point less.
+                logging.getLogger(__name__).warning("step %d has no place: %s", step, reason)
+        self._done.set()
+
+
+def _scalars(readout: Any) -> Place:
+    return {str(name): value.item() for name, value in readout.data_vars.items() if not value.dims}
+
+
+def _coarse_to_fine(steps: list[int]) -> list[int]:
+    """The middle one, then the quarters, and so on: the whole path is seen early."""
+    digits = len(bin(len(steps))) - 2
+    return [steps[i] for i in sorted(range(len(steps)), key=lambda i: f"{i:0{digits}b}"[::-1])]
