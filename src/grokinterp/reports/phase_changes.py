@@ -114,7 +114,7 @@ def plane(
     """Points in their first two principal components, neighbours on the grid joined; a frame for each step."""
     over = over.sel(component=[1, 2])  # others are of other circuits
     apart = coordinates[None] - coordinates[:, None]
-    figure = style.figure(560, hovermode="closest", margin=dict(l=16, r=16, t=16, b=60))
+    figure = style.figure(560, hovermode="closest", margin=dict(l=64, r=16, t=16, b=60))
     edges = [np.argwhere((apart == step).all(-1)) for step in ((1, 0), (0, 1))]
     frames = [_drawn(values, edges) for values in over.values]
     for name, color, line in zip(("neighbours in x", "neighbours in y"), (style.ACCENT, style.WARM), frames[-1], strict=False):  # fmt: skip # noqa: E501
