@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 import grokinterp as gi
 from grokinterp.evaluation import cross_entropy
+from grokinterp.explorer import places
 from grokinterp.explorer.controls import USES, values
 from grokinterp.explorer.guard import Guard
-from grokinterp.explorer.places import QUIET, Places
+from grokinterp.explorer.places import Places
 from grokinterp.explorer.session import Parts, Session
 from grokinterp.explorer.snippet import snippet
 from grokinterp.explorer.state import History, State
+from grokinterp.interventions import last_position
 from grokinterp.planning import plan
 from grokinterp.runs import MemoryStore, Run
 
@@ -83,8 +85,15 @@ REQUESTS = [
 ]
 
 
+@pytest.fixture
+def in_parts(monkeypatch) -> None:
+    """A large table is computed in parts; so are these small ones, of rows that do not divide them."""
+    monkeypatch.setattr(last_position, "ROWS", 10)
+    monkeypatch.setattr(last_position, "ROWS_OF_NEURONS", 4)
+
+
 @pytest.mark.parametrize("changes", REQUESTS, ids=str)
-def test_scores_are_those_of_ablate(changes):
+def test_scores_are_those_of_ablate(changes, in_parts):
     """Loss and accuracy on both sides of the split equal those of the hooked model inside `gi.ablate`."""
     run = drawn()
     session = Session.of(run)
@@ -103,7 +112,7 @@ def test_scores_are_those_of_ablate(changes):
 
 @pytest.mark.parametrize("n_layers", [1, 2])
 @pytest.mark.parametrize("changes", [*REQUESTS, {"neurons": [(0, 3)], "frequencies": [1], "where": "mlp"}], ids=str)
-def test_attention_and_neurons_are_those_inside_ablate(changes, n_layers):
+def test_attention_and_neurons_are_those_inside_ablate(changes, n_layers, in_parts):
     """After what is taken out, each layer's pattern and neurons equal what the hooked model caches in the block."""
     run = drawn(n_layers=n_layers)
     session = Session.of(run)
@@ -173,7 +182,7 @@ def test_models_of_every_kind_open_and_say_what_they_lack(data):
             assert session.view_of(state).patterns(0, {}) == []
 
 
-def test_places_are_filled_by_and_by_as_measure_reads_them(small_run):
+def test_places_are_filled_by_and_by_as_measure_reads_them(small_run, monkeypatch):
     """All checkpoints' places, found in the background, are those of `gi.measure`, and are taken from its cache."""
     run = gi.load(small_run)
     found = Places(run, run.steps)
@@ -183,11 +192,12 @@ def test_places_are_filled_by_and_by_as_measure_reads_them(small_run):
     trace = gi.measure(run, ["clock_pizza"], progress=False)
     for name in ("gradient_symmetricity", "distance_irrelevance_runner_up", "verdict"):
         assert [place[name] for place in found.found.values()] == trace[name].values.tolist()
+    # From here on nothing but the cache is looked at.
+    monkeypatch.setattr(places, "QUIET", 3600.0)
     cached = Places(run, run.steps)
     cached.wait()
     cached.fill()
-    # Nothing but the cache is looked at so soon after a question.
-    cached.thread.join(QUIET / 2)
+    cached.thread.join(60)
     assert cached.is_complete and cached.found == found.found
     stopped = Places(drawn(), [0, 10])
     stopped.fill()

@@ -59,7 +59,7 @@ class Rows(NamedTuple):
             offset += len(distinct)
         return cls(torch.cat(tokens), torch.cat(positions), torch.stack(source, 1), index, len(distinct))
 
-    def __getitem__(self, rows: Int[Tensor, "m"]) -> "Rows":  # type: ignore[override]
+    def __getitem__(self, rows: Int[Tensor, "m"] | slice) -> "Rows":  # type: ignore[override]
         """Some of the rows, over the same pairs."""
         return self._replace(source=self.source[rows], last=self.last[rows])
 

@@ -125,7 +125,7 @@ def _main(app: Dash, session: Session) -> None:
         drawn["rest"] |= {name: {"disabled": is_off} for name, is_off in off.items() if is_off != was_off.get(name)}
         if message != (said or ""):
             drawn["message"] = message
-        place = session.steps(state.run or "").index(state.step)
+        place = session.steps(state.run or "").index(state.step or 0)
         return {**same, **fill, **drawn, "history": {**history.as_data(), "place": place}}
 
 

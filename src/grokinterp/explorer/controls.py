@@ -18,7 +18,7 @@ PAGES = {"overview": "Overview", "pair": "One pair", "compare": "Compare", "pyth
 MODES = {"ablate": "Take out", "keep": "Keep only"}
 
 
-def options(named: Mapping[str, str], why_not: Mapping[str, str | None] | None = None) -> list[dict[str, Any]]:
+def options(named: Mapping[Any, str], why_not: Mapping[str, str | None] | None = None) -> list[dict[str, Any]]:
     """Choices for a control; one that is refused is off, and says why."""
     reasons = why_not or {}
     return [
@@ -43,7 +43,7 @@ def values(session: Session, state: State) -> dict[str, dict[str, Any]]:
     name = lambda layer, head: f"Layer {layer} head {head}" if deep else f"Head {head}"
     return {
         "run": dict(value=state.run, options=runs, style=_if(len(runs) > 1)),
-        "step": dict(value=steps.index(state.step), max=max(len(steps) - 1, 1), disabled=len(steps) == 1),
+        "step": dict(value=steps.index(state.step or 0), max=max(len(steps) - 1, 1), disabled=len(steps) == 1),
         "play": dict(disabled=len(steps) == 1),
         "heads": dict(
             value=[f"{layer}.{head}" for layer, head in state.heads],
@@ -71,7 +71,7 @@ def values(session: Session, state: State) -> dict[str, dict[str, Any]]:
         "b": dict(value=None if state.pair is None else state.pair[1]),
         "other_run": dict(value=other.run, options=runs, style=_if(len(runs) > 1)),
         "other_step": dict(
-            value=other_steps.index(other.step), max=max(len(other_steps) - 1, 1), disabled=len(other_steps) == 1
+            value=other_steps.index(other.step or 0), max=max(len(other_steps) - 1, 1), disabled=len(other_steps) == 1
         ),
     }
 

@@ -150,12 +150,10 @@ def pair_figures(pair: Pair, after: Scores) -> dict[str, Figure]:
         marks = {"a": (a, figures.ACCENT), "b": (b, figures.WARM), "answer": (pair.answer, "#28a197")}
         circle = figures.circle(*pair.circle(), marks)
     groups = pair.by_frequency()
-    if groups is None:
-        no_neurons = "No neurons write to these logits<br>by themselves in this model."
-        if "mlp" in pair.request.get("components", ()):
-            no_neurons = "The whole MLP is taken out."
+    is_out = "mlp" in pair.request.get("components", ())
+    why_none = "The whole MLP is taken out." if is_out else "No neurons write to these logits<br>by themselves."
     return {
         "circle": circle,
-        "groups": figures.nothing(no_neurons) if groups is None else figures.groups(*groups),
+        "groups": figures.nothing(why_none) if groups is None else figures.groups(*groups),
         "top": figures.top(*pair.top(after), right=pair.answer),
     }

@@ -15,7 +15,7 @@ def snippet(session: Session, state: State) -> str:
     request = session.request(state)
     task = session.runs[state.run].task
     sides = "split" if task.is_train is not None else "rows"
-    if sides == "split" and (task.labels.ndim == 2 or not task.is_train.any()):
+    if task.is_train is not None and (task.labels.ndim == 2 or not task.is_train.any()):
         sides = "first"
     lines = [
         "import torch",
