@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import torch
 import torch.nn as nn
@@ -10,12 +11,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
-from grokinterp.architecture import EmbeddingMLPConfig, MLPConfig
+from grokinterp.architecture import DenseMLPConfig, EmbeddingMLPConfig, MLPConfig
 from grokinterp.components import ACTIVATIONS
 from grokinterp.models.blocks import Embed, Unembed
 from grokinterp.models.hooked import HookedModule, own
 from grokinterp.refusals import BadRequest
 from grokinterp.shapes import embedding_tables
+
+MLP = TypeVar("MLP", EmbeddingMLPConfig, DenseMLPConfig)
 
 
 class HiddenLayer(nn.Module):
@@ -48,7 +51,54 @@ class Layer(nn.Module):
         return self.mlp(x)
 
 
-class EmbeddingMLP(HookedModule[EmbeddingMLPConfig]):
+class HiddenLayers(HookedModule[MLP]):
+    """A model of hidden layers, `blocks`, and an unembedding behind them."""
+
+    unembed: Unembed
+
+    def _assemble_layers(self, config: MLPConfig, parameters: Mapping[str, Tensor], n_copies: int = 1) -> None:
+        """Make the layers and the unembedding; the first layer counts its bias `n_copies` times."""
+        self.blocks = nn.ModuleList(
+            Layer(HiddenLayer(config, parameters, f"blocks.{i}.mlp.", n_copies if i == 0 else 1))
+            for i in range(len(config.hidden_sizes))
+        )
+        self.unembed = Unembed(parameters)
+
+    def _through_layers(self, x: Float[Tensor, "batch 1 d_in"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
+        """Through all layers and the unembedding."""
+        for block in self.blocks:
+            x = block(x)
+        return self.unembed(x)
+
+    def _sizes(self, d_model: int | None, n_ctx: int | None, **more: Any) -> SimpleNamespace:
+        """The sizes that TransformerLens' `ActivationCache` asks for."""
+        return SimpleNamespace(
+            n_layers=len(self.config.hidden_sizes),
+            n_heads=0,
+            n_key_value_heads=None,
+            d_model=d_model,
+            d_mlp=self.config.hidden_sizes[0],
+            attn_only=False,
+            normalization_type=None,
+            act_fn=self.config.activation,
+            d_vocab_out=self.config.d_vocab_out,
+            n_ctx=n_ctx,
+            device=str(self.W_U.device),
+            dtype=self.W_U.dtype,
+            **more,
+        )
+
+    @property
+    def W_U(self) -> Float[Tensor, "width d_vocab_out"]:
+        return self.unembed.W_U
+
+    @property
+    def b_U(self) -> Float[Tensor, "d_vocab_out"]:
+        """Zeros where the unembedding has no bias."""
+        return self.unembed.bias
+
+
+class EmbeddingMLP(HiddenLayers[EmbeddingMLPConfig]):
     """Embeddings of the operands -> combined -> hidden layers -> logits. Arguments as `HookedModule`'s.
 
     Hooks: `hook_embed` [batch operand d_embed], `hook_combined` [batch 1 d_in] (concatenated in operand order, or
@@ -67,11 +117,7 @@ class EmbeddingMLP(HookedModule[EmbeddingMLPConfig]):
         self.hook_embed = HookPoint()
         self.hook_combined = HookPoint()
         n_copies = config.n_ctx if config.combine == "project_then_add" else 1
-        self.blocks = nn.ModuleList(
-            Layer(HiddenLayer(config, parameters, f"blocks.{i}.mlp.", n_copies if i == 0 else 1))
-            for i in range(len(config.hidden_sizes))
-        )
-        self.unembed = Unembed(parameters)
+        self._assemble_layers(config, parameters, n_copies)
 
     def forward(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
         """Logits, at one position, so that `logits[:, -1]` reads the answer of any model.
@@ -85,10 +131,7 @@ class EmbeddingMLP(HookedModule[EmbeddingMLPConfig]):
             )
         x = self.hook_embed(self._embedded(tokens))
         x = x.flatten(1) if self.config.combine == "concatenate" else x.sum(1)
-        x = self.hook_combined(x[:, None])
-        for block in self.blocks:
-            x = block(x)
-        return self.unembed(x)
+        return self._through_layers(self.hook_combined(x[:, None]))
 
     def _embedded(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch operand d"]:
         if len(self.tables) == 1:
@@ -97,33 +140,9 @@ class EmbeddingMLP(HookedModule[EmbeddingMLPConfig]):
 
     @property
     def cfg(self) -> SimpleNamespace:
-        """The sizes that TransformerLens' `ActivationCache` asks for."""
-        return SimpleNamespace(
-            n_layers=len(self.config.hidden_sizes),
-            n_heads=0,
-            n_key_value_heads=None,
-            d_model=self.config.d_embed,
-            d_mlp=self.config.hidden_sizes[0],
-            attn_only=False,
-            normalization_type=None,
-            act_fn=self.config.activation,
-            d_vocab=self.config.d_vocab,
-            d_vocab_out=self.config.d_vocab_out,
-            n_ctx=self.config.n_ctx,
-            device=str(self.W_U.device),
-            dtype=self.W_U.dtype,
-        )
+        return self._sizes(self.config.d_embed, self.config.n_ctx, d_vocab=self.config.d_vocab)
 
     @property
     def W_E(self) -> Float[Tensor, "d_vocab d"]:
         """The shared table, or the first operand's own (the second's is `model.embed_b.W_E`)."""
         return self.embed.W_E
-
-    @property
-    def W_U(self) -> Float[Tensor, "width d_vocab_out"]:
-        return self.unembed.W_U
-
-    @property
-    def b_U(self) -> Float[Tensor, "d_vocab_out"]:
-        """Zeros where the unembedding has no bias."""
-        return self.unembed.bias
