@@ -101,7 +101,7 @@ def test_scores_are_those_of_ablate(changes, in_parts):
     model, task = run.final.model(), run.task
     with torch.no_grad(), gi.ablate(model, **session.request(state)):
         logits = model(task.inputs)[:, -1, : task.n_answers]
-    before, after = (scores.means() for scores in session.scores(state))
+    before, after = (scores.means for scores in session.scores(state))
     for side, rows in {"train": task.is_train, "test": ~task.is_train}.items():
         loss = cross_entropy(logits[rows], task.labels[rows]).item()
         assert after[f"{side}_loss"] == pytest.approx(loss, rel=1e-6)
@@ -159,7 +159,7 @@ def test_the_snippet_gives_the_same_numbers(changes, small_run):
     state = session.resolved(State(step=200).change(**changes))
     found: dict = {}
     exec(snippet(session, state), found)
-    before, after = (scores.means() for scores in session.scores(state))
+    before, after = (scores.means for scores in session.scores(state))
     assert found["after"] == pytest.approx(after, rel=1e-6, abs=1e-6)
     assert {name: float(found["before"][name]) for name in before} == pytest.approx(before, abs=1e-6)
 
@@ -169,14 +169,14 @@ def test_models_of_every_kind_open_and_say_what_they_lack(data):
     deep = Session.of(drawn(n_layers=2))
     state = deep.resolved(State(heads=((1, 0),), neurons=((0, 5),)))
     assert state.layer == 1 and Parts(deep.runs["drawn"]).heads == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert deep.scores(state)[1].means() != deep.scores(state)[0].means()
+    assert deep.scores(state)[1].means != deep.scores(state)[0].means
     for name, has_heads in (("model_2k4ohj6bhd.pt", True), ("model_p71frej8t7.pt", False)):
         run = gi.load(data(f"pizza/{name}"))
         session, parts = Session.of(run), Parts(run)
         state = session.resolved(State(frequencies=(5, 10, 15)))
         assert bool(parts.heads) == has_heads and run.task.inputs.shape[1] == 2
         before, after = session.scores(state)
-        assert after.means() != before.means()
+        assert after.means != before.means
         if not parts.heads:
             assert "no attention" in (parts.components["attention"] or "")
             assert session.view_of(state).patterns(0, {}) == []

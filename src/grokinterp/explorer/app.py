@@ -77,10 +77,8 @@ def _main(app: Dash, session: Session) -> None:
         output={
             **filled,
             "history": Output("history", "data"),
-            "numbers": Output("numbers", "children"),
-            "table": Output("table", "figure"),
+            "answer": Output("answer", "data"),
             "message": Output("message", "children"),
-            "rest": Output("rest", "data"),
         },
         inputs={
             "used": used,
@@ -123,10 +121,9 @@ def _main(app: Dash, session: Session) -> None:
         # Every component that is told something costs the browser a round, so only news is told.
         off, was_off = _off(history), {} if opened else _off(History.of(kept))
         drawn["rest"] |= {name: {"disabled": is_off} for name, is_off in off.items() if is_off != was_off.get(name)}
-        if message != (said or ""):
-            drawn["message"] = message
+        told = {} if message == (said or "") else {"message": message}
         place = session.steps(state.run or "").index(state.step or 0)
-        return {**same, **fill, **drawn, "history": {**history.as_data(), "place": place}}
+        return {**same, **fill, **told, "answer": drawn, "history": {**history.as_data(), "place": place}}
 
 
 def _off(history: History) -> dict[str, bool]:
@@ -165,7 +162,8 @@ def _changed(session: Session, history: History, triggered: set[str], used: dict
 def _drawn(session: Session, state: State, before: State | None) -> dict[str, Any]:
     """The panels that differ between two states, all of them where there was none before.
 
-    The numbers and the map under their names; under `rest` what is told after them, {component: {property: value}}.
+    The numbers and the map under their names, for the browser to draw at once; under `rest` what is told after them,
+    {component: {property: value}}.
     """
     changed = lambda *names: before is None or any(getattr(state, name) != getattr(before, name) for name in names)
     drawn: dict[str, Any] = {}
@@ -199,8 +197,8 @@ def _in_the_browser(app: Dash) -> None:
     """What needs no server: the lasso's points, the address, playing, copying, the pages."""
     here = lambda name: ClientsideFunction("explorer", name)
     app.clientside_callback(here("lasso"), Output("lasso", "data"), Input("neurons", "selectedData"))
-    # The numbers and the map first: what is drawn in the same breath delays them.
-    app.clientside_callback(here("afterwards"), Input("rest", "data"))
+    app.clientside_callback(here("drawn"), Input("answer", "data"))
+    app.clientside_callback(here("compared"), Input("compared", "data"))
     app.clientside_callback(here("address"), Output("url", "hash"), Input("history", "data"))
     app.clientside_callback(here("page"), Output("pages", "className"), Input("page", "value"))
     app.clientside_callback(

@@ -24,7 +24,7 @@ CAPTIONS = {
 def section(session: Session, state: State) -> str:
     """A section of HTML that stands alone; `<!--figures-->` marks where pictures go."""
     before, after = session.scores(state)
-    old, new = before.means(), after.means()
+    old, new = before.means, after.means
     said = lambda name, value: number(value) if name.endswith("loss") else percent(value)
     rows = "".join(
         f"<tr><th>{NAMES[name]}</th><td>{said(name, old[name])}</td><td>{said(name, new[name])}</td></tr>"

@@ -111,10 +111,11 @@ def register(app: Dash, session: Session) -> None:
 
     sides = [Output(f"{side}-{name}", prop) for side in ("left", "right") for name, prop in _SIDE.items()]
 
-    @app.callback(*sides, Input("draw-compare", "data"), prevent_initial_call=True)
+    @app.callback(Output("compared", "data"), *sides, Input("draw-compare", "data"), prevent_initial_call=True)
     def draw_compare(query: str) -> Any:
         state = State.of(query)
-        return *_side(session, state, "left-"), *_side(session, session.other(state), "right-")
+        left, right = _side(session, state, "left-"), _side(session, session.other(state), "right-")
+        return {"left-numbers": left[0], "right-numbers": right[0]}, *left[1:], *right[1:]
 
     @app.callback(
         Output("csv", "data"), Input("export-csv", "n_clicks"), Given("history", "data"), prevent_initial_call=True
@@ -132,10 +133,11 @@ def register(app: Dash, session: Session) -> None:
         return {"name": name, "html": export.section(session, state), "figures": list(export.CAPTIONS.items())}
 
 
-_SIDE = {"label": "children", "numbers": "children", "table": "figure", "spectrum": "figure"}
+_SIDE = {"label": "children", "table": "figure", "spectrum": "figure"}
 
 
 def _side(session: Session, state: State, prefix: str) -> list[Any]:
+    """The numbers of a side, then what `_SIDE` names."""
     label = words.step_label(state.step, session.steps(state.run or ""))
     if prefix == "left-":
         label = f"{state.run} \N{MIDDLE DOT} {label}"
@@ -143,5 +145,5 @@ def _side(session: Session, state: State, prefix: str) -> list[Any]:
     try:
         old, new = session.scores(state)
     except BadRequest as refusal:
-        return [label, words.hint(str(refusal)), *[pictures.figures.nothing("This model has no such part.")] * 2]
-    return [label, words.tiles(old, new, prefix), pictures.table(view, new, state), pictures.spectrum(view, new)]
+        return [str(refusal), label, *[pictures.figures.nothing("This model has no such part.")] * 2]
+    return [words.tiles(old, new, prefix), label, pictures.table(view, new, state), pictures.spectrum(view, new)]

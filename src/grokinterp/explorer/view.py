@@ -61,6 +61,7 @@ class Scores:
         """[ab]: the answer with the largest logit."""
         return self.logits.argmax(1)
 
+    @cached_property
     def means(self) -> dict[str, float]:
         """Loss (nats) and accuracy by side of the split; of all rows where the split is not known."""
         sides = {"all": torch.ones_like(self.is_right)}

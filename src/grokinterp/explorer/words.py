@@ -20,9 +20,9 @@ NAMES = {
 }
 
 
-def tiles(before: Scores, after: Scores, prefix: str = "") -> list[html.Div]:
-    """One tile a number: after, large; before and the difference, small. `title` holds all digits."""
-    old, new = before.means(), after.means()
+def tiles(before: Scores, after: Scores, prefix: str = "") -> list[dict[str, str]]:
+    """One tile a number: what it is, after, and before or the difference; `exact` and `was` hold all digits."""
+    old, new = before.means, after.means
     of = ", first answer" if after.task.labels.ndim == 2 else ""
     return [
         _tile(prefix + name.replace("_", "-"), NAMES[name] + of, old[name], new[name])
@@ -30,7 +30,7 @@ def tiles(before: Scores, after: Scores, prefix: str = "") -> list[html.Div]:
     ]
 
 
-def _tile(name: str, label: str, before: float, after: float) -> html.Div:
+def _tile(name: str, label: str, before: float, after: float) -> dict[str, str]:
     is_loss = name.endswith("loss")
     worse = (after > before) if is_loss else (after < before)
     change = after - before
@@ -38,14 +38,7 @@ def _tile(name: str, label: str, before: float, after: float) -> html.Div:
     said = number(after) if is_loss else percent(after)
     was = number(before) if is_loss else percent(before)
     delta = "unchanged" if kind == "same" else f"{signed(change, is_loss)} from {was}"
-    return html.Div(
-        [
-            html.Span(label, className="name"),
-            html.Strong(said, id=f"{name}-after", title=repr(after)),
-            html.Span(delta, id=f"{name}-delta", className=f"delta {kind}", title=repr(before)),
-        ],
-        className="tile",
-    )
+    return dict(id=name, label=label, said=said, delta=delta, kind=kind, exact=repr(after), was=repr(before))
 
 
 def number(value: float) -> str:

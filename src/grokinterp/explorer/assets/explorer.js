@@ -47,6 +47,33 @@
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   };
+  const element = (tag, text, properties) => Object.assign(document.createElement(tag), { textContent: text, ...properties });
+  // The numbers, or a line that says why there are none.
+  const tiles = (id, found) => {
+    const tile = ({ id, label, said, delta, kind, exact, was }) => {
+      const made = element("div", "", { className: "tile" });
+      made.append(
+        element("span", label, { className: "name" }),
+        element("strong", said, { id: `${id}-after`, title: exact }),
+        element("span", delta, { id: `${id}-delta`, className: `delta ${kind}`, title: was }),
+      );
+      return made;
+    };
+    const inside = typeof found === "string" ? [element("p", found, { className: "note" })] : found.map(tile);
+    document.getElementById(id).replaceChildren(...inside);
+  };
+  // The map, past Dash: where only its cells are new, plotly leaves the axes and the colour bar as they are.
+  let wanted, frame;
+  const map = (figure) => {
+    wanted = figure;
+    const drawn = graph("table");
+    // While the page opens the answer can be there before plotly is.
+    if (!drawn) return requestAnimationFrame(() => map(wanted));
+    const around = JSON.stringify([figure.data.map((trace) => ({ ...trace, z: null })), figure.layout]);
+    if (around === frame) return window.Plotly.restyle(drawn, { z: figure.data.map((trace) => trace.z) });
+    frame = around;
+    return window.Plotly.react(drawn, figure.data, figure.layout);
+  };
   let shift = false;
   addEventListener("pointerdown", (event) => { shift = event.shiftKey; }, true);
 
@@ -60,10 +87,17 @@
         const chosen = selected.points.filter((p) => p.curveNumber === 0).map((p) => p.pointNumber);
         return { chosen, adds: shift };
       },
-      // What can wait until the map has been painted. Not given back, since Dash drops what a next click overtakes.
-      afterwards: (rest) => {
-        const tell = () => Object.entries(rest).forEach(([id, props]) => window.dash_clientside.set_props(id, props));
-        if (rest) painted(tell);
+      // The numbers and the map first: what is drawn in the same breath delays them. The rest is not given back, since
+      // Dash drops what a next click overtakes.
+      drawn: (answer) => {
+        if (!answer) return;
+        if (answer.numbers) tiles("numbers", answer.numbers);
+        if (answer.table) map(answer.table);
+        const tell = ([id, props]) => window.dash_clientside.set_props(id, props);
+        painted(() => Object.entries(answer.rest).forEach(tell));
+      },
+      compared: (numbers) => {
+        if (numbers) Object.entries(numbers).forEach(([id, found]) => tiles(id, found));
       },
       // The address follows the state, so that it can be shared and reloaded.
       address: (data) => {
