@@ -3,7 +3,7 @@
 A headless Chromium clicks head, frequency and component chips one after another, and moves the slider; the clock
 starts in the page before the click and stops when the numbers and the pair map have been drawn from its answer; the
 logits' spectrum follows, and has a clock of its own. A selection is never asked for twice, so that nothing comes from a
-cache; a component is put back in before the next click, since without attention or MLP there is little to compute.
+cache; a head or component is put back in before the next click, since without attention or MLP nothing is computed.
 
     python benchmarks/explorer_latency.py runs/add [--clicks 24] [--json FILE]
 """
@@ -82,7 +82,7 @@ def main() -> None:
             place = (i // 3 * (7 if name == "frequency" else 1)) % chips
             click = f"document.querySelectorAll('{KINDS[name]} label input')[{place}].click()"
             times[name].append(timed(page, click))
-            if name == "component":
+            if name != "frequency":
                 timed(page, click)
         page.locator("#clear").click()
         page.wait_for_timeout(1500)

@@ -93,21 +93,25 @@ def activations(config: TransformerConfig, parameters: Mapping[str, Tensor], row
     return Activations._make(None if x is None else x.reshape(*batch, *x.shape[1:]) for x in out)
 
 
-class Attended(NamedTuple):
-    """The first half of `Activations`: what the attention computes, before the MLP reads it."""
+class Reading(NamedTuple):
+    """What the last position of rows starts with, and what its heads read there: the stream after attention in parts.
 
-    pattern: Float[Tensor, "*batch n source head"]
-    z: Float[Tensor, "*batch n head_and_d_head"]
-    resid_mid: Float[Tensor, "*batch n d"]
+    That is `last[rows.last]`, plus for each head and source `pattern` times what the head `writes` of the source's
+    pair, plus b_O.
+    """
+
+    last: Float[Tensor, "last d"]
+    pattern: Float[Tensor, "n source head"]
+    writes: Float[Tensor, "head pair d"]
 
 
-def attended(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Attended:
-    """What the attention computes at the last position, as `activations` has it, without the rest."""
+def reading(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Reading:
+    """The attention of one model, before it is summed up. Raises `BadRequest` as `activations` does."""
     _refuse(config)
-    batch = parameters["embed.W_E"].shape[:-2]
-    flat = _flat(parameters, len(batch))
-    out = _attend(config, flat, flat["embed.W_E"][:, rows.tokens], rows)
-    return Attended._make(x.reshape(*batch, *x.shape[1:]) for x in out)
+    flat = _flat(parameters, 0)
+    x = _positioned(config, flat, flat["embed.W_E"][:, rows.tokens], rows)
+    writes = torch.einsum("bthe,bhed->bhtd", _project(config, flat, x, "V"), flat["blocks.0.attn.W_O"])
+    return Reading(x[0, -rows.n_last :], _pattern(config, flat, x, rows)[0], writes[0])
 
 
 def logits(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Float[Tensor, "*batch n answer"]:
@@ -171,18 +175,25 @@ def _flat(parameters: Mapping[str, Tensor], n_batch: int) -> dict[str, Tensor]:
     return {name: tensor.reshape(-1, *tensor.shape[n_batch:]) for name, tensor in parameters.items()}
 
 
-def _attend(
+def _pattern(
     config: TransformerConfig, parameters: Mapping[str, Tensor], x: Float[Tensor, "batch pair d"], rows: Rows
-) -> Attended:
+) -> Float[Tensor, "batch n source head"]:
+    score_of_pairs = _scores(config, parameters, x[:, -rows.n_last :], x).flatten(1, 2)
+    pairs = (rows.last * len(rows.tokens) + rows.source.T).flatten()
+    # A gather of four numbers at a time takes as long as one of whole vectors; number by number, a tenth of that.
+    scores = score_of_pairs.mT.flatten(0, 1).index_select(1, pairs)
+    scores = scores.view(len(x), config.n_heads, -1, len(rows.last))
+    pattern = scores.softmax(2).permute(0, 3, 2, 1)
+    return pattern if config.attention_rate == 1 else pattern * config.attention_rate + (1 - config.attention_rate)
+
+
+def _forward(
+    config: TransformerConfig, parameters: Mapping[str, Tensor], x: Float[Tensor, "batch pair d"], rows: Rows
+) -> Activations:
     x = _positioned(config, parameters, x, rows)
     x_last = x[:, -rows.n_last :]
-    score_of_pairs = _scores(config, parameters, x_last, x).flatten(1, 2)
+    pattern = _pattern(config, parameters, x, rows)
     value_of_pair = _project(config, parameters, x, "V").flatten(2)
-
-    scores = _gather(score_of_pairs, rows.last[:, None] * len(rows.tokens) + rows.source)
-    pattern = scores.softmax(2)
-    if config.attention_rate != 1:
-        pattern = pattern * config.attention_rate + (1 - config.attention_rate)
     weights = pattern[..., None].unbind(2)
     values = [_gather(value_of_pair, pairs).unflatten(-1, (config.n_heads, -1)) for pairs in rows.by_position()]
     z = weights[0] * values[0]
@@ -196,13 +207,6 @@ def _attend(
         parameters.get("blocks.0.attn.b_O"),
         residual=x_last if rows.n_last == 1 else _gather(x_last, rows.last),
     )
-    return Attended(pattern, z, resid_mid)
-
-
-def _forward(
-    config: TransformerConfig, parameters: Mapping[str, Tensor], x: Float[Tensor, "batch pair d"], rows: Rows
-) -> Activations:
-    pattern, z, resid_mid = _attend(config, parameters, x, rows)
     pre = post = None
     resid_post = resid_mid
     if not config.attn_only:

@@ -64,9 +64,9 @@ class Ablator:
                 return list(self._seen(ablation, names).values())
             parameters = edited(ablation, snapshot.parameters)
             if parameters is snapshot.parameters:
-                return [self._clean.pattern]
+                return [self._clean.reading.pattern.mT]
             assert isinstance(snapshot.config, TransformerConfig)
-            return [fused.attended(snapshot.config, parameters, self._rows).pattern.mT]
+            return [fused.reading(snapshot.config, parameters, self._rows).pattern.mT]
 
     def activations(self, layer: int, **request: Any) -> Float[Tensor, "ab neuron"]:
         """A layer's neurons after the nonlinearity, at the scored position, as they go on to the layer's output."""
@@ -121,7 +121,7 @@ class Ablator:
 
     @cached_property
     def _clean(self) -> LastPosition:
-        return LastPosition.of(self.snapshot)
+        return LastPosition.of(self.snapshot, self._rows)
 
     def _ablated(self, ablation: Ablation) -> Ablated:
         return Ablated.of(ablation, self.snapshot, self._clean, self._rows)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from grokinterp import fused
 from grokinterp.architecture import TransformerConfig
@@ -15,69 +17,61 @@ from grokinterp.interventions.ablation import Ablation
 from grokinterp.processor import side_by_side
 from grokinterp.snapshot import Snapshot
 
-ROWS = 1600
-"""How many rows are computed at a time, on one core: several times as many parts as a laptop has cores."""
+ROWS = 2048
+"""How many rows one core takes at a time: some for each core of a laptop, so that none waits long for a busy one."""
 
 ROWS_OF_NEURONS = 512
-"""How many of these go through the neurons at a time: 1 MB of 512 neurons stays in the processor's cache."""
+"""How many of these are computed at a time: 1 MB of 512 neurons stays in the processor's cache."""
 
 
 class LastPosition(NamedTuple):
-    """A one-layer transformer's activations at the last position; `start` is the stream before the layer."""
+    """What a one-layer transformer computes at the last position; `start` is the stream before the layer."""
 
+    reading: fused.Reading
     start: Float[Tensor, "ab d"]
-    pattern: Float[Tensor, "ab head source"]
     z: Float[Tensor, "ab head d_head"]
     attention: Float[Tensor, "ab d"]
-    resid_mid: Float[Tensor, "ab d"]
-    pre: Float[Tensor, "ab neuron"] | None
     post: Float[Tensor, "ab neuron"] | None
     mlp: Float[Tensor, "ab d"]
-    resid_post: Float[Tensor, "ab d"]
-    columns: Float[Tensor, "ab column"]
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> "LastPosition":
-        """Those of a snapshot that the fast path takes."""
+    def of(cls, snapshot: Snapshot, rows: fused.Rows) -> "LastPosition":
+        """That of a snapshot that the fast path takes."""
         assert isinstance(snapshot.config, TransformerConfig)
-        has_mlp, block = not snapshot.config.attn_only, "blocks.0."
-        start = start_of(snapshot, snapshot.parameters, slice(None))
-        resid_mid, resid_post = snapshot[block + "hook_resid_mid"], snapshot[block + "hook_resid_post"]
+        block, reading = "blocks.0.", fused.reading(snapshot.config, snapshot.parameters, rows)
+        start, resid_mid = reading.last[rows.last], snapshot[block + "hook_resid_mid"]
         return cls(
-            start=start,
-            pattern=snapshot[block + "attn.hook_pattern"],
+            reading,
+            start,
             z=snapshot[block + "attn.hook_z"],
             attention=resid_mid - start,
-            resid_mid=resid_mid,
-            pre=snapshot[block + "mlp.hook_pre"] if has_mlp else None,
-            post=snapshot[block + "mlp.hook_post"] if has_mlp else None,
-            mlp=resid_post - resid_mid,
-            resid_post=resid_post,
-            columns=snapshot.columns,
+            post=None if snapshot.config.attn_only else snapshot[block + "mlp.hook_post"],
+            mlp=snapshot[block + "hook_resid_post"] - resid_mid,
         )
 
-    def part(self, rows: slice) -> "LastPosition":
-        """Some of the rows."""
-        return LastPosition._make(None if x is None else x[rows] for x in self)
 
+class Stream(NamedTuple):
+    """The stream after attention behind a matrix `W`: in each row of a table the weighted sum of a few `entries`.
 
-class Middle(NamedTuple):
-    """The stream at the last position once embeddings and attention are ablated.
-
-    `is_clean` where nothing of that is. Where it changes the stream by something narrower than the stream, `change` is
-    that, and `to_neurons` its way to them.
+    What the heads write of each (token, position), weighed by the pattern, and what the last position starts with are
+    few vectors, so that W acts on these and not on the rows. `own` is what a row has to itself.
     """
 
-    is_clean: bool
-    start: Float[Tensor, "ab d"]
-    resid_mid: Float[Tensor, "ab d"]
-    change: Float[Tensor, "ab entry"] | None = None
-    to_neurons: Float[Tensor, "entry neuron"] | None = None
+    index: Int[Tensor, "ab term"]
+    weight: Float[Tensor, "ab term"]
+    entries: Float[Tensor, "entry width"]
+    own: Float[Tensor, "ab d"] | None
+    W: Float[Tensor, "d width"]
+
+    def of(self, rows: slice) -> Float[Tensor, "_ width"]:
+        """Some of its rows."""
+        out = F.embedding_bag(self.index[rows], self.entries, per_sample_weights=self.weight[rows], mode="sum")
+        return out if self.own is None else out.addmm_(self.own[rows], self.W)
 
 
 @dataclass(frozen=True, eq=False)
 class Ablated:
-    """An ablation of a snapshot that the fast path takes. `parameters` are without frequencies and positions.
+    """An ablation of a snapshot that the fast path takes. `reading` is without frequencies and positions.
 
     What is put in a part's place is None where the part stays, and has one row where it is the same for all.
     """
@@ -86,7 +80,7 @@ class Ablated:
     snapshot: Snapshot
     clean: LastPosition
     rows: fused.Rows
-    parameters: Mapping[str, Tensor]
+    reading: fused.Reading
     heads: list[int]
     neurons: list[int]
     new_start: Float[Tensor, "#ab d"] | None
@@ -98,6 +92,9 @@ class Ablated:
     @classmethod
     def of(cls, ablation: Ablation, snapshot: Snapshot, clean: LastPosition, rows: fused.Rows) -> "Ablated":
         """What stands in the parts' places, found once for all rows."""
+        assert isinstance(snapshot.config, TransformerConfig)
+        parameters = edited(ablation, snapshot.parameters)
+        is_edited = parameters is not snapshot.parameters
         heads = [] if ablation.whole_attention(0) else ablation.of_layer(ablation.heads, 0)
         post = clean.post
         neurons = [] if ablation.whole_mlp(0) or post is None else ablation.of_layer(ablation.neurons, 0)
@@ -107,7 +104,7 @@ class Ablated:
             snapshot,
             clean,
             rows,
-            edited(ablation, snapshot.parameters),
+            fused.reading(snapshot.config, parameters, rows) if is_edited else clean.reading,
             heads,
             neurons,
             new_start=put("direct_path" in ablation.components, lambda: clean.start),
@@ -119,111 +116,100 @@ class Ablated:
 
     def columns(self) -> Float[Tensor, "ab column"]:
         """The logits of all output columns."""
-        waves = self.ablation.frequencies and self.ablation.where != "embedding"
-        if not waves:
-            return self._by_rows(self._columns)
-        if self.ablation.where == "logits":
-            return self.ablation.edit_rows(self._by_rows(self._columns), self.ablation.table_waves())
-        # Waves of the MLP are over the whole table: nothing behind it can be computed before all of it is there.
-        return self._columns(slice(None))
+        ablation, weights = self.ablation, self.snapshot.parameters
+        waves = ablation.table_waves() if ablation.frequencies and ablation.where != "embedding" else None
+        n_columns = self.snapshot.columns.shape[1]
+        W_U = weights["unembed.W_U"] if "unembed.W_U" in weights else weights["embed.W_E"].mT[:, : n_columns]
+        direct, mlp = self._stream(W_U, weights.get("unembed.b_U"), self.new_start), self._mlp(W_U)
+        if waves is not None and ablation.where == "mlp" and self.new_mlp is None:
+            # Waves are over the whole table: nothing behind them can be computed before all of it is there.
+            mlp = ablation.edit_rows(self._by_rows(mlp), waves).__getitem__
+        columns = self._by_rows(lambda rows: direct.of(rows).add_(mlp(rows)))
+        if self.new_post is not None:
+            columns += self.new_post @ (weights["blocks.0.mlp.W_out"][self.neurons] @ W_U)
+        return ablation.edit_rows(columns, waves) if waves is not None and ablation.where == "logits" else columns
 
     def post(self) -> Float[Tensor, "ab neuron"]:
         """The neurons after the nonlinearity, as they go on to the layer's output."""
-        post = self._by_rows(self._post_of)
+        post = self._by_rows(self._post)
         if self.ablation.frequencies and self.ablation.where == "mlp":
             post = self.ablation.edit_rows(post, self.ablation.table_waves())
         if self.new_post is not None:
-            post = post.clone()
             post[:, self.neurons] = self.new_post
         return post
-
-    def _post_of(self, rows: slice) -> Float[Tensor, "_ neuron"]:
-        clean = self.clean.part(rows)
-        return self._post(clean, self._middle(clean, rows))
 
     def _by_rows(self, compute: Callable[[slice], Tensor]) -> Tensor:
         def alone(rows: slice) -> Tensor:
             with torch.no_grad():
-                return compute(rows)
+                return torch.cat([compute(few) for few in _pieces(rows, ROWS_OF_NEURONS)])
 
-        parts = [slice(first, first + ROWS) for first in range(0, len(self.clean.start), ROWS)]
+        parts = _pieces(slice(0, len(self.clean.start)), ROWS)
         # Cores that meet after each product wait for the busiest; with rows of its own each goes on.
         return torch.cat(list(side_by_side(alone, parts, torch.get_num_threads())))
 
-    def _columns(self, rows: slice) -> Float[Tensor, "_ column"]:
-        weights, clean = self.snapshot.parameters, self.clean.part(rows)
-        middle = self._middle(clean, rows)
-        mlp = self._mlp(clean, middle, rows)
-        resid_post = clean.resid_post if middle.is_clean and mlp is clean.mlp else middle.resid_mid + mlp
-        if self.new_start is not None:
-            resid_post = resid_post - middle.start + _of(self.new_start, rows)
-        if resid_post is clean.resid_post:
-            return clean.columns
-        tied = "unembed.W_U" not in weights
-        W_U = weights["embed.W_E"].mT[:, : clean.columns.shape[1]] if tied else weights["unembed.W_U"]
-        return _affine(resid_post, W_U, weights.get("unembed.b_U"))
+    def _mlp(self, W_U: Float[Tensor, "d column"]) -> Callable[[slice], Float[Tensor, "#n column"]]:
+        """What the MLP adds to some rows' logits, without waves, and without the neurons that are taken out."""
+        weights, clean, neurons = self.snapshot.parameters, self.clean, self.neurons
+        if self.new_mlp is not None or clean.post is None:
+            whole = clean.mlp if self.new_mlp is None else self.new_mlp
+            return lambda rows: _of(whole, rows) @ W_U
+        W_out, b_out, post = weights["blocks.0.mlp.W_out"], weights.get("blocks.0.mlp.b_out"), clean.post
+        if self._to_neurons is None:
+            return lambda rows: (clean.mlp[rows] - post[rows][:, neurons] @ W_out[neurons]) @ W_U
+        left = W_out.clone()
+        left[neurons] = 0
+        to_columns, bias = left @ W_U, None if b_out is None else b_out @ W_U
+        return lambda rows: _affine(self._post(rows), to_columns, bias)
 
-    def _middle(self, clean: LastPosition, rows: slice) -> Middle:
-        """Embeddings and attention: computed anew only where the ablation is before them, and only what is used."""
-        weights, is_clean = self.snapshot.parameters, self.parameters is self.snapshot.parameters
-        start = clean.start if is_clean else start_of(self.snapshot, self.parameters, rows)
-        if self.new_attention is not None:
-            return Middle(False, start, start + _of(self.new_attention, rows))
-        z, resid_mid = clean.z, clean.resid_mid
-        if not is_clean:
-            assert isinstance(self.snapshot.config, TransformerConfig)
-            act = fused.attended(self.snapshot.config, self.parameters, self.rows[rows])
-            z, resid_mid = act.z.unflatten(-1, z.shape[1:]), act.resid_mid
-        if self.new_z is None:
-            return Middle(is_clean, start, resid_mid)
-        change = (_of(self.new_z, rows) - z[:, self.heads]).flatten(1)
-        W_O = weights["blocks.0.attn.W_O"][self.heads].flatten(0, 1)
-        resid_mid = torch.addmm(resid_mid, change, W_O)
-        if not is_clean or clean.pre is None or len(W_O) >= W_O.shape[1]:
-            return Middle(False, start, resid_mid)
-        return Middle(False, start, resid_mid, change, W_O @ weights["blocks.0.mlp.W_in"])
+    def _post(self, rows: slice) -> Float[Tensor, "_ neuron"]:
+        """Some rows of the neurons, before any of them is taken out itself."""
+        assert isinstance(self.snapshot.config, TransformerConfig) and self.clean.post is not None
+        if self._to_neurons is None:
+            return self.clean.post[rows]
+        return ACTIVATIONS[self.snapshot.config.activation](self._to_neurons.of(rows))
 
-    def _post(self, clean: LastPosition, middle: Middle, rows: slice = slice(None)) -> Float[Tensor, "_ neuron"]:
-        """The neurons of the ablated stream in some of the part's rows, before any of them is taken out itself."""
+    @cached_property
+    def _to_neurons(self) -> Stream | None:
+        """The stream as the neurons read it; None where nothing before them is taken out."""
+        if self.reading is self.clean.reading and self.new_z is None and self.new_attention is None:
+            return None
         weights = self.snapshot.parameters
-        assert clean.pre is not None and clean.post is not None
-        if middle.is_clean:
-            return clean.post[rows]
-        if middle.change is not None and middle.to_neurons is not None:
-            pre = torch.addmm(clean.pre[rows], middle.change[rows], middle.to_neurons)
-        else:
-            pre = _affine(middle.resid_mid[rows], weights["blocks.0.mlp.W_in"], weights.get("blocks.0.mlp.b_in"))
-        assert isinstance(self.snapshot.config, TransformerConfig)
-        return ACTIVATIONS[self.snapshot.config.activation](pre)
+        return self._stream(weights["blocks.0.mlp.W_in"], weights.get("blocks.0.mlp.b_in"))
 
-    def _mlp(self, clean: LastPosition, middle: Middle, rows: slice) -> Float[Tensor, "#ab d"]:
-        """The MLP's output without waves and neurons: taken out behind W_out, which is linear."""
-        if clean.post is None:
-            return clean.mlp
-        if self.new_mlp is not None:
-            return _of(self.new_mlp, rows)
-        weights, out = self.snapshot.parameters, clean.mlp
-        W_out, b_out = weights["blocks.0.mlp.W_out"], weights.get("blocks.0.mlp.b_out")
-        if not middle.is_clean:
-            left = W_out.clone()
-            left[self.neurons] = 0
-            starts = range(0, len(middle.resid_mid), ROWS_OF_NEURONS)
-            few = [slice(first, first + ROWS_OF_NEURONS) for first in starts]
-            out = torch.cat([_affine(self._post(clean, middle, some), left, b_out) for some in few])
-        elif self.neurons:
-            out = out - clean.post[:, self.neurons] @ W_out[self.neurons]
-        if self.ablation.frequencies and self.ablation.where == "mlp":
-            out = self.ablation.edit_rows(out, self.ablation.table_waves())
-        if self.new_post is not None and self.ablation.how != "zero":
-            out = out + _of(self.new_post, rows) @ W_out[self.neurons]
-        return out
+    def _stream(self, W: Float[Tensor, "d width"], b: Tensor | None, new_start: Tensor | None = None) -> Stream:
+        """The stream after attention behind an affine map; `new_start` stands in the place of what it starts with."""
+        last, _, writes = self.reading
+        W_O, b_O = (self.snapshot.parameters.get(f"blocks.0.attn.{name}_O") for name in "Wb")
+        assert W_O is not None
+        first = last if new_start is None else torch.zeros_like(last)
+        put = [] if new_start is None else [new_start]
+        if self.new_attention is not None:
+            put.append(self.new_attention)
+        elif b_O is not None:
+            first = first + b_O
+        if self.new_z is not None:
+            put.append(self.new_z.flatten(1) @ W_O[self.heads].flatten(0, 1))
+        # What is the same for all rows is one of the entries.
+        first = sum((x for x in put if len(x) == 1), first)
+        own = sum(x for x in put if len(x) > 1) if any(len(x) > 1 for x in put) else None
 
+        entries = torch.cat([writes[self._left].flatten(0, 1), first]) @ W
+        if b is not None:
+            entries[-len(first) :] += b
+        return Stream(*self._terms, entries, own, W)
 
-def start_of(snapshot: Snapshot, parameters: Mapping[str, Tensor], rows: slice) -> Float[Tensor, "_ d"]:
-    """The stream before the layer, at the last position of some rows."""
-    inputs = snapshot.task.inputs[rows]
-    start = parameters["embed.W_E"][inputs[:, -1]]
-    return start + parameters["pos_embed.W_pos"][inputs.shape[1] - 1] if "pos_embed.W_pos" in parameters else start
+    @property
+    def _left(self) -> list[int]:
+        return [] if self.new_attention is not None else [h for h in range(len(self.reading.writes)) if h not in self.heads]
+
+    @cached_property
+    def _terms(self) -> tuple[Int[Tensor, "ab term"], Float[Tensor, "ab term"]]:
+        """A stream's `index` and `weight`: the heads that are left, source by source, and what all starts with."""
+        (_, pattern, writes), rows, n = self.reading, self.rows, len(self._left)
+        index = [rows.source + i * writes.shape[1] for i in range(n)]
+        weight = [pattern[..., head] for head in self._left]
+        start = n * writes.shape[1] + rows.last[:, None]
+        return torch.cat([*index, start], 1), torch.cat([*weight, pattern.new_ones(len(start), 1)], 1)
 
 
 def edited(ablation: Ablation, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -237,6 +223,10 @@ def edited(ablation: Ablation, parameters: Mapping[str, Tensor]) -> Mapping[str,
         W_pos[chosen] = 0
         parameters = {**parameters, "pos_embed.W_pos": W_pos}
     return parameters
+
+
+def _pieces(rows: slice, size: int) -> list[slice]:
+    return [slice(first, min(first + size, rows.stop)) for first in range(rows.start, rows.stop, size)]
 
 
 def _put(ablation: Ablation, reference: Float[Tensor, "ab *rest"]) -> Float[Tensor, "#ab *rest"]:
