@@ -4,10 +4,13 @@ Without LayerNorm, keys and values are functions of (token, position) alone: the
 distinct pair (227 of them for `a b =` at p = 113, not 3 n) and gathered, and W_O, the MLP and the unembedding run
 at the last position only. This is the hooked model's function, to float rounding, in value and gradient.
 
+The stream after attention is a weighted sum of a dozen out of some hundred vectors (`Reading`). Where no gradient is
+asked for, W_in acts on these and not on the rows, which leaves W_out as the one large product.
+
 Parameters carry the classic names and shapes, all with the same leading batch dimensions, if any.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -104,14 +107,28 @@ class Reading(NamedTuple):
     pattern: Float[Tensor, "n source head"]
     writes: Float[Tensor, "head pair d"]
 
+    def terms(self, rows: Rows, heads: Sequence[int]) -> tuple[Int[Tensor, "n term"], Float[Tensor, "n term"]]:
+        """Which vectors of `cat([writes[heads].flatten(0, 1), last])` each row sums, and their weights."""
+        n_pairs = self.writes.shape[1]
+        start = len(heads) * n_pairs + rows.last[:, None]
+        index = torch.cat([*(rows.source + i * n_pairs for i in range(len(heads))), start], 1)
+        weight = [self.pattern[..., head] for head in heads]
+        return index, torch.cat([*weight, self.pattern.new_ones(len(start), 1)], 1)
+
 
 def reading(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Reading:
     """The attention of one model, before it is summed up. Raises `BadRequest` as `activations` does."""
     _refuse(config)
     flat = _flat(parameters, 0)
     x = _positioned(config, flat, flat["embed.W_E"][:, rows.tokens], rows)
-    writes = torch.einsum("bthe,bhed->bhtd", _project(config, flat, x, "V"), flat["blocks.0.attn.W_O"])
-    return Reading(x[0, -rows.n_last :], _pattern(config, flat, x, rows)[0], writes[0])
+    return _reading(config, flat, x, _pattern(config, flat, x, rows), rows)
+
+
+def summed(
+    vectors: Float[Tensor, "vector width"], index: Int[Tensor, "n term"], weight: Float[Tensor, "n term"]
+) -> Float[Tensor, "n width"]:
+    """The weighted sum of some of the vectors for each row."""
+    return F.embedding_bag(index, vectors, per_sample_weights=weight, mode="sum")
 
 
 def logits(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Float[Tensor, "*batch n answer"]:
@@ -201,16 +218,23 @@ def _forward(
         z = torch.addcmul(z, weight, value)
     z = z.flatten(2)
 
-    resid_mid = _affine(
-        z,
-        parameters["blocks.0.attn.W_O"].flatten(1, 2),
-        parameters.get("blocks.0.attn.b_O"),
-        residual=x_last if rows.n_last == 1 else _gather(x_last, rows.last),
-    )
-    pre = post = None
-    resid_post = resid_mid
-    if not config.attn_only:
-        pre = _affine(resid_mid, parameters["blocks.0.mlp.W_in"], parameters.get("blocks.0.mlp.b_in"))
+    b_O, W_in, b_in = (parameters.get(f"blocks.0.{name}") for name in ("attn.b_O", "mlp.W_in", "mlp.b_in"))
+    if torch.is_grad_enabled() or len(x) > 1:
+        W_O, residual = parameters["blocks.0.attn.W_O"], x_last if rows.n_last == 1 else _gather(x_last, rows.last)
+        resid_mid = _affine(z, W_O.flatten(1, 2), b_O, residual)
+        pre = None if W_in is None else _affine(resid_mid, W_in, b_in)
+    else:
+        read = _reading(config, parameters, x, pattern, rows)
+        terms = read.terms(rows, range(config.n_heads))
+        vectors = torch.cat([read.writes.flatten(0, 1), read.last if b_O is None else read.last + b_O])
+        resid_mid, pre = summed(vectors, *terms)[None], None
+        if W_in is not None:
+            vectors = vectors @ W_in[0]
+            if b_in is not None:
+                vectors[-rows.n_last :] += b_in
+            pre = summed(vectors, *terms)[None]
+    post, resid_post = None, resid_mid
+    if pre is not None:
         post = ACTIVATIONS[config.activation](pre)
         W_out, b_out = parameters["blocks.0.mlp.W_out"], parameters.get("blocks.0.mlp.b_out")
         resid_post = _affine(post, W_out, b_out, residual=resid_mid)
@@ -218,6 +242,17 @@ def _forward(
     return Activations(
         pattern, z, resid_mid, pre, post, resid_post, _affine(resid_post, W_U, parameters.get("unembed.b_U"))
     )
+
+
+def _reading(
+    config: TransformerConfig,
+    parameters: Mapping[str, Tensor],
+    x: Float[Tensor, "1 pair d"],
+    pattern: Float[Tensor, "1 n source head"],
+    rows: Rows,
+) -> Reading:
+    writes = torch.einsum("bthe,bhed->bhtd", _project(config, parameters, x, "V"), parameters["blocks.0.attn.W_O"])
+    return Reading(x[0, -rows.n_last :], pattern[0], writes[0])
 
 
 def _positioned(

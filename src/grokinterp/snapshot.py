@@ -1,7 +1,7 @@
 """Snapshot: one checkpoint evaluated once over its whole table, shared by all circuits."""
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from jaxtyping import Float, Shaped
@@ -24,6 +24,12 @@ def rows_at_once(inputs: Shaped[Tensor, "ab position"]) -> int:
 
 _ATTENTION_KINDS = ("attn.hook_pattern", "attn.hook_z", "hook_resid_mid", "hook_resid_post")
 _MLP_KINDS = ("mlp.hook_pre", "mlp.hook_post")
+
+
+# The checkpoints of a run have one task.
+@lru_cache(maxsize=8)
+def _rows_of(task: Task) -> fused.Rows:
+    return fused.Rows.of(task.inputs)
 
 
 class UnknownActivationError(BadRequest):
@@ -86,12 +92,13 @@ class Snapshot:
             raise UnknownActivationError(f"no attention in this {self.config.kind}; it has {listed(self.names)}")
         if self._is_fast:
             with torch.no_grad():
-                return fused.mean_pattern(self.config, self.parameters, self._rows)[None]
+                return fused.mean_pattern(self.config, self.parameters, self.rows)[None]
         return torch.stack([self._evaluated[2][f"blocks.{i}.attn.hook_pattern"] for i in range(self.config.n_layers)])
 
-    @cached_property
-    def _rows(self) -> fused.Rows:
-        return fused.Rows.of(self.task.inputs)
+    @property
+    def rows(self) -> fused.Rows:
+        """The table's rows for the fast path."""
+        return _rows_of(self.task)
 
     @property
     def _is_fast(self) -> bool:
@@ -105,7 +112,7 @@ class Snapshot:
             return self._through_the_hooks()
 
     def _through_the_fast_path(self, config: TransformerConfig) -> tuple[Tensor, dict[str, Tensor]]:
-        act = fused.activations(config, self.parameters, self._rows)
+        act = fused.activations(config, self.parameters, self.rows)
         found = {
             "attn.hook_pattern": act.pattern.mT,
             "attn.hook_z": act.z.unflatten(-1, (config.n_heads, -1)),

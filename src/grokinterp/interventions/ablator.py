@@ -66,7 +66,7 @@ class Ablator:
             if parameters is snapshot.parameters:
                 return [self._clean.reading.pattern.mT]
             assert isinstance(snapshot.config, TransformerConfig)
-            return [fused.reading(snapshot.config, parameters, self._rows).pattern.mT]
+            return [fused.reading(snapshot.config, parameters, self.snapshot.rows).pattern.mT]
 
     def activations(self, layer: int, **request: Any) -> Float[Tensor, "ab neuron"]:
         """A layer's neurons after the nonlinearity, at the scored position, as they go on to the layer's output."""
@@ -116,12 +116,8 @@ class Ablator:
     # -- without
 
     @cached_property
-    def _rows(self) -> fused.Rows:
-        return fused.Rows.of(self.snapshot.task.inputs)
-
-    @cached_property
     def _clean(self) -> LastPosition:
-        return LastPosition.of(self.snapshot, self._rows)
+        return LastPosition.of(self.snapshot)
 
     def _ablated(self, ablation: Ablation) -> Ablated:
-        return Ablated.of(ablation, self.snapshot, self._clean, self._rows)
+        return Ablated.of(ablation, self.snapshot, self._clean)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from grokinterp import fused
 from grokinterp.architecture import TransformerConfig
@@ -35,11 +34,11 @@ class LastPosition(NamedTuple):
     mlp: Float[Tensor, "ab d"]
 
     @classmethod
-    def of(cls, snapshot: Snapshot, rows: fused.Rows) -> "LastPosition":
+    def of(cls, snapshot: Snapshot) -> "LastPosition":
         """That of a snapshot that the fast path takes."""
         assert isinstance(snapshot.config, TransformerConfig)
-        block, reading = "blocks.0.", fused.reading(snapshot.config, snapshot.parameters, rows)
-        start, resid_mid = reading.last[rows.last], snapshot[block + "hook_resid_mid"]
+        block, reading = "blocks.0.", fused.reading(snapshot.config, snapshot.parameters, snapshot.rows)
+        start, resid_mid = reading.last[snapshot.rows.last], snapshot[block + "hook_resid_mid"]
         return cls(
             reading,
             start,
@@ -65,7 +64,7 @@ class Stream(NamedTuple):
 
     def of(self, rows: slice) -> Float[Tensor, "_ width"]:
         """Some of its rows."""
-        out = F.embedding_bag(self.index[rows], self.entries, per_sample_weights=self.weight[rows], mode="sum")
+        out = fused.summed(self.entries, self.index[rows], self.weight[rows])
         return out if self.own is None else out.addmm_(self.own[rows], self.W)
 
 
@@ -79,7 +78,6 @@ class Ablated:
     ablation: Ablation
     snapshot: Snapshot
     clean: LastPosition
-    rows: fused.Rows
     reading: fused.Reading
     heads: list[int]
     neurons: list[int]
@@ -90,7 +88,7 @@ class Ablated:
     new_post: Float[Tensor, "#ab neuron"] | None
 
     @classmethod
-    def of(cls, ablation: Ablation, snapshot: Snapshot, clean: LastPosition, rows: fused.Rows) -> "Ablated":
+    def of(cls, ablation: Ablation, snapshot: Snapshot, clean: LastPosition) -> "Ablated":
         """What stands in the parts' places, found once for all rows."""
         assert isinstance(snapshot.config, TransformerConfig)
         parameters = edited(ablation, snapshot.parameters)
@@ -103,8 +101,7 @@ class Ablated:
             ablation,
             snapshot,
             clean,
-            rows,
-            fused.reading(snapshot.config, parameters, rows) if is_edited else clean.reading,
+            fused.reading(snapshot.config, parameters, snapshot.rows) if is_edited else clean.reading,
             heads,
             neurons,
             new_start=put("direct_path" in ablation.components, lambda: clean.start),
@@ -205,11 +202,7 @@ class Ablated:
     @cached_property
     def _terms(self) -> tuple[Int[Tensor, "ab term"], Float[Tensor, "ab term"]]:
         """A stream's `index` and `weight`: the heads that are left, source by source, and what all starts with."""
-        (_, pattern, writes), rows, n = self.reading, self.rows, len(self._left)
-        index = [rows.source + i * writes.shape[1] for i in range(n)]
-        weight = [pattern[..., head] for head in self._left]
-        start = n * writes.shape[1] + rows.last[:, None]
-        return torch.cat([*index, start], 1), torch.cat([*weight, pattern.new_ones(len(start), 1)], 1)
+        return self.reading.terms(self.snapshot.rows, self._left)
 
 
 def edited(ablation: Ablation, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -62,15 +62,17 @@
     const inside = typeof found === "string" ? [element("p", found, { className: "note" })] : found.map(tile);
     document.getElementById(id).replaceChildren(...inside);
   };
-  // The map, past Dash: where only its cells are new, plotly leaves the axes and the colour bar as they are.
+  // The map, past Dash: where only its cells and their scale are new, plotly is spared the rest.
+  const blank = { z: null, zmin: null, zmax: null };
   let wanted, frame;
   const map = (figure) => {
     wanted = figure;
     const drawn = graph("table");
     // While the page opens the answer can be there before plotly is.
     if (!drawn) return requestAnimationFrame(() => map(wanted));
-    const around = JSON.stringify([figure.data.map((trace) => ({ ...trace, z: null })), figure.layout]);
-    if (around === frame) return window.Plotly.restyle(drawn, { z: figure.data.map((trace) => trace.z) });
+    const around = JSON.stringify([figure.data.map((trace) => ({ ...trace, ...blank })), figure.layout]);
+    const news = Object.keys(blank).map((name) => [name, figure.data.map((trace) => trace[name])]);
+    if (around === frame) return window.Plotly.restyle(drawn, Object.fromEntries(news));
     frame = around;
     return window.Plotly.react(drawn, figure.data, figure.layout);
   };
