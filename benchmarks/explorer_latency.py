@@ -38,7 +38,7 @@ WATCH = """() => {
     });
     const spectrum = painted("spectrum");
     Promise.all([map, spectrum]).then(([whole, after]) => {
-      const asked = performance.getEntriesByType("resource").filter((e) => e.name.includes("_dash-update-component"));
+      const asked = performance.getEntriesByType("resource").filter((e) => e.name.includes("/change"));
       const first = asked.find((e) => e.startTime >= start);
       done([whole, first ? first.responseEnd - start : 0, after]);
     }).catch(failed);

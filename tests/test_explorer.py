@@ -92,12 +92,18 @@ def in_parts(monkeypatch) -> None:
     monkeypatch.setattr(last_position, "ROWS_OF_NEURONS", 4)
 
 
+@pytest.mark.parametrize("is_evaluated", [False, True])
 @pytest.mark.parametrize("changes", REQUESTS, ids=str)
-def test_scores_are_those_of_ablate(changes, in_parts):
-    """Loss and accuracy on both sides of the split equal those of the hooked model inside `gi.ablate`."""
+def test_scores_are_those_of_ablate(changes, is_evaluated, in_parts):
+    """Loss and accuracy on both sides of the split equal those of the hooked model inside `gi.ablate`.
+
+    Whether or not the checkpoint's activations are known: what is known is not computed again.
+    """
     run = drawn()
     session = Session.of(run)
     state = session.resolved(State().change(**changes))
+    if is_evaluated:
+        assert session.view_of(state).snapshot["blocks.0.mlp.hook_post"].any()
     model, task = run.final.model(), run.task
     with torch.no_grad(), gi.ablate(model, **session.request(state)):
         logits = model(task.inputs)[:, -1, : task.n_answers]

@@ -96,6 +96,11 @@ class Snapshot:
         return torch.stack([self._evaluated[2][f"blocks.{i}.attn.hook_pattern"] for i in range(self.config.n_layers)])
 
     @property
+    def is_evaluated(self) -> bool:
+        """Whether the activations are known already."""
+        return "_evaluated" in self.__dict__
+
+    @property
     def rows(self) -> fused.Rows:
         """The table's rows for the fast path."""
         return _rows_of(self.task)

@@ -10,7 +10,7 @@ from grokinterp.explorer.neurons import AXES
 
 GRAPH = {"displayModeBar": False, "responsive": True, "displaylogo": False, "doubleClick": "reset", "scrollZoom": False}
 DRAWS = tuple(f"draw-{panel}" for panel in ("neurons", "neuron", "place", "attention", "pair", "compare"))
-STORES = ("history", "lasso", "answer", *DRAWS, "compared", "filled", "export")
+STORES = ("history", "lasso", *DRAWS, "compared", "filled", "export")
 
 
 def page(title: str) -> html.Div:

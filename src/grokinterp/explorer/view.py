@@ -109,7 +109,8 @@ class View:
     def before(self) -> Scores:
         """The checkpoint as it is."""
         with processor_settings():
-            return Scores.of(self.snapshot.logits, self.task)
+            # The logits alone come sooner than all activations, which wait until a panel asks for them.
+            return Scores.of(self._ablator.logits(), self.task)
 
     @cached_property
     def usual_margin(self) -> float:

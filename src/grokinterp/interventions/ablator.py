@@ -32,6 +32,8 @@ class Ablator:
         snapshot = self.snapshot
         ablation = Ablation.of(snapshot.config, snapshot.task, **request)
         with torch.no_grad():
+            if not request and (snapshot.is_evaluated or self.why_hooks(ablation) is not None):
+                return snapshot.columns
             if self.why_hooks(ablation) is not None:
                 return self._through_hooks(ablation)
             return self._ablated(ablation).columns()
@@ -117,7 +119,7 @@ class Ablator:
 
     @cached_property
     def _clean(self) -> LastPosition:
-        return LastPosition.of(self.snapshot)
+        return LastPosition(self.snapshot)
 
     def _ablated(self, ablation: Ablation) -> Ablated:
         return Ablated.of(ablation, self.snapshot, self._clean)

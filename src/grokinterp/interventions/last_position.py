@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -16,37 +16,50 @@ from grokinterp.interventions.ablation import Ablation
 from grokinterp.processor import side_by_side
 from grokinterp.snapshot import Snapshot
 
-ROWS = 2048
+ROWS = 1024
 """How many rows one core takes at a time: some for each core of a laptop, so that none waits long for a busy one."""
 
 ROWS_OF_NEURONS = 512
 """How many of these are computed at a time: 1 MB of 512 neurons stays in the processor's cache."""
 
 
-class LastPosition(NamedTuple):
-    """What a one-layer transformer computes at the last position; `start` is the stream before the layer."""
+class LastPosition:
+    """What a one-layer transformer computes at the last position, evaluated when asked for."""
 
-    reading: fused.Reading
-    start: Float[Tensor, "ab d"]
-    z: Float[Tensor, "ab head d_head"]
-    attention: Float[Tensor, "ab d"]
-    post: Float[Tensor, "ab neuron"] | None
-    mlp: Float[Tensor, "ab d"]
+    def __init__(self, snapshot: Snapshot):
+        self._snapshot = snapshot
 
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> "LastPosition":
-        """That of a snapshot that the fast path takes."""
+    @cached_property
+    def reading(self) -> fused.Reading:
+        """The attention before it is summed up."""
+        snapshot = self._snapshot
         assert isinstance(snapshot.config, TransformerConfig)
-        block, reading = "blocks.0.", fused.reading(snapshot.config, snapshot.parameters, snapshot.rows)
-        start, resid_mid = reading.last[snapshot.rows.last], snapshot[block + "hook_resid_mid"]
-        return cls(
-            reading,
-            start,
-            z=snapshot[block + "attn.hook_z"],
-            attention=resid_mid - start,
-            post=None if snapshot.config.attn_only else snapshot[block + "mlp.hook_post"],
-            mlp=snapshot[block + "hook_resid_post"] - resid_mid,
-        )
+        return fused.reading(snapshot.config, snapshot.parameters, snapshot.rows)
+
+    @cached_property
+    def start(self) -> Float[Tensor, "ab d"]:
+        """The stream before the layer."""
+        return self.reading.last[self._snapshot.rows.last]
+
+    @property
+    def z(self) -> Float[Tensor, "ab head d_head"]:
+        """The heads' weighted values."""
+        return self._snapshot["blocks.0.attn.hook_z"]
+
+    @cached_property
+    def attention(self) -> Float[Tensor, "ab d"]:
+        """What the attention adds to the stream."""
+        return self._snapshot["blocks.0.hook_resid_mid"] - self.start
+
+    @property
+    def post(self) -> Float[Tensor, "ab neuron"]:
+        """The neurons after the nonlinearity."""
+        return self._snapshot["blocks.0.mlp.hook_post"]
+
+    @cached_property
+    def mlp(self) -> Float[Tensor, "ab d"]:
+        """What the MLP adds to the stream."""
+        return self._snapshot["blocks.0.hook_resid_post"] - self._snapshot["blocks.0.hook_resid_mid"]
 
 
 class Stream(NamedTuple):
@@ -91,32 +104,34 @@ class Ablated:
     def of(cls, ablation: Ablation, snapshot: Snapshot, clean: LastPosition) -> "Ablated":
         """What stands in the parts' places, found once for all rows."""
         assert isinstance(snapshot.config, TransformerConfig)
-        parameters = edited(ablation, snapshot.parameters)
+        config, parameters = snapshot.config, edited(ablation, snapshot.parameters)
         is_edited = parameters is not snapshot.parameters
         heads = [] if ablation.whole_attention(0) else ablation.of_layer(ablation.heads, 0)
-        post = clean.post
-        neurons = [] if ablation.whole_mlp(0) or post is None else ablation.of_layer(ablation.neurons, 0)
-        put = lambda is_replaced, value: _put(ablation, value()) if is_replaced else None
+        neurons = [] if ablation.whole_mlp(0) else ablation.of_layer(ablation.neurons, 0)
+
+        def put(is_replaced: Any, shape: tuple[int, ...], value: Callable[[], Tensor]) -> Tensor | None:
+            return _put(ablation, shape, value) if is_replaced else None
+
+        stream = (config.d_model,)
         return cls(
             ablation,
             snapshot,
             clean,
-            fused.reading(snapshot.config, parameters, snapshot.rows) if is_edited else clean.reading,
+            fused.reading(config, parameters, snapshot.rows) if is_edited else clean.reading,
             heads,
             neurons,
-            new_start=put("direct_path" in ablation.components, lambda: clean.start),
-            new_attention=put(ablation.whole_attention(0), lambda: clean.attention),
-            new_z=put(heads, lambda: clean.z[:, heads]),
-            new_mlp=put(ablation.whole_mlp(0), lambda: clean.mlp),
-            new_post=None if post is None or not neurons else _put(ablation, post[:, neurons]),
+            new_start=put("direct_path" in ablation.components, stream, lambda: clean.start),
+            new_attention=put(ablation.whole_attention(0), stream, lambda: clean.attention),
+            new_z=put(heads, (len(heads), config.head_size), lambda: clean.z[:, heads]),
+            new_mlp=put(ablation.whole_mlp(0), stream, lambda: clean.mlp),
+            new_post=put(neurons, (len(neurons),), lambda: clean.post[:, neurons]),
         )
 
     def columns(self) -> Float[Tensor, "ab column"]:
         """The logits of all output columns."""
         ablation, weights = self.ablation, self.snapshot.parameters
         waves = ablation.table_waves() if ablation.frequencies and ablation.where != "embedding" else None
-        n_columns = self.snapshot.columns.shape[1]
-        W_U = weights["unembed.W_U"] if "unembed.W_U" in weights else weights["embed.W_E"].mT[:, : n_columns]
+        W_U = weights["unembed.W_U"] if "unembed.W_U" in weights else weights["embed.W_E"].mT
         direct, mlp = self._stream(W_U, weights.get("unembed.b_U"), self.new_start), self._mlp(W_U)
         if waves is not None and ablation.where == "mlp" and self.new_mlp is None:
             # Waves are over the whole table: nothing behind them can be computed before all of it is there.
@@ -140,19 +155,21 @@ class Ablated:
             with torch.no_grad():
                 return torch.cat([compute(few) for few in _pieces(rows, ROWS_OF_NEURONS)])
 
-        parts = _pieces(slice(0, len(self.clean.start)), ROWS)
+        parts = _pieces(slice(0, len(self.snapshot.rows.last)), ROWS)
         # Cores that meet after each product wait for the busiest; with rows of its own each goes on.
         return torch.cat(list(side_by_side(alone, parts, torch.get_num_threads())))
 
     def _mlp(self, W_U: Float[Tensor, "d column"]) -> Callable[[slice], Float[Tensor, "#n column"]]:
         """What the MLP adds to some rows' logits, without waves, and without the neurons that are taken out."""
         weights, clean, neurons = self.snapshot.parameters, self.clean, self.neurons
-        if self.new_mlp is not None or clean.post is None:
-            whole = clean.mlp if self.new_mlp is None else self.new_mlp
-            return lambda rows: _of(whole, rows) @ W_U
-        W_out, b_out, post = weights["blocks.0.mlp.W_out"], weights.get("blocks.0.mlp.b_out"), clean.post
+        assert isinstance(self.snapshot.config, TransformerConfig)
+        new_mlp = W_U.new_zeros(1, len(W_U)) if self.snapshot.config.attn_only else self.new_mlp
+        if new_mlp is not None:
+            return lambda rows: _of(new_mlp, rows) @ W_U
+        W_out, b_out = weights["blocks.0.mlp.W_out"], weights.get("blocks.0.mlp.b_out")
         if self._to_neurons is None:
-            return lambda rows: (clean.mlp[rows] - post[rows][:, neurons] @ W_out[neurons]) @ W_U
+            mlp, post = clean.mlp, clean.post
+            return lambda rows: (mlp[rows] - post[rows][:, neurons] @ W_out[neurons]) @ W_U
         left = W_out.clone()
         left[neurons] = 0
         to_columns, bias = left @ W_U, None if b_out is None else b_out @ W_U
@@ -160,15 +177,16 @@ class Ablated:
 
     def _post(self, rows: slice) -> Float[Tensor, "_ neuron"]:
         """Some rows of the neurons, before any of them is taken out itself."""
-        assert isinstance(self.snapshot.config, TransformerConfig) and self.clean.post is not None
+        assert isinstance(self.snapshot.config, TransformerConfig)
         if self._to_neurons is None:
             return self.clean.post[rows]
         return ACTIVATIONS[self.snapshot.config.activation](self._to_neurons.of(rows))
 
     @cached_property
     def _to_neurons(self) -> Stream | None:
-        """The stream as the neurons read it; None where nothing before them is taken out."""
-        if self.reading is self.clean.reading and self.new_z is None and self.new_attention is None:
+        """The stream as the neurons read it; None where they are known, since nothing before them is taken out."""
+        is_clean = self.reading is self.clean.reading and self.new_z is None and self.new_attention is None
+        if is_clean and self.snapshot.is_evaluated:
             return None
         weights = self.snapshot.parameters
         return self._stream(weights["blocks.0.mlp.W_in"], weights.get("blocks.0.mlp.b_in"))
@@ -197,7 +215,8 @@ class Ablated:
 
     @property
     def _left(self) -> list[int]:
-        return [] if self.new_attention is not None else [h for h in range(len(self.reading.writes)) if h not in self.heads]
+        every = range(len(self.reading.writes)) if self.new_attention is None else ()
+        return [head for head in every if head not in self.heads]
 
     @cached_property
     def _terms(self) -> tuple[Int[Tensor, "ab term"], Float[Tensor, "ab term"]]:
@@ -222,10 +241,11 @@ def _pieces(rows: slice, size: int) -> list[slice]:
     return [slice(first, min(first + size, rows.stop)) for first in range(rows.start, rows.stop, size)]
 
 
-def _put(ablation: Ablation, reference: Float[Tensor, "ab *rest"]) -> Float[Tensor, "#ab *rest"]:
-    """What stands in a part's place, given the part's value on every row of the table."""
+def _put(ablation: Ablation, shape: tuple[int, ...], value: Callable[[], Tensor]) -> Float[Tensor, "#ab *rest"]:
+    """What stands in the place of a part of this shape, given the part's value on every row of the table."""
     if ablation.how == "zero":
-        return torch.zeros_like(reference[:1])
+        return torch.zeros(1, *shape)
+    reference = value()
     if ablation.how == "mean":
         return reference.double().mean(0, keepdim=True).to(reference.dtype)
     return reference[ablation.donors(len(reference))]

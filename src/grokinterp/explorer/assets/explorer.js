@@ -76,6 +76,19 @@
     frame = around;
     return window.Plotly.react(drawn, figure.data, figure.layout);
   };
+  let asked = 0, answered = 0;
+  const ask = async (body) => {
+    const prefix = JSON.parse(document.getElementById("_dash-config").textContent).requests_pathname_prefix;
+    const headers = { "Content-Type": "application/json" };
+    try {
+      const response = await window.fetch(`${prefix}change`, { method: "POST", headers, body: JSON.stringify(body) });
+      if (response.ok) return await response.json();
+    } catch {
+      // Said below, as for an answer that is none.
+    }
+    const gone = "The explorer does not answer. Start it again, and open the address that it prints.";
+    return { told: { message: { children: gone } }, rest: {} };
+  };
   let shift = false;
   addEventListener("pointerdown", (event) => { shift = event.shiftKey; }, true);
 
@@ -89,14 +102,27 @@
         const chosen = selected.points.filter((p) => p.curveNumber === 0).map((p) => p.pointNumber);
         return { chosen, adds: shift };
       },
-      // The numbers and the map first: what is drawn in the same breath delays them. The rest is not given back, since
-      // Dash drops what a next click overtakes.
-      drawn: (answer) => {
-        if (!answer) return;
+      // A control was used, or the page was opened.
+      change: async () => {
+        const { inputs, states, triggered, outputs_list } = window.dash_clientside.callback_context;
+        const id = (name) => name.split(".")[0];
+        const mine = (asked += 1);
+        const answer = await ask({
+          used: triggered.map(({ prop_id }) => id(prop_id)),
+          hold: Object.fromEntries(Object.entries(inputs).map(([name, value]) => [id(name), value])),
+          history: states["history.data"],
+          message: states["message.children"],
+        });
+        if (mine < answered) return outputs_list.map(same);
+        answered = mine;
+        // The numbers and the map first: what is drawn in the same breath delays them. The rest is not given back, since
+        // Dash drops what a next click overtakes.
         if (answer.numbers) tiles("numbers", answer.numbers);
         if (answer.table) map(answer.table);
-        const tell = ([id, props]) => window.dash_clientside.set_props(id, props);
-        painted(() => Object.entries(answer.rest).forEach(tell));
+        await new Promise(painted);
+        Object.entries(answer.rest).forEach(([id, props]) => window.dash_clientside.set_props(id, props));
+        const told = ({ id, property }) => (property in (answer.told[id] || {}) ? answer.told[id][property] : same());
+        return outputs_list.map(told);
       },
       compared: (numbers) => {
         if (numbers) Object.entries(numbers).forEach(([id, found]) => tiles(id, found));
