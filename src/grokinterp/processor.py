@@ -1,7 +1,5 @@
 """Processor settings for long computations on a CPU."""
 
-import ctypes
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +7,7 @@ from typing import TypeVar
 
 import torch
 
+from grokinterp.memory import keep_memory
 from grokinterp.refusals import ConfigError
 
 Item = TypeVar("Item")
@@ -25,14 +24,7 @@ def processor_settings(threads: int | None = None) -> Iterator[None]:
         torch.set_num_threads(threads)
     # Late in training most gradients and moments underflow, and a denormal costs a hundred ordinary operations.
     torch.set_flush_denormal(True)
-    if sys.platform == "linux":
-        # The activations of a step are freed and allocated again; glibc gives them back to the system in between,
-        # and the page faults of taking them again cost a quarter of the step.
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "mallopt"):
-            m_trim_threshold, m_mmap_threshold, half_gigabyte = -1, -3, 1 << 29
-            libc.mallopt(m_mmap_threshold, half_gigabyte)
-            libc.mallopt(m_trim_threshold, half_gigabyte)
+    keep_memory()
     try:
         yield
     finally:

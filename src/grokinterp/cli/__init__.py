@@ -3,6 +3,7 @@
 import sys
 from importlib import import_module
 
+from grokinterp.memory import keep_memory
 from grokinterp.refusals import BadRequest, did_you_mean, listed
 
 COMMANDS = {
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
             raise BadRequest(
                 f"no command {command!r}.{did_you_mean(command, COMMANDS)} The commands: {listed(COMMANDS)}"
             )
+        keep_memory()  # before any thread has a pool of its own
         import_module(f"grokinterp.cli.{command}_command").run(rest)
     except BadRequest as error:
         print(f"grokinterp: {' '.join(str(error).split())}", file=sys.stderr)
