@@ -1,6 +1,7 @@
 """Figures: plotly figures as plain dictionaries, arrays as base64, so that drawing costs next to nothing."""
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -172,22 +173,38 @@ def circle(points: Tensor, tokens: Tensor, marks: Mapping[str, tuple[int, str]])
         marker=dict(size=4, color=NEUTRAL), hovertemplate="number %{customdata}<extra></extra>",
     )  # fmt: skip
     place = {int(token): i for i, token in enumerate(tokens)}
-    spokes = []
-    for name, (number, colour) in marks.items():
-        if number in place:
-            x, y = points[place[number]].tolist()
-            outwards = f"{'top' if y >= 0 else 'bottom'} {'right' if x >= 0 else 'left'}"
-            spokes.append(
-                dict(
-                    type="scatter", mode="lines+markers+text", x=[0, x], y=[0, y], text=["", f"{name} = {number}"],
-                    textposition=outwards, textfont=dict(size=12, color=colour), line=dict(color=colour, width=2),
-                    marker=dict(size=[0, 9], color=colour), hoverinfo="skip",
-                )
-            )  # fmt: skip
-    size = 1.5 * float(points.norm(dim=1).max())
-    axis = dict(range=[-size, size], showticklabels=False, ticks="", constrain="domain")
+    known = {name: points[place[number]].tolist() for name, (number, _) in marks.items() if number in place}
+    radius = float(points.norm(dim=1).max())
+    heights: dict[str, float] = {}
+    for is_right in (False, True):
+        here = {name: y for name, (x, y) in known.items() if (x >= 0) == is_right}
+        heights |= _apart(here, gap=0.25 * radius)
+    drawn = []
+    for name, (x, y) in known.items():
+        number, colour = marks[name]
+        spoke = dict(
+            type="scatter", mode="lines+markers", x=[0, x], y=[0, y], line=dict(color=colour, width=2),
+            marker=dict(size=[0, 9], color=colour), hoverinfo="skip",
+        )  # fmt: skip
+        label = dict(
+            type="scatter", mode="text", x=[1.15 * x], y=[heights[name]], text=[f"{name} = {number}"],
+            textposition="middle right" if x >= 0 else "middle left", textfont=dict(size=12, color=colour),
+            hoverinfo="skip", cliponaxis=False,
+        )  # fmt: skip
+        drawn += [spoke, label]
+    axis = dict(range=[-1.5 * radius, 1.5 * radius], showticklabels=False, ticks="")
     made = layout("cosine direction", "sine direction", xaxis=axis, yaxis={**axis, "scaleanchor": "x"})
-    return dict(data=[ring, *spokes], layout=made)
+    return dict(data=[ring, *drawn], layout=made)
+
+
+def _apart(heights: Mapping[str, float], gap: float) -> dict[str, float]:
+    """The heights of labels one above the other, pushed up where they would overlap."""
+    pushed: dict[str, float] = {}
+    lowest = -math.inf
+    for name, height in sorted(heights.items(), key=lambda pair: pair[1]):
+        pushed[name] = max(height, lowest)
+        lowest = pushed[name] + gap
+    return pushed
 
 
 def groups(frequency: Tensor, before: Tensor, after: Tensor) -> Figure:

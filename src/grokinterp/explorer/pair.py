@@ -63,8 +63,9 @@ class Pair:
         cycle = Cycle.of(snapshot.task)
         W_E = snapshot.W_E[cycle.tokens].double()
         waves = fourier.wave_rows(cycle.n, [self.frequency])
-        directions = torch.linalg.qr((waves @ W_E).mT)[0]
-        return (W_E - W_E.mean(0)) @ directions, cycle.tokens
+        directions, along = torch.linalg.qr((waves @ W_E).mT)
+        # Either sign spans the plane; with these, number 0 is at angle 0 and the others turn as `turns` says.
+        return (W_E - W_E.mean(0)) @ (directions * along.diagonal().sign()), cycle.tokens
 
     def turns(self) -> dict[str, float]:
         """Degrees that the frequency's wave has turned by at a, b and the answer; without those that have no place."""
