@@ -158,18 +158,17 @@ def test_margin_and_spectrum_are_those_of_a_planted_clock(planted):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_circle_turns_as_the_numbers_do(seed):
-    """Embeddings planted on a circle in some plane are drawn at the angles by which their wave has turned."""
+    """Embeddings planted on a circle of each frequency are drawn at the angles by which the frequency's has turned."""
     run = drawn(p=11)
     generator = torch.Generator().manual_seed(seed)
-    plane = torch.linalg.qr(torch.randn(16, 2, generator=generator)).Q
-    angles = 2 * torch.pi * 3 * torch.arange(11) / 11
+    planes = torch.linalg.qr(torch.randn(16, 10, generator=generator)).Q
+    angles = 2 * torch.pi * torch.arange(11)[:, None] * torch.arange(1, 6) / 11
     weights = dict(run.final.parameters)
-    weights["embed.W_E"] = torch.cat([torch.stack([angles.cos(), angles.sin()], 1) @ plane.T, torch.ones(1, 16)])
+    weights["embed.W_E"] = torch.cat([torch.cat([angles.cos(), angles.sin()], 1) @ planes.T, torch.ones(1, 16)])
     run = Run(MemoryStore({0: lambda: weights}), "planted", config=run.config, task=run.task)
     pair = Session.of(run).pair(Session.of(run).resolved(State(pair=(3, 5))))
     points, tokens = pair.circle()
     drawn_at = {int(token): torch.atan2(y, x).rad2deg() % 360 for token, (x, y) in zip(tokens, points, strict=True)}
-    assert pair.frequency == 3
     for name, number in (("a", 3), ("b", 5), ("answer", 8)):
         assert float(drawn_at[number]) == pytest.approx(pair.turns()[name], abs=1e-3)
 
