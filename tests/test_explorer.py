@@ -1,5 +1,6 @@
 """The explorer without a browser: states and their history, the numbers they stand for, and who may ask."""
 
+import json
 import subprocess
 import sys
 import urllib.error
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import grokinterp as gi
 from grokinterp.evaluation import cross_entropy
 from grokinterp.explorer import places
+from grokinterp.explorer.answer import answer
 from grokinterp.explorer.controls import USES, values
 from grokinterp.explorer.guard import Guard
 from grokinterp.explorer.places import Places
@@ -318,3 +320,54 @@ def test_nobody_pays_for_dash_but_the_explorer():
     """Importing the package, or the explorer's own, imports no dash."""
     code = "import sys, grokinterp as gi; gi.explore; sys.exit(bool({'dash', 'flask'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# -- answers to the page
+
+
+def asked(session: Session, used: list[str], history=None, **hold) -> dict:
+    """What the page gets, as it comes over the wire; `hold` are the controls that were touched since it opened."""
+    state = session.resolved(State() if history is None else State.of(history["now"]))
+    held = {name: given.get("value") for name, given in values(session, state).items()}
+    held |= {"lasso": None, "neurons": None, "table": None, "url": "", **hold}
+    found = answer(session, {"used": used, "hold": held, "history": history, "message": ""})
+    return json.loads(json.dumps(found, allow_nan=False))
+
+
+def test_an_answer_tells_what_a_control_changed_and_undo_takes_it_back():
+    """Opening fills all controls; a head changes the numbers of `gi.ablate` and no control; undo gives both back."""
+    session = Session.of(drawn())
+    opened = asked(session, [])
+    assert opened["told"]["heads"]["value"] == [] and opened["table"] and opened["rest"]["spectrum"]
+    before = {tile["id"]: float(tile["exact"]) for tile in opened["numbers"]}
+    clicked = asked(session, ["heads"], opened["told"]["history"]["data"], heads=["0.1"])
+    after = {tile["id"]: float(tile["exact"]) for tile in clicked["numbers"]}
+    model, task = session.runs["drawn"].final.model(), session.runs["drawn"].task
+    with torch.no_grad(), gi.ablate(model, heads=[(0, 1)]):
+        logits = model(task.inputs)[:, -1, : task.n_answers]
+    loss = cross_entropy(logits[~task.is_train], task.labels[~task.is_train]).item()
+    assert after["test-loss"] == pytest.approx(loss, rel=1e-6) != before["test-loss"]
+    assert set(clicked["told"]) == {"history"} and clicked["rest"]["undo"] == {"disabled": False}
+    undone = asked(session, ["undo"], clicked["told"]["history"]["data"])
+    assert {tile["id"]: float(tile["exact"]) for tile in undone["numbers"]} == before
+    assert undone["told"]["heads"]["value"] == [] and undone["rest"]["undo"] == {"disabled": True}
+
+
+def test_an_answer_that_is_none_says_why_and_changes_nothing():
+    """A pair outside the table, and an address that names no checkpoint; the latter opens the first view."""
+    session = Session.of(drawn())
+    kept = asked(session, [])["told"]["history"]["data"]
+    refused = asked(session, ["a"], kept, a=99)
+    assert "no pair (99, 0)" in refused["told"]["message"]["children"]
+    assert set(refused["told"]) == {"message"} and "numbers" not in refused
+    lost = asked(session, [], url="?step=77")
+    assert "no checkpoint at step 77" in lost["told"]["message"]["children"] and lost["numbers"]
+
+
+def test_a_diverged_model_has_an_answer():
+    """Weights that are no numbers leave tiles without numbers, and a map."""
+    run = drawn()
+    weights = {name: value * torch.nan for name, value in run.final.parameters.items()}
+    session = Session.of(Run(MemoryStore({0: lambda: weights}), "nan", config=run.config, task=run.task))
+    found = asked(session, [])
+    assert found["table"]["data"] and found["numbers"][0]["said"] == "\N{EN DASH}"

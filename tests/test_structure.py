@@ -14,7 +14,7 @@ import grokinterp as gi
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"refusals", "regimes"},
+    {"refusals", "regimes", "memory"},
     {"architecture", "components", "processor"},
     {"config", "shapes"},
     {"presets", "fourier", "irreps", "encodings", "initialisation"},

@@ -1,12 +1,12 @@
 """App: callbacks between the controls, the session and the pictures. What is computed is computed elsewhere."""
 
+import json
 import logging
 from pathlib import Path
 
 from dash import ClientsideFunction, Dash, Input, Output, set_props
 from dash import State as Given
 from flask import Response, request
-from plotly.io.json import to_json_plotly
 
 from grokinterp.explorer import controls, later, layout
 from grokinterp.explorer.answer import answer
@@ -81,10 +81,11 @@ def _main(app: Dash, session: Session) -> None:
     def change() -> Response:
         session.asked()
         try:
-            found = answer(session, request.get_json())
+            # A number that JSON does not know would stop the page; better that it is told.
+            said = json.dumps(answer(session, request.get_json()), allow_nan=False)
         except Exception as error:
-            found = {"told": {"message": {"children": _logged(error)}}, "rest": {}}
-        return Response(to_json_plotly(found), mimetype="application/json")
+            said = json.dumps({"told": {"message": {"children": _logged(error)}}, "rest": {}})
+        return Response(said, mimetype="application/json")
 
 
 def _in_the_browser(app: Dash) -> None:

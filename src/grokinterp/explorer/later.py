@@ -7,7 +7,7 @@ from dash import State as Given
 
 from grokinterp.explorer import export, pictures, words
 from grokinterp.explorer.pair import angle_text
-from grokinterp.explorer.session import Session
+from grokinterp.explorer.session import Parts, Session
 from grokinterp.explorer.state import History, State
 from grokinterp.refusals import BadRequest
 
@@ -71,6 +71,8 @@ def register(app: Dash, session: Session) -> None:
         Input("draw-attention", "data"),
     )
     def hover(hovered: dict[str, Any] | None, query: str | None) -> Any:
+        if query is not None and not Parts(session.runs[State.of(query).run or ""]).heads:
+            return words.hint("There is none to look at."), "Attention"
         if query is None or hovered is None:
             return words.hint("Point at a pair in the map to see what its last position reads."), "Attention"
         point = hovered["points"][0]

@@ -115,7 +115,10 @@ class View:
     @cached_property
     def usual_margin(self) -> float:
         """What 98 % of the rows' margins stay below in size, before anything is taken out."""
-        return max(float(self.before.margin.abs().quantile(0.98)), 1e-6)
+        sizes = self.before.margin.abs()
+        # A model whose training has diverged answers with no numbers at all.
+        known = sizes[sizes.isfinite()]
+        return max(float(known.quantile(0.98)), 1e-6) if len(known) else 1.0
 
     def after(self, request: Mapping[str, Any]) -> Scores:
         """The checkpoint without what `request`, the arguments of `gi.ablate`, takes out; before, where that is empty.

@@ -34,7 +34,7 @@ def _tile(name: str, label: str, before: float, after: float) -> dict[str, str]:
     is_loss = name.endswith("loss")
     worse = (after > before) if is_loss else (after < before)
     change = after - before
-    kind = "same" if abs(change) < 5e-8 else "worse" if worse else "better"
+    kind = "same" if math.isclose(after, before, rel_tol=1e-6) else "worse" if worse else "better"
     said = number(after) if is_loss else percent(after)
     was = number(before) if is_loss else percent(before)
     delta = "unchanged" if kind == "same" else f"{signed(change, is_loss)} from {was}"

@@ -110,7 +110,7 @@ class Ablated:
         neurons = [] if ablation.whole_mlp(0) else ablation.of_layer(ablation.neurons, 0)
 
         def put(is_replaced: Any, shape: tuple[int, ...], value: Callable[[], Tensor]) -> Tensor | None:
-            return _put(ablation, shape, value) if is_replaced else None
+            return _put(ablation, parameters["embed.W_E"].new_zeros(1, *shape), value) if is_replaced else None
 
         stream = (config.d_model,)
         return cls(
@@ -241,10 +241,10 @@ def _pieces(rows: slice, size: int) -> list[slice]:
     return [slice(first, min(first + size, rows.stop)) for first in range(rows.start, rows.stop, size)]
 
 
-def _put(ablation: Ablation, shape: tuple[int, ...], value: Callable[[], Tensor]) -> Float[Tensor, "#ab *rest"]:
-    """What stands in the place of a part of this shape, given the part's value on every row of the table."""
+def _put(ablation: Ablation, zero: Float[Tensor, "1 *rest"], value: Callable[[], Tensor]) -> Float[Tensor, "#ab *rest"]:
+    """What stands in the place of a part, given the part's value on every row of the table."""
     if ablation.how == "zero":
-        return torch.zeros(1, *shape)
+        return zero
     reference = value()
     if ablation.how == "mean":
         return reference.double().mean(0, keepdim=True).to(reference.dtype)
