@@ -96,16 +96,16 @@ def _curve(subject: Subject, column: str) -> Curve:
 
 def index(rows: list[Row], skipped: Mapping[str, str]) -> str:
     """The page of all runs."""
-    environment = templates()
-    source = environment.loader
-    assert source is not None
-    return environment.get_template("index.html").render(
-        rows=rows,
-        grids=regime_grid.grids(row.place for row in rows),
-        later=f"{LATER:g}",
-        skipped=dict(skipped),
-        written=written(),
-        stylesheet=Markup(source.get_source(environment, "report.css")[0]),
+    return (
+        templates()
+        .get_template("index.html")
+        .render(
+            rows=rows,
+            grids=regime_grid.grids(row.place for row in rows),
+            later=f"{LATER:g}",
+            skipped=dict(skipped),
+            written=written(),
+        )
     )
 
 

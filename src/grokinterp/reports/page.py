@@ -21,29 +21,28 @@ from grokinterp.reports.textures import texture
 def page(subject: Subject) -> str:
     """The whole HTML page on a run; `report` writes it to a file."""
     sections = sections_of(subject)
-    environment = templates()
-    source = environment.loader
-    assert source is not None
     plates = plates_of(sections)
     run, trace, masks = subject.run, subject.trace, subject.head_masks
     moving = [i for i, section in enumerate(sections) if section.heads or any(p.frames for p in section.plates)]
-    return environment.get_template("report.html").render(
-        title=story.title(run),
-        name=run.name,
-        headline="" if isinstance(trace, Absent) else verdict.headline(trace, subject.landmarks),
-        sections=sections,
-        first_moving=moving[0] if moving and len(subject.frame_steps) > 1 else -1,
-        last_moving=moving[-1] if moving and len(subject.frame_steps) > 1 else -1,
-        steps=subject.frame_steps if moving else [],
-        heads=head_names(subject),
-        head_steps=[] if isinstance(masks, Absent) else masks.step.values.tolist(),
-        configuration=configuration(run),
-        written=written(),
-        plotly=Markup(plotly.offline.get_plotlyjs()) if plates else Markup(""),
-        figures=Markup(figures_json(plates)),
-        controls=Markup(_inside_script(json.dumps(controls(subject), separators=(",", ":")))),
-        stylesheet=Markup(source.get_source(environment, "report.css")[0]),
-        script=Markup(source.get_source(environment, "report.js")[0]),
+    return (
+        templates()
+        .get_template("report.html")
+        .render(
+            title=story.title(run),
+            name=run.name,
+            headline="" if isinstance(trace, Absent) else verdict.headline(trace, subject.landmarks),
+            sections=sections,
+            first_moving=moving[0] if moving and len(subject.frame_steps) > 1 else -1,
+            last_moving=moving[-1] if moving and len(subject.frame_steps) > 1 else -1,
+            steps=subject.frame_steps if moving else [],
+            heads=head_names(subject),
+            head_steps=[] if isinstance(masks, Absent) else masks.step.values.tolist(),
+            configuration=configuration(run),
+            written=written(),
+            plotly=Markup(plotly.offline.get_plotlyjs()) if plates else Markup(""),
+            figures=Markup(figures_json(plates)),
+            controls=Markup(_inside_script(json.dumps(controls(subject), separators=(",", ":")))),
+        )
     )
 
 
