@@ -158,6 +158,15 @@ def test_margin_and_spectrum_are_those_of_a_planted_clock(planted):
     torch.testing.assert_close(scores.spectrum, wave, atol=1e-3, rtol=0)
 
 
+def test_the_wave_of_half_the_cycle_is_drawn_on_a_line():
+    """Products mod 7 go round a cycle of 6, whose third wave has no sine: the pair's circle is flat, not missing."""
+    session = Session.of(drawn("a * b", p=7))
+    pair = session.pair(session.resolved(State(pair=(3, 5))))
+    pair.view.before.__dict__["spectrum"] = torch.tensor([0.0, 0.0, 1.0])
+    points, tokens = pair.circle()
+    assert points.shape == (6, 2) and points[:, 0].any() and not points[:, 1].any() and len(tokens) == 6
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_the_circle_turns_as_the_numbers_do(seed):
     """Embeddings planted on a circle of each frequency are drawn at the angles by which the frequency's has turned."""
@@ -292,10 +301,10 @@ def test_guard(reason, method, query, headers, cookies):
 def test_guard_is_on_the_server():
     """Over the wire: 403 without the token, a cookie with it, nothing fetched from elsewhere, and an end."""
 
-    def get(url: str, **headers: str) -> tuple[int, dict]:
+    def get(url: str, data: bytes | None = None, **headers: str) -> tuple[int, dict]:
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
-                return answer.status, dict(answer.headers)
+            with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=20) as given:
+                return given.status, dict(given.headers)
         except urllib.error.HTTPError as refused:
             return refused.code, dict(refused.headers)
 
@@ -308,6 +317,10 @@ def test_guard_is_on_the_server():
     assert get(bare, Cookie=cookie.partition(";")[0])[0] == 200
     for path in ("", "_dash-layout", "_dash-dependencies", "assets/explorer.js"):
         assert get(bare + path)[0] == 403
+    for path in ("change", "_dash-update-component"):
+        assert get(bare + path, b"{}")[0] == 403
+        token = handle.url.partition("?")[2]
+        assert get(f"{bare}{path}?{token}", b"{}", Origin="http://evil.example")[0] == 403
     assert get(handle.url, Host="evil.example")[0] == 403
     with pytest.raises(gi.BadRequest, match="cannot be served"):
         gi.explore(drawn(), port=handle.port)
@@ -371,3 +384,5 @@ def test_a_diverged_model_has_an_answer():
     session = Session.of(Run(MemoryStore({0: lambda: weights}), "nan", config=run.config, task=run.task))
     found = asked(session, [])
     assert found["table"]["data"] and found["numbers"][0]["said"] == "\N{EN DASH}"
+    losses = {(tile["kind"], tile["delta"]) for tile in found["numbers"] if "loss" in tile["id"]}
+    assert losses == {("same", "unchanged")}

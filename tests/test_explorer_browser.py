@@ -167,8 +167,29 @@ def test_a_lasso_survives_the_slider_the_address_and_a_new_server(page, browser,
     second.goto(f"{restarted.url}&{query}")
     _ready(second)
     assert _shown(second) == moved
-    second.close()
     restarted.stop()
+    second.locator("#heads").get_by_text("Head 0").click()
+    second.locator("#message").get_by_text("does not answer").wait_for()
+    assert _shown(second) == moved
+    second.close()
+
+
+def test_a_click_taken_back_at_once_leaves_the_numbers_as_they_were(page, path):
+    """The second click comes as soon as the first one's numbers are there, before anything else hears of them."""
+    whole = page.locator("#test-loss-after").get_attribute("title")
+    page.evaluate(
+        """() => { const head = document.querySelectorAll("#heads input")[1];
+        const seen = new MutationObserver(() => { seen.disconnect(); window.taken = head.checked; head.click(); });
+        seen.observe(document.querySelector("#numbers"), { childList: true });
+        head.click(); }"""
+    )
+    page.wait_for_function("window.taken === true")
+    page.wait_for_function("whole => document.querySelector('#test-loss-after').title === whole", arg=whole)
+    assert not page.locator("#heads input").nth(1).is_checked()
+    page.wait_for_function("!location.search.includes('heads')")
+    page.locator("#how").get_by_text("Mean").click()
+    page.wait_for_function("location.search.includes('how=mean')")
+    assert page.locator("#test-loss-after").get_attribute("title") == whole
 
 
 def test_play_goes_on_from_the_last_checkpoint_to_the_first(page, path):

@@ -62,6 +62,9 @@ def test_agrees_with_the_hooked_model(config, same_last_token, seed):
     slow = torch.func.functional_call(model, hooked, (inputs,))[:, -1]
     # The hooked model keeps its sinusoids in float32, so a logit near zero is only as exact as the largest one.
     assert (fast - slow).abs().max() <= 1e-5 * slow.abs().max()
+    with torch.no_grad():
+        # Another order of the same sums.
+        assert (fused.logits(config, mine, fused.Rows.of(inputs)) - slow).abs().max() <= 1e-5 * slow.abs().max()
     (fast * weights).sum().backward()
     (slow * weights).sum().backward()
     for name in mine:

@@ -4,8 +4,8 @@ Without LayerNorm, keys and values are functions of (token, position) alone: the
 distinct pair (227 of them for `a b =` at p = 113, not 3 n) and gathered, and W_O, the MLP and the unembedding run
 at the last position only. This is the hooked model's function, to float rounding, in value and gradient.
 
-The stream after attention is a weighted sum of a dozen out of some hundred vectors (`Reading`). Where no gradient is
-asked for, W_in acts on these and not on the rows, which leaves W_out as the one large product.
+The stream after attention is a weighted sum of a dozen out of some hundred vectors (`Reading`). Where no gradient of
+a single model is asked for, W_in acts on these and not on the rows, which leaves W_out as the one large product.
 
 Parameters carry the classic names and shapes, all with the same leading batch dimensions, if any.
 """

@@ -5,7 +5,9 @@ import sys
 
 
 def keep_memory() -> None:
-    """Keep memory that was freed, up to half a gigabyte, in one pool for all threads. Elsewhere than on glibc: nothing.
+    """Keep memory that was freed, up to half a gigabyte, in one pool for all threads; from here on, in this process.
+
+    Threads that have a pool of their own already keep it. Elsewhere than on glibc this does nothing.
 
     The activations of a step are freed and allocated again; glibc gives them back to the system in between, and the
     page faults of taking them again cost a quarter of the step. It also keeps none that are larger than the pool of a

@@ -30,8 +30,8 @@ def answer(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What is told to the page, as `{component: {property: value}}`, when controls were used or it was opened.
 
     `asked` names the controls that were `used`, what all `hold` (and `url` the address), and the page's `history` and
-    `message`, which are None when it opens. `numbers` and `table` are drawn at once, what is `told` goes with them, and
-    `rest` after them; a key that is missing changes nothing.
+    `message`, which are None when it opens. `numbers` and `table` are drawn at once; once they are painted, Dash hears
+    the `rest` and then what is `told`. A key that is missing changes nothing.
     """
     used, hold = set(asked["used"]), asked["hold"]
     history, said = History.of(asked["history"]), asked["message"] or ""

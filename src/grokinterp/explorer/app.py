@@ -4,6 +4,7 @@ import json
 import logging
 from pathlib import Path
 
+import torch
 from dash import ClientsideFunction, Dash, Input, Output, set_props
 from dash import State as Given
 from flask import Response, request
@@ -47,6 +48,9 @@ def build(session: Session, prefix: str = "/") -> Dash:
         on_error=_told,
     )
     app.enable_dev_tools(debug=False)
+    threads = torch.get_num_threads()
+    # A connection's thread that is born while another computes side by side would keep the other's share of the cores.
+    app.server.before_request(lambda: torch.set_num_threads(threads))
     app.layout = layout.page(f"{title}: {task}")
     _main(app, session)
     later.register(app, session)

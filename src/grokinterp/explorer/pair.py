@@ -63,6 +63,8 @@ class Pair:
         cycle = Cycle.of(snapshot.task)
         W_E = snapshot.W_E[cycle.tokens].double()
         waves = fourier.wave_rows(cycle.n, [self.frequency])
+        if len(waves) == 1:
+            waves = torch.cat([waves, torch.zeros_like(waves)])  # half the cycle: a cosine, and no sine
         directions, along = torch.linalg.qr((waves @ W_E).mT)
         # Either sign spans the plane; with these, number 0 is at angle 0 and the others turn as `turns` says.
         return (W_E - W_E.mean(0)) @ (directions * along.diagonal().sign()), cycle.tokens

@@ -32,12 +32,14 @@ def tiles(before: Scores, after: Scores, prefix: str = "") -> list[dict[str, str
 
 def _tile(name: str, label: str, before: float, after: float) -> dict[str, str]:
     is_loss = name.endswith("loss")
-    worse = (after > before) if is_loss else (after < before)
     change = after - before
-    kind = "same" if math.isclose(after, before, rel_tol=1e-6) else "worse" if worse else "better"
+    is_same = math.isclose(after, before, rel_tol=1e-6) or (math.isnan(after) and math.isnan(before))
+    is_worse = math.isnan(after) or ((change > 0) if is_loss else (change < 0))
+    kind = "same" if is_same else "worse" if is_worse else "better"
     said = number(after) if is_loss else percent(after)
     was = number(before) if is_loss else percent(before)
-    delta = "unchanged" if kind == "same" else f"{signed(change, is_loss)} from {was}"
+    by = "" if math.isnan(change) else f"{signed(change, is_loss)} "
+    delta = "unchanged" if is_same else f"{by}from {was}"
     return dict(id=name, label=label, said=said, delta=delta, kind=kind, exact=repr(after), was=repr(before))
 
 

@@ -133,7 +133,7 @@ class Ablated:
         waves = ablation.table_waves() if ablation.frequencies and ablation.where != "embedding" else None
         W_U = weights["unembed.W_U"] if "unembed.W_U" in weights else weights["embed.W_E"].mT
         direct, mlp = self._stream(W_U, weights.get("unembed.b_U"), self.new_start), self._mlp(W_U)
-        if waves is not None and ablation.where == "mlp" and self.new_mlp is None:
+        if waves is not None and ablation.where == "mlp" and self._has_neurons:
             # Waves are over the whole table: nothing behind them can be computed before all of it is there.
             mlp = ablation.edit_rows(self._by_rows(mlp), waves).__getitem__
         columns = self._by_rows(lambda rows: direct.of(rows).add_(mlp(rows)))
@@ -162,9 +162,8 @@ class Ablated:
     def _mlp(self, W_U: Float[Tensor, "d column"]) -> Callable[[slice], Float[Tensor, "#n column"]]:
         """What the MLP adds to some rows' logits, without waves, and without the neurons that are taken out."""
         weights, clean, neurons = self.snapshot.parameters, self.clean, self.neurons
-        assert isinstance(self.snapshot.config, TransformerConfig)
-        new_mlp = W_U.new_zeros(1, len(W_U)) if self.snapshot.config.attn_only else self.new_mlp
-        if new_mlp is not None:
+        if not self._has_neurons:
+            new_mlp = W_U.new_zeros(1, len(W_U)) if self.new_mlp is None else self.new_mlp
             return lambda rows: _of(new_mlp, rows) @ W_U
         W_out, b_out = weights["blocks.0.mlp.W_out"], weights.get("blocks.0.mlp.b_out")
         if self._to_neurons is None:
@@ -177,10 +176,15 @@ class Ablated:
 
     def _post(self, rows: slice) -> Float[Tensor, "_ neuron"]:
         """Some rows of the neurons, before any of them is taken out itself."""
+        config, stream = self.snapshot.config, self._to_neurons
+        assert isinstance(config, TransformerConfig)
+        return self.clean.post[rows] if stream is None else ACTIVATIONS[config.activation](stream.of(rows))
+
+    @property
+    def _has_neurons(self) -> bool:
+        """Whether the model has an MLP, and not all of it is taken out."""
         assert isinstance(self.snapshot.config, TransformerConfig)
-        if self._to_neurons is None:
-            return self.clean.post[rows]
-        return ACTIVATIONS[self.snapshot.config.activation](self._to_neurons.of(rows))
+        return self.new_mlp is None and not self.snapshot.config.attn_only
 
     @cached_property
     def _to_neurons(self) -> Stream | None:

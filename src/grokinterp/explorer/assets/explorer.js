@@ -38,7 +38,8 @@
     }
     say(id, "Copied");
   };
-  const painted = (then) => requestAnimationFrame(() => setTimeout(then));
+  // A page that is not looked at is never painted.
+  const painted = (then) => (document.hidden ? setTimeout(then) : requestAnimationFrame(() => setTimeout(then)));
   const graph = (id) => document.querySelector(`#${id} .js-plotly-plot`);
   const save = (name, text, type) => {
     const link = document.createElement("a");
@@ -76,18 +77,19 @@
     frame = around;
     return window.Plotly.react(drawn, figure.data, figure.layout);
   };
-  let asked = 0, answered = 0;
+  let asked = 0, shown;
+  const only = (message) => ({ told: { message: { children: message } }, rest: {} });
   const ask = async (body) => {
     const prefix = JSON.parse(document.getElementById("_dash-config").textContent).requests_pathname_prefix;
     const headers = { "Content-Type": "application/json" };
     try {
       const response = await window.fetch(`${prefix}change`, { method: "POST", headers, body: JSON.stringify(body) });
       if (response.ok) return await response.json();
+      if (response.status === 403) return only("The explorer no longer knows this page. Open the address that it printed.");
     } catch {
       // Said below, as for an answer that is none.
     }
-    const gone = "The explorer does not answer. Start it again, and open the address that it prints.";
-    return { told: { message: { children: gone } }, rest: {} };
+    return only("The explorer does not answer. Start it again, and open the address that it prints.");
   };
   let shift = false;
   addEventListener("pointerdown", (event) => { shift = event.shiftKey; }, true);
@@ -110,13 +112,14 @@
         const answer = await ask({
           used: triggered.map(({ prop_id }) => id(prop_id)),
           hold: Object.fromEntries(Object.entries(inputs).map(([name, value]) => [id(name), value])),
-          history: states["history.data"],
+          history: shown || states["history.data"],
           message: states["message.children"],
         });
-        if (mine < answered) return outputs_list.map(same);
-        answered = mine;
-        // The numbers and the map first: what is drawn in the same breath delays them. The rest is not given back, since
-        // Dash drops what a next click overtakes.
+        // An answer is what differs from the view that is shown: one that was overtaken is not drawn, and one that is
+        // drawn counts from here on, since Dash forgets it where the next click comes before it has been told.
+        if (mine < asked) return outputs_list.map(same);
+        if (answer.told.history) shown = answer.told.history.data;
+        // The numbers and the map first: what is drawn in the same breath delays them.
         if (answer.numbers) tiles("numbers", answer.numbers);
         if (answer.table) map(answer.table);
         await new Promise(painted);
