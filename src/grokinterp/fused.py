@@ -196,11 +196,14 @@ def _pattern(
     config: TransformerConfig, parameters: Mapping[str, Tensor], x: Float[Tensor, "batch pair d"], rows: Rows
 ) -> Float[Tensor, "batch n source head"]:
     score_of_pairs = _scores(config, parameters, x[:, -rows.n_last :], x).flatten(1, 2)
-    pairs = (rows.last * len(rows.tokens) + rows.source.T).flatten()
-    # A gather of four numbers at a time takes as long as one of whole vectors; number by number, a tenth of that.
-    scores = score_of_pairs.mT.flatten(0, 1).index_select(1, pairs)
-    scores = scores.view(len(x), config.n_heads, -1, len(rows.last))
-    pattern = scores.softmax(2).permute(0, 3, 2, 1)
+    pairs = rows.last[:, None] * len(rows.tokens) + rows.source
+    if torch.is_grad_enabled():
+        pattern = _gather(score_of_pairs, pairs).softmax(2)
+    else:
+        # A gather of four numbers at a time takes as long as one of whole vectors; number by number, a tenth of that.
+        # Its gradient would be summed in any order on a GPU, and a run not come out the same twice.
+        scores = score_of_pairs.mT.flatten(0, 1).index_select(1, pairs.T.flatten())
+        pattern = scores.view(len(x), config.n_heads, -1, len(pairs)).softmax(2).permute(0, 3, 2, 1)
     return pattern if config.attention_rate == 1 else pattern * config.attention_rate + (1 - config.attention_rate)
 
 
