@@ -121,7 +121,20 @@ def reading(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: R
     _refuse(config)
     flat = _flat(parameters, 0)
     x = _positioned(config, flat, flat["embed.W_E"][:, rows.tokens], rows)
-    return _reading(config, flat, x, _pattern(config, flat, x, rows), rows)
+    return _reading(flat, x[:, -rows.n_last :], _project(config, flat, x, "V"), _pattern(config, flat, x, rows))
+
+
+def behind(
+    W: Float[Tensor, "d width"],
+    b: Tensor | None,
+    writes: Float[Tensor, "head pair d"],
+    last: Float[Tensor, "last d"],
+) -> Float[Tensor, "vector width"]:
+    """The vectors that `Reading.terms` counts, behind an affine map: of these every row sums just one of `last`."""
+    vectors = torch.cat([writes.flatten(0, 1), last]) @ W
+    if b is not None:
+        vectors[-len(last) :] += b
+    return vectors
 
 
 def summed(
@@ -213,9 +226,11 @@ def _forward(
     x = _positioned(config, parameters, x, rows)
     x_last = x[:, -rows.n_last :]
     pattern = _pattern(config, parameters, x, rows)
-    value_of_pair = _project(config, parameters, x, "V").flatten(2)
+    value_of_pair = _project(config, parameters, x, "V")
     weights = pattern[..., None].unbind(2)
-    values = [_gather(value_of_pair, pairs).unflatten(-1, (config.n_heads, -1)) for pairs in rows.by_position()]
+    values = [
+        _gather(value_of_pair.flatten(2), pairs).unflatten(-1, (config.n_heads, -1)) for pairs in rows.by_position()
+    ]
     z = weights[0] * values[0]
     for weight, value in zip(weights[1:], values[1:], strict=True):
         z = torch.addcmul(z, weight, value)
@@ -227,15 +242,11 @@ def _forward(
         resid_mid = _affine(z, W_O.flatten(1, 2), b_O, residual)
         pre = None if W_in is None else _affine(resid_mid, W_in, b_in)
     else:
-        read = _reading(config, parameters, x, pattern, rows)
+        read = _reading(parameters, x_last, value_of_pair, pattern)
         terms = read.terms(rows, range(config.n_heads))
-        vectors = torch.cat([read.writes.flatten(0, 1), read.last if b_O is None else read.last + b_O])
-        resid_mid, pre = summed(vectors, *terms)[None], None
-        if W_in is not None:
-            vectors = vectors @ W_in[0]
-            if b_in is not None:
-                vectors[-rows.n_last :] += b_in
-            pre = summed(vectors, *terms)[None]
+        last = read.last if b_O is None else read.last + b_O
+        resid_mid = summed(torch.cat([read.writes.flatten(0, 1), last]), *terms)[None]
+        pre = None if W_in is None else summed(behind(W_in[0], b_in, read.writes, last), *terms)[None]
     post, resid_post = None, resid_mid
     if pre is not None:
         post = ACTIVATIONS[config.activation](pre)
@@ -248,14 +259,13 @@ def _forward(
 
 
 def _reading(
-    config: TransformerConfig,
     parameters: Mapping[str, Tensor],
-    x: Float[Tensor, "1 pair d"],
+    x_last: Float[Tensor, "1 last d"],
+    value_of_pair: Float[Tensor, "1 pair head d_head"],
     pattern: Float[Tensor, "1 n source head"],
-    rows: Rows,
 ) -> Reading:
-    writes = torch.einsum("bthe,bhed->bhtd", _project(config, parameters, x, "V"), parameters["blocks.0.attn.W_O"])
-    return Reading(x[0, -rows.n_last :], pattern[0], writes[0])
+    writes = torch.einsum("bthe,bhed->bhtd", value_of_pair, parameters["blocks.0.attn.W_O"])
+    return Reading(x_last[0], pattern[0], writes[0])
 
 
 def _positioned(

@@ -34,18 +34,17 @@ def answer(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
     the `rest` and then what is `told`. A key that is missing changes nothing.
     """
     used, hold = set(asked["used"]), asked["hold"]
-    history, said = History.of(asked["history"]), asked["message"] or ""
+    was, said = History.of(asked["history"]), asked["message"] or ""
     is_opened = asked["history"] is None or "url" in used
-    message, was = "", History.of(asked["history"])
     try:
         if is_opened:
             history, message = _opened(session, hold["url"] or "")
         else:
-            history = _used(session, history, used, hold)
+            history, message = _used(session, was, used, hold), ""
         state = history.now
         drawn = _drawn(session, state, None if is_opened else was.now)
     except BadRequest as refusal:
-        return {"told": {"message": {"children": str(refusal)}}, "rest": {}}
+        return only(str(refusal))
     told: dict[str, dict[str, Any]] = controls.values(session, state) if is_opened or used & REFILLS else {}
     # Every component that is told something costs the browser a round, so only news is told.
     if message != said:
@@ -54,6 +53,11 @@ def answer(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
     drawn["rest"] |= {name: {"disabled": is_off} for name, is_off in off.items() if is_off != was_off.get(name)}
     place = session.steps(state.run or "").index(state.step or 0)
     return {**drawn, "told": {**told, "history": {"data": {**history.as_data(), "place": place}}}}
+
+
+def only(message: str) -> dict[str, Any]:
+    """An answer that changes nothing on the page but its message."""
+    return {"told": {"message": {"children": message}}, "rest": {}}
 
 
 def _off(history: History) -> dict[str, bool]:

@@ -10,13 +10,14 @@ from dash import State as Given
 from flask import Response, request
 
 from grokinterp.explorer import controls, later, layout
-from grokinterp.explorer.answer import answer
+from grokinterp.explorer.answer import answer, only
 from grokinterp.explorer.session import Session
 
 ASKS = {
     **dict.fromkeys(controls.USES, "value"),
-    **{"lasso": "data", "neurons": "clickData", "table": "clickData"},
+    **dict.fromkeys(("neurons", "table"), "clickData"),
     **dict.fromkeys(("undo", "redo", "clear"), "n_clicks"),
+    "lasso": "data",
     "url": "search",
 }
 """The property by which each control tells that it was used."""
@@ -88,7 +89,7 @@ def _main(app: Dash, session: Session) -> None:
             # A number that JSON does not know would stop the page; better that it is told.
             said = json.dumps(answer(session, request.get_json()), allow_nan=False)
         except Exception as error:
-            said = json.dumps({"told": {"message": {"children": _logged(error)}}, "rest": {}})
+            said = json.dumps(only(_logged(error)))
         return Response(said, mimetype="application/json")
 
 

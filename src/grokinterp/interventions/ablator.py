@@ -12,7 +12,7 @@ from grokinterp import fused, models
 from grokinterp.architecture import TransformerConfig
 from grokinterp.interventions.ablating import applied
 from grokinterp.interventions.ablation import Ablation
-from grokinterp.interventions.last_position import Ablated, LastPosition, edited
+from grokinterp.interventions.last_position import Ablated, LastPosition
 from grokinterp.snapshot import Snapshot, rows_at_once
 
 
@@ -32,11 +32,10 @@ class Ablator:
         snapshot = self.snapshot
         ablation = Ablation.of(snapshot.config, snapshot.task, **request)
         with torch.no_grad():
-            if not request and (snapshot.is_evaluated or self.why_hooks(ablation) is not None):
+            needs_hooks = self.why_hooks(ablation) is not None
+            if not request and (snapshot.is_evaluated or needs_hooks):
                 return snapshot.columns
-            if self.why_hooks(ablation) is not None:
-                return self._through_hooks(ablation)
-            return self._ablated(ablation).columns()
+            return self._through_hooks(ablation) if needs_hooks else self._ablated(ablation).columns()
 
     def logits(self, **request: Any) -> Float[Tensor, "ab answer"]:
         """[ab, answer]: those of the answers 0 .. n_answers - 1."""
@@ -64,11 +63,7 @@ class Ablator:
         with torch.no_grad():
             if self.why_hooks(ablation) is not None:
                 return list(self._seen(ablation, names).values())
-            parameters = edited(ablation, snapshot.parameters)
-            if parameters is snapshot.parameters:
-                return [self._clean.reading.pattern.mT]
-            assert isinstance(snapshot.config, TransformerConfig)
-            return [fused.reading(snapshot.config, parameters, self.snapshot.rows).pattern.mT]
+            return [self._clean.reading_without(ablation).pattern.mT]
 
     def activations(self, layer: int, **request: Any) -> Float[Tensor, "ab neuron"]:
         """A layer's neurons after the nonlinearity, at the scored position, as they go on to the layer's output."""

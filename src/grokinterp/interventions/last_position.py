@@ -32,9 +32,16 @@ class LastPosition:
     @cached_property
     def reading(self) -> fused.Reading:
         """The attention before it is summed up."""
-        snapshot = self._snapshot
-        assert isinstance(snapshot.config, TransformerConfig)
-        return fused.reading(snapshot.config, snapshot.parameters, snapshot.rows)
+        return self._read(self._snapshot.parameters)
+
+    def reading_without(self, ablation: Ablation) -> fused.Reading:
+        """That without frequencies and positions; the very same where none are taken out of the embeddings."""
+        parameters = _edited(ablation, self._snapshot.parameters)
+        return self.reading if parameters is self._snapshot.parameters else self._read(parameters)
+
+    def _read(self, parameters: Mapping[str, Tensor]) -> fused.Reading:
+        assert isinstance(self._snapshot.config, TransformerConfig)
+        return fused.reading(self._snapshot.config, parameters, self._snapshot.rows)
 
     @cached_property
     def start(self) -> Float[Tensor, "ab d"]:
@@ -104,20 +111,19 @@ class Ablated:
     def of(cls, ablation: Ablation, snapshot: Snapshot, clean: LastPosition) -> "Ablated":
         """What stands in the parts' places, found once for all rows."""
         assert isinstance(snapshot.config, TransformerConfig)
-        config, parameters = snapshot.config, edited(ablation, snapshot.parameters)
-        is_edited = parameters is not snapshot.parameters
+        config, like = snapshot.config, snapshot.parameters["embed.W_E"]
         heads = [] if ablation.whole_attention(0) else ablation.of_layer(ablation.heads, 0)
         neurons = [] if ablation.whole_mlp(0) else ablation.of_layer(ablation.neurons, 0)
 
         def put(is_replaced: Any, shape: tuple[int, ...], value: Callable[[], Tensor]) -> Tensor | None:
-            return _put(ablation, parameters["embed.W_E"].new_zeros(1, *shape), value) if is_replaced else None
+            return _put(ablation, like.new_zeros(1, *shape), value) if is_replaced else None
 
         stream = (config.d_model,)
         return cls(
             ablation,
             snapshot,
             clean,
-            fused.reading(config, parameters, snapshot.rows) if is_edited else clean.reading,
+            clean.reading_without(ablation),
             heads,
             neurons,
             new_start=put("direct_path" in ablation.components, stream, lambda: clean.start),
@@ -212,10 +218,7 @@ class Ablated:
         first = sum((x for x in put if len(x) == 1), first)
         own = sum(x for x in put if len(x) > 1) if any(len(x) > 1 for x in put) else None
 
-        entries = torch.cat([writes[self._left].flatten(0, 1), first]) @ W
-        if b is not None:
-            entries[-len(first) :] += b
-        return Stream(*self._terms, entries, own, W)
+        return Stream(*self._terms, fused.behind(W, b, writes[self._left], first), own, W)
 
     @property
     def _left(self) -> list[int]:
@@ -228,7 +231,7 @@ class Ablated:
         return self.reading.terms(self.snapshot.rows, self._left)
 
 
-def edited(ablation: Ablation, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+def _edited(ablation: Ablation, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """The parameters without frequencies and positions; the very same where none are taken out of the embeddings."""
     if ablation.frequencies and ablation.where == "embedding":
         W_E = parameters["embed.W_E"]
