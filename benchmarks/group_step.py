@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
-from grokinterp.evaluation import cross_entropy, evaluator
-from grokinterp.initialisation import initialise
-from grokinterp.optim import Optimiser
-from grokinterp.planning import plan
-from grokinterp.processor import processor_settings
+from grokinterp.evaluation.evaluator import cross_entropy, evaluator
+from grokinterp.evaluation.processor import processor_settings
+from grokinterp.models.initialisation import initialise
+from grokinterp.training.optimiser import Optimiser
+from grokinterp.training.planning import plan
 
 REPEATS = 10
 

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 import grokinterp as gi
 from grokinterp import fourier
-from grokinterp.runs import Run
+from grokinterp.runs.run import Run
 
 
 def demo_measures(run: Run, bridge: Any, weights: Any, key: list[int], share: bool = False) -> dict[str, Any]:

@@ -22,11 +22,11 @@ import torch
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
-from grokinterp.evaluation import cross_entropy, evaluator
-from grokinterp.initialisation import initialise
-from grokinterp.optim import Optimiser
-from grokinterp.planning import plan
-from grokinterp.processor import processor_settings
+from grokinterp.evaluation.evaluator import cross_entropy, evaluator
+from grokinterp.evaluation.processor import processor_settings
+from grokinterp.models.initialisation import initialise
+from grokinterp.training.optimiser import Optimiser
+from grokinterp.training.planning import plan
 
 P, D_MODEL, D_MLP = 113, 128, 512
 

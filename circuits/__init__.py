@@ -33,7 +33,7 @@ def from_file(path: str | Path) -> "list[Circuit]":
 
     Raises `BadRequest` where it is missing, cannot be run, or defines none.
     """
-    from grokinterp.refusals import BadRequest
+    from grokinterp.errors import BadRequest
 
     path = Path(path)
     spec = importlib.util.spec_from_file_location(path.stem, path) if path.suffix == ".py" else None

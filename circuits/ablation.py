@@ -11,13 +11,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokinterp.architecture import TransformerConfig, VisionConfig
-from grokinterp.frequencies import neuron_shares
+from grokinterp.analysis.key_frequencies import neuron_shares
+from grokinterp.analysis.waves import Wave
+from grokinterp.config.architecture import TransformerConfig, VisionConfig
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions import Ablator, Component, Where, cycle_length, has_positions
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks import Task
-from grokinterp.waves import Wave
 
 MEASURES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "loss", "accuracy")
 PLACES: tuple[Where, ...] = get_args(Where)

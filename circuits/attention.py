@@ -10,11 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.architecture import TransformerConfig
-from grokinterp.cycles import Cycle, Group
+from grokinterp.analysis.cycles import Cycle, Group
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.errors import BadRequest
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.refusals import BadRequest
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks import Task
 
 FLAT = 1e-5

@@ -10,13 +10,13 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from grokinterp import folded
-from grokinterp.architecture import EmbeddingMLPConfig
-from grokinterp.components import ACTIVATIONS
-from grokinterp.evaluation import accuracy, cross_entropy
+from grokinterp.config.architecture import EmbeddingMLPConfig
+from grokinterp.evaluation import folded
+from grokinterp.evaluation.evaluator import accuracy, cross_entropy
+from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.models.functional import ACTIVATIONS
+from grokinterp.models.parameters import embedding_tables
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.shapes import embedding_tables
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks.groups import why_no_group
 
 

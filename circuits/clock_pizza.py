@@ -2,7 +2,7 @@
 
 A clock multiplies the embeddings of a and b: each operand's gradient turns with the other operand, and the logits do
 not depend on the distance a - b. A pizza sees their sum: the gradients are equal, and the logits fade as the distance
-nears half a turn. On a product the cycle is that of discrete logarithms (`grokinterp.waves`). On a difference or a
+nears half a turn. On a product the cycle is that of discrete logarithms (`analysis.waves`). On a difference or a
 quotient the sum and the distance change places, and gradients say nothing: either model reflects one operand.
 """
 
@@ -17,10 +17,13 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokinterp import isolation, public_runs
-from grokinterp.architecture import EmbeddingMLPConfig, ModelConfig, TransformerConfig
-from grokinterp.evaluation import evaluator
-from grokinterp.gradients import (
+from grokinterp.analysis import circle_formulas, public_runs
+from grokinterp.analysis.clock_or_pizza import Evidence, Rule
+from grokinterp.analysis.waves import Wave
+from grokinterp.config.architecture import EmbeddingMLPConfig, ModelConfig, TransformerConfig
+from grokinterp.errors import BadRequest
+from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.evaluation.gradients import (
     EmbeddingView,
     GradientError,
     operand_columns,
@@ -28,13 +31,10 @@ from grokinterp.gradients import (
     seeded_triples,
     token_rows,
 )
+from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.models.parameters import embedding_tables
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.refusals import BadRequest
-from grokinterp.shapes import embedding_tables
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks import Task
-from grokinterp.verdicts import Evidence, Rule
-from grokinterp.waves import Wave
 
 PAPER = "Zhong et al. 2023 (arXiv 2306.17844)"
 
@@ -145,7 +145,7 @@ def isolated_logits(
         edited["unembed.W_U"] = parameters["embed.W_E"].mT
     for table, first in _number_blocks(config, task):
         W_E = edited[table].clone()
-        W_E[first + wave.tokens] = isolation.isolate_frequency(W_E[first + wave.tokens], frequency)
+        W_E[first + wave.tokens] = circle_formulas.isolate_frequency(W_E[first + wave.tokens], frequency)
         edited[table] = W_E
     with torch.no_grad():
         columns = evaluator(config, task)(edited)
@@ -169,10 +169,10 @@ def _no_cycle(task: Task) -> str:
 
 @dataclass(frozen=True)
 class ClockPizza(Circuit):
-    """Gradient symmetricity, distance irrelevance, circles on their own, and a verdict (`grokinterp.verdicts`).
+    """Gradient symmetricity, distance irrelevance, circles on their own, and a verdict (`analysis.clock_or_pizza`).
 
     The trace's attributes say what the last verdict rests on, what would flip it, and what the public runs of the
-    same depth and attention rate were (`grokinterp.public_runs`). How far to trust it: there the gradient rule and the
+    same depth and attention rate were (`analysis.public_runs`). How far to trust it: there the gradient rule and the
     distance rule agree on half of the solved one-layer runs (76 % of those in the paper's figures) and on a third of
     the deeper ones; where they do not, gradients are between (24 %, deeper 40 %) or say pizza alone (26 %, 26 %).
     """
@@ -224,8 +224,10 @@ class ClockPizza(Circuit):
             "distance_irrelevance_runner_up": Variable(
                 (), di_runner_up, "share", f"{PAPER}, figures and tables: the largest wrong logit"
             ),
-            "verdict": Variable((), self.rule.verdict(evidence), "", "grokinterp.verdicts"),
-            "verdict_score": Variable((), self.rule.score(evidence), "-1 pizza to 1 clock", "grokinterp.verdicts"),
+            "verdict": Variable((), self.rule.verdict(evidence), "", "grokinterp.analysis.clock_or_pizza"),
+            "verdict_score": Variable(
+                (), self.rule.score(evidence), "-1 pizza to 1 clock", "grokinterp.analysis.clock_or_pizza"
+            ),
             "verdict_accuracy": Variable((), accuracy, "share", "all rows of the table; decides unsolved"),
         }
         if "gradient_symmetricity_full" in wanted:
@@ -266,12 +268,12 @@ def _explained(snapshot: Snapshot, wave: Wave) -> dict[str, Variable]:
     r: dict[str, list[float]] = {"clock": [], "pizza": []}
     for k in wave.frequencies.tolist():
         logits = isolated_logits(snapshot.config, snapshot.parameters, snapshot.task, k)
-        for name, formula in (("clock", isolation.clock), ("pizza", isolation.pizza)):
-            r[name].append(isolation.correlation(logits, formula, k, wave.sign))
+        for name, formula in (("clock", circle_formulas.clock), ("pizza", circle_formulas.pizza)):
+            r[name].append(circle_formulas.correlation(logits, formula, k, wave.sign))
     found = {}
     for name, correlations in r.items():
         values = torch.tensor(correlations, dtype=torch.float64)
         found[f"{name}_fve"] = Variable(("k",), values.square(), "share", f"r^2 with the {name}'s formula of {PAPER}")
-        published = [isolation.explained_as_published(r) for r in correlations]
+        published = [circle_formulas.explained_as_published(r) for r in correlations]
         found[f"{name}_fve_2r1"] = Variable(("k",), published, "2r - 1", f"{PAPER}, notebooks: FVE as coded")
     return found

@@ -9,11 +9,11 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokinterp.evaluation import accuracy, cross_entropy
+from grokinterp.evaluation.evaluator import accuracy, cross_entropy
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.irreps.cosets import MOST_SUBGROUPS, Subgroups, concentrations, subgroups, within_shares
 from grokinterp.irreps.group import GroupError
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks.groups import GroupTask, why_no_group
 
 STANDER = "Stander et al. 2023"

@@ -11,10 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.cycles import Cycle, Group
+from grokinterp.analysis.cycles import Cycle, Group
+from grokinterp.errors import BadRequest
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.refusals import BadRequest
-from grokinterp.snapshot import Snapshot
 
 
 class EmbeddingError(BadRequest):

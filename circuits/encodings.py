@@ -10,11 +10,11 @@ import xarray as xr
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from grokinterp.cycles import Cycle
-from grokinterp.encodings import Encoder, find_encoder, likeness, mean_similarity, parameters_of, similarities
+from grokinterp.analysis.cycles import Cycle
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks.encoded_sum import EncodedSum
+from grokinterp.tasks.encoders import Encoder, find_encoder, likeness, mean_similarity, parameters_of, similarities
 
 THREAD = "forum thread 'The grokking challenge?'"
 

@@ -9,10 +9,10 @@ import xarray as xr
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grokinterp.architecture import NALUConfig
-from grokinterp.evaluation import evaluator
+from grokinterp.config.architecture import NALUConfig
+from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks.division import Division
 
 

@@ -8,9 +8,9 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from grokinterp.evaluation import evaluator
+from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.evaluation.snapshot import Snapshot, rows_at_once
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot, rows_at_once
 from grokinterp.tasks.lines import Lines
 
 SOURCE = "our definition; the notes say only that 36 % of the images keep their answer"

@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 import xarray as xr
 
-from grokinterp.architecture import TransformerConfig
-from grokinterp.evaluation import accuracy, cross_entropy
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.evaluation.evaluator import accuracy, cross_entropy
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions import Ablator
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
 
 MOST_HEADS = 8
 """Heads of a model up to which all 2^heads sets are tried."""

@@ -8,9 +8,9 @@ import xarray as xr
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grokinterp.architecture import TransformerConfig
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks import Task
 
 

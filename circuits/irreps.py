@@ -10,12 +10,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokinterp import folded
-from grokinterp.architecture import EmbeddingMLPConfig
-from grokinterp.evaluation import cross_entropy
+from grokinterp.config.architecture import EmbeddingMLPConfig
+from grokinterp.evaluation import folded
+from grokinterp.evaluation.evaluator import cross_entropy
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.irreps import Group, spectrum
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks.groups import GroupTask, why_no_group
 
 KEY_SIMILARITY = 0.005

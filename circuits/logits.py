@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.periodicity import Periodicity
+from grokinterp.analysis.periodicity import Periodicity
+from grokinterp.analysis.waves import Wave
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
-from grokinterp.waves import Wave
 
 
 def fourier_norms_2d(logits: Float[Tensor, "ab answer"], wave: Wave) -> Float[Tensor, "basis_a basis_b"]:

@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.cycles import Cycle, Group
-from grokinterp.frequencies import last_neurons, neuron_shares
+from grokinterp.analysis.cycles import Cycle, Group
+from grokinterp.analysis.key_frequencies import last_neurons, neuron_shares
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
 
 
 def examples(grid: Float[Tensor, "place_a place_b neuron"], n: int) -> tuple[int, ...]:

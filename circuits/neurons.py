@@ -9,10 +9,10 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokinterp.cycles import Cycle, Group
-from grokinterp.frequencies import neuron_shares
+from grokinterp.analysis.cycles import Cycle, Group
+from grokinterp.analysis.key_frequencies import neuron_shares
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
 
 
 class Tuning(NamedTuple):

@@ -9,12 +9,12 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokinterp.architecture import NALUConfig
+from grokinterp.config.architecture import NALUConfig
+from grokinterp.errors import BadRequest, listed
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.irreps.cosets import Subgroup, subgroups
 from grokinterp.irreps.group import GroupError
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.refusals import BadRequest, listed
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks.groups import GroupTask
 
 POWER = "Power et al. 2022, figure of the output layer"

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokinterp import fourier
-from grokinterp.architecture import TransformerConfig
-from grokinterp.evaluation import accuracy
-from grokinterp.frequencies import KeyFrequencies, last_neurons
-from grokinterp.periodicity import coefficients
+from grokinterp.analysis.key_frequencies import KeyFrequencies, last_neurons
+from grokinterp.analysis.periodicity import coefficients
+from grokinterp.analysis.waves import Wave
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.evaluation.evaluator import accuracy
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
-from grokinterp.waves import Wave
 
 RISE = 1.0
 """Nats by which the excluded loss must rise after its minimum, for that to be the end of memorisation."""

@@ -10,9 +10,9 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from grokinterp.evaluation import Evaluator, accuracy, evaluator
+from grokinterp.evaluation.evaluator import Evaluator, accuracy, evaluator
+from grokinterp.evaluation.snapshot import Snapshot, rows_at_once
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot, rows_at_once
 
 SOURCE = "truncated SVD of each weight matrix of the layer; the layers and shares are our choice"
 

@@ -11,9 +11,9 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from grokinterp.errors import BadRequest
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.refusals import BadRequest
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks.lines import Lines
 
 SOURCE = "Fischler and Bolles 1981; scikit-image's ransac with LineModelND"

@@ -11,10 +11,10 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 from torch import Tensor
 
-from grokinterp.evaluation import evaluator
-from grokinterp.evaluation import loss as mean_loss
+from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.evaluation.evaluator import loss as mean_loss
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
 
 SOURCE = "Keskar et al. 2016, 2.2.2, a random subspace; Power et al. 2022, their settings, maximised"
 

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.cycles import Cycle, Group
+from grokinterp.analysis.cycles import Cycle, Group
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
 
 EMPTY = 1e-6
 """A family of waves whose every member has less than this share of the energy is rounding noise, not a family."""

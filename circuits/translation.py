@@ -8,8 +8,8 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks.lines import Lines
 
 

@@ -57,8 +57,8 @@ def planted() -> ModuleType:
 @pytest.fixture(scope="session")
 def small() -> SimpleNamespace:
     """A run small enough to write many times: `config`, `task` (p = 5, 8 rows trained on), `weights(step)`."""
-    from grokinterp.initialisation import initialise
-    from grokinterp.presets import preset
+    from grokinterp.config.presets import preset
+    from grokinterp.models.initialisation import initialise
     from grokinterp.tasks import build
 
     config = preset("nanda").replace(d_model=8, n_heads=2, steps=300, frac=0.35)
@@ -71,7 +71,7 @@ def small() -> SimpleNamespace:
 @pytest.fixture
 def small_run(small: SimpleNamespace, tmp_path: Path) -> Path:
     """A finished run directory with checkpoints at 0, 100, 200, 300 and metrics every 50 steps."""
-    from grokinterp.run_writer import RunWriter
+    from grokinterp.runs.writer import RunWriter
 
     writer = RunWriter.create(tmp_path / "small", small.config, small.task)
     for step in range(0, 301, 50):

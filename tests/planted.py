@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.architecture import EmbeddingMLPConfig, TransformerConfig
-from grokinterp.initialisation import initialise
-from grokinterp.snapshot import Snapshot
+from grokinterp.config.architecture import EmbeddingMLPConfig, TransformerConfig
+from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.models.initialisation import initialise
 from grokinterp.tasks import Task
 
 

@@ -16,25 +16,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from grokinterp import circuits, fourier
     from grokinterp.config import RunConfig
+    from grokinterp.errors import BadRequest
     from grokinterp.explorer import explore
     from grokinterp.importers import load
     from grokinterp.interventions import ablate
     from grokinterp.measuring import measure
-    from grokinterp.refusals import BadRequest
     from grokinterp.reports import report
     from grokinterp.reports.drawing import draw
-    from grokinterp.runs import Checkpoint, Run, Runs
+    from grokinterp.runs.run import Checkpoint, Run, Runs
     from grokinterp.tasks import Task
-    from grokinterp.training import train
+    from grokinterp.training.trainer import train
 
 __version__ = version("grokinterp")
 
 _HOME = {
-    "BadRequest": "grokinterp.refusals",
-    "Checkpoint": "grokinterp.runs",
-    "Run": "grokinterp.runs",
+    "BadRequest": "grokinterp.errors",
+    "Checkpoint": "grokinterp.runs.run",
+    "Run": "grokinterp.runs.run",
     "RunConfig": "grokinterp.config",
-    "Runs": "grokinterp.runs",
+    "Runs": "grokinterp.runs.run",
     "Task": "grokinterp.tasks",
     "ablate": "grokinterp.interventions",
     "draw": "grokinterp.reports.drawing",
@@ -42,7 +42,7 @@ _HOME = {
     "load": "grokinterp.importers",
     "measure": "grokinterp.measuring",
     "report": "grokinterp.reports",
-    "train": "grokinterp.training",
+    "train": "grokinterp.training.trainer",
 }
 _MODULES = ("circuits", "fourier")
 

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokinterp.refusals import BadRequest
+from grokinterp.errors import BadRequest
 
 
 class FourierError(BadRequest):

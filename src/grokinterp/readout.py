@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from grokinterp.snapshot import Snapshot
+from grokinterp.evaluation.snapshot import Snapshot
 
 
 class Variable(NamedTuple):

@@ -3,8 +3,8 @@
 import sys
 from importlib import import_module
 
-from grokinterp.memory import keep_memory
-from grokinterp.refusals import BadRequest, did_you_mean, listed
+from grokinterp.errors import BadRequest, did_you_mean, listed
+from grokinterp.evaluation.memory import keep_memory
 
 COMMANDS = {
     "demo": "grok modular addition in a minute: a run and its report",

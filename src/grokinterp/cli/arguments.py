@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import tyro
 
-from grokinterp.refusals import BadRequest
+from grokinterp.errors import BadRequest
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ def run(argv: list[str]) -> None:
     """Train, report, and say what was seen."""
     given = parse(Demo, argv, "demo")
     from grokinterp.reports import report
-    from grokinterp.training import train
+    from grokinterp.training.trainer import train
 
     say("Training a one-layer transformer on a + b mod 59, 40 % of the table ...")
     start = time.monotonic()

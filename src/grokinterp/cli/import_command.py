@@ -22,8 +22,8 @@ class Import:
 def run(argv: list[str]) -> None:
     """Write the directory, one for each run of the file, and say where."""
     given = parse(Import, argv, "import")
-    from grokinterp.run_writer import save_run
-    from grokinterp.runs import Runs
+    from grokinterp.runs.run import Runs
+    from grokinterp.runs.writer import save_run
 
     found = read(given.source)
     out = given.out or Path("runs") / given.source.path.stem

@@ -29,7 +29,7 @@ def run(argv: list[str]) -> None:
     """Measure, print the last step, and write the trace."""
     given = parse(Measure, argv, "measure")
     from grokinterp import circuits, measuring
-    from grokinterp.traces import check_suffix, write
+    from grokinterp.measuring.trace_files import check_suffix, write
 
     if given.out is not None:
         check_suffix(given.out)

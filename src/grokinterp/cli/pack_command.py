@@ -21,7 +21,7 @@ class Pack:
 def run(argv: list[str]) -> None:
     """Write the file and say where it is."""
     given = parse(Pack, argv, "pack")
-    from grokinterp.packing import pack
+    from grokinterp.runs.packing import pack
 
     source = given.source.path.resolve()
     # Not with_suffix: a run may be called frac_0.3.

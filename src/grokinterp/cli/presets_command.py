@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from grokinterp.cli.arguments import parse, say
-from grokinterp.presets import PRESETS
+from grokinterp.config.presets import PRESETS
 
 
 @dataclass(frozen=True)

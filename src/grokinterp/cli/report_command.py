@@ -8,10 +8,10 @@ import tyro
 
 from grokinterp.cli.arguments import parse, say
 from grokinterp.cli.source import Source, read
-from grokinterp.refusals import BadRequest
+from grokinterp.errors import BadRequest
 
 if TYPE_CHECKING:
-    from grokinterp.runs import Run, Runs
+    from grokinterp.runs.run import Run, Runs
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def run(argv: list[str]) -> None:
 
 def _together(found: "list[Run | Runs]") -> "Runs":
     """All runs by name; a name that comes again is given a number."""
-    from grokinterp.runs import Runs
+    from grokinterp.runs.run import Runs
 
     runs, skipped = {}, {}
     for one in found:

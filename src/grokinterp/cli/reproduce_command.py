@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from grokinterp.cli.arguments import parse, say
-from grokinterp.refusals import BadRequest
+from grokinterp.errors import BadRequest
 
 if TYPE_CHECKING:
     from grokinterp.reproduction import Bench, Claim, Places, Result
@@ -131,7 +131,7 @@ def _tell(claim: "Claim", result: "Result") -> None:
 
 def _tabulate(places: "Places") -> Path:
     from grokinterp.reproduction import every_claim, page, stored
-    from grokinterp.storage import write_atomic
+    from grokinterp.runs.files import write_atomic
 
     write_atomic(places.table, page(every_claim(), stored(places.results)).encode())
     return places.table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 if TYPE_CHECKING:
-    from grokinterp.runs import Run, Runs
+    from grokinterp.runs.run import Run, Runs
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Source:
 
 def read(source: Source) -> "Run | Runs":
     """Open it. Raises `BadRequest` for what cannot be read, or a --p or --layout without a --task."""
+    from grokinterp.errors import BadRequest
     from grokinterp.importers import load
-    from grokinterp.refusals import BadRequest
     from grokinterp.tasks import Task
 
     parameters = {"p": source.p, "layout": source.layout}
@@ -37,8 +37,8 @@ def read(source: Source) -> "Run | Runs":
 
 def read_one(source: Source) -> "Run":
     """Open it, where several runs would be too many."""
-    from grokinterp.refusals import BadRequest, listed
-    from grokinterp.runs import Runs
+    from grokinterp.errors import BadRequest, listed
+    from grokinterp.runs.run import Runs
 
     found = read(source)
     if isinstance(found, Runs):

@@ -10,8 +10,8 @@ import tyro
 
 from grokinterp.cli.arguments import option, parse, say, split_at_dashes
 from grokinterp.config import SECTIONS, RunConfig
-from grokinterp.presets import PRESETS, preset
-from grokinterp.refusals import BadRequest
+from grokinterp.config.presets import PRESETS, preset
+from grokinterp.errors import BadRequest
 
 
 def arguments(base: RunConfig) -> type:
@@ -68,7 +68,7 @@ def run(argv: list[str]) -> None:
     options = {section: getattr(given, section) for section in SECTIONS}
     parameters = {"p": given.p, "layout": given.layout, **dict(map(parameter, given.set))}
 
-    from grokinterp.training import train
+    from grokinterp.training.trainer import train
 
     finished = train(
         after[0] if after else given.expression,

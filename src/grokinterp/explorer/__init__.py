@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from grokinterp.runs import Run, Runs
+from grokinterp.runs.run import Run, Runs
 
 if TYPE_CHECKING:
     from grokinterp.explorer.server import Handle

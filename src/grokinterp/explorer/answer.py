@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from grokinterp.errors import BadRequest
 from grokinterp.explorer import controls, pictures, words
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.snippet import snippet
 from grokinterp.explorer.state import History, State
-from grokinterp.refusals import BadRequest
 
 REQUEST = ("run", "step", "heads", "neurons", "frequencies", "keep", "components", "where", "how")
 """The fields that decide what a model computes."""

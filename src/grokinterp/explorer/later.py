@@ -5,11 +5,11 @@ from typing import Any
 from dash import Dash, Input, Output, ctx, dcc, no_update
 from dash import State as Given
 
+from grokinterp.errors import BadRequest
 from grokinterp.explorer import export, pictures, words
 from grokinterp.explorer.pair import angle_text
 from grokinterp.explorer.session import Parts, Session
 from grokinterp.explorer.state import History, State
-from grokinterp.refusals import BadRequest
 
 
 def register(app: Dash, session: Session) -> None:

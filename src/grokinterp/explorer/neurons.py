@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp import circuits, fourier
-from grokinterp.cycles import Cycle
+from grokinterp.analysis.cycles import Cycle
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.explorer.state import Axis
 from grokinterp.explorer.view import layers_of
-from grokinterp.snapshot import Snapshot
 from grokinterp.tasks import Task
 
 AXES: dict[Axis, str] = {

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.architecture import TransformerConfig
-from grokinterp.cycles import Cycle
+from grokinterp.analysis.cycles import Cycle
+from grokinterp.config.architecture import TransformerConfig
 from grokinterp.explorer.neurons import Neurons
 from grokinterp.explorer.view import Scores, View, layers_of
 

@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from grokinterp import circuits, public_runs
-from grokinterp.cycles import Cycle
+from grokinterp import circuits
+from grokinterp.analysis import public_runs
+from grokinterp.analysis.cycles import Cycle
+from grokinterp.analysis.waves import Wave
 from grokinterp.explorer import figures
 from grokinterp.explorer.figures import Figure
 from grokinterp.explorer.neurons import AXES
@@ -15,7 +17,6 @@ from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State
 from grokinterp.explorer.view import Scores, View
-from grokinterp.waves import Wave
 
 
 def table(view: View, scores: Scores, state: State) -> Figure:

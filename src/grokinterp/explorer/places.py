@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 
 from grokinterp import measuring
 from grokinterp.circuits.clock_pizza import ClockPizza
+from grokinterp.errors import BadRequest
+from grokinterp.evaluation.processor import processor_settings
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.measuring import snapshot_of
-from grokinterp.processor import processor_settings
-from grokinterp.refusals import BadRequest
-from grokinterp.runs import Run
-from grokinterp.snapshot import Snapshot
+from grokinterp.runs.run import Run
 
 Place: TypeAlias = dict[str, Any]
 """The scalars of `ClockPizza` at one checkpoint, by name."""

@@ -7,9 +7,9 @@ import threading
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from grokinterp.errors import BadRequest
 from grokinterp.explorer.guard import LOCAL, Guard, refusal_page
 from grokinterp.explorer.session import Session
-from grokinterp.refusals import BadRequest
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, get_args
 
-from grokinterp.architecture import VisionConfig
+from grokinterp.config.architecture import VisionConfig
+from grokinterp.errors import BadRequest, listed
 from grokinterp.explorer.neurons import TUNED, Neuron, Neurons, why_no_frequencies
 from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.places import Places
 from grokinterp.explorer.state import State
 from grokinterp.explorer.view import Scores, View, layers_of
 from grokinterp.interventions import Ablation, AblationError, Component, all_frequencies_but, cycle_length
-from grokinterp.refusals import BadRequest, listed
-from grokinterp.runs import Run, Runs
+from grokinterp.runs.run import Run, Runs
 
 VIEWS = 4
 """How many checkpoints stay evaluated: about 75 MB each at p = 113."""

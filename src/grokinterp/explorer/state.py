@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import parse_qsl, quote, urlencode
 
+from grokinterp.errors import BadRequest, listed
 from grokinterp.interventions import Component, Where
-from grokinterp.refusals import BadRequest, listed
 
 How: TypeAlias = Literal["zero", "mean", "resample"]
 Map: TypeAlias = Literal["margin", "loss", "error"]

@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokinterp import fourier
+from grokinterp.analysis.periodicity import coefficients
+from grokinterp.analysis.waves import Wave
+from grokinterp.evaluation.processor import processor_settings
+from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions import Ablator
 from grokinterp.measuring import snapshot_of
-from grokinterp.periodicity import coefficients
-from grokinterp.processor import processor_settings
-from grokinterp.runs import Run
-from grokinterp.snapshot import Snapshot
+from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
-from grokinterp.waves import Wave
 
 KEPT = 8
 """How many answers about ablations of a checkpoint are kept: pages and tabs ask for the same one again."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grokinterp.refusals import BadRequest
-from grokinterp.runs import Run, Runs
+from grokinterp.errors import BadRequest
+from grokinterp.runs.run import Run, Runs
 from grokinterp.tasks import Task
 
 

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokinterp.architecture import ModelConfig
-from grokinterp.evaluation import accuracy, evaluator
+from grokinterp.config.architecture import ModelConfig
+from grokinterp.evaluation.evaluator import accuracy, evaluator
 from grokinterp.tasks import Task
 from grokinterp.tasks._splits import draw_order
 

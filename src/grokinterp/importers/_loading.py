@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.importers import curves, nanda, pizza, state_dict, transformer_lens
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._contents import describe, one_line
 from grokinterp.importers._unpickle import read_torch_file
-from grokinterp.packing import is_packed, open_packed
-from grokinterp.refusals import BadRequest, did_you_mean, listed
-from grokinterp.run_directory import CHECKPOINTS, is_run, open_run
-from grokinterp.runs import Run, Runs
-from grokinterp.storage import open_tensors
+from grokinterp.runs.directory import CHECKPOINTS, is_run, open_run
+from grokinterp.runs.files import open_tensors
+from grokinterp.runs.packing import is_packed, open_packed
+from grokinterp.runs.run import Run, Runs
 from grokinterp.tasks import Task
 
 IMPORTERS: tuple[Importer, ...] = (

@@ -6,10 +6,10 @@ from typing import NoReturn, TypeAlias
 
 from torch import Tensor
 
-from grokinterp.architecture import EmbeddingMLPConfig, ModelConfig, TransformerConfig
+from grokinterp.config.architecture import EmbeddingMLPConfig, ModelConfig, TransformerConfig
+from grokinterp.errors import listed
 from grokinterp.importers._base import ImportFileError
 from grokinterp.importers._parameters import from_native, transformer_config
-from grokinterp.refusals import listed
 from grokinterp.tasks import Task
 
 Match: TypeAlias = tuple[ModelConfig, dict[str, Tensor]]

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grokinterp.architecture import TransformerConfig
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.errors import listed
 from grokinterp.importers._base import ImportFileError
-from grokinterp.refusals import listed
 
 _BLOCK = re.compile(r"blocks\.(\d+)\.")
 

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from grokinterp.architecture import MODEL_CONFIGS, ModelConfig
+from grokinterp.config.architecture import MODEL_CONFIGS, ModelConfig
 from grokinterp.importers._evidence import measured
-from grokinterp.runs import CURVES, Run, Runs, last_recorded
+from grokinterp.runs.run import CURVES, Run, Runs, last_recorded
 
 
 def describe(run: Run | Runs) -> str:

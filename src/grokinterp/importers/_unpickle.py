@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from grokinterp.errors import BadRequest
 from grokinterp.importers._contents import describe, one_line
-from grokinterp.refusals import BadRequest
-from grokinterp.storage import cannot_read
+from grokinterp.runs.files import cannot_read
 
 MAPPED_ABOVE = 2**26
 """Files above 64 MB are mapped, not copied, into memory: one with 250 checkpoints is then read as far as it is used."""

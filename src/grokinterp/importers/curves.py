@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from grokinterp.config import RunConfig
+from grokinterp.config.presets import preset
 from grokinterp.importers._base import Importer, Payload
 from grokinterp.importers._evidence import curve_table
-from grokinterp.presets import preset
-from grokinterp.runs import MemoryStore, Run, Runs
+from grokinterp.runs.run import MemoryStore, Run, Runs
 from grokinterp.tasks import Task, build
 
 

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grokinterp.architecture import TransformerConfig
 from grokinterp.config import OptimiserConfig, RunConfig, ScheduleConfig, SplitConfig
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config.presets import preset
 from grokinterp.importers._base import Importer, Payload
 from grokinterp.importers._evidence import SplitMatch, answer_logits, best_task, curve_table, find_split, losses
 from grokinterp.importers._parameters import float_tensors, from_early, is_early, transformer_config
-from grokinterp.initialisation import initialise
-from grokinterp.presets import preset
-from grokinterp.runs import UNKNOWN_TASK, MemoryStore, Run, check_fits
+from grokinterp.models.initialisation import initialise
+from grokinterp.runs.run import UNKNOWN_TASK, MemoryStore, Run, check_fits
 from grokinterp.tasks import Task
 
 FORMULAS = {"add": "a + b", "subtract": "a - b", "x2xyy2": "a^2 + a*b + b^2"}

@@ -12,14 +12,14 @@ from typing import Any
 
 from torch import Tensor
 
-from grokinterp.architecture import ModelConfig
 from grokinterp.config import RunConfig, TaskConfig
+from grokinterp.config.architecture import ModelConfig
+from grokinterp.config.presets import preset
+from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._parameters import float_tensors, from_early, is_early, transformer_config
-from grokinterp.presets import preset
-from grokinterp.refusals import listed
-from grokinterp.runs import UNKNOWN_TASK, MemoryStore, Run, check_fits
-from grokinterp.shapes import check_parameters
+from grokinterp.models.parameters import check_parameters
+from grokinterp.runs.run import UNKNOWN_TASK, MemoryStore, Run, check_fits
 from grokinterp.tasks import Task, build
 
 ACTIVATIONS = {"ReLU": "relu", "GeLU": "gelu", "Tanh": "tanh"}

@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grokinterp.architecture import ModelConfig
 from grokinterp.config import RunConfig, ScheduleConfig
-from grokinterp.evaluation import accuracy, evaluator
+from grokinterp.config.architecture import ModelConfig
+from grokinterp.evaluation.evaluator import accuracy, evaluator
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._module_names import mapping, matches
 from grokinterp.importers._parameters import float_tensors, is_classic, is_native, without_idle_biases
 from grokinterp.importers.transformer_lens import check_supported, classic_parameters, model_config
-from grokinterp.runs import UNKNOWN_TASK, MemoryStore, Run, check_fits
-from grokinterp.shapes import check_parameters
+from grokinterp.models.parameters import check_parameters
+from grokinterp.runs.run import UNKNOWN_TASK, MemoryStore, Run, check_fits
 from grokinterp.tasks import Task
 
 ROWS_TRIED = 512

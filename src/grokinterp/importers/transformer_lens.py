@@ -18,8 +18,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from grokinterp.architecture import TransformerConfig
 from grokinterp.config import RunConfig, SplitConfig
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config.presets import preset
+from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._evidence import best_task
 from grokinterp.importers._parameters import (
@@ -32,9 +34,7 @@ from grokinterp.importers._parameters import (
     with_unit_norms,
     without_idle_biases,
 )
-from grokinterp.presets import preset
-from grokinterp.refusals import listed
-from grokinterp.runs import UNKNOWN_TASK, MemoryStore, Run, check_fits
+from grokinterp.runs.run import UNKNOWN_TASK, MemoryStore, Run, check_fits
 from grokinterp.tasks import Task
 
 FORMULAS = ("a + b", "a - b", "a * b", "a^2 + b^2", "a^2 + a*b + b^2")

@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokinterp import fused, models
-from grokinterp.architecture import TransformerConfig
-from grokinterp.interventions.ablating import applied
-from grokinterp.interventions.ablation import Ablation
+from grokinterp import models
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.evaluation import fused
+from grokinterp.evaluation.snapshot import Snapshot, rows_at_once
+from grokinterp.interventions.hooks import applied
 from grokinterp.interventions.last_position import Ablated, LastPosition
-from grokinterp.snapshot import Snapshot, rows_at_once
+from grokinterp.interventions.request import Ablation
 
 
 class Ablator:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from grokinterp.interventions.ablation import Ablation, AblationError
+from grokinterp.interventions.request import Ablation, AblationError
 
 
 class Call:

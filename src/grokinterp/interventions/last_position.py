@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokinterp import fused
-from grokinterp.architecture import TransformerConfig
-from grokinterp.components import ACTIVATIONS
-from grokinterp.interventions.ablation import Ablation
-from grokinterp.processor import side_by_side
-from grokinterp.snapshot import Snapshot
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.evaluation import fused
+from grokinterp.evaluation.processor import side_by_side
+from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.interventions.request import Ablation
+from grokinterp.models.functional import ACTIVATIONS
 
 ROWS = 1024
 """How many rows one core takes at a time: some for each core of a laptop, so that none waits long for a busy one."""

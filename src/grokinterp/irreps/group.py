@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from grokinterp.errors import BadRequest
 from grokinterp.irreps.representation import Irrep, named, of_regular
-from grokinterp.refusals import BadRequest
 
 MAX_ORDER = 2_236
 """Elements, so that the table of all products stays below five million rows."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from grokinterp.architecture import DenseMLPConfig, ModelConfig, NALUConfig, TransformerConfig, VisionConfig
+from grokinterp.config.architecture import DenseMLPConfig, ModelConfig, NALUConfig, TransformerConfig, VisionConfig
 
 if TYPE_CHECKING:
     from grokinterp.models.hooked import HookedModule

@@ -13,10 +13,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens import ActivationCache, patching
 
+from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.models.blocks import LayerNorm
 from grokinterp.models.hooked import HookedModule
 from grokinterp.models.transformer import HookedTransformer
-from grokinterp.refusals import BadRequest, did_you_mean, listed
 
 By = Literal["component", "head", "neuron"]
 Metric = Callable[[Float[Tensor, "batch position column"]], Float[Tensor, ""]]

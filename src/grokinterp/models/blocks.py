@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, einsum
 from transformer_lens.hook_points import HookPoint
 
-from grokinterp.architecture import TransformerConfig
-from grokinterp.components import ACTIVATIONS, sinusoids
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.models.functional import ACTIVATIONS, sinusoids
 from grokinterp.models.hooked import own
 
 LAYER_NORM_EPS = 1e-5

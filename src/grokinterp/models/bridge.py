@@ -10,9 +10,9 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources.native import boot
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
-from grokinterp.architecture import TransformerConfig
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.errors import BadRequest
 from grokinterp.models.blocks import LAYER_NORM_EPS
-from grokinterp.refusals import BadRequest
 
 
 def classic_config(config: TransformerConfig) -> TransformerBridgeConfig:

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
-from grokinterp.architecture import DenseMLPConfig
+from grokinterp.config.architecture import DenseMLPConfig
+from grokinterp.errors import BadRequest
 from grokinterp.models.embedding_mlp import HiddenLayers
-from grokinterp.refusals import BadRequest
 
 
 class DenseMLP(HiddenLayers[DenseMLPConfig]):

@@ -11,12 +11,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
-from grokinterp.architecture import DenseMLPConfig, EmbeddingMLPConfig, MLPConfig
-from grokinterp.components import ACTIVATIONS
+from grokinterp.config.architecture import DenseMLPConfig, EmbeddingMLPConfig, MLPConfig
+from grokinterp.errors import BadRequest
 from grokinterp.models.blocks import Embed, Unembed
+from grokinterp.models.functional import ACTIVATIONS
 from grokinterp.models.hooked import HookedModule, own
-from grokinterp.refusals import BadRequest
-from grokinterp.shapes import embedding_tables
+from grokinterp.models.parameters import embedding_tables
 
 MLP = TypeVar("MLP", EmbeddingMLPConfig, DenseMLPConfig)
 

@@ -9,10 +9,10 @@ from jaxtyping import Int
 from torch import Tensor
 from transformer_lens import ActivationCache, HookedRootModule
 
-from grokinterp.architecture import ModelConfig
-from grokinterp.initialisation import initialise
-from grokinterp.refusals import BadRequest, did_you_mean, listed
-from grokinterp.shapes import check_parameters
+from grokinterp.config.architecture import ModelConfig
+from grokinterp.errors import BadRequest, did_you_mean, listed
+from grokinterp.models.initialisation import initialise
+from grokinterp.models.parameters import check_parameters
 
 Names: TypeAlias = str | Iterable[str] | Callable[[str], bool]
 Hooks: TypeAlias = Iterable[tuple[str | Callable[[str], bool], Callable[..., Any]]]

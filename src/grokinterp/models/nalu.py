@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
-from grokinterp.architecture import NALUConfig
+from grokinterp.config.architecture import NALUConfig
+from grokinterp.errors import BadRequest
 from grokinterp.models.embedding_mlp import Layer
 from grokinterp.models.hooked import HookedModule, own
-from grokinterp.refusals import BadRequest
 
 
 class Cells(nn.Module):

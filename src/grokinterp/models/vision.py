@@ -10,12 +10,12 @@ from torch import Tensor
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.hook_points import HookPoint
 
-from grokinterp.architecture import VisionConfig
+from grokinterp.config.architecture import VisionConfig
+from grokinterp.errors import BadRequest
 from grokinterp.models.blocks import Block, LayerNorm, Unembed
 from grokinterp.models.bridge import classic_config
 from grokinterp.models.hooked import own
 from grokinterp.models.switches import Switches
-from grokinterp.refusals import BadRequest
 
 
 class Project(nn.Module):

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grokinterp.refusals import BadRequest
-from grokinterp.runs import Run, Runs
+from grokinterp.errors import BadRequest
+from grokinterp.runs.run import Run, Runs
 
 if TYPE_CHECKING:
     from grokinterp.readout import Circuit
@@ -57,7 +57,7 @@ def _one(subject: "Subject", out: Path, pdf: bool, images: str | Path | None) ->
     from grokinterp.reports import exporting
     from grokinterp.reports.page import page, plates_of
     from grokinterp.reports.sections import sections_of
-    from grokinterp.storage import write_atomic
+    from grokinterp.runs.files import write_atomic
 
     write_atomic(out, page(subject).encode())
     if images is not None:
@@ -69,7 +69,7 @@ def _one(subject: "Subject", out: Path, pdf: bool, images: str | Path | None) ->
 
 def _index(runs: Runs, out: Path, subject_of: "Callable[[Run], Subject]", pdf: bool, images: str | Path | None) -> Path:
     from grokinterp.reports.index import file_names, index, row
-    from grokinterp.storage import make_directory, write_atomic
+    from grokinterp.runs.files import make_directory, write_atomic
 
     make_directory(out.parent)
     rows, skipped = [], dict(runs.skipped)

@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from grokinterp.refusals import listed
+from grokinterp.errors import listed
 from grokinterp.reports import words
 from grokinterp.reports.table import Table
 

@@ -39,7 +39,9 @@ def learnt(subject: Subject, trace: xr.Dataset) -> Section | None:
             "clocks."
         ],
     )
-    source = f"embedding of {subject.run.name} at step {step[0]:,}; encoders of grokinterp.encodings at their defaults."
+    source = (
+        f"embedding of {subject.run.name} at step {step[0]:,}; encoders of grokinterp.tasks.encoders at their defaults."
+    )
     # A byte a point: in full these squares would be a tenth of the page.
     percent = (100 * found[_SIMILARITIES]).round().astype(np.int8).assign_attrs(units="%")
     named = percent.rename(a="number", b="another number")

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from jaxtyping import Shaped
 
-from grokinterp.refusals import BadRequest, listed
+from grokinterp.errors import BadRequest, listed
 from grokinterp.reports import style, words
 from grokinterp.reports.plates import Frame
 

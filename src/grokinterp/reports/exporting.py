@@ -7,9 +7,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from grokinterp.refusals import BadRequest
+from grokinterp.errors import BadRequest
 from grokinterp.reports.plates import Plate
-from grokinterp.storage import StorageError, make_directory
+from grokinterp.runs.files import StorageError, make_directory
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "brave")
 PLACES = (

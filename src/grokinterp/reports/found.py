@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from grokinterp.architecture import TransformerConfig
+from grokinterp.config.architecture import TransformerConfig
 from grokinterp.reports import (
     ablation_figures,
     attention_figures,

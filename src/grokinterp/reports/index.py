@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from grokinterp.regimes import LATER
+from grokinterp.analysis.regimes import LATER
 from grokinterp.reports import regime_grid, story, verdict
 from grokinterp.reports.curves import Curve
 from grokinterp.reports.page import templates, written
 from grokinterp.reports.plates import Absent
 from grokinterp.reports.subject import Subject
-from grokinterp.runs import last_recorded
+from grokinterp.runs.run import last_recorded
 
 POINTS, WIDTH, HEIGHT = 80, 150, 34
 

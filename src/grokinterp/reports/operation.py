@@ -2,13 +2,13 @@
 
 import xarray as xr
 
+from grokinterp.analysis.waves import Wave
 from grokinterp.circuits.embedding import Embedding
 from grokinterp.circuits.spectrum import Spectrum
 from grokinterp.reports import attention_figures, captions, curve_figures, spectrum_figures, story
 from grokinterp.reports.found import is_multiplicative
 from grokinterp.reports.plates import Absent, Plate, Section
 from grokinterp.reports.subject import Subject
-from grokinterp.waves import Wave
 
 _SAY = {
     "sum": (

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from grokinterp.refusals import BadRequest
+from grokinterp.errors import BadRequest
 from grokinterp.reports import style
 
 

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from jaxtyping import Float
 
-from grokinterp import public_runs
+from grokinterp.analysis import public_runs
 from grokinterp.reports import style
 
 _X, _Y = public_runs.EDGES["gradient_symmetricity"], public_runs.EDGES["distance_irrelevance"]

@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from grokinterp.config import SECTIONS, RunConfig, TaskConfig
-from grokinterp.presets import PRESETS
+from grokinterp.config.presets import PRESETS
 from grokinterp.tasks import build
 
 ALWAYS = ("frac", "steps")

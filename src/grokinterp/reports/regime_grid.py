@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from grokinterp.regimes import Regime, regime_of
+from grokinterp.analysis.regimes import Regime, regime_of
 from grokinterp.reports import story
 from grokinterp.reports.curves import Curve
 from grokinterp.reports.subject import Subject

@@ -5,7 +5,7 @@ from importlib import metadata
 
 import xarray as xr
 
-from grokinterp.refusals import BadRequest, listed
+from grokinterp.errors import BadRequest, listed
 from grokinterp.reports import captions, curve_figures, drawing, story, table
 from grokinterp.reports import verdict as judged
 from grokinterp.reports.bespoke import KNOWN
@@ -16,8 +16,8 @@ from grokinterp.reports.plates import Absent, Fact, Plate, Section
 from grokinterp.reports.recipe import Recipe
 from grokinterp.reports.subject import Landmarks, Subject
 from grokinterp.reports.table import Table
-from grokinterp.run_format import library_versions
-from grokinterp.runs import Run
+from grokinterp.runs.format import library_versions
+from grokinterp.runs.run import Run
 
 
 def summary(subject: Subject) -> Section:

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from grokinterp.architecture import DenseMLPConfig, EmbeddingMLPConfig, ModelConfig, NALUConfig, VisionConfig
 from grokinterp.config import OptimiserConfig, RunConfig
-from grokinterp.refusals import listed
+from grokinterp.config.architecture import DenseMLPConfig, EmbeddingMLPConfig, ModelConfig, NALUConfig, VisionConfig
+from grokinterp.errors import listed
 from grokinterp.reports.curves import Curve
 from grokinterp.reports.plates import Fact
 from grokinterp.reports.subject import Landmarks
-from grokinterp.runs import Run
+from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 from grokinterp.tasks.groups import GroupTask
 

@@ -12,10 +12,10 @@ import xarray as xr
 
 from grokinterp import circuits as shipped
 from grokinterp import measuring
+from grokinterp.errors import BadRequest
 from grokinterp.readout import Circuit
-from grokinterp.refusals import BadRequest
 from grokinterp.reports.plates import Absent
-from grokinterp.runs import Run
+from grokinterp.runs.run import Run
 
 FRAMES = 16
 """How many checkpoints the slider moves through at most; the file grows with it."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from grokinterp.refusals import listed
+from grokinterp.errors import listed
 from grokinterp.reports.plates import Fact
 from grokinterp.reports.story import percent, scientific
 from grokinterp.reports.subject import Landmarks

@@ -1,20 +1,21 @@
 """The table of claims: what the papers say, run again.
 
-One file a source, without a leading underscore: every `Claim` it defines stands in the table, in the order of the
-files' names and of their lines.
+One file a source in `claims/`: every `Claim` it defines stands in the table, in the order of the files' names and of
+their lines.
 """
 
 import functools
 import importlib
 import pkgutil
 
-from grokinterp.refusals import BadRequest, did_you_mean, listed
-from grokinterp.reproduction._bench import Bench
-from grokinterp.reproduction._claim import VERDICTS, Claim, Verdict, entries
-from grokinterp.reproduction._places import Places
-from grokinterp.reproduction._result import Result, attempt, store, stored
-from grokinterp.reproduction._table import page, verdict_of
-from grokinterp.reproduction._target import Target, shown
+from grokinterp.errors import BadRequest, did_you_mean, listed
+from grokinterp.reproduction import claims
+from grokinterp.reproduction.bench import Bench
+from grokinterp.reproduction.claim import VERDICTS, Claim, Verdict, entries
+from grokinterp.reproduction.paths import Places
+from grokinterp.reproduction.result import Result, attempt, store, stored
+from grokinterp.reproduction.table import page, verdict_of
+from grokinterp.reproduction.target import Target, shown
 
 __all__ = [
     "VERDICTS",
@@ -39,8 +40,8 @@ __all__ = [
 @functools.cache
 def every_claim() -> tuple[Claim, ...]:
     """All claims, in the order of the table."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    names = sorted(module.name for module in pkgutil.iter_modules(claims.__path__))
+    modules = [importlib.import_module(f"{claims.__name__}.{name}") for name in names]
     return tuple(value for module in modules for value in vars(module).values() if isinstance(value, Claim))
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from grokinterp.config import SplitConfig, SplitMethod, TaskConfig
-from grokinterp.refusals import listed
+from grokinterp.errors import listed
 from grokinterp.tasks._parameters import check, parameters_of, plain
 from grokinterp.tasks._splits import checked_rows, draw_order, mislabel, smallest, take_units
 from grokinterp.tasks._table import Table, TaskError

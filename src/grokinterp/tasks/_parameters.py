@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from grokinterp.refusals import did_you_mean, has_type, listed
+from grokinterp.config.validation import has_type
+from grokinterp.errors import did_you_mean, listed
 from grokinterp.tasks._table import TaskError
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokinterp.refusals import BadRequest
+from grokinterp.errors import BadRequest
 
 MAX_ROWS = 5_000_000
 

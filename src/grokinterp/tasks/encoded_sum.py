@@ -6,16 +6,16 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from grokinterp.encodings import COMBINATIONS, Encoder, find_encoder
 from grokinterp.tasks._base import Task
 from grokinterp.tasks._table import Table, TaskError, all_rows, check_modulus
+from grokinterp.tasks.encoders import COMBINATIONS, Encoder, find_encoder
 
 MAX_ENTRIES = 200_000_000
 """Bits of all rows together: 0.8 GB as float32."""
 
 
 class EncodedSum(Task, names={"encoded_sum": "(a + b) mod p, the pair given as sparse bits (encoder='cycle', p=97)"}):
-    """A row is an unordered pair a >= b, its inputs the bits of `grokinterp.encodings`; the answer (a + b) mod p.
+    """A row is an unordered pair a >= b, its inputs the bits of `grokinterp.tasks.encoders`; the answer (a + b) mod p.
 
     The overlap and the OR of two codes are the same for (a, b) and (b, a), so that one of them in train would give the
     other away: the table has each pair once, 4753 rows at p = 97 (2376 of them trained on with frac=0.5), and 4656

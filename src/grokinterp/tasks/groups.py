@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from grokinterp.errors import listed
 from grokinterp.irreps import Alternating, Cyclic, Dihedral, Generated, Group, Product, Symmetric, Tabulated
 from grokinterp.irreps.group import check_order
-from grokinterp.refusals import listed
 from grokinterp.tasks._base import Task
 from grokinterp.tasks._table import Table, TaskError, all_rows
 from grokinterp.tasks.layout import find_layout

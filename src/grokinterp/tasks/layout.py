@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from grokinterp.refusals import did_you_mean, listed
+from grokinterp.errors import did_you_mean, listed
 from grokinterp.tasks._table import Table, TaskError
 
 

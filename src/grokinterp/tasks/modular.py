@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from grokinterp.refusals import did_you_mean
+from grokinterp.errors import did_you_mean
 from grokinterp.tasks._base import Task
 from grokinterp.tasks._table import Table, TaskError, all_rows, check_modulus
 from grokinterp.tasks.formula import Formula

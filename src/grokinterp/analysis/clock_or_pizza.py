@@ -1,0 +1,103 @@
+"""Verdict: clock, pizza, mixed or unsolved, from two measures of Zhong et al. 2023, with what would flip it.
+
+Their code has no threshold. Ours are placed on their 13,890 measured public runs (`public_runs`), whose
+distance irrelevance is of the RUNNER-UP logit: the verdict reads that one, never the correct logit's.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from grokinterp.errors import require
+
+Kind: TypeAlias = Literal["clock", "pizza", "mixed", "unsolved"]
+KINDS: tuple[Kind, ...] = ("pizza", "mixed", "clock", "unsolved")
+Side: TypeAlias = Literal["clock", "pizza", "between"]
+
+
+class Evidence(NamedTuple):
+    """What a verdict rests on, each a number at most 1; `gradient_symmetricity` is None where it says nothing."""
+
+    gradient_symmetricity: float | None
+    distance_irrelevance_runner_up: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`pizza` or `clock` where gradients and distances both say so; `mixed` where they differ or gradients are between.
+
+    Attributes:
+        symmetric: GS from here up says pizza. Three in five of the solved public one-layer runs lie above, most of them
+            above 0.985; 0.95 in its place would change one verdict in a hundred.
+        asymmetric: GS below says clock. Nothing marks this one: between 0.3 and 0.95 the runs are spread out. An ideal
+            clock has 0, the solved one-layer runs with an attention rate above 0.9 a median of 0.57.
+        distant: runner-up DI from here up says clock, below pizza. Between two humps, near 0.2 and 0.7, few runs lie
+            from 0.35 to 0.5.
+        solved: accuracy below is `unsolved`, whatever the measures.
+    """
+
+    symmetric: float = 0.98
+    asymmetric: float = 0.7
+    distant: float = 0.5
+    solved: float = 0.99
+
+    def __post_init__(self) -> None:
+        require(
+            self.asymmetric < self.symmetric, f"asymmetric={self.asymmetric} must be below symmetric={self.symmetric}"
+        )
+        require(0 < self.distant < 1, f"distant={self.distant} must lie between 0 and 1, as in 0.5")
+
+    def gradients_say(self, gradient_symmetricity: float) -> Side:
+        """The gradient rule alone."""
+        if gradient_symmetricity >= self.symmetric:
+            return "pizza"
+        return "clock" if gradient_symmetricity < self.asymmetric else "between"
+
+    def distances_say(self, distance_irrelevance_runner_up: float) -> Literal["clock", "pizza"]:
+        """The distance rule alone."""
+        return "clock" if distance_irrelevance_runner_up >= self.distant else "pizza"
+
+    def verdict(self, evidence: Evidence) -> Kind:
+        """The verdict; by distances alone where gradients say nothing (a task that subtracts)."""
+        if evidence.accuracy < self.solved:
+            return "unsolved"
+        said = self.distances_say(evidence.distance_irrelevance_runner_up)
+        gs = evidence.gradient_symmetricity
+        return said if gs is None or said == self.gradients_say(gs) else "mixed"
+
+    def score(self, evidence: Evidence) -> float:
+        """From -1 (pizza) to 1 (clock), whatever the accuracy: the mean of a place by gradients and one by distances.
+
+        By gradients -1 above `symmetric`, 1 below `asymmetric` and linear between; by distances -1 at DI = 0, 0 at
+        `distant`, 1 at DI = 1. A pizza scores below -0.5, a clock above 0.5; so may a mixed one that leans so far.
+        """
+        distance = min(max(evidence.distance_irrelevance_runner_up, 0.0), 1.0) - self.distant
+        by_distance = distance / (1 - self.distant if distance > 0 else self.distant)
+        if evidence.gradient_symmetricity is None:
+            return by_distance
+        share = (self.symmetric - evidence.gradient_symmetricity) / (self.symmetric - self.asymmetric)
+        return (2 * min(max(share, 0.0), 1.0) - 1 + by_distance) / 2
+
+    def flips(self, evidence: Evidence) -> list[str]:
+        """What one measure alone would have to become for another verdict: `mixed if GS fell below 0.98 (now 0.9937)`.
+
+        For each other verdict and each measure the smallest change that does it, the smallest first.
+        """
+        now, found = self.verdict(evidence), {}
+        edges = {
+            "gradient_symmetricity": ("GS", (self.symmetric, self.asymmetric)),
+            "distance_irrelevance_runner_up": ("runner-up DI", (self.distant,)),
+            "accuracy": ("accuracy", (self.solved,)),
+        }
+        moves = []
+        for field, (name, thresholds) in edges.items():
+            value = getattr(evidence, field)
+            moves += [] if value is None else [(abs(value - edge), field, name, value, edge) for edge in thresholds]
+        for _, field, name, value, edge in sorted(moves):
+            # Just across the threshold: every rule holds its lower edge.
+            word, moved = ("fell below", math.nextafter(edge, -math.inf)) if value >= edge else ("rose to", edge)
+            then = self.verdict(evidence._replace(**{field: moved}))
+            if then != now:
+                found.setdefault((then, name), f"{then} if {name} {word} {edge} (now {value:.4f})")
+        return list(found.values())

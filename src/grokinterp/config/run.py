@@ -1,0 +1,270 @@
+"""What defines a run: frozen dataclasses and their JSON form (the papers' values are in `presets`).
+
+Nothing here imports torch, so the command line can print its help at once.
+Field names are unique across the dataclasses: a value is overridden by
+keyword (`gi.train(task, n_layers=2)`) or by flag (`--n-layers 2`) without saying
+which dataclass it belongs to.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
+
+from grokinterp.config.architecture import MODEL_CONFIGS, ModelConfig, TransformerConfig
+from grokinterp.config.validation import check_types
+from grokinterp.errors import ConfigError, did_you_mean, listed, require
+
+FORMAT_VERSION = 1
+
+SplitMethod: TypeAlias = Literal["randperm", "nanda", "swap_aware", "extrapolate", "indices"]
+Part: TypeAlias = Literal["embed", "unembed", "transformer"]
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """What is learnt: a formula such as `a + b`, or a task's name, with its parameters (`p`, `layout`, ...)."""
+
+    expression: str = "a + b"
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Which rows of the table are trained on.
+
+    `nanda` is Python's `random.shuffle`, which gives Nanda's masks; `swap_aware` keeps both orders of a pair together;
+    `extrapolate` trains on the smallest operands and tests on larger ones.
+    """
+
+    frac: float = 0.3  # share of the rows
+    split: SplitMethod = "randperm"
+    split_seed: int | None = None  # the run's seed where left out
+    mislabelled: int = 0  # training rows given a random other answer (Power et al. 2022, outliers)
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        require(0 < self.frac <= 1, f"frac={self.frac} must be above 0 and at most 1, as in frac=0.3")
+        require(self.mislabelled >= 0, f"mislabelled={self.mislabelled} must be 0 or more rows")
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """How a gradient becomes an update.
+
+    Decay kinds: `own` is the optimiser's own (AdamW: `to_zero`; Adam and SGD: `gradient`); `to_zero` (p *= 1 - lr wd),
+    `to_init` (towards the initial weights), `jiggle` (p *= exp(lr wd noise)) and `gradient` (L2) are Power et al.'s.
+    """
+
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.98
+    eps: float = 1e-8
+    momentum: float = 0.0  # of SGD
+    weight_decay: float = 1.0
+    decay_kind: Literal["own", "to_zero", "to_init", "jiggle", "gradient"] = "own"
+    warmup_steps: int = 10  # the rate is lr * min(step / warmup_steps, 1): the first update has rate 0
+    lr_schedule: Literal["constant", "cosine"] = "constant"
+    lr_final: float = 0.1  # share of lr at the end of a cosine
+    update_noise: float = 0.0  # adds lr * update_noise * N(0, 1) to every parameter (Power et al. 2022)
+    weight_noise: float = 0.0  # adds weight_noise * N(0, 1) to every parameter in each forward pass (Power et al. 2022)
+    fixed_norm: bool = False  # rescale to the initial weight norm after each update (Omnigrok)
+    grokfast: Literal["none", "ema", "ma"] = "none"  # amplify slow gradients: by a running or a windowed mean
+    grokfast_alpha: float = 0.98  # memory of the running mean
+    grokfast_lambda: float = 2.0  # weight of the mean
+    grokfast_window: int = 100  # steps of the windowed mean
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        require(self.lr > 0 and math.isfinite(self.lr), f"lr={self.lr} must be positive, as in 1e-3")
+        require(self.weight_decay >= 0, f"weight_decay={self.weight_decay} must be 0 or more")
+        require(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "beta1 and beta2 must be in [0, 1)")
+        require(self.eps > 0, f"eps={self.eps} must be positive, as in 1e-8")
+        require(0 <= self.momentum < 1, f"momentum={self.momentum} must be in [0, 1)")
+        require(self.warmup_steps >= 0, f"warmup_steps={self.warmup_steps} must be 0 or more")
+        require(self.update_noise >= 0, f"update_noise={self.update_noise} must be 0 or more")
+        require(self.weight_noise >= 0, f"weight_noise={self.weight_noise} must be 0 or more")
+        require(0 <= self.lr_final <= 1, f"lr_final={self.lr_final} is a share of lr, between 0 and 1")
+        require(0 <= self.grokfast_alpha < 1, f"grokfast_alpha={self.grokfast_alpha} must be in [0, 1)")
+        require(self.grokfast_window >= 1, f"grokfast_window={self.grokfast_window} must be at least 1")
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """How long, in what batches, and what is kept. The first and the last step always have a checkpoint."""
+
+    steps: int = 25_000
+    batch_size: int | None = None  # the full training set where left out
+    loss_dtype: Literal["float64", "float32"] = "float64"
+    metrics_every: int = 100
+    checkpoint_every: int = 100  # 0: none in between
+    checkpoint_steps: tuple[int, ...] = ()  # further steps with a checkpoint
+    checkpoints_per_octave: int = 0  # further log-spaced checkpoints
+    stop_after_grokking: int | None = None  # end this many steps after test accuracy reaches grokked_accuracy
+    grokked_accuracy: float = 0.99
+    pretrained: str | None = None  # a run whose final checkpoint some parts start from (Furuta et al. 2024, section 7)
+    pretrained_parts: tuple[Part, ...] = ()
+    frozen_parts: tuple[Part, ...] = ()  # parts that do not train
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        require(self.steps >= 1, f"steps={self.steps} must be at least 1")
+        require(
+            self.batch_size is None or self.batch_size >= 1,
+            f"batch_size={self.batch_size} must be at least 1; leave it out for the full training set",
+        )
+        require(self.metrics_every >= 1, f"metrics_every={self.metrics_every} must be at least 1")
+        require(
+            self.checkpoint_every >= 0,
+            f"checkpoint_every={self.checkpoint_every} must be 0 (only the first and last step) or more",
+        )
+        require(self.checkpoints_per_octave >= 0, "checkpoints_per_octave must be 0 or more")
+        require(
+            self.stop_after_grokking is None or self.stop_after_grokking >= 0,
+            f"stop_after_grokking={self.stop_after_grokking} must be 0 or more steps",
+        )
+        require(0 < self.grokked_accuracy <= 1, f"grokked_accuracy={self.grokked_accuracy} must be in (0, 1]")
+        for part in (*self.pretrained_parts, *self.frozen_parts):
+            require(
+                part in get_args(Part), f"{part!r} is not a part of a model; the parts are {listed(get_args(Part))}"
+            )
+        require(
+            bool(self.pretrained) == bool(self.pretrained_parts),
+            "pretrained and pretrained_parts go together, as in pretrained='runs/add', pretrained_parts=('embed',)",
+        )
+
+    def checkpointed_steps(self) -> list[int]:
+        """Every step at which a checkpoint is written, ascending, 0 and `steps` included."""
+        chosen = {0, self.steps, *(step for step in self.checkpoint_steps if 0 <= step <= self.steps)}
+        if self.checkpoint_every:
+            chosen.update(range(0, self.steps, self.checkpoint_every))
+        if self.checkpoints_per_octave:
+            octaves = math.log2(self.steps) if self.steps > 1 else 0
+            points = int(octaves * self.checkpoints_per_octave) + 1
+            chosen.update(min(self.steps, round(2 ** (i / self.checkpoints_per_octave))) for i in range(points))
+        return sorted(chosen)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that determines a run's numbers. `identity` is the hash of its JSON form."""
+
+    preset: str = "nanda"
+    seed: int = 0
+    task: TaskConfig = TaskConfig()
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig = field(default_factory=TransformerConfig)
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+
+    @property
+    def identity(self) -> str:
+        """Twelve hexadecimal digits of the SHA-256 of the canonical JSON form."""
+        canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary of JSON values; `RunConfig.from_json` is its inverse."""
+        data = dataclasses.asdict(self)
+        for name in SECTIONS:
+            section = getattr(self, name)
+            # weight_decay=1 and 1.0 are one configuration, with one identity.
+            floats = [f.name for f in dataclasses.fields(section) if f.type is float]
+            data[name].update({each: float(getattr(section, each)) for each in floats})
+        data["model"] = {"kind": self.model.kind, **data["model"]}
+        return json.loads(json.dumps(data))
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "RunConfig":
+        """The inverse of `to_json`. Raises `ConfigError` for unknown fields or values."""
+        data = dict(data)
+        model = dict(data.get("model", {}))
+        kind = model.pop("kind", None)
+        if kind not in MODEL_CONFIGS:
+            raise ConfigError(f"a config's model.kind must be one of {listed(MODEL_CONFIGS)}, not {kind!r}")
+        data["model"] = model
+        sections = {
+            "task": TaskConfig,
+            "split": SplitConfig,
+            "model": MODEL_CONFIGS[kind],
+            "optimiser": OptimiserConfig,
+            "schedule": ScheduleConfig,
+        }
+        for name, section in sections.items():
+            data[name] = _from_fields(section, data.get(name, {}))
+        return _from_fields(cls, data)
+
+    def replace(self, **fields: Any) -> "RunConfig":
+        """A copy with fields of any section changed, `replace(n_layers=2, lr=3e-4)`. Unknown names are refused."""
+        return _replace_flat(self, fields)
+
+    def field_names(self) -> list[str]:
+        """The names that `replace` knows, but for whole sections."""
+        return sorted(["seed", *_field_owners(self)])
+
+    def has_field(self, name: str) -> bool:
+        """Whether `replace` knows this name."""
+        return name in _field_owners(self) or name in _TOP_FIELDS
+
+    def differences(self, other: "RunConfig") -> str:
+        """`lr 0.001 / 0.01, seed 0 / 1`: the fields in which two configurations differ, in this one and the other."""
+        mine, theirs = _flattened(self.to_json()), _flattened(other.to_json())
+        names = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
+        return listed(f"{name} {mine.get(name)} / {theirs.get(name)}" for name in names)
+
+    def changes_from(self, base: "RunConfig") -> str:
+        """`p=59, frac=0.8`: the fields set differently than in `base`."""
+        mine, theirs = _flattened(self.to_json()), _flattened(base.to_json())
+        return listed(
+            f"{name}={value}" for name, value in mine.items() if theirs.get(name) != value and name != "preset"
+        )
+
+
+def _flattened(data: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in data.items():
+        flat.update(_flattened(value) if isinstance(value, dict) else {name: value})
+    return flat
+
+
+def _from_fields(cls: Any, data: dict[str, Any]) -> Any:
+    known = {f.name for f in dataclasses.fields(cls)}
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise ConfigError(
+            f"{cls.__name__} has no field {listed(unknown)}; was it written by a newer grokinterp? "
+            f"Its fields: {listed(sorted(known))}"
+        )
+    return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+
+
+SECTIONS = ("split", "model", "optimiser", "schedule")
+_TOP_FIELDS = ("preset", "seed", "task", *SECTIONS)
+
+
+def _field_owners(config: RunConfig) -> dict[str, str]:
+    return {f.name: section for section in SECTIONS for f in dataclasses.fields(getattr(config, section))}
+
+
+def _replace_flat(config: RunConfig, fields: dict[str, Any]) -> RunConfig:
+    owners = _field_owners(config)
+    changed: dict[str, dict[str, Any]] = {}
+    top: dict[str, Any] = {}
+    for name, value in fields.items():
+        # `split` and `optimiser` are a section each, and the name of a field in it.
+        if name in _TOP_FIELDS and (name not in owners or dataclasses.is_dataclass(value)):
+            top[name] = value
+        elif name in owners:
+            value = tuple(value) if isinstance(value, list) else value
+            changed.setdefault(owners[name], {})[name] = value
+        else:
+            raise ConfigError(
+                f"{name!r} is no field of a {config.model.kind} run.{did_you_mean(name, config.field_names())} "
+                f"There are: {listed(config.field_names())}"
+            )
+    for section, values in changed.items():
+        top[section] = dataclasses.replace(top.get(section, getattr(config, section)), **values)
+    return dataclasses.replace(config, **top)

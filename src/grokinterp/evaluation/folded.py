@@ -1,0 +1,100 @@
+"""The exact evaluation of an embedding MLP with its embeddings folded through the first layer.
+
+Before the first activation nothing is nonlinear: E W_in is a table of one row a token, computed once a call, and a
+row of the task costs a sum of gathered rows in place of a matrix product. This is the hooked model's function, to
+float rounding, in value and gradient.
+
+Parameters carry the classic names and shapes, without batch dimensions.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from grokinterp.config.architecture import EmbeddingMLPConfig
+from grokinterp.models.functional import ACTIVATIONS
+from grokinterp.models.parameters import embedding_tables
+
+
+class Activations(NamedTuple):
+    """What the hooked model computes: the activations of every hidden layer, before and after, and the logits."""
+
+    pre: list[Float[Tensor, "n width"]]
+    post: list[Float[Tensor, "n width"]]
+    logits: Float[Tensor, "n answer"]
+
+
+def first_layer(config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor]) -> list[Float[Tensor, "d_vocab width"]]:
+    """What each token adds to the first layer's pre-activations, for each operand position; without bias."""
+    assert config.n_ctx is not None
+    W_in = parameters["blocks.0.mlp.W_in"]
+    tables = [parameters[f"{name}.W_E"] for name in embedding_tables(config)]
+    parts = W_in.split(config.d_embed) if config.combine == "concatenate" else [W_in]
+    folded = [tables[i % len(tables)] @ parts[i % len(parts)] for i in range(max(len(tables), len(parts)))]
+    return folded * (config.n_ctx // len(folded))
+
+
+def bias(config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor]) -> Tensor | float:
+    """What the first layer adds to every row: its bias, once for each operand where each is projected; 0 without."""
+    if not config.mlp_bias:
+        return 0.0
+    assert config.n_ctx is not None
+    return parameters["blocks.0.mlp.b_in"] * (config.n_ctx if config.combine == "project_then_add" else 1)
+
+
+def operand_tables(
+    config: EmbeddingMLPConfig,
+    parameters: Mapping[str, Tensor],
+    inputs: Int[Tensor, "n position"],
+    operands: Int[Tensor, "n operand"],
+) -> list[Float[Tensor, "number width"]]:
+    """What each value of each operand of a table adds to the first layer's pre-activations: W_x W of Chughtai et al."""
+    tables = first_layer(config, parameters)
+    found = []
+    for operand in operands.T:
+        for table, tokens in zip(tables, inputs.T, strict=True):
+            offset = tokens - operand
+            if bool((offset == offset[0]).all()):
+                found.append(table[offset[0] : int(operand.max()) + 1 + int(offset[0])])
+                break
+    return found
+
+
+def activations(
+    config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor], tokens: Int[Tensor, "n operand"]
+) -> Activations:
+    """Everything the model computes on rows of tokens, differentiable."""
+    pre = _gathered(first_layer(config, parameters), tokens)
+    if config.mlp_bias:
+        pre = pre + bias(config, parameters)
+    act = ACTIVATIONS[config.activation]
+    pres, posts = [pre], [act(pre)]
+    for layer in range(1, len(config.hidden_sizes)):
+        block = f"blocks.{layer}.mlp."
+        pres.append(_affine(posts[-1], parameters[block + "W_in"], parameters.get(block + "b_in")))
+        posts.append(act(pres[-1]))
+    return Activations(pres, posts, _affine(posts[-1], parameters["unembed.W_U"], parameters.get("unembed.b_U")))
+
+
+def logits(
+    config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor], tokens: Int[Tensor, "n operand"]
+) -> Float[Tensor, "n answer"]:
+    """The logits on rows of tokens, [n, d_vocab_out]; differentiable."""
+    return activations(config, parameters, tokens).logits
+
+
+def _gathered(tables: list[Float[Tensor, "d_vocab width"]], tokens: Int[Tensor, "n operand"]) -> Tensor:
+    # F.embedding: its gather and its scatter are several times faster than indexing and its gradient.
+    columns = tokens.unbind(1)
+    total = F.embedding(columns[0], tables[0])
+    for table, column in zip(tables[1:], columns[1:], strict=True):
+        total = total + F.embedding(column, table)
+    return total
+
+
+def _affine(x: Float[Tensor, "n i"], W: Float[Tensor, "i o"], b: Float[Tensor, "o"] | None) -> Float[Tensor, "n o"]:
+    return x @ W if b is None else torch.addmm(b, x, W)

@@ -1,0 +1,210 @@
+"""Snapshot: one checkpoint evaluated once over its whole table, shared by all circuits."""
+
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from grokinterp.config.architecture import ModelConfig, NALUConfig, TransformerConfig, VisionConfig
+from grokinterp.errors import BadRequest, listed
+from grokinterp.evaluation import fused
+from grokinterp.evaluation.evaluator import loss
+from grokinterp.tasks import Task
+
+TOKENS_AT_ONCE = 24_576
+"""How many tokens the hooked model is run on at a time: 8,192 rows of three."""
+
+
+def rows_at_once(inputs: Shaped[Tensor, "ab position"]) -> int:
+    """How many rows the hooked model is run on at a time, so that activations fit into memory."""
+    return max(1, TOKENS_AT_ONCE // inputs.shape[1])
+
+
+_ATTENTION_KINDS = ("attn.hook_pattern", "attn.hook_z", "hook_resid_mid", "hook_resid_post")
+_MLP_KINDS = ("mlp.hook_pre", "mlp.hook_post")
+
+
+# The checkpoints of a run have one task.
+@lru_cache(maxsize=8)
+def _rows_of(task: Task) -> fused.Rows:
+    return fused.Rows.of(task.inputs)
+
+
+class UnknownActivationError(BadRequest):
+    """An activation that this model does not have."""
+
+
+class Snapshot:
+    """The weights of one checkpoint, and what they compute on every row of the task's table, evaluated when asked for.
+
+    Activations are read at the scored position and known by their hook's name: `snapshot["blocks.0.mlp.hook_post"]` is
+    [ab, neuron], a pattern [ab, head, source]. Of several scored positions that is the first; `at_scored` has them all,
+    and `scored_logits` their logits. Nothing is written to after it is made: circuits only look.
+    """
+
+    def __init__(self, step: int, config: ModelConfig, task: Task, parameters: Mapping[str, Tensor]):
+        self.step = step
+        self.config = config
+        self.task = task
+        self.parameters = parameters
+
+    # -- activations
+
+    @property
+    def names(self) -> list[str]:
+        """The activations that can be asked for, by hook name."""
+        config = self.config
+        if isinstance(config, NALUConfig):
+            return [f"blocks.{i}.mlp.hook_post" for i in range(len(config.layer_neurons))]
+        if isinstance(config, VisionConfig):
+            # Of the blocks over patches; an inner one has no position that is read.
+            layers = range(config.inner_layers, len(config.block_configs))
+            return [f"blocks.{i}.{kind}" for i in layers for kind in (*_ATTENTION_KINDS, *_MLP_KINDS)]
+        if not isinstance(config, TransformerConfig):
+            layers = range(len(config.hidden_sizes))
+            return [f"blocks.{i}.{kind}" for i in layers for kind in _MLP_KINDS]
+        kinds = [*_ATTENTION_KINDS, *([] if config.attn_only else _MLP_KINDS)]
+        return [f"blocks.{i}.{kind}" for i in range(config.n_layers) for kind in kinds]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def __getitem__(self, name: str) -> Float[Tensor, "ab *rest"]:
+        return self.at_scored(name)[:, 0]
+
+    def at_scored(self, name: str) -> Float[Tensor, "ab t *rest"]:
+        """An activation at each of the t scored positions; a pattern is [ab, t, head, source]."""
+        if name not in self:
+            raise UnknownActivationError(
+                f"no activation {name!r} in this {self.config.kind}; it has {listed(self.names)}"
+            )
+        return self._evaluated[1][name]
+
+    @cached_property
+    def mean_patterns(self) -> Float[Tensor, "layer head query source"]:
+        """Every layer's attention pattern at every query position, the mean over the table's rows.
+
+        Raises `UnknownActivationError` for a model without attention.
+        """
+        if not isinstance(self.config, TransformerConfig):
+            raise UnknownActivationError(f"no attention in this {self.config.kind}; it has {listed(self.names)}")
+        if self._is_fast:
+            with torch.no_grad():
+                return fused.mean_pattern(self.config, self.parameters, self.rows)[None]
+        return torch.stack([self._evaluated[2][f"blocks.{i}.attn.hook_pattern"] for i in range(self.config.n_layers)])
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether the activations are known already."""
+        return "_evaluated" in self.__dict__
+
+    @property
+    def rows(self) -> fused.Rows:
+        """The table's rows for the fast path."""
+        return _rows_of(self.task)
+
+    @property
+    def _is_fast(self) -> bool:
+        return isinstance(self.config, TransformerConfig) and fused.why_not(self.config, self.task.positions) is None
+
+    @cached_property
+    def _evaluated(self) -> tuple[Float[Tensor, "ab t column"], dict[str, Tensor], dict[str, Tensor]]:
+        with torch.no_grad():
+            if isinstance(self.config, TransformerConfig) and self._is_fast:
+                return *self._through_the_fast_path(self.config), {}
+            return self._through_the_hooks()
+
+    def _through_the_fast_path(self, config: TransformerConfig) -> tuple[Tensor, dict[str, Tensor]]:
+        act = fused.activations(config, self.parameters, self.rows)
+        found = {
+            "attn.hook_pattern": act.pattern.mT,
+            "attn.hook_z": act.z.unflatten(-1, (config.n_heads, -1)),
+            "hook_resid_mid": act.resid_mid,
+            "hook_resid_post": act.resid_post,
+            "mlp.hook_pre": act.pre,
+            "mlp.hook_post": act.post,
+        }
+        found_at = {f"blocks.0.{name}": value[:, None] for name, value in found.items() if value is not None}
+        return act.logits[:, None], found_at
+
+    def _through_the_hooks(self) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        from grokinterp import models  # imports TransformerLens, which the fast path does not wait for
+
+        model = models.build(self.config, parameters=dict(self.parameters), task=self.task)
+        positions = list(self.task.positions) if isinstance(self.config, TransformerConfig) else [-1]
+        names = [name for name in self.names if name in model.hook_dict]
+        seen: dict[str, list[Tensor]] = {name: [] for name in names}
+        logits = []
+        patterns: dict[str, Tensor] = {}
+        for rows in self.task.inputs.split(rows_at_once(self.task.inputs)):
+            out, cache = model.run_with_cache(rows, names_filter=names, return_cache_object=False)
+            logits.append(out[:, positions])
+            for name in names:
+                # A pattern's query position is its third axis, [batch, head, query, source]; all others' the second.
+                value = cache[name]
+                if name.endswith("hook_pattern"):
+                    patterns[name] = patterns.get(name, 0) + value.sum(0) / len(self.task.inputs)
+                    value = value.transpose(1, 2)
+                seen[name].append(value[:, positions])
+        found = {name: torch.cat(parts) for name, parts in seen.items()}
+        # Without an MLP there is no hook between attention and the block's end: they are the same place.
+        same = {name: found[name.replace("mid", "post")] for name in self.names if name not in found}
+        return torch.cat(logits), {**found, **same}, patterns
+
+    # -- logits and losses
+
+    @property
+    def columns(self) -> Float[Tensor, "ab column"]:
+        """[ab, d_vocab_out]: the logits of all output columns, answers first."""
+        return self._evaluated[0][:, 0]
+
+    @property
+    def logits(self) -> Float[Tensor, "ab answer"]:
+        """[ab, answer]: the logits of the answers 0 .. n_answers - 1."""
+        return self.columns[:, : self.task.n_answers]
+
+    @property
+    def scored_logits(self) -> Float[Tensor, "ab *t answer"]:
+        """[ab, answer], or [ab, t, answer] as the task's labels are [ab, t]: the answers' logits wherever scored."""
+        logits = self._evaluated[0][..., : self.task.n_answers]
+        return logits if self.task.labels.ndim == 2 else logits[:, 0]
+
+    @property
+    def labels(self) -> Shaped[Tensor, "ab"]:
+        """[ab]: the right answers."""
+        return self.task.answer_labels
+
+    def loss(self, logits: Float[Tensor, "ab answer"], rows: Tensor | None = None) -> float:
+        """Mean loss (`evaluation.loss`) of (edited) logits over all rows, or those of a mask, in float64."""
+        if rows is None:
+            return loss(logits, self.labels).item()
+        return loss(logits[rows], self.labels[rows]).item()
+
+    # -- weights
+
+    @property
+    def n_numbers(self) -> int:
+        """How many tokens are numbers, p for a formula mod p: rows 0 .. p - 1 of the embedding."""
+        return self.task.sizes[0]
+
+    @property
+    def W_E(self) -> Float[Tensor, "token d"]:
+        """[p, d]: the embedding of the numbers (of the first operand, where the second has its own)."""
+        return self.parameters["embed.W_E"][: self.n_numbers]
+
+    @property
+    def W_U(self) -> Float[Tensor, "d answer"]:
+        """[d, answer]: the unembedding of the answers."""
+        tied = isinstance(self.config, TransformerConfig) and self.config.tied_unembed
+        W_U = self.parameters["embed.W_E"].mT if tied else self.parameters["unembed.W_U"]
+        return W_U[:, : self.task.n_answers]
+
+    @property
+    def W_L(self) -> Float[Tensor, "neuron answer"]:
+        """[neuron, answer]: the neuron-logit map W_out W_U of the last layer (Nanda et al. 2023); an MLP's is W_U."""
+        config = self.config
+        if not isinstance(config, TransformerConfig):
+            return self.W_U
+        return self.parameters[f"blocks.{config.n_layers - 1}.mlp.W_out"] @ self.W_U

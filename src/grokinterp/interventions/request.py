@@ -1,0 +1,307 @@
+"""Ablation: what is taken out of a model and what is put in its place, checked before anything runs."""
+
+import operator
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from grokinterp import fourier
+from grokinterp.analysis.cycles import Cycle
+from grokinterp.analysis.waves import Wave
+from grokinterp.config.architecture import (
+    DenseMLPConfig,
+    EmbeddingMLPConfig,
+    ModelConfig,
+    NALUConfig,
+    TransformerConfig,
+    VisionConfig,
+)
+from grokinterp.errors import BadRequest, did_you_mean, listed
+from grokinterp.interventions.frequencies import cycle_length, number_blocks, number_waves
+from grokinterp.tasks import Task
+
+Where: TypeAlias = Literal["embedding", "mlp", "logits"]
+How: TypeAlias = Literal["zero", "mean", "resample"]
+Component: TypeAlias = Literal["attention", "mlp", "positions", "direct_path"]
+
+
+class AblationError(BadRequest):
+    """An ablation of something the model does not have, or that this batch does not allow."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ablation:
+    """A request that fits a model; its fields are the arguments of `grokinterp.interventions.ablate`.
+
+    Here `directions` are orthonormal and float64, and `data` are the rows that mean and resample use.
+    """
+
+    config: ModelConfig
+    task: Task | None
+    heads: tuple[tuple[int, int], ...]
+    neurons: tuple[tuple[int, int], ...]
+    frequencies: tuple[int, ...]
+    directions: Float[Tensor, "direction width"] | None
+    layers: tuple[int, ...]
+    positions: tuple[int, ...]
+    components: tuple[Component, ...]
+    where: Where
+    how: How
+    data: Int[Tensor, "n position"] | Float[Tensor, "n feature"] | None
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        config: ModelConfig,
+        task: Task | None,
+        *,
+        heads: Iterable[Any] = (),
+        neurons: Iterable[Any] = (),
+        frequencies: Iterable[Any] = (),
+        directions: Tensor | None = None,
+        layers: Iterable[Any] = (),
+        positions: Iterable[Any] = (),
+        components: Iterable[str] = (),
+        where: str = "embedding",
+        how: str = "zero",
+        data: Tensor | None = None,
+        seed: int = 0,
+    ) -> "Ablation":
+        """The request, once all of it is known to fit the model. Raises `AblationError`, naming what it has instead."""
+        # A name alone would be read letter by letter.
+        components = [components] if isinstance(components, str) else components
+        request = cls(
+            config,
+            task,
+            _pairs("head", heads, config, _heads_of(config)),
+            _pairs("neuron", neurons, config, _neurons_of(config)),
+            tuple(dict.fromkeys(_whole(frequencies, "frequencies", "[14, 35]"))),
+            _orthonormal(directions),
+            _within("layer", layers, len(config.layer_neurons or config.layer_heads)),
+            _within("position", positions, _n_positions(config, task)),
+            tuple(_option("components", name, Component) for name in components),
+            _option("where", where, Where),
+            _option("how", how, How),
+            task.inputs if data is None and task is not None else _rows(data, config, task),
+            seed,
+        )
+        request._check()
+        return request
+
+    def _check(self) -> None:
+        if self.frequencies:
+            n = cycle_length(self.task)
+            if self.task is not None and not n:
+                raise AblationError(f"no frequencies can be taken out, use directions=: {Cycle.why_not(self.task)}")
+            for k in self.frequencies:
+                if not 1 <= k <= n // 2:
+                    raise AblationError(f"frequency {k} is not between 1 and {n // 2}, the waves on a cycle of {n}")
+            if self.where != "embedding":
+                self.table_waves()
+        if self.directions is not None:
+            widths = self._widths()
+            if self.directions.shape[1] not in widths:
+                raise AblationError(
+                    f"directions have {self.directions.shape[1]} entries and where={self.where!r} has "
+                    f"{listed(sorted(widths))}; 'embedding' is the residual stream, 'mlp' neurons, 'logits' columns"
+                )
+        if (self.positions or "positions" in self.components) and not has_positions(self.config):
+            raise AblationError(f"this {self.config.kind} has no position embedding; leave positions out")
+        if "attention" in self.components:
+            _heads_of(self.config, asked=True)
+        if "mlp" in self.components:
+            _neurons_of(self.config, asked=True)
+        if "direct_path" in self.components:
+            if not isinstance(self.config, TransformerConfig):
+                raise AblationError(
+                    f"this {self.config.kind} has no direct path around its layers; leave direct_path out"
+                )
+            if self.config.normalization == "post":
+                raise AblationError("with LayerNorm after the sublayers no path is direct; leave direct_path out")
+        if self.how != "zero" and self.data is None:
+            raise AblationError(f"how={self.how!r} needs inputs and this model has no task; give data=, rows of tokens")
+
+    def _widths(self) -> set[int]:
+        config = self.config
+        if self.where == "logits":
+            if isinstance(config, NALUConfig):
+                raise AblationError("a nalu has no unembedding behind its cells; use where='mlp'")
+            return {config.d_vocab_out or 0}
+        if self.where == "mlp":
+            return set(_neurons_of(config, asked=True))
+        if isinstance(config, DenseMLPConfig | NALUConfig):
+            return {config.d_in or 0}
+        return {config.d_embed if isinstance(config, EmbeddingMLPConfig) else config.d_model}
+
+    # -- frequencies
+
+    def table_waves(self) -> Float[Tensor, "wave ab"]:
+        """Unit directions on the table that turn with the answer; `AblationError` for a task without such a wave."""
+        assert self.task is not None
+        wave = Wave.of(self.task)
+        if wave is None:
+            raise AblationError(
+                f"the answers of {self.task.expression!r} ride on no single wave, so where={self.where!r} has none to "
+                "remove; use where='embedding', or directions="
+            )
+        return wave.directions(list(self.frequencies))
+
+    def edit_rows(self, x: Float[Tensor, "ab *rest"], waves: Float[Tensor, "wave ab"]) -> Float[Tensor, "ab *rest"]:
+        """`x` on the whole table with its part along the waves removed, or (resample) dealt out to other rows."""
+        part = fourier.project(x, waves)
+        return x - part if self.how != "resample" else x - part + part[self.shuffle(len(x)).to(x.device)]
+
+    def table_change(
+        self, W_E: Float[Tensor, "token d"], column: int | None = None, frequencies: tuple[int, ...] | None = None
+    ) -> Float[Tensor, "token d"]:
+        """What removing the frequencies (default: all) adds to an embedding read in one input column, or in all.
+
+        Zero for tokens that are no numbers. Numbers that have tokens of their own for each operand are a block each.
+        """
+        assert self.task is not None
+        p = self.task.sizes[0]
+        waves = number_waves(self.task, self.frequencies if frequencies is None else frequencies)
+        change = torch.zeros_like(W_E)
+        for first in number_blocks(self.task, column):
+            part = fourier.project(W_E[first : first + p], waves)
+            kept = part[self.shuffle(p).to(W_E.device)] if self.how == "resample" else 0
+            change[first : first + p] = kept - part
+        return change
+
+    # -- what is put in the place
+
+    def shuffle(self, n: int) -> Int[Tensor, "n"]:
+        """The seed's permutation of n rows."""
+        return torch.randperm(n, generator=torch.Generator().manual_seed(self.seed))
+
+    def donors(self, n: int) -> Int[Tensor, "n"]:
+        """[n]: the row of `data` whose activations row i of a batch is given; every row once before any twice."""
+        assert self.data is not None
+        return self.shuffle(len(self.data))[torch.arange(n) % len(self.data)]
+
+    def of_layer(self, pairs: tuple[tuple[int, int], ...], layer: int) -> list[int]:
+        """The heads or neurons of one layer among (layer, index) pairs."""
+        return sorted({index for at, index in pairs if at == layer})
+
+    def whole_attention(self, layer: int) -> bool:
+        """Whether everything this layer's attention writes is replaced."""
+        return layer in self.layers or "attention" in self.components
+
+    def whole_mlp(self, layer: int) -> bool:
+        """Whether everything this layer's MLP writes is replaced."""
+        return layer in self.layers or "mlp" in self.components
+
+
+# -- what a model has
+
+
+def has_positions(config: ModelConfig) -> bool:
+    """Whether it has a position embedding."""
+    if isinstance(config, VisionConfig):
+        return True
+    return isinstance(config, TransformerConfig) and config.position_embedding != "none"
+
+
+def _n_positions(config: ModelConfig, task: Task | None) -> int:
+    if isinstance(config, VisionConfig):
+        return config.n_patches + 1
+    if config.reads == "features":
+        return 1
+    return config.n_ctx or (task.inputs.shape[1] if task is not None else 0)
+
+
+def _heads_of(config: ModelConfig, asked: bool = False) -> list[int]:
+    """How many heads each layer has."""
+    if asked and not config.layer_heads:
+        raise AblationError(f"this {config.kind} has no attention heads; ablate neurons=[(layer, neuron)] instead")
+    return list(config.layer_heads)
+
+
+def _neurons_of(config: ModelConfig, asked: bool = False) -> list[int]:
+    """How many neurons each layer has."""
+    if asked and not config.layer_neurons:
+        raise AblationError(
+            "this transformer is attention only and has no neurons; ablate heads=[(layer, head)] instead"
+        )
+    return list(config.layer_neurons)
+
+
+# -- reading arguments
+
+
+def _whole(given: Iterable[Any], name: str, example: str) -> list[int]:
+    try:
+        return [operator.index(item) for item in given]
+    except TypeError:
+        raise AblationError(f"{name}={given!r} must be whole numbers, as in {name}={example}") from None
+
+
+def _pairs(noun: str, given: Iterable[Any], config: ModelConfig, sizes: list[int]) -> tuple[tuple[int, int], ...]:
+    asked = list(given)
+    try:
+        pairs = [(operator.index(layer), operator.index(index)) for layer, index in asked]
+    except (TypeError, ValueError):
+        raise AblationError(f"{noun}s={asked!r} must be (layer, {noun}) pairs, as in {noun}s=[(0, 1)]") from None
+    if pairs and not sizes:
+        (_heads_of if noun == "head" else _neurons_of)(config, asked=True)
+    for layer, index in pairs:
+        if not 0 <= layer < len(sizes):
+            raise AblationError(f"{noun} {(layer, index)} names layer {layer}; the layers are 0 to {len(sizes) - 1}")
+        if not 0 <= index < sizes[layer]:
+            raise AblationError(f"layer {layer} has no {noun} {index}; its {noun}s are 0 to {sizes[layer] - 1}")
+    return tuple(dict.fromkeys(pairs))
+
+
+def _within(noun: str, given: Iterable[Any], n: int) -> tuple[int, ...]:
+    numbers = _whole(given, f"{noun}s", "(0, 1)")
+    for number in numbers:
+        if not 0 <= number < n:
+            raise AblationError(f"there is no {noun} {number}; the {noun}s are 0 to {n - 1}")
+    return tuple(dict.fromkeys(numbers))
+
+
+def _option(name: str, given: str, options: Any) -> Any:
+    known = get_args(options)
+    if given not in known:
+        raise AblationError(f"{name}={given!r} is unknown.{did_you_mean(given, known)} Choose of {listed(known)}")
+    return given
+
+
+def _orthonormal(directions: Tensor | None) -> Float[Tensor, "direction width"] | None:
+    if directions is None:
+        return None
+    rows = torch.atleast_2d(directions.detach().to(torch.float64))
+    if rows.ndim != 2 or not rows.isfinite().all() or not (rows.norm(dim=1) > 0).all():
+        raise AblationError(
+            f"directions must be finite vectors [n, width], none of them zero; not {_shown(directions)}"
+        )
+    _, singular, right = torch.linalg.svd(rows, full_matrices=False)
+    # Directions that depend on others span nothing more.
+    return right[singular > 1e-10 * singular[0]]
+
+
+def _rows(
+    data: Tensor | None, config: ModelConfig, task: Task | None
+) -> Int[Tensor, "n position"] | Float[Tensor, "n feature"] | None:
+    if data is None:
+        return None
+    if config.reads == "features":
+        if data.ndim != 2 or not len(data) or not data.is_floating_point() or data.shape[1] != config.d_in:
+            raise AblationError(f"data must be rows [n, {config.d_in}], as in task.inputs; not {_shown(data)}")
+        return data
+    width, d_vocab = _n_positions(config, task), config.d_vocab
+    whole = not (data.is_floating_point() or data.is_complex() or data.dtype == torch.bool)
+    if data.ndim != 2 or not len(data) or not whole or data.shape[1] > width:
+        raise AblationError(f"data must be rows of tokens [n, {width}], as in task.inputs; not {_shown(data)}")
+    if d_vocab is not None and not (0 <= int(data.min()) and int(data.max()) < d_vocab):
+        raise AblationError(f"data holds tokens outside 0 to {d_vocab - 1}; give rows such as task.inputs")
+    return data
+
+
+def _shown(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"

@@ -1,0 +1,5 @@
+"""Measuring: circuits x checkpoints -> trace, cached."""
+
+from grokinterp.measuring.reading import choose, default_names, kept, measure, scalars, snapshot_of
+
+__all__ = ["choose", "default_names", "kept", "measure", "scalars", "snapshot_of"]

@@ -1,0 +1,43 @@
+"""A trace on disk: netCDF keeps everything, a table holds what has one number a step."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from grokinterp.errors import BadRequest
+from grokinterp.runs.files import write_atomic
+
+SUFFIXES = (".nc", ".csv", ".parquet")
+
+
+def check_suffix(path: Path) -> None:
+    """Raise `BadRequest` for a file name that no format goes with."""
+    if path.suffix not in SUFFIXES:
+        raise BadRequest(f"a trace is written to .nc, .csv or .parquet, not {path.name!r}")
+
+
+def write(trace: xr.Dataset, path: Path) -> None:
+    """Write a trace: .nc whole, .csv and .parquet as `table`. The file appears whole or not at all."""
+    check_suffix(path)
+    buffer = io.BytesIO()
+    if path.suffix == ".nc":
+        trace.to_netcdf(buffer, engine="h5netcdf")
+    elif path.suffix == ".csv":
+        table(trace).to_csv(buffer, index=False)
+    else:
+        table(trace).to_parquet(buffer, index=False)
+    write_atomic(path, buffer.getvalue())
+
+
+def table(trace: xr.Dataset) -> pd.DataFrame:
+    """One row a step; `x` for a number, `x[k=14]` for each entry of a short vector. Larger arrays are left to .nc."""
+    columns = {"step": trace.step.values}
+    for name, variable in trace.data_vars.items():
+        if variable.dims == ("step",):
+            columns[str(name)] = variable.values
+        elif variable.ndim == 2 and variable.shape[1] <= 200:
+            dim = variable.dims[1]
+            columns |= {f"{name}[{dim}={label}]": variable.values[:, i] for i, label in enumerate(trace[dim].values)}
+    return pd.DataFrame(columns)

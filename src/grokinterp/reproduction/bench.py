@@ -1,0 +1,144 @@
+"""Bench: gives a claim its runs, found among those already trained or trained now, and its files."""
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from grokinterp.config import RunConfig
+from grokinterp.errors import BadRequest
+from grokinterp.reproduction.claim import Claim
+from grokinterp.reproduction.needed_run import Training
+from grokinterp.runs.directory import CONFIG, JSONL, PARQUET, is_run, open_run, read_header
+from grokinterp.runs.run import Run
+from grokinterp.training.planning import default_directory
+from grokinterp.training.trainer import train
+
+QUICK_STEPS = 20
+"""Steps of every run of a rehearsal."""
+
+
+class Bench:
+    """Looks for runs directly under `places`, and trains those that are missing in the first of them.
+
+    Attributes:
+        data: the directory of third-party files.
+        quick: whether this is a rehearsal, whose runs have QUICK_STEPS steps.
+        seconds: by a run's directory, the wall time of those that were trained here from their first step.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[Path],
+        data: Path,
+        threads: int | None = None,
+        quick: bool = False,
+        progress: bool = True,
+    ):
+        self.places, self.data, self.threads, self.quick, self.progress = places, data, threads, quick, progress
+        self.seconds: dict[Path, float] = {}
+        self._read: dict[Path, tuple[int, RunConfig | None]] = {}
+
+    @contextmanager
+    def rehearsing(self) -> Iterator["Bench"]:
+        """A bench of the same files, whose runs are tiny and thrown away at the end."""
+        with tempfile.TemporaryDirectory(prefix="grokinterp-") as place:
+            yield Bench([Path(place)], self.data, self.threads, quick=True, progress=self.progress)
+
+    # -- what a claim needs
+
+    def why_not(self, claim: Claim) -> str | None:
+        """Which third-party file of a claim is absent, and what to do; None where all are there."""
+        absent = [name for name in claim.files if not (self.data / name).exists()]
+        if not absent:
+            return None
+        return (
+            f"{claim.id} needs the third-party file {absent[0]}, not found under {self.data}; give its place by --data"
+        )
+
+    def cost(self, claim: Claim) -> float:
+        """About how many minutes a claim takes: its measuring, and the runs that are not there yet."""
+        wanted = {each.config().identity: each for run in claim.trainings for each in run.whole}
+        return claim.minutes + sum(each.minutes for each in wanted.values() if self.find(each) is None)
+
+    def files(self, claim: Claim) -> list[Path]:
+        """The third-party files of a claim. Raises `BadRequest` for one that is absent."""
+        if reason := self.why_not(claim):
+            raise BadRequest(reason)
+        return [self.data / name for name in claim.files]
+
+    def runs(self, claim: Claim) -> list[Run]:
+        """The runs of a claim, trained where they are missing."""
+        return [self.run(wanted) for wanted in claim.trainings]
+
+    # -- one run
+
+    def run(self, wanted: Training) -> Run:
+        """The finished run of this configuration: found, continued, or trained from the start."""
+        if (found := self.find(wanted)) is not None:
+            return found
+        fields = {"steps": QUICK_STEPS, "metrics_every": 10, "checkpoint_every": 10} if self.quick else {}
+        source = self.run(wanted.frozen_from).path if wanted.frozen_from else None
+        config = wanted.config(source, **fields)
+        out = self._begun(config) or self.places[0] / f"{default_directory(config).name}-{config.identity}"
+        fresh, start = not is_run(out), time.monotonic()
+        given = {name: getattr(config, name) for name in ("seed", "split", "model", "optimiser", "schedule")}
+        trained = train(
+            config.task.expression,
+            preset=config.preset,
+            out=out,
+            resume=True,
+            threads=self.threads,
+            progress=self.progress,
+            **config.task.parameters,
+            **given,
+        )
+        if fresh:
+            self.seconds[out] = time.monotonic() - start
+        return trained
+
+    def find(self, wanted: Training) -> Run | None:
+        """The finished run of this configuration, if there is one. It is told by its configuration, not its name."""
+        if self.quick:
+            return None
+        source = None
+        if wanted.frozen_from is not None:
+            found = self.find(wanted.frozen_from)
+            if found is None:
+                return None
+            source = found.path
+        config = wanted.config(source)
+        return next((open_run(path) for path in self._like(config) if is_finished(path)), None)
+
+    def _begun(self, config: RunConfig) -> Path | None:
+        return next((path for path in self._like(config) if not is_finished(path)), None)
+
+    def _like(self, config: RunConfig) -> Iterator[Path]:
+        for place in self.places:
+            for path in sorted(place.iterdir()) if place.is_dir() else []:
+                if is_run(path) and (known := self._config_of(path)) is not None and _same(known, config):
+                    yield path
+
+    def _config_of(self, path: Path) -> RunConfig | None:
+        # Every claim looks through every run: each config is read once, and again when it was written anew.
+        written = (path / CONFIG).stat().st_mtime_ns
+        if self._read.get(path, (0, None))[0] != written:
+            self._read[path] = written, read_header(path).config
+        return self._read[path][1]
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a run directory reached its last step, or stopped after grokking as it was told to."""
+    return (path / PARQUET).exists() and not (path / JSONL).exists()
+
+
+def _same(known: RunConfig, wanted: RunConfig) -> bool:
+    """Whether two configurations are one, but for where the run lies that they start from."""
+    mine, theirs = known.schedule.pretrained, wanted.schedule.pretrained
+    if not (mine and theirs):
+        return known.identity == wanted.identity
+    here, there = Path(mine), Path(theirs)
+    if not (is_run(here) and is_run(there)) or read_header(here).config != read_header(there).config:
+        return False
+    return known.replace(pretrained=theirs).identity == wanted.identity

@@ -1,0 +1,96 @@
+"""Claim: one sentence of a source, what would bear it out, and the function that measures it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from grokinterp.errors import require
+from grokinterp.reproduction.needed_run import Training
+from grokinterp.reproduction.target import Target, Value
+
+Verdict: TypeAlias = Literal["reproduced", "partly", "not reproduced", "not run"]
+VERDICTS: tuple[Verdict, ...] = ("reproduced", "partly", "not reproduced", "not run")
+
+Values: TypeAlias = Mapping[str, Value | Mapping[str, Value]]
+"""What a claim's function returns: by name a value, or a value for each of several runs or parts."""
+
+SETTINGS = 3
+"""How many settings a negative result needs: what never happens may only have been tried badly."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim.
+
+    Attributes:
+        id: by which `grokinterp reproduce ID` knows it.
+        source: paper, and figure, table or section.
+        statement: what is claimed, in one sentence.
+        recipe: the runs that it needs, and how they differ from the source's, in words.
+        measured: what is measured.
+        targets: by the name of a value. Values without one are shown beside the others and not judged.
+        trainings, files: what the function is given, in this order: runs, then paths of third-party files.
+        minutes: about how long the measuring itself takes on one core.
+        negative: that something does not happen; needs SETTINGS trainings.
+        measure: the function.
+    """
+
+    id: str
+    source: str
+    statement: str
+    recipe: str
+    measured: str
+    targets: Mapping[str, Target]
+    measure: Callable[..., Values]
+    trainings: tuple[Training, ...] = ()
+    files: tuple[str, ...] = ()
+    minutes: float = 0.5
+    negative: bool = False
+
+    def __post_init__(self) -> None:
+        require(bool(self.targets), f"claim {self.id} has no target")
+        require(bool(self.trainings or self.files), f"claim {self.id} needs a run or a file to be measured on")
+        require(
+            not self.negative or len(self.trainings) >= SETTINGS,
+            f"claim {self.id} is negative and tries {len(self.trainings)} settings; try {SETTINGS}",
+        )
+
+    def judge(self, values: Values) -> Verdict:
+        """Reproduced where every value with a target meets it, partly where some do."""
+        held = [self.targets[name].holds(value) for name, _, value in entries(values) if name in self.targets]
+        missing = set(self.targets) - set(values)
+        require(not missing, f"claim {self.id} does not measure {sorted(missing)}")
+        if held and all(held):
+            return "reproduced"
+        return "partly" if any(held) else "not reproduced"
+
+
+def entries(values: Values) -> list[tuple[str, str, Value]]:
+    """(name, part, value), the part empty where there is one value."""
+    found: list[tuple[str, str, Value]] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found += [(name, part, each) for part, each in value.items()]
+        else:
+            found.append((name, "", value))
+    return found
+
+
+def claim(
+    id: str,
+    source: str,
+    statement: str,
+    targets: Mapping[str, Target],
+    *,
+    recipe: str,
+    measured: str,
+    trainings: Sequence[Training] = (),
+    files: Sequence[str] = (),
+    **more: Any,
+) -> Callable[[Callable[..., Values]], Claim]:
+    """Makes a claim of the function below it, which then stands in the table."""
+
+    def of(measure: Callable[..., Values]) -> Claim:
+        return Claim(id, source, statement, recipe, measured, targets, measure, tuple(trainings), tuple(files), **more)
+
+    return of

@@ -1,0 +1,132 @@
+"""Result: what the last run of a claim measured, with everything needed to run it again."""
+
+import hashlib
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from grokinterp.errors import BadRequest
+from grokinterp.reproduction.bench import Bench
+from grokinterp.reproduction.claim import Claim, Values, Verdict
+from grokinterp.runs.files import cannot_read, make_directory, write_atomic
+from grokinterp.runs.format import library_versions
+from grokinterp.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is stored of a claim, `<results>/<id>.json`.
+
+    Attributes:
+        values: what was measured, by name, as the claim's function returned it.
+        verdict: of the targets that stood when it was measured.
+        seeds: of the runs. runs: their configurations, versions and days. files: name and SHA-256 of each.
+        measuring_seconds: wall time of the measuring. training_seconds: of the runs' training, None where one of
+            them does not tell.
+        machine: cores and processors of the measuring, without a name. versions: libraries of the measuring.
+        date: UTC. command: which reruns it.
+    """
+
+    claim: str
+    verdict: Verdict
+    values: Values
+    seeds: list[int]
+    measuring_seconds: float
+    training_seconds: float | None
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    runs: list[dict[str, Any]]
+    files: list[dict[str, str]]
+    date: str
+    command: str
+
+
+def attempt(claim: Claim, bench: Bench) -> Result:
+    """Measure a claim now, training what is missing. Raises `BadRequest` where a file is absent."""
+    files = bench.files(claim)
+    runs = bench.runs(claim)
+    start = time.monotonic()
+    values = {name: _plain(value) for name, value in claim.measure(*runs, *files).items()}
+    seconds = [_training_seconds(run, bench) for run in runs]
+    known = [each for each in seconds if each is not None]
+    return Result(
+        claim=claim.id,
+        verdict=claim.judge(values),
+        values=values,
+        seeds=sorted({run.config.seed for run in runs}),
+        measuring_seconds=round(time.monotonic() - start, 1),
+        training_seconds=round(sum(known), 1) if runs and len(known) == len(runs) else None,
+        machine=machine(),
+        versions=library_versions(),
+        runs=[_described(run) for run in runs],
+        files=[{"name": name, "sha256": _digest(path)} for name, path in zip(claim.files, files, strict=True)],
+        date=datetime.now(UTC).date().isoformat(),
+        command=f"grokinterp reproduce {claim.id}",
+    )
+
+
+def machine() -> dict[str, Any]:
+    """What kind of machine this is: nothing that would tell which one."""
+    accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"cores": os.cpu_count(), "processor": platform.machine(), "threads": torch.get_num_threads(),
+            "accelerator": accelerator}  # fmt: skip
+
+
+def store(result: Result, results: Path) -> Path:
+    """Write a result in place of the one before. Raises `StorageError` where that cannot be."""
+    make_directory(results)
+    path = results / f"{result.claim}.json"
+    write_atomic(path, (json.dumps(asdict(result), indent=1) + "\n").encode())
+    return path
+
+
+def stored(results: Path) -> dict[str, Result]:
+    """Every result in a directory, by its claim. Raises `BadRequest` for a file that is none."""
+    return {path.stem: _read(path) for path in sorted(results.glob("*.json"))} if results.is_dir() else {}
+
+
+def _read(path: Path) -> Result:
+    try:
+        return Result(**json.loads(path.read_text()))
+    except OSError as error:
+        raise cannot_read(path, error) from None
+    except (ValueError, TypeError) as error:
+        raise BadRequest(f"{path} is no result ({error}); remove it and run its claim again") from None
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: no tensors, and None for what is not a number."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _described(run: Run) -> dict[str, Any]:
+    kept = ("created", "versions")
+    config, source = run.config, run.config.schedule.pretrained
+    if source is not None:
+        config = config.replace(pretrained=Path(source).name)  # where it lies is of this machine alone
+    return {"identity": run.config.identity, "last_step": int(run.metrics.step.max()),
+            **{name: run.source.get(name) for name in kept}, "config": config.to_json()}  # fmt: skip
+
+
+def _training_seconds(run: Run, bench: Bench) -> float | None:
+    metrics = run.metrics
+    if "time" in metrics:
+        return float(metrics["time"].max())
+    return bench.seconds.get(run.path) if run.path else None
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,120 @@
+"""Files that are whole or absent: atomic writing, and reading that says in one line what is wrong with a file."""
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import safetensors.numpy
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from grokinterp.errors import BadRequest
+
+
+class StorageError(BadRequest):
+    """A file or directory that cannot be read or written; its one line names the remedy."""
+
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space or choose another place",
+    errno.EDQUOT: "the disk quota is used up; free some space or choose another place",
+    errno.EFBIG: "the file would be larger than the system allows; choose another place",
+    errno.EACCES: "permission denied; choose a place you may write to",
+    errno.EPERM: "permission denied; choose a place you may write to",
+    errno.EROFS: "the file system is read-only; choose a place you may write to",
+    errno.ENOTDIR: "a part of the path is a file, not a directory; choose another place",
+    errno.EEXIST: "a file of that name is in the way; choose another place",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+
+
+def cannot_write(path: Path, error: OSError) -> StorageError:
+    """The one line for an operating system's refusal to write `path`."""
+    remedy = _REMEDIES.get(error.errno or 0, f"{error.strerror or error}; choose another place")
+    return StorageError(f"cannot write {path}: {remedy}")
+
+
+def cannot_read(path: Path, error: OSError) -> StorageError:
+    """The one line for an operating system's refusal to read `path`."""
+    if isinstance(error, FileNotFoundError):
+        return StorageError(f"{path} does not exist; check the path")
+    return StorageError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions")
+
+
+def make_directory(path: Path) -> None:
+    """Create `path` and its parents. Raises `StorageError` where the system refuses."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+
+
+def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """Write `content` (bytes, or a function that writes to an open file) so that `path` is whole or absent.
+
+    The bytes go to a temporary name in the same directory, to the disk, and then to `path` by a rename. Whatever
+    fails on the way, Ctrl-C included, removes the temporary and leaves an older `path` as it was. After a power cut
+    `path` may be the older one, unless `sync_directory` came next. Raises `StorageError` for a full disk, a missing
+    permission and the like.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error) from None
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames inside `path` survive a power cut, where the system can do that for a directory."""
+    with contextlib.suppress(OSError):
+        directory = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def remove_temporaries(directory: Path) -> None:
+    """Remove what a killed process left of `write_atomic` in `directory`."""
+    for leftover in directory.glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors, bit for bit, to a safetensors file, whole or not at all."""
+    arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
+    write_atomic(path, safetensors.numpy.save(arrays, metadata=dict(metadata)))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a safetensors file, on the CPU, and its metadata. Raises `StorageError` where it is damaged."""
+    with open_tensors(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+
+
+def open_tensors(path: Path) -> safe_open:
+    """A safetensors file whose tensors are read on demand. Raises `StorageError` where it is damaged."""
+    try:
+        return safe_open(path, framework="pt", device="cpu")
+    except OSError as error:
+        raise cannot_read(path, error) from None
+    except SafetensorError as error:
+        raise StorageError(
+            f"{path} is truncated or no safetensors file ({error}); delete it, or fetch it again"
+        ) from None

@@ -1,0 +1,129 @@
+"""A packed run: one safetensors file for publishing, every parameter stacked over the checkpoints, read lazily."""
+
+import json
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from grokinterp.runs.format import RunHeader, provenance, task_arrays
+from grokinterp.runs.run import Run, RunError, check_fits
+from grokinterp.runs.files import open_tensors, write_atomic
+from grokinterp.tasks import Task
+
+PACKED = "grokinterp packed run"
+"""`metadata["format"]` of the file, by which it is recognised."""
+
+_DTYPES = {"int64": "I64", "float64": "F64", "float32": "F32", "bool": "BOOL"}
+
+
+def pack(run: Run, out: str | Path) -> Path:
+    """Write a run as one safetensors file: parameters [step, ...] by their classic names, all else under `run/`.
+
+    `run/steps` [step]; `run/is_train` [ab] and `run/train_labels`; `run/metrics/<column>` [row]; the configuration
+    is JSON in the metadata. Only one checkpoint at a time is in memory. Raises `RunError` for a run without
+    checkpoints and `StorageError` where the system refuses.
+    """
+    out, steps = Path(out), run.steps
+    if not steps:
+        raise RunError(f"{run.name} has no checkpoints to pack; run.metrics.to_parquet(...) saves its curves")
+    if out.suffix != ".safetensors":
+        raise RunError(f"a packed run is a .safetensors file; write to {out}.safetensors")
+    if run.path is not None and out.resolve() == run.path.resolve():
+        raise RunError(f"{out} is the file that the run is read from; write to another")
+    task = run.task if run.has_task else None
+    header = RunHeader(run.config, task and task.config(), provenance(run))
+    metadata = {"format": PACKED, "header": json.dumps(header.to_json())}
+    extras = {"steps": np.array(steps), **task_arrays(task)}
+    extras |= {f"metrics/{name}": column.to_numpy(np.float64) for name, column in run.metrics.items()}
+    first = {name: value.numpy() for name, value in run.final.parameters.items()}
+    stacked = {name: (value.dtype, (len(steps), *value.shape)) for name, value in first.items()}
+
+    def write(file: BinaryIO) -> None:
+        entries = {f"run/{name}": (value.dtype, value.shape) for name, value in extras.items()} | stacked
+        # Wider numbers first: every array then starts at a multiple of its own size, which mapped reading needs.
+        names = sorted(entries, key=lambda name: (-entries[name][0].itemsize, name))
+        starts = _write_index(file, {name: entries[name] for name in names}, metadata)
+        for name, value in extras.items():
+            file.seek(starts[f"run/{name}"])
+            file.write(np.ascontiguousarray(value).tobytes())
+        for index, step in enumerate(steps):
+            for name, value in run[step].parameters.items():
+                file.seek(starts[name] + index * value.nbytes)
+                file.write(value.contiguous().numpy().tobytes())
+
+    write_atomic(out, write)
+    return out
+
+
+def _write_index(
+    file: BinaryIO, entries: dict[str, tuple[np.dtype, tuple[int, ...]]], metadata: dict[str, str]
+) -> dict[str, int]:
+    """Write a safetensors header; gives the place in the file where each array starts."""
+    index: dict[str, object] = {"__metadata__": metadata}
+    offsets, end = {}, 0
+    for name, (dtype, shape) in entries.items():
+        offsets[name], end = end, end + dtype.itemsize * int(np.prod(shape))
+        index[name] = {"dtype": _DTYPES[dtype.name], "shape": list(shape), "data_offsets": [offsets[name], end]}
+    text = json.dumps(index).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(struct.pack("<Q", len(text)) + text)
+    return {name: 8 + len(text) + offset for name, offset in offsets.items()}
+
+
+def is_packed(file: safe_open) -> bool:
+    """Whether an open safetensors file is a packed run."""
+    return (file.metadata() or {}).get("format") == PACKED
+
+
+def open_packed(path: Path, task: Task | None = None) -> Run:
+    """The run in a packed file; `task` takes the place of its own."""
+    with open_tensors(path) as file:
+        header = RunHeader.from_json(file.metadata()["header"], path)
+        arrays = {
+            name: file.get_tensor(f"run/{name}").numpy()
+            for name in ("is_train", "train_labels")
+            if f"run/{name}" in file.keys()
+        }
+    if task is not None and header.config is not None:
+        check_fits(task, header.config.model, path.stem)
+    return Run(
+        PackedRun(path),
+        name=path.stem,
+        config=header.config,
+        task=task or header.rebuild_task(arrays, path.stem),
+        path=path,
+        source=header.source_in("packed run", path),
+    )
+
+
+class PackedRun:
+    """The numbers of a packed file; a checkpoint is read as one slice of each parameter."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        with open_tensors(path) as file:
+            self._steps: list[int] = file.get_tensor("run/steps").tolist()
+
+    def steps(self) -> list[int]:
+        return list(self._steps)
+
+    def __contains__(self, step: object) -> bool:
+        return step in self._steps
+
+    def parameters(self, step: int) -> dict[str, Tensor]:
+        index = self._steps.index(step)
+        with open_tensors(self.path) as file:
+            # Copied: a slice of a mapped file would keep the whole of it open.
+            return {n: torch.clone(file.get_slice(n)[index]) for n in file.keys() if not n.startswith("run/")}
+
+    def metrics(self) -> pd.DataFrame:
+        prefix = "run/metrics/"
+        with open_tensors(self.path) as file:
+            columns = [name for name in file.keys() if name.startswith(prefix)]
+            return pd.DataFrame({name.removeprefix(prefix): file.get_tensor(name).numpy() for name in columns})

@@ -1,0 +1,314 @@
+"""Run, Checkpoint, Runs: a training run as it is read, wherever its numbers are kept."""
+
+import html
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from grokinterp.config.architecture import ModelConfig
+from grokinterp.config import RunConfig, TaskConfig
+from grokinterp.models.parameters import why_unreadable
+from grokinterp.errors import BadRequest, listed
+from grokinterp.models.parameters import check_parameters
+from grokinterp.tasks import Task
+
+CURVES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+"""Metrics that every run's table has, NaN where they were not recorded."""
+
+UNKNOWN_TASK = TaskConfig("unknown")
+"""What a config says of a task that a third-party file does not tell."""
+
+
+class RunError(BadRequest):
+    """Something asked of a run that it does not have; its one line names the remedy."""
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Where a run's numbers are kept. Read afresh at every call: a run may still be training."""
+
+    def steps(self) -> list[int]:
+        """The steps with a checkpoint, ascending."""
+        ...
+
+    def __contains__(self, step: object) -> bool:
+        """Whether there is a checkpoint at this step."""
+        ...
+
+    def parameters(self, step: int) -> dict[str, Tensor]:
+        """The weights after `step` updates, by their classic names, on the CPU."""
+        ...
+
+    def metrics(self) -> pd.DataFrame:
+        """One row a measured step, with a column `step`."""
+        ...
+
+
+class Run:
+    """One training run: a configuration, a task, checkpoints over time and metrics. All is read on demand.
+
+    Attributes:
+        name, path: what it is called, and the file or directory it was read from.
+        source: where it comes from and what had to be inferred: `format`, `file`, `notes`, ...
+        steps: the steps that have a checkpoint; a checkpoint at t holds the weights after t updates.
+
+    `run[5000]` is a `Checkpoint`, `run.final` the last, iteration goes through them all.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        config: RunConfig | None = None,
+        task: Task | Callable[[], Task] | None = None,
+        path: Path | None = None,
+        source: Mapping[str, Any] | None = None,
+    ):
+        self._store = store
+        self._config = config
+        self._task = task
+        self.name = name
+        self.path = path
+        self.source = dict(source or {})
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration. Raises `RunError` for a file of curves that tells none."""
+        if self._config is None:
+            raise RunError(
+                f"{self.name} tells no configuration: {self.source.get('file', 'it')} holds loss curves only"
+            )
+        return self._config
+
+    @property
+    def has_config(self) -> bool:
+        """Whether the configuration is known."""
+        return self._config is not None
+
+    @property
+    def task(self) -> Task:
+        """The task, with its training mask `is_train` where the split is known. Raises `RunError` where it is not."""
+        if self._task is None:
+            raise RunError(
+                f"the task of {self.name} is not known; name it, as in "
+                f"gi.load({str(self.path)!r}, task=gi.Task('a + b', p=113))"
+            )
+        if not isinstance(self._task, Task):
+            self._task = self._task()
+        return self._task
+
+    @property
+    def has_task(self) -> bool:
+        """Whether the task is known."""
+        return self._task is not None
+
+    @property
+    def model_config(self) -> ModelConfig:
+        """The model's configuration with every size filled in."""
+        config = self.config.model
+        if None not in [getattr(config, size) for size in config.open_sizes]:
+            return config
+        task = self.task
+        return config.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
+
+    @property
+    def steps(self) -> list[int]:
+        return self._store.steps()
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """One row a measured step: `step`, `train_loss`, `test_loss` (nats), `train_accuracy`, `test_accuracy`, ...
+
+        The losses of row t are those of the weights after t updates; NaN where nothing was recorded.
+        """
+        return with_all_curves(self._store.metrics())
+
+    def __getitem__(self, step: Any) -> "Checkpoint":
+        try:
+            step = operator.index(step)
+        except TypeError:
+            raise RunError(f"a checkpoint is found by its step, a whole number, not by {step!r}") from None
+        if step not in self:
+            raise RunError(f"{self.name} has no checkpoint at step {step}; {_nearest(self.steps, step)}")
+        return Checkpoint(self, step)
+
+    @property
+    def final(self) -> "Checkpoint":
+        """The last checkpoint. Raises `RunError` for a run that has none."""
+        steps = self.steps
+        if not steps:
+            raise RunError(f"{self.name} has no checkpoints, only curves; see run.metrics")
+        return Checkpoint(self, steps[-1])
+
+    def __iter__(self) -> Iterator["Checkpoint"]:
+        return (Checkpoint(self, step) for step in self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __bool__(self) -> bool:
+        return True  # a run without checkpoints is still a run
+
+    def __contains__(self, step: object) -> bool:
+        return step in self._store
+
+    def summary(self) -> dict[str, str]:
+        """What a table of runs says of this one, as text."""
+        steps = self.steps
+        values = {
+            "task": self.config.task.expression if self._config else "unknown",
+            "model": self.config.model.kind if self._config else "unknown",
+            "checkpoints": f"{len(steps)}, step {steps[0]} to {steps[-1]}" if steps else "none",
+        }
+        metrics = self.metrics
+        for curve in CURVES:
+            if (last := last_recorded(metrics, curve)) is not None:
+                values[f"final {curve.replace('_', ' ')}"] = f"{last[1]:.4g}"
+        return values
+
+    def __repr__(self) -> str:
+        return f"<Run {self.name!r}: {', '.join(f'{k} {v}' for k, v in self.summary().items())}>"
+
+    def _repr_html_(self) -> str:
+        rows = {**self.summary(), **self.source}
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{k}</th><td style='text-align:left'>{_lines(v)}</td></tr>"
+            for k, v in rows.items()
+        )
+        return f"<b>Run {html.escape(self.name)}</b><table>{cells}</table>"
+
+
+class Checkpoint:
+    """The weights of one run after `step` updates. Each use of `parameters` reads them: nothing is kept in memory."""
+
+    def __init__(self, run: Run, step: int):
+        self.run = run
+        self.step = step
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's configuration with every size filled in."""
+        return self.run.model_config
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """Float32 tensors on the CPU under their classic names and shapes (`embed.W_E` [d_vocab d_model], ...).
+
+        Raises `StorageError` for a damaged file and `ParameterError` for weights that are not this model's.
+        """
+        parameters = {name: value.to(torch.float32) for name, value in self.run._store.parameters(self.step).items()}
+        check_parameters(self.config, parameters)
+        return parameters
+
+    def model(self) -> Any:
+        """A hooked model with these weights, carrying the run's task (None where that is unknown)."""
+        from grokinterp import models  # imports TransformerLens, three seconds that only a model costs
+
+        task = self.run.task if self.run.has_task else None
+        return models.build(self.config, parameters=self.parameters, task=task)
+
+    def __repr__(self) -> str:
+        return f"<Checkpoint at step {self.step} of {self.run.name!r}>"
+
+
+class Runs(Mapping[str, Run]):
+    """Several runs by name, in order. `skipped` says which files of a directory were left out, and why."""
+
+    def __init__(self, runs: Mapping[str, Run], skipped: Mapping[str, str] | None = None):
+        self._runs = dict(runs)
+        self.skipped = dict(skipped or {})
+
+    def __getitem__(self, name: str) -> Run:
+        if name not in self._runs:
+            raise RunError(f"there is no run {name!r} here; the runs: {listed(self._runs)}")
+        return self._runs[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._runs
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._runs)
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a run: task, model, checkpoints and final metrics, as text."""
+        return pd.DataFrame({name: run.summary() for name, run in self._runs.items()}).T.fillna("")
+
+    def __repr__(self) -> str:
+        skipped = f", {len(self.skipped)} files skipped" if self.skipped else ""
+        return f"<Runs: {listed(self._runs)}{skipped}>"
+
+    def _repr_html_(self) -> str:
+        skipped = "".join(f"<br>skipped {html.escape(k)}: {html.escape(v)}" for k, v in self.skipped.items())
+        return self.to_frame().to_html() + skipped
+
+
+class MemoryStore:
+    """Checkpoints and curves that a third-party file held."""
+
+    def __init__(self, checkpoints: Mapping[int, Callable[[], dict[str, Tensor]]], metrics: pd.DataFrame | None = None):
+        self._checkpoints = dict(sorted(checkpoints.items()))
+        self._metrics = pd.DataFrame({"step": []}) if metrics is None else metrics
+
+    def steps(self) -> list[int]:
+        return list(self._checkpoints)
+
+    def __contains__(self, step: object) -> bool:
+        return step in self._checkpoints
+
+    def parameters(self, step: int) -> dict[str, Tensor]:
+        # Copies: the file is read once, and an edit of one dictionary must not reach the next.
+        read = self._checkpoints[step]()
+        return {name: value.clone(memory_format=torch.contiguous_format) for name, value in read.items()}
+
+    def metrics(self) -> pd.DataFrame:
+        return self._metrics.copy()
+
+
+def with_all_curves(metrics: pd.DataFrame) -> pd.DataFrame:
+    """`step` and the usual curves first, NaN where a table lacks one, then whatever else was recorded."""
+    metrics = metrics.reindex(columns=["step", *CURVES, *(c for c in metrics.columns if c not in ("step", *CURVES))])
+    return metrics.astype({"step": np.int64, **dict.fromkeys(CURVES, np.float64)})
+
+
+def last_recorded(metrics: pd.DataFrame, curve: str) -> tuple[int, float] | None:
+    """The last step at which a curve was recorded, and its value there; None where it never was."""
+    steps, values = metrics["step"].to_numpy(), metrics[curve].to_numpy()
+    known = np.flatnonzero(~np.isnan(values))
+    return (int(steps[known[-1]]), float(values[known[-1]])) if len(known) else None
+
+
+def check_fits(task: Task, config: ModelConfig, name: str) -> None:
+    """Refuse a task whose tokens, answers or positions the model `name` does not have."""
+    if reason := why_unreadable(config, task):
+        raise RunError(f"{name}: {reason}")
+    width = task.inputs.shape[1]
+    wants = {"d_vocab": task.n_vocab, "d_vocab_out": task.n_answers, "n_ctx": width, "d_in": width}
+    for size in config.open_sizes:
+        has, wanted = getattr(config, size), wants[size]
+        if has is not None and (has < wanted or (size == "d_in" and has > wanted)):
+            raise RunError(
+                f"{name} has {size}={has} and the task {task.expression!r} needs {wanted}; "
+                f"give the task it was trained on (its p and its layout)"
+            )
+
+
+def _lines(value: Any) -> str:
+    """A value of `source` as HTML: the notes of a list and the entries of a mapping on a line each."""
+    entries = [f"{k}: {v}" for k, v in value.items()] if isinstance(value, Mapping) else value
+    return "<br>".join(html.escape(str(v)) for v in (entries if isinstance(entries, list) else [entries]))
+
+
+def _nearest(steps: list[int], step: int) -> str:
+    if not steps:
+        return "it has no checkpoints, only curves; see run.metrics"
+    nearest = sorted(sorted(steps, key=lambda other: abs(other - step))[:4])
+    return f"the nearest are {listed(nearest)} (run.steps lists all {len(steps)})"

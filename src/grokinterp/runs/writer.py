@@ -1,0 +1,227 @@
+"""RunWriter: how a run gets onto the disk, so that whatever interrupts it leaves a whole run or none."""
+
+import io
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from grokinterp.config import RunConfig
+from grokinterp.runs.directory import (
+    CHECKPOINTS,
+    CONFIG,
+    JSONL,
+    OPTIMISER,
+    PARQUET,
+    SPLIT,
+    RunDirectory,
+    checkpoint_name,
+    is_run,
+    open_run,
+    read_header,
+    read_rows,
+)
+from grokinterp.runs.format import RunHeader, provenance, task_arrays
+from grokinterp.runs.run import Run, RunError
+from grokinterp.runs.files import (
+    StorageError,
+    cannot_write,
+    make_directory,
+    read_tensors,
+    remove_temporaries,
+    sync_directory,
+    write_atomic,
+    write_tensors,
+)
+from grokinterp.tasks import Task
+
+
+class RunWriter:
+    """Writes one run directory: `create` or `reopen` it, then write checkpoints and metrics, then `finish`.
+
+    A checkpoint and its metrics should be written before the optimiser state of the same step: a crash between
+    them then costs the steps since the last state, and nothing else.
+    """
+
+    def __init__(self, path: Path, config: RunConfig | None):
+        self.path = path
+        self.config = config
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        config: RunConfig | None,
+        task: Task | None,
+        overwrite: bool = False,
+        source: Mapping[str, Any] | None = None,
+    ) -> "RunWriter":
+        """A fresh run directory with its configuration and split, which appears whole or not at all.
+
+        `config` or `task` is None for an imported file that does not tell it. Raises `RunError` where `path` exists,
+        unless it is empty, or is a run and `overwrite` is true, and `StorageError` where the system refuses.
+        """
+        path = Path(path)
+        target = path.resolve()  # a link to a directory elsewhere stays one
+        _refuse_existing(path, target, overwrite)
+        make_directory(target.parent)
+        fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+        try:
+            make_directory(fresh / CHECKPOINTS)
+            known = None if task is None else task.config()
+            _write_json(fresh / CONFIG, RunHeader(config, known, dict(source or {})).to_json())
+            arrays: dict[str, Any] = {**task_arrays(task)}
+            if arrays:
+                write_atomic(fresh / SPLIT, lambda file: np.savez_compressed(file, **arrays))
+            _replace_directory(fresh, target)
+        except OSError as error:
+            raise cannot_write(path, error) from None
+        except StorageError as refusal:
+            raise StorageError(str(refusal).replace(str(fresh), str(path))) from None
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        return cls(path, config)
+
+    @classmethod
+    def reopen(cls, path: str | Path, config: RunConfig | None = None) -> "RunWriter":
+        """The run as it was at the step of its optimiser state: later checkpoints and metrics are removed.
+
+        `config` may lengthen the run; it may differ in the schedule only. Raises `RunError` where there is no run or
+        no state to go on from.
+        """
+        path = Path(path)
+        if not is_run(path):
+            raise RunError(f"{path} is not a run that could be resumed; leave out --resume to start one there")
+        header = read_header(path)
+        if config is not None and header.config is not None and config != header.config:
+            _refuse_other_config(path, header.config, config)
+            _write_json(path / CONFIG, RunHeader(**{**vars(header), "config": config}).to_json())
+        writer = cls(path, config or header.config)
+        step = int(writer.read_optimiser_state()[1]["step"])
+        for directory in (path, path / CHECKPOINTS):
+            remove_temporaries(directory)
+        for later in (later for later in RunDirectory(path).steps() if later > step):
+            (path / CHECKPOINTS / checkpoint_name(later)).unlink(missing_ok=True)
+        rows = RunDirectory(path).metrics().to_dict("records")
+        kept = "".join(_line(row) for row in rows if row["step"] <= step)
+        write_atomic(path / JSONL, kept.encode())
+        (path / PARQUET).unlink(missing_ok=True)
+        return writer
+
+    def write_checkpoint(self, step: int, parameters: Mapping[str, Tensor]) -> None:
+        """The weights after `step` updates, by their classic names."""
+        metadata = {"step": str(step), "config": self.config.identity if self.config else ""}
+        write_tensors(self.path / CHECKPOINTS / checkpoint_name(step), parameters, metadata)
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """One line of metrics: `step`, and losses, accuracies or whatever else was measured there.
+
+        It is with the operating system at once (a killed process loses nothing), on the disk with the next checkpoint.
+        """
+        path = self.path / JSONL
+        try:
+            with open(path, "ab", buffering=0) as file:
+                start, left = file.tell(), _line(row).encode()
+                try:
+                    while left:
+                        left = left[file.write(left) :]
+                except OSError:
+                    # Half a line would join the next one.
+                    file.truncate(start)
+                    raise
+        except OSError as error:
+            raise cannot_write(path, error) from None
+
+    def write_optimiser_state(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """What resumption needs beside the checkpoint of `state["step"]`: tensors, and JSON values. Replaces the last.
+
+        Both go into one file: two renames could be torn apart by a crash.
+        """
+        sync_directory(self.path / CHECKPOINTS)  # the state must not outlive its checkpoint in a power cut
+        write_tensors(self.path / OPTIMISER, tensors, {"state": json.dumps({**state, "step": int(state["step"])})})
+
+    def read_optimiser_state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What `write_optimiser_state` wrote last. Raises `RunError` where it never did."""
+        if not (self.path / OPTIMISER).exists():
+            raise RunError(f"{self.path} has no optimiser state to resume from; train it anew with --overwrite")
+        tensors, metadata = read_tensors(self.path / OPTIMISER)
+        return tensors, json.loads(metadata["state"])
+
+    def finish(self) -> None:
+        """Turn the lines of metrics into metrics.parquet. The optimiser state stays: the run can be lengthened."""
+        if not (self.path / JSONL).exists():
+            return
+        write_metrics(self.path, pd.DataFrame(read_rows(self.path / JSONL)))
+        sync_directory(self.path)
+        (self.path / JSONL).unlink(missing_ok=True)
+
+
+def save_run(run: Run, path: str | Path, overwrite: bool = False) -> Run:
+    """Write any run, a third-party file read as one included, as a run directory, and open it."""
+    config, task = run.config if run.has_config else None, run.task if run.has_task else None
+    writer = RunWriter.create(path, config, task, overwrite, source=provenance(run))
+    for checkpoint in run:
+        writer.write_checkpoint(checkpoint.step, checkpoint.parameters)
+    write_metrics(writer.path, run.metrics)
+    return open_run(writer.path)
+
+
+def write_metrics(path: Path, metrics: pd.DataFrame) -> None:
+    """metrics.parquet, whole or not at all."""
+    buffer = io.BytesIO()
+    metrics.to_parquet(buffer, index=False)
+    write_atomic(path / PARQUET, buffer.getvalue())
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps({name: value.item() if hasattr(value, "item") else value for name, value in row.items()}) + "\n"
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    write_atomic(path, (json.dumps(data, indent=1) + "\n").encode())
+
+
+def _refuse_existing(path: Path, target: Path, overwrite: bool) -> None:
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise RunError(f"{path} is a file; choose another directory with --out")
+    if any(target.iterdir()):
+        if not is_run(target):
+            raise RunError(f"{path} exists and is no run, so it is left alone; choose another directory with --out")
+        if not overwrite:
+            raise RunError(
+                f"{path} already holds a run; continue it with --resume, replace it with --overwrite, "
+                f"or choose another directory with --out"
+            )
+
+
+def _refuse_other_config(path: Path, old: RunConfig, new: RunConfig) -> None:
+    before, after = old.to_json(), new.to_json()
+    for section in before:
+        if section != "schedule" and before[section] != after[section]:
+            raise RunError(
+                f"{path} was trained with another {section} ({before[section]}); only the schedule can change on "
+                f"--resume, so choose another directory with --out"
+            )
+
+
+def _replace_directory(fresh: Path, target: Path) -> None:
+    old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        if target.exists():
+            os.rename(target, old)
+        os.rename(fresh, target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            os.rename(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    sync_directory(target.parent)

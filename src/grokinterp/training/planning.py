@@ -1,0 +1,80 @@
+"""Plan: the complete configuration of a run and its split task, from a preset and what the caller changed."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from grokinterp.config import RunConfig, TaskConfig
+from grokinterp.config.presets import PRESETS
+from grokinterp.config.presets import preset as preset_config
+from grokinterp.errors import ConfigError, did_you_mean, listed
+from grokinterp.models.parameters import why_unreadable
+from grokinterp.tasks import Task, build, parameter_names
+
+
+def plan(
+    task: Task | str | None = None, *, preset: str = "nanda", train_indices: Any = None, **fields: Any
+) -> tuple[RunConfig, Task]:
+    """The complete configuration and the split task of a run, without training it.
+
+    Raises `BadRequest` for an unknown preset or field, or a combination that does not fit together.
+    """
+    base = preset_config(preset)
+    task = base.task.expression if task is None else task
+    expression, given = (task.expression, dict(task.given)) if isinstance(task, Task) else (task, {})
+    of_the_task = parameter_names(expression)
+    for name in fields:
+        if name not in of_the_task and not base.has_field(name):
+            known = [*of_the_task, *base.field_names()]
+            raise ConfigError(
+                f"{name!r} is no parameter of {expression!r} and no field of a {base.model.kind} run."
+                f"{did_you_mean(name, known)} There are: {listed(known)}"
+            )
+    task_fields = {name: fields.pop(name) for name in of_the_task if name in fields}
+    built = build(TaskConfig(expression, {**given, **task_fields}), defaults=base.task.parameters)
+    config = base.replace(task=built.config(), **fields)
+    if train_indices is not None:
+        config = config.replace(split="indices")
+    elif isinstance(task, Task) and task.is_train is not None and not task.is_endless:
+        raise ConfigError("train() splits the task itself: give frac and seed, or train_indices, not a split task")
+    split = config.split
+    seed = config.seed if split.split_seed is None else split.split_seed
+    built = built.split(split.frac, seed, split.split, split.mislabelled, train_indices)
+    if reason := why_unreadable(config.model, built):
+        presets = [name for name, other in PRESETS.items() if why_unreadable(other.model, built) is None]
+        raise ConfigError(f"{reason}; use a preset whose model reads it (--preset): {listed(presets)}")
+    model = config.model.resolved(built.n_vocab, built.n_answers, built.inputs.shape[1])
+    if model.d_vocab_out is not None and model.d_vocab_out < built.n_answers:
+        raise ConfigError(
+            f"the model has d_vocab_out={model.d_vocab_out} columns for {built.n_answers} answers; "
+            f"give output='answers' (--output answers)"
+        )
+    n_train = int(built.is_train.sum()) if built.is_train is not None else 0
+    batch = config.schedule.batch_size
+    if built.is_endless:
+        _check_endless(config, base)
+    elif batch is not None and batch > n_train:
+        raise ConfigError(
+            f"batch_size={batch} exceeds the {n_train} training rows; leave it out to train on all of them at once"
+        )
+    return config.replace(model=model), built
+
+
+def _check_endless(config: RunConfig, base: RunConfig) -> None:
+    """Refuse what has no meaning where every batch is drawn anew."""
+    name = config.task.expression
+    if config.schedule.batch_size is None:
+        raise ConfigError(
+            f"{name!r} has endless data, of which no step takes all; give batch_size, as in batch_size=64"
+        )
+    if config.split != base.split:
+        raise ConfigError(f"{name!r} has endless data, which is not split; give data='finite' (--set data=finite)")
+
+
+def default_directory(config: RunConfig) -> Path:
+    """`runs/<name>`, the name telling task, p, preset and seed: `runs/a-plus-b-p113-nanda-seed0`."""
+    words = {"+": "plus", "-": "minus", "*": "times", "/": "over", "^": "pow", "%": "mod", ";": "and"}
+    spelled = "".join(f" {words[c]} " if c in words else c for c in config.task.expression)
+    name = "-".join(re.findall(r"[A-Za-z0-9_]+", spelled))
+    p = config.task.parameters.get("p")
+    return Path("runs") / "-".join([name, *([f"p{p}"] if p else []), config.preset, f"seed{config.seed}"])

@@ -1,0 +1,117 @@
+"""Key frequencies of planted circuits are exactly those planted; noise, memories and dead neurons are none."""
+
+import pytest
+import torch
+
+import grokinterp as gi
+from grokinterp import fourier
+from grokinterp.analysis.key_frequencies import KeyFrequencies, neuron_shares
+from grokinterp.analysis.waves import Wave
+from grokinterp.config.architecture import EmbeddingMLPConfig
+from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.tasks import Task
+
+
+def key_of(snapshot: Snapshot) -> KeyFrequencies:
+    wave = Wave.of(snapshot.task)
+    assert wave is not None
+    return KeyFrequencies.of(snapshot, wave)
+
+
+@pytest.mark.parametrize(
+    ("p", "expression", "frequencies"),
+    [
+        (11, "a + b", (2, 5)),
+        (29, "a + b", (1, 4, 11)),
+        (13, "a - b", (3, 6)),
+        (12, "a + b", (1, 6)),  # composite and even: 6 is the Nyquist frequency
+        (15, "a + b", (3, 7)),
+        (13, "a*b", (2, 5)),
+        (19, "a*b", (4, 9)),  # 9 is the Legendre symbol
+    ],
+)
+def test_the_planted_frequencies_are_key(planted, p, expression, frequencies):
+    """A clock's neurons, logits and embedding agree on its frequencies, and each simple rule finds them too."""
+    found = key_of(planted.clock(p, frequencies, expression=expression))
+    assert found.key == frequencies
+    assert found.by_rule == {"embedding": frequencies, "logits": frequencies, "neurons": frequencies}
+    assert float(found.logit_share.sum()) == pytest.approx(1, abs=1e-5)
+    assert found.embedding_ratio.amax() == 1
+
+
+def test_a_pizza_has_key_frequencies(planted):
+    """cos(w_k(a + b - c)) is the mean over a - b of a pizza's logits, so that its frequencies show."""
+    assert key_of(planted.pizza(29, (2, 5))).key == (2, 5)
+
+
+@pytest.mark.parametrize("expression", ["a + b", "a*b"])
+def test_an_untrained_model_has_none(planted, expression):
+    """Every neuron is tuned to something, by chance, and embeddings have every frequency: simple rules see keys."""
+    found = key_of(planted.untrained(29, expression=expression))
+    assert found.key == ()
+    assert len(found.by_rule["neurons"]) > 5 and len(found.by_rule["embedding"]) > 5
+
+
+def test_remembering_is_no_frequency():
+    """A table of remembered rows gives every cos(w_k(a + b - c)) the same share of the logits, and none is key."""
+    task = Task("a + b", p=23, layout="a b").split(frac=0.3, seed=0)
+    rows = task.operands[task.is_train]
+    one_hot = torch.eye(23)[rows]
+    config = EmbeddingMLPConfig(d_embed=23, hidden_sizes=(len(rows),), unembed_bias=False)
+    parameters = {
+        "embed.W_E": torch.eye(23),
+        "blocks.0.mlp.W_in": torch.cat([one_hot[:, 0].T, one_hot[:, 1].T]),
+        "blocks.0.mlp.b_in": -torch.ones(len(rows)),
+        "unembed.W_U": 20 * torch.eye(23)[task.labels[task.is_train]],
+    }
+    snapshot = Snapshot(0, config.resolved(task.n_vocab, task.n_answers, 2), task, parameters)
+    assert snapshot.loss(snapshot.logits, task.is_train) < 1e-6
+    found = key_of(snapshot)
+    assert found.by_rule["logits"] == tuple(range(1, 12))
+    assert found.key == ()
+
+
+def test_a_frequency_of_the_embedding_alone_is_not_key(planted):
+    """An unused circle in the embedding, which the demo's rule takes, is left out."""
+    snapshot = planted.clock(29, (2, 5))
+    parameters = dict(snapshot.parameters)
+    unused = fourier.wave_rows(29, [9]).T.float() * 3
+    parameters["embed.W_E"] = torch.cat([parameters["embed.W_E"], unused], 1)
+    W_a, W_b = parameters["blocks.0.mlp.W_in"].chunk(2)
+    zeros = torch.zeros(2, W_a.shape[1])
+    parameters["blocks.0.mlp.W_in"] = torch.cat([W_a, zeros, W_b, zeros])
+    config = EmbeddingMLPConfig(
+        d_embed=parameters["embed.W_E"].shape[1],
+        hidden_sizes=(W_a.shape[1],),
+        mlp_bias=False,
+        unembed_bias=False,
+    ).resolved(29, 29, 2)
+    found = key_of(Snapshot(0, config, snapshot.task, parameters))
+    assert found.key == (2, 5) and 9 in found.by_rule["embedding"]
+
+
+@pytest.mark.parametrize("n", [7, 8])
+def test_neuron_shares_are_those_of_the_two_dimensional_block(n):
+    """Nanda et al.'s 3x3 block {const, cos k, sin k}^2 of the centred neuron's coefficients, over all its squares."""
+    grid = torch.randn(n, n, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 3
+    share, variance = neuron_shares(grid)
+    squares = fourier.transform(grid - grid.mean((0, 1)), (0, 1)).square()
+    torch.testing.assert_close(variance, squares.sum((0, 1)))
+    for k in range(1, n // 2 + 1):
+        rows = [row for row in (0, 2 * k - 1, 2 * k) if row < n]
+        torch.testing.assert_close(share[k - 1], squares[rows][:, rows].sum((0, 1)) / squares.sum((0, 1)))
+
+
+def test_constant_neurons_have_no_share():
+    """Dead neurons, and ones that are always on, explain nothing of anything, without a division by zero."""
+    share, variance = neuron_shares(torch.tensor([0.0, 0.1, 1e4]).expand(7, 7, 3))
+    assert not share.any() and not variance.any()
+
+
+def test_nandas_model_has_the_five_published_frequencies(data):
+    """The weight decay 0.1 run uses 6, 23, 37, 39, 41; the simple rules on neurons and embedding add noise to them."""
+    run = gi.load(data("nanda/wd_10-1_mod_addition_loss_curve.pth"))
+    found = key_of(Snapshot(run.final.step, run.final.config, run.task, run.final.parameters))
+    assert found.key == (6, 23, 37, 39, 41)
+    assert found.by_rule["neurons"] == (3, 6, 12, 23, 31, 37, 39, 41, 46, 54)
+    assert set(found.by_rule["embedding"]) > set(found.key)

@@ -1,0 +1,138 @@
+"""The fast path is the hooked model, to float rounding."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.errors import BadRequest
+from grokinterp.evaluation import fused
+from grokinterp.models import build
+from grokinterp.models.initialisation import initialise
+
+configs = st.builds(
+    TransformerConfig,
+    d_model=st.sampled_from([8, 12]),
+    n_heads=st.integers(1, 3),
+    d_head=st.sampled_from([None, 3, 5]),
+    d_mlp=st.sampled_from([None, 7]),
+    attn_only=st.booleans(),
+    activation=st.sampled_from(["relu", "gelu", "tanh"]),
+    attention_direction=st.sampled_from(["causal", "bidirectional"]),
+    attention_rate=st.sampled_from([0.0, 0.4, 1.0]),
+    position_embedding=st.sampled_from(["learned", "sinusoidal", "none"]),
+    attention_bias=st.booleans(),
+    mlp_bias=st.booleans(),
+    unembed_bias=st.booleans(),
+    tied_unembed=st.booleans(),
+    initialisation=st.sampled_from(["nanda", "pizza", "furuta", "power", "transformer_lens"]),
+    d_vocab=st.just(6),
+    n_ctx=st.sampled_from([2, 3, 4]),
+)
+
+
+def perturbed(config: TransformerConfig, seed: int) -> dict[str, torch.Tensor]:
+    """Initial weights with nothing left at zero, so that every parameter matters."""
+    torch.manual_seed(seed)
+    drawn = initialise(config, seed)
+    return {name: (w.double() + 0.1 * torch.randn(w.shape)).requires_grad_() for name, w in drawn.items()}
+
+
+def resolved(config: TransformerConfig) -> TransformerConfig:
+    return config.resolved(n_vocab=6, n_answers=6 if config.tied_unembed else 5, n_positions=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(config=configs, same_last_token=st.booleans(), seed=st.integers(0, 100))
+def test_agrees_with_the_hooked_model(config, same_last_token, seed):
+    """Logits and the gradient of every parameter agree to 1e-5 relative for every configuration it accepts."""
+    config = resolved(config)
+    assert fused.why_not(config) is None
+    torch.manual_seed(seed)
+    inputs = torch.randint(0, 6, (11, config.n_ctx))
+    if same_last_token:
+        inputs[:, -1] = 5
+    weights = torch.randn(11, config.d_vocab_out, dtype=torch.float64)
+    mine, hooked = perturbed(config, seed), perturbed(config, seed)
+    model = build(config).double()
+
+    fast = fused.logits(config, mine, fused.Rows.of(inputs))
+    slow = torch.func.functional_call(model, hooked, (inputs,))[:, -1]
+    # The hooked model keeps its sinusoids in float32, so a logit near zero is only as exact as the largest one.
+    assert (fast - slow).abs().max() <= 1e-5 * slow.abs().max()
+    with torch.no_grad():
+        # Another order of the same sums.
+        assert (fused.logits(config, mine, fused.Rows.of(inputs)) - slow).abs().max() <= 1e-5 * slow.abs().max()
+    (fast * weights).sum().backward()
+    (slow * weights).sum().backward()
+    for name in mine:
+        if hooked[name].grad is None:
+            assert mine[name].grad is None or not mine[name].grad.any(), name
+            continue
+        scale = hooked[name].grad.abs().max().clamp(min=1e-9)
+        assert (mine[name].grad - hooked[name].grad).abs().max() <= 1e-5 * scale + 1e-12, name
+
+
+@pytest.mark.parametrize("batch", [(3,), (2, 2)])
+def test_batches_over_leading_dimensions(batch):
+    """Parameters stacked over seeds or checkpoints give each one's own logits."""
+    config = resolved(TransformerConfig(d_model=8, n_heads=2))
+    count = int(torch.tensor(batch).prod())
+    each = [initialise(config, seed) for seed in range(count)]
+    stacked = {name: torch.stack([p[name] for p in each]).unflatten(0, batch) for name in each[0]}
+    rows = fused.Rows.of(torch.randint(0, 6, (7, 3)))
+    together = fused.logits(config, stacked, rows)
+    apart = torch.stack([fused.logits(config, p, rows) for p in each]).unflatten(0, batch)
+    assert torch.allclose(together, apart, atol=1e-5)
+
+
+def test_some_rows_are_the_same_rows():
+    """Choosing rows of a factored table evaluates exactly those rows."""
+    config = resolved(TransformerConfig(d_model=8, n_heads=2))
+    rows = fused.Rows.of(torch.randint(0, 6, (9, 3)))
+    chosen = torch.tensor([8, 0, 3])
+    parameters = initialise(config, 0)
+    assert torch.allclose(
+        fused.logits(config, parameters, rows[chosen]), fused.logits(config, parameters, rows)[chosen], atol=1e-6
+    )
+
+
+def test_activations_carry_the_hooks_values():
+    """Each activation equals what the hook of its name sees at the last position."""
+    config = resolved(TransformerConfig(d_model=8, n_heads=2))
+    parameters = initialise(config, 1)
+    inputs = torch.randint(0, 6, (7, 3))
+    _, cache = build(config, parameters).run_with_cache(inputs)
+    act = fused.activations(config, parameters, fused.Rows.of(inputs))
+    last = {
+        "pattern": cache["blocks.0.attn.hook_pattern"][:, :, -1].mT,
+        "z": cache["blocks.0.attn.hook_z"][:, -1].flatten(1),
+        "resid_mid": cache["blocks.0.hook_resid_mid"][:, -1],
+        "pre": cache["blocks.0.mlp.hook_pre"][:, -1],
+        "post": cache["blocks.0.mlp.hook_post"][:, -1],
+        "resid_post": cache["blocks.0.hook_resid_post"][:, -1],
+    }
+    for name, value in last.items():
+        assert torch.allclose(getattr(act, name), value, atol=1e-5), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"), [({"n_layers": 2}, "2 layers"), ({"normalization": "pre"}, "LayerNorm")]
+)
+def test_refuses_what_it_cannot_do(changes, reason):
+    """A model outside its reach is named with the reason, never computed wrongly."""
+    config = resolved(TransformerConfig(d_model=8, n_heads=2, **changes))
+    assert reason in (fused.why_not(config) or "")
+    with pytest.raises(BadRequest, match=reason):
+        fused.logits(config, initialise(config, 0), fused.Rows.of(torch.zeros(2, 3, dtype=torch.int64)))
+
+
+def test_the_loss_of_a_uniform_guess():
+    """All-zero weights give every answer the same logit: a loss of ln(number of columns)."""
+    config = resolved(TransformerConfig(d_model=8, n_heads=2))
+    zeros = {name: torch.zeros_like(w) for name, w in initialise(config, 0).items()}
+    logits = fused.logits(config, zeros, fused.Rows.of(torch.randint(0, 6, (7, 3))))
+    loss = F.cross_entropy(logits.double(), torch.zeros(7, dtype=torch.int64))
+    assert loss.item() == pytest.approx(torch.log(torch.tensor(config.d_vocab_out)).item())

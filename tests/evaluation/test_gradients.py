@@ -1,0 +1,65 @@
+"""Gradients at the operands' embeddings: derived for a product, and taken at the rows that the papers take."""
+
+import math
+
+import pytest
+import torch
+
+import grokinterp as gi
+from grokinterp.evaluation.gradients import EmbeddingView, GradientError, operand_columns, seeded_triples, token_rows
+
+
+def test_the_gradients_of_a_product():
+    """logit_c = Re(e_a e_b conj(u_c)), the ideal clock: the gradients at a and b are at the angle w (a - b)."""
+    p, k = 13, 4
+    angle = 2 * math.pi * k * torch.arange(p, dtype=torch.float64) / p
+    circle = torch.stack([angle.cos(), angle.sin()], 1)
+
+    def product(tokens, e):
+        real = e[:, 0, 0] * e[:, 1, 0] - e[:, 0, 1] * e[:, 1, 1]
+        imaginary = e[:, 0, 0] * e[:, 1, 1] + e[:, 0, 1] * e[:, 1, 0]
+        return torch.stack([real, imaginary], 1) @ circle.T
+
+    view = EmbeddingView(lambda tokens: circle[tokens], product, chunk=7)
+    task = gi.Task("a + b", p=p, layout="a b")
+    cosines = view.cosines_of_all(task.inputs, (0, 1), p)
+    a, b = task.operands.T
+    torch.testing.assert_close(cosines, (angle[a] - angle[b]).cos()[:, None].expand(-1, p))
+    triples = seeded_triples(task)
+    some = view.cosines(triples[:, :2], (0, 1), triples[:, 2])
+    torch.testing.assert_close(some, cosines[triples[:, 0] * p + triples[:, 1], triples[:, 2]])
+
+
+def test_the_seeded_triples_are_the_published_ones():
+    """random.Random(42) over all (a, b, c) at p = 59; the same recipe for other p, zero divisors passed over."""
+    first = [[29, 1, 57], [49, 36, 24], [40, 38, 8], [13, 17, 16], [57, 34, 36]]
+    assert seeded_triples(gi.Task("a + b", p=59, layout="a b"))[:5].tolist() == first
+    quotients = seeded_triples(gi.Task("a / b", p=7))
+    assert len(quotients) == 100 and (quotients[:, 1] > 0).all()
+    large = seeded_triples(gi.Task("a + b", p=127))
+    assert large.shape == (100, 3) and int(large.min()) >= 0 and 60 < int(large.max()) < 127
+
+
+@pytest.mark.parametrize(
+    ("layout", "columns", "row"),
+    [
+        ("a b", (0, 1), [3, 4]),
+        ("a b =", (0, 1), [3, 4, 5]),
+        ("a op b", (0, 2), [3, 5, 4]),
+        ("a b+p =", (0, 1), [3, 9, 10]),
+        ("power", (1, 3), [7, 3, 6, 4, 5, 2]),
+    ],
+)
+def test_rows_are_the_tasks_own(layout, columns, row):
+    """Whatever the layout, gradients are taken at the operands' tokens, of the row that the model was trained on."""
+    task = gi.Task("a + b", p=5, layout=layout)
+    assert operand_columns(task) == columns
+    assert token_rows(task, torch.tensor([[3, 4]])).tolist() == [row]
+
+
+def test_what_cannot_be_compared_is_refused():
+    """Three operands, or a pair without a row: one line with the remedy."""
+    with pytest.raises(GradientError, match="two operands"):
+        operand_columns(gi.Task("a + b + c", p=5))
+    with pytest.raises(GradientError, match="no row for a=1, b=0"):
+        token_rows(gi.Task("a / b", p=5), torch.tensor([[1, 0]]))

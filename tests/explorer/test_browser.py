@@ -1,0 +1,291 @@
+"""The explorer in Chromium: what is clicked is what `gi.ablate` takes out, and the address holds it all."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+import grokinterp as gi
+from grokinterp.evaluation.evaluator import cross_entropy
+from grokinterp.runs.writer import RunWriter
+from grokinterp.training.planning import plan
+
+sync_api = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.skipif(
+    shutil.which("chromium") is None and not os.environ.get("CI"), reason="no Chromium to open the explorer in"
+)
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+PANELS = ("table", "neurons", "curves", "spectrum", "activation", "waves", "plane")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """A run directory of three checkpoints of random weights, with curves."""
+    from grokinterp.models.initialisation import initialise
+
+    config, task = plan("a + b", p=7, d_model=16, n_heads=2, steps=200)
+    writer = RunWriter.create(tmp_path_factory.mktemp("runs") / "small", config, task)
+    for step in (0, 100, 200):
+        writer.append_metrics({"step": step, "train_loss": 1 / (step + 1), "test_loss": 2.0, "test_accuracy": 0.1})
+        weights = {name: 2 * value for name, value in initialise(config.model, seed=step).items()}
+        writer.write_checkpoint(step, weights)
+    writer.write_optimiser_state({}, {"step": 200, "grokked_step": None})
+    writer.finish()
+    return writer.path
+
+
+@pytest.fixture(scope="module")
+def handle(path) -> Iterator:
+    """The explorer on that run."""
+    running = gi.explore(gi.load(path))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator:
+    """A Chromium with a profile of its own."""
+    with sync_api.sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"),
+            executable_path=shutil.which("chromium"),
+            args=FLAGS,
+            viewport={"width": 1280, "height": 800},
+        )
+        context.set_default_timeout(60_000)
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def page(browser, handle) -> Iterator:
+    """The first view in a tab of its own; the console stays empty, and nothing is asked of another machine."""
+    tab = browser.new_page()
+    said: list[str] = []
+    tab.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    tab.on("request", lambda request: said.append(request.url) if not _is_ours(request.url, handle) else None)
+    tab.goto(handle.url)
+    _ready(tab)
+    yield tab
+    tab.close()
+    assert said == []
+
+
+def _is_ours(url: str, handle) -> bool:
+    return url.startswith((handle.url.partition("?")[0], "data:", "blob:"))
+
+
+def _ready(tab) -> None:
+    tab.wait_for_function(f"{list(PANELS)}.every(id => document.querySelector('#' + id + ' .main-svg'))")
+    tab.wait_for_selector("#test-loss-after")
+
+
+def _shown(tab) -> float:
+    return float(tab.locator("#test-loss-after").get_attribute("title"))
+
+
+def _changed(tab, use) -> float:
+    """The test loss on screen once using a control has changed it."""
+    old = tab.locator("#test-loss-after").get_attribute("title")
+    use()
+    tab.wait_for_function("old => document.querySelector('#test-loss-after').title !== old", arg=old)
+    return _shown(tab)
+
+
+def _test_loss(path, step: int, **request) -> float:
+    run = gi.load(path)
+    model, task = run[step].model(), run.task
+    with torch.no_grad(), gi.ablate(model, **request):
+        logits = model(task.inputs)[:, -1, : task.n_answers]
+    return cross_entropy(logits[~task.is_train], task.labels[~task.is_train]).item()
+
+
+def _lasso(tab) -> list[int]:
+    """A lasso around all neurons in the right half of the scatter, and which these are by their coordinates."""
+    box = tab.locator("#neurons .nsewdrag").first.bounding_box()
+    left, right = box["x"] + box["width"] / 2, box["x"] + box["width"] - 2
+    top, bottom = box["y"] + 2, box["y"] + box["height"] - 2
+    tab.mouse.move(left, top)
+    tab.mouse.down()
+    for corner in ((right, top), (right, bottom), (left, bottom), (left, top + 2)):
+        tab.mouse.move(*corner, steps=4)
+    tab.mouse.up()
+    return tab.evaluate(
+        """() => { const graph = document.querySelector("#neurons .js-plotly-plot");
+        const axis = graph._fullLayout.xaxis, x = graph._fullData[0].x;
+        return [...x.keys()].filter(i => axis.d2p(x[i]) > axis._length / 2); }"""
+    )
+
+
+def test_chips_slider_and_undo_show_what_ablate_gives(page, path):
+    """Head, frequency, keep only, resample, slider: each number on screen is the hooked model's; undo goes back."""
+    close = lambda expected: pytest.approx(expected, rel=1e-5)
+    assert _shown(page) == close(_test_loss(path, 200))
+    chip = lambda group, name: page.locator(f"#{group}").get_by_text(name, exact=True).click
+    assert _changed(page, chip("heads", "Head 1")) == close(_test_loss(path, 200, heads=[(0, 1)]))
+    both = {"heads": [(0, 1)], "frequencies": [2]}
+    assert _changed(page, chip("frequencies", "2")) == close(_test_loss(path, 200, **both))
+    kept = {"heads": [(0, 1)], "frequencies": [1, 3]}
+    assert _changed(page, chip("keep", "Keep only")) == close(_test_loss(path, 200, **kept))
+    drawn_anew = _changed(page, chip("how", "Resample"))
+    assert drawn_anew == close(_test_loss(path, 200, **kept, how="resample"))
+    with_mlp = _changed(page, chip("components", "MLP"))
+    assert with_mlp == close(_test_loss(path, 200, **kept, how="resample", components=["mlp"]))
+    assert _changed(page, page.locator("#undo").click) == drawn_anew
+    thumb = page.locator("#timeline [role=slider]")
+    earlier = _changed(page, lambda: thumb.press("ArrowLeft"))
+    assert earlier == close(_test_loss(path, 100, **kept, how="resample"))
+    assert "Step 100" in page.locator("#step-label").text_content()
+    assert _changed(page, page.locator("#undo").click) == drawn_anew
+    assert _changed(page, page.locator("#redo").click) == earlier
+    assert _changed(page, page.locator("#clear").click) == close(_test_loss(path, 100))
+    assert page.locator("#heads input:checked").count() == 0
+
+
+def test_a_lasso_survives_the_slider_the_address_and_a_new_server(page, browser, path, handle):
+    """The chosen neurons stay while the checkpoint changes; the address alone brings them back, also elsewhere."""
+    chosen: list[int] = []
+    after = _changed(page, lambda: chosen.extend(_lasso(page)))
+    assert 0 < len(chosen) < 64
+    neurons = [(0, m) for m in chosen]
+    assert after == pytest.approx(_test_loss(path, 200, neurons=neurons), rel=1e-5)
+    moved = _changed(page, lambda: page.locator("#timeline [role=slider]").press("Home"))
+    assert moved == pytest.approx(_test_loss(path, 0, neurons=neurons), rel=1e-5)
+    page.wait_for_url(lambda url: "step=0" in url)
+    assert "token" not in page.url
+    second = browser.new_page()
+    second.goto(page.url)
+    _ready(second)
+    assert _shown(second) == moved
+    query = page.url.partition("?")[2]
+    restarted = gi.explore(gi.load(path))
+    second.goto(f"{restarted.url}&{query}")
+    _ready(second)
+    assert _shown(second) == moved
+    restarted.stop()
+    second.locator("#heads").get_by_text("Head 0").click()
+    second.locator("#message").get_by_text("does not answer").wait_for()
+    assert _shown(second) == moved
+    second.close()
+
+
+def test_a_click_taken_back_at_once_leaves_the_numbers_as_they_were(page, path):
+    """The second click comes as soon as the first one's numbers are there, before anything else hears of them."""
+    whole = page.locator("#test-loss-after").get_attribute("title")
+    page.evaluate(
+        """() => { const head = document.querySelectorAll("#heads input")[1];
+        const seen = new MutationObserver(() => { seen.disconnect(); window.taken = head.checked; head.click(); });
+        seen.observe(document.querySelector("#numbers"), { childList: true });
+        head.click(); }"""
+    )
+    page.wait_for_function("window.taken === true")
+    page.wait_for_function("whole => document.querySelector('#test-loss-after').title === whole", arg=whole)
+    assert not page.locator("#heads input").nth(1).is_checked()
+    page.wait_for_function("!location.search.includes('heads')")
+    page.locator("#how").get_by_text("Mean").click()
+    page.wait_for_function("location.search.includes('how=mean')")
+    assert page.locator("#test-loss-after").get_attribute("title") == whole
+
+
+def test_play_goes_on_from_the_last_checkpoint_to_the_first(page, path):
+    """Play, and from step 200 it goes to 0 and 100, with their losses; Pause, and it stays."""
+    label = "document.querySelector('#step-label').textContent"
+    page.locator("#play").click()
+    page.wait_for_function(f"{label}.includes('Step 0,')")
+    page.wait_for_function(f"{label}.includes('Step 100,')")
+    page.locator("#play").get_by_text("Pause").click()
+    page.wait_for_timeout(700)
+    step = int(page.locator("#step-label").text_content().split(",")[0].removeprefix("Step "))
+    assert _shown(page) == pytest.approx(_test_loss(path, step), rel=1e-5)
+    page.wait_for_timeout(700)
+    assert f"Step {step}," in page.locator("#step-label").text_content()
+
+
+def test_python_on_the_page_gives_the_number_on_the_page(page):
+    """The text that `Copy as Python` copies is run, and its loss is the one shown, also after two quick clicks."""
+    page.locator("#components").get_by_text("Attention").click()
+    # Clicked before the first answer is there: neither is lost.
+    page.locator("#how").get_by_text("Mean").click()
+    page.wait_for_function("['components=attention', 'how=mean'].every(part => location.search.includes(part))")
+    after = _shown(page)
+    page.locator("#copy-python").click()
+    page.get_by_text("Copied").wait_for()
+    found: dict = {}
+    exec(page.locator("#python-code").text_content(), found)
+    assert found["after"]["test_loss"] == pytest.approx(after, rel=1e-6, abs=1e-6)
+
+
+def test_panels_show_what_is_left_and_the_plane_fills_itself(page, path):
+    """Attention and neuron are those inside `gi.ablate`, and say so; checkpoints nobody went to appear in the plane."""
+    _changed(page, page.locator("#frequencies").get_by_text("2", exact=True).click)
+    page.locator("#neurons .points path").nth(3).click(force=True)
+    page.locator("#neuron-title").get_by_text("Neuron 3 after").wait_for()
+    page.locator("#table .nsewdrag").first.hover()
+    page.locator("#attention-title").get_by_text("a = 3, b = 3").wait_for()
+    run = gi.load(path)
+    model = run.final.model()
+    with gi.ablate(model, frequencies=[2]):
+        _, cache = model.run_with_cache(run.task.inputs)
+    weights = cache["blocks.0.attn.hook_pattern"][3 * 7 + 3, :, -1].flatten().tolist()
+    cells = page.locator("#attention td").evaluate_all("cells => cells.map(cell => cell.firstChild.textContent)")
+    assert [float(text) for text in cells] == pytest.approx(weights, abs=0.0051)
+    active = page.evaluate("[...document.querySelector('#activation .js-plotly-plot')._fullData[0].z[3]]")
+    assert active == pytest.approx(cache["blocks.0.mlp.hook_post"][3 * 7 : 4 * 7, -1, 3].tolist(), abs=1e-4)
+    trail = "document.querySelector('#plane .js-plotly-plot')._fullData[1].x.length"
+    page.wait_for_function(f"{trail} === 3")
+
+
+def test_pages_fill_and_nothing_overlaps(page):
+    """A pair, a neuron and a comparison are drawn; in both window sizes panels lie side by side, inside the window."""
+    page.locator("#neurons .points path").nth(3).click(force=True)
+    page.wait_for_selector("#activation .heatmaplayer image", state="attached")
+    for width, height in ((1280, 800), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        for name in ("Overview", "One pair", "Compare", "Python"):
+            page.locator("#page").get_by_text(name).click()
+            page.wait_for_timeout(700)
+            boxes = page.evaluate(
+                """() => [...document.querySelectorAll("header, #timeline, #controls section, .tile, .panel, pre")]
+                .filter(e => e.offsetParent).map(e => e.getBoundingClientRect())
+                .map(r => [r.left, r.top, r.right, r.bottom])"""
+            )
+            assert all(0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height for x0, y0, x1, y1 in boxes), name
+            for i, (x0, y0, x1, y1) in enumerate(boxes):
+                assert not any(
+                    x0 < u1 - 1 and u0 < x1 - 1 and y0 < v1 - 1 and v0 < y1 - 1 for u0, v0, u1, v1 in boxes[:i]
+                ), (name, width)
+    page.locator("#page").get_by_text("One pair").click()
+    page.locator("#a").fill("3")
+    page.locator("#a").press("Enter")
+    page.locator("#b").fill("5")
+    page.locator("#b").press("Enter")
+    page.get_by_text("The right answer is 1.").wait_for()
+    assert page.locator("#pair-attention td").count() == 6
+    page.locator("#b").fill("50")
+    page.locator("#b").press("Enter")
+    page.locator("#message").get_by_text("the table has no pair").wait_for()
+
+
+def test_an_address_that_is_wrong_says_so_and_opens_the_first_view(page, path):
+    """Designed error: one line on top, and the view as it would have been."""
+    page.goto(page.url.partition("?")[0] + "?heads=0.9")
+    _ready(page)
+    page.locator("#message").get_by_text("layer 0 has no head 9").wait_for()
+    assert _shown(page) == pytest.approx(_test_loss(path, 200), rel=1e-5)
+
+
+def test_without_the_token_a_browser_is_asked_for_it(browser, handle, page):
+    """The refusal has a field; the token, or the whole printed address, opens the view it was asked for."""
+    browser.clear_cookies()
+    tab = browser.new_page()
+    tab.goto(handle.url.partition("?")[0] + "?heads=0.1")
+    tab.locator("#token").fill(handle.url)
+    tab.get_by_role("button").click()
+    _ready(tab)
+    assert tab.locator("#heads input:checked").count() == 1
+    tab.close()

@@ -1,0 +1,388 @@
+"""The explorer without a browser: states and their history, the numbers they stand for, and who may ask."""
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import grokinterp as gi
+from grokinterp.evaluation.evaluator import cross_entropy
+from grokinterp.explorer import places
+from grokinterp.explorer.answer import answer
+from grokinterp.explorer.controls import USES, values
+from grokinterp.explorer.guard import Guard
+from grokinterp.explorer.places import Places
+from grokinterp.explorer.session import Parts, Session
+from grokinterp.explorer.snippet import snippet
+from grokinterp.explorer.state import History, State
+from grokinterp.interventions import last_position
+from grokinterp.runs.run import MemoryStore, Run
+from grokinterp.training.planning import plan
+
+pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 600)))
+
+
+def drawn(expression: str = "a + b", steps: tuple[int, ...] = (0, 10), name: str = "drawn", **fields) -> Run:
+    """A run of random weights, a different draw for each step, large enough that every part matters."""
+    from grokinterp.models.initialisation import initialise
+
+    given = {"p": 7, "d_model": 16, "n_heads": 2, **fields}
+    config, task = plan(expression, **{name: value for name, value in given.items() if value is not None})
+    weights = lambda step: {name: 2 * value for name, value in initialise(config.model, seed=step).items()}
+    return Run(MemoryStore({step: (lambda step=step: weights(step)) for step in steps}), name, config=config, task=task)
+
+
+@given(
+    heads=pairs,
+    neurons=pairs,
+    frequencies=st.lists(st.integers(1, 99)),
+    keep=st.booleans(),
+    run=st.text(min_size=1),
+    how=st.sampled_from(["zero", "mean", "resample"]),
+    pair=st.none() | st.tuples(st.integers(0, 99), st.integers(0, 99)),
+)
+def test_a_state_comes_back_from_its_address(**fields):
+    """Whatever is chosen, and whatever a run is called; a token beside it does not matter."""
+    state = State().change(**fields)
+    assert State.of(state.query) == state
+    assert State.of(f"?token=x&{state.query}") == state
+
+
+@pytest.mark.parametrize("query", ["heads=x", "how=never", "step=1e3", "neurons=0.5~2", "pair=3", "components=mpl"])
+def test_an_address_that_makes_no_sense_is_refused_by_name(query):
+    """The message names the part of the address that is wrong."""
+    with pytest.raises(gi.BadRequest, match=query.partition("=")[0]):
+        State.of(query)
+
+
+def test_undo_and_redo_walk_the_same_way_and_leave_looks_alone():
+    """Three changes undone are the first state; a slider on its way is one change; pages are not undone."""
+    first = State(step=0)
+    history = History(first)
+    chosen = first.change(heads=[(0, 1)])
+    history = history.to(chosen).to(chosen.change(step=10)).to(chosen.change(step=20))
+    history = history.to(history.now.change(page="pair"))
+    assert History.of(history.as_data()) == history
+    back = history.undone()
+    assert back.now == chosen.change(page="pair")
+    assert back.undone().now == first.change(page="pair")
+    assert back.undone().undone() == back.undone()
+    assert back.redone().now == history.now
+    assert back.to(first).redone().now == first, "what was undone is gone once something else is done"
+
+
+REQUESTS = [
+    {"heads": [(0, 1)]},
+    {"neurons": [(0, 3), (0, 4), (0, 9), (0, 11), (0, 12)], "how": "mean"},
+    {"frequencies": [2], "how": "resample"},
+    {"frequencies": [2], "keep": True, "where": "logits"},
+    {"components": ["attention", "direct_path"], "frequencies": [1, 3], "keep": True},
+    {"components": ["positions"], "heads": [(0, 0)]},
+]
+
+
+@pytest.fixture
+def in_parts(monkeypatch) -> None:
+    """A large table is computed in parts; so are these small ones, of rows that do not divide them."""
+    monkeypatch.setattr(last_position, "ROWS", 10)
+    monkeypatch.setattr(last_position, "ROWS_OF_NEURONS", 4)
+
+
+@pytest.mark.parametrize("is_evaluated", [False, True])
+@pytest.mark.parametrize("changes", REQUESTS, ids=str)
+def test_scores_are_those_of_ablate(changes, is_evaluated, in_parts):
+    """Loss and accuracy on both sides of the split equal those of the hooked model inside `gi.ablate`.
+
+    Whether or not the checkpoint's activations are known: what is known is not computed again.
+    """
+    run = drawn()
+    session = Session.of(run)
+    state = session.resolved(State().change(**changes))
+    if is_evaluated:
+        assert session.view_of(state).snapshot["blocks.0.mlp.hook_post"].any()
+    model, task = run.final.model(), run.task
+    with torch.no_grad(), gi.ablate(model, **session.request(state)):
+        logits = model(task.inputs)[:, -1, : task.n_answers]
+    before, after = (scores.means for scores in session.scores(state))
+    for side, rows in {"train": task.is_train, "test": ~task.is_train}.items():
+        loss = cross_entropy(logits[rows], task.labels[rows]).item()
+        assert after[f"{side}_loss"] == pytest.approx(loss, rel=1e-6)
+        right = (logits.argmax(1) == task.labels)[rows].double().mean().item()
+        assert after[f"{side}_accuracy"] == pytest.approx(right, abs=1e-12)
+    assert after != before
+
+
+@pytest.mark.parametrize("n_layers", [1, 2])
+@pytest.mark.parametrize("changes", [*REQUESTS, {"neurons": [(0, 3)], "frequencies": [1], "where": "mlp"}], ids=str)
+def test_attention_and_neurons_are_those_inside_ablate(changes, n_layers, in_parts):
+    """After what is taken out, each layer's pattern and neurons equal what the hooked model caches in the block."""
+    run = drawn(n_layers=n_layers)
+    session = Session.of(run)
+    state = session.resolved(State(pair=(3, 5), neuron=3, layer=0).change(**changes))
+    model, view, row = run.final.model(), session.view_of(state), session.row(state)
+    with gi.ablate(model, **session.request(state)):
+        _, cache = model.run_with_cache(run.task.inputs)
+    for layer, (_, after) in enumerate(session.pair(state).patterns):
+        torch.testing.assert_close(after, cache[f"blocks.{layer}.attn.hook_pattern"][row, :, -1], atol=1e-5, rtol=1e-5)
+        neurons = cache[f"blocks.{layer}.mlp.hook_post"][:, -1]
+        torch.testing.assert_close(view.activations(layer, session.request(state)), neurons, atol=1e-5, rtol=1e-5)
+    looked_at = cache["blocks.0.mlp.hook_post"][:, -1, 3]
+    torch.testing.assert_close(session.neuron(state).grid.flatten(), looked_at, atol=1e-5, rtol=1e-5)
+
+
+def test_keeping_only_is_taking_out_the_others():
+    """With one frequency kept, the request names all others; with none chosen, nothing is taken out."""
+    session = Session.of(drawn())
+    assert session.request(session.resolved(State(frequencies=(2,), keep=True)))["frequencies"] == (1, 3)
+    assert session.request(session.resolved(State(keep=True))) == {}
+
+
+def test_margin_and_spectrum_are_those_of_a_planted_clock(planted):
+    """Logits 10 sum cos(w_k(a + b - c)): a margin of 10 (2 - max over shifts), and waves in 2 and 5 alone."""
+    snapshot = planted.clock(p=11, frequencies=(2, 5))
+    from grokinterp.explorer.view import Scores
+
+    scores = Scores.of(snapshot.logits, snapshot.task)
+    shift = torch.arange(1, 11) * 2 * torch.pi / 11
+    others = 10 * ((2 * shift).cos() + (5 * shift).cos()).max()
+    torch.testing.assert_close(scores.margin, torch.full((121,), float(20 - others)), atol=1e-3, rtol=0)
+    wave = torch.zeros(5, dtype=torch.float64)
+    # The norm of a cosine over a circle of 11 is sqrt(11 / 2).
+    wave[[1, 4]] = 10 * (11 / 2) ** 0.5
+    torch.testing.assert_close(scores.spectrum, wave, atol=1e-3, rtol=0)
+
+
+def test_the_wave_of_half_the_cycle_is_drawn_on_a_line():
+    """Products mod 7 go round a cycle of 6, whose third wave has no sine: the pair's circle is flat, not missing."""
+    session = Session.of(drawn("a * b", p=7))
+    pair = session.pair(session.resolved(State(pair=(3, 5))))
+    pair.view.before.__dict__["spectrum"] = torch.tensor([0.0, 0.0, 1.0])
+    points, tokens = pair.circle()
+    assert points.shape == (6, 2) and points[:, 0].any() and not points[:, 1].any() and len(tokens) == 6
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_circle_turns_as_the_numbers_do(seed):
+    """Embeddings planted on a circle of each frequency are drawn at the angles by which the frequency's has turned."""
+    run = drawn(p=11)
+    generator = torch.Generator().manual_seed(seed)
+    planes = torch.linalg.qr(torch.randn(16, 10, generator=generator)).Q
+    angles = 2 * torch.pi * torch.arange(11)[:, None] * torch.arange(1, 6) / 11
+    weights = dict(run.final.parameters)
+    weights["embed.W_E"] = torch.cat([torch.cat([angles.cos(), angles.sin()], 1) @ planes.T, torch.ones(1, 16)])
+    run = Run(MemoryStore({0: lambda: weights}), "planted", config=run.config, task=run.task)
+    pair = Session.of(run).pair(Session.of(run).resolved(State(pair=(3, 5))))
+    points, tokens = pair.circle()
+    drawn_at = {int(token): torch.atan2(y, x).rad2deg() % 360 for token, (x, y) in zip(tokens, points, strict=True)}
+    for name, number in (("a", 3), ("b", 5), ("answer", 8)):
+        assert float(drawn_at[number]) == pytest.approx(pair.turns()[name], abs=1e-3)
+
+
+@pytest.mark.parametrize("changes", [{}, REQUESTS[1], REQUESTS[4]], ids=str)
+def test_the_snippet_gives_the_same_numbers(changes, small_run):
+    """The script is run as it stands: its `after` is the screen's, its `before` what `gi.measure` reads."""
+    session = Session.of(gi.load(small_run))
+    if changes.get("frequencies"):
+        changes = {**changes, "frequencies": [1]}
+    state = session.resolved(State(step=200).change(**changes))
+    found: dict = {}
+    exec(snippet(session, state), found)
+    before, after = (scores.means for scores in session.scores(state))
+    assert found["after"] == pytest.approx(after, rel=1e-6, abs=1e-6)
+    assert {name: float(found["before"][name]) for name in before} == pytest.approx(before, abs=1e-6)
+
+
+def test_models_of_every_kind_open_and_say_what_they_lack(data):
+    """Two layers, a Linear model of two positions without attention, and one with an attention rate."""
+    deep = Session.of(drawn(n_layers=2))
+    state = deep.resolved(State(heads=((1, 0),), neurons=((0, 5),)))
+    assert state.layer == 1 and Parts(deep.runs["drawn"]).heads == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert deep.scores(state)[1].means != deep.scores(state)[0].means
+    for name, has_heads in (("model_2k4ohj6bhd.pt", True), ("model_p71frej8t7.pt", False)):
+        run = gi.load(data(f"pizza/{name}"))
+        session, parts = Session.of(run), Parts(run)
+        state = session.resolved(State(frequencies=(5, 10, 15)))
+        assert bool(parts.heads) == has_heads and run.task.inputs.shape[1] == 2
+        before, after = session.scores(state)
+        assert after.means != before.means
+        if not parts.heads:
+            assert "no attention" in (parts.components["attention"] or "")
+            assert session.view_of(state).patterns(0, {}) == []
+
+
+def test_places_are_filled_by_and_by_as_measure_reads_them(small_run, monkeypatch):
+    """All checkpoints' places, found in the background, are those of `gi.measure`, and are taken from its cache."""
+    run = gi.load(small_run)
+    found = Places(run, run.steps)
+    found.fill()
+    found.thread.join()
+    assert list(found.found) == run.steps
+    trace = gi.measure(run, ["clock_pizza"], progress=False)
+    for name in ("gradient_symmetricity", "distance_irrelevance_runner_up", "verdict"):
+        assert [place[name] for place in found.found.values()] == trace[name].values.tolist()
+    # From here on nothing but the cache is looked at.
+    monkeypatch.setattr(places, "QUIET", 3600.0)
+    cached = Places(run, run.steps)
+    cached.wait()
+    cached.fill()
+    cached.thread.join(60)
+    assert cached.is_complete and cached.found == found.found
+    stopped = Places(drawn(), [0, 10])
+    stopped.fill()
+    stopped.stop()
+    assert not stopped.found and not stopped.is_complete
+
+
+def test_using_a_control_changes_its_part_and_nothing_else():
+    """A step keeps what is chosen; another run keeps what it has; a lasso replaces, and with Shift adds."""
+    session = Session({"one": drawn(), "two": drawn(p=5, name="two")}, {"one": "", "two": ""})
+    state = session.resolved(State(heads=((0, 1),), neurons=((0, 2),), frequencies=(1, 3)))
+    assert USES["step"](session, state, 0) == state.change(step=0)
+    assert USES["lasso"](session, state, {"chosen": [5, 6]}).neurons == ((0, 5), (0, 6))
+    assert USES["lasso"](session, state, {"chosen": [5], "adds": True}).neurons == ((0, 2), (0, 5))
+    moved = USES["run"](session, state, "two")
+    assert (moved.heads, moved.frequencies, moved.run) == (((0, 1),), (1,), "two")
+    held = values(session, session.resolved(moved))
+    assert held["heads"]["value"] == ["0.1"] and held["step"]["max"] == 1
+
+
+def test_pairs_that_the_table_does_not_have_are_refused():
+    """a / b has no row with b = 0."""
+    session = Session.of(drawn("a / b"))
+    assert session.row(session.resolved(State(pair=(3, 2)))) is not None
+    with pytest.raises(gi.BadRequest, match="no pair"):
+        session.row(session.resolved(State(pair=(3, 0))))
+
+
+def test_what_cannot_be_explored_is_refused_before_a_server_starts():
+    """Curves without weights, a run without its task, a port that is none."""
+    with pytest.raises(gi.BadRequest, match="no checkpoints"):
+        gi.explore(Run(MemoryStore({}), "curves"))
+    with pytest.raises(gi.BadRequest, match="task of bare"):
+        gi.explore(Run(MemoryStore({0: dict}), "bare"))
+    with pytest.raises(gi.BadRequest, match="port 70000"):
+        gi.explore(drawn(), port=70000)
+
+
+GUARD = Guard(token="secret", hosts=("hub.example.org", ".colab.dev"), cookie="c")
+ASKS = [
+    (None, "GET", "token=secret", {}, {}),
+    (None, "GET", "", {}, {"c": "secret"}),
+    (None, "GET", "", {"X-Grokinterp-Token": "secret"}, {}),
+    ("token", "GET", "", {}, {}),
+    ("token", "GET", "token=wrong", {}, {"c": "sécret"}),
+    (None, "GET", "", {"Host": "localhost:9999"}, {"c": "secret"}),
+    (None, "GET", "", {"Host": "x.colab.dev"}, {"c": "secret"}),
+    ("host", "GET", "token=secret", {"Host": "evil.example"}, {}),
+    ("host", "GET", "token=secret", {"Host": "127.0.0.1.evil.example"}, {}),
+    ("host", "GET", "token=secret", {"Host": "notcolab.dev"}, {}),
+    (None, "POST", "", {"Origin": "http://127.0.0.1:8050"}, {"c": "secret"}),
+    (None, "POST", "", {"Origin": "https://hub.example.org"}, {"c": "secret"}),
+    ("origin", "POST", "", {"Origin": "http://evil.example"}, {"c": "secret"}),
+    ("origin", "POST", "", {"Origin": "http://127.0.0.1:8051"}, {"c": "secret"}),
+    ("origin", "POST", "", {"Origin": "null"}, {"c": "secret"}),
+    ("origin", "POST", "", {"Sec-Fetch-Site": "cross-site"}, {"c": "secret"}),
+]
+
+
+@pytest.mark.parametrize(("reason", "method", "query", "headers", "cookies"), ASKS)
+def test_guard(reason, method, query, headers, cookies):
+    """The token opens; foreign names and foreign pages, also those of other ports, do not come in with it."""
+    said = GUARD.why_not(method, "/", query, {"Host": "127.0.0.1:8050", **headers}, cookies)
+    assert said == reason
+
+
+def test_guard_is_on_the_server():
+    """Over the wire: 403 without the token, a cookie with it, nothing fetched from elsewhere, and an end."""
+
+    def get(url: str, data: bytes | None = None, **headers: str) -> tuple[int, dict]:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=20) as given:
+                return given.status, dict(given.headers)
+        except urllib.error.HTTPError as refused:
+            return refused.code, dict(refused.headers)
+
+    handle = gi.explore(drawn())
+    bare = handle.url.partition("?")[0]
+    status, headers = get(handle.url)
+    assert status == 200 and "default-src 'self'" in headers["Content-Security-Policy"]
+    cookie = headers["Set-Cookie"]
+    assert cookie.startswith(f"grokinterp-{handle.port}=") and "HttpOnly" in cookie and "SameSite=Lax" in cookie
+    assert get(bare, Cookie=cookie.partition(";")[0])[0] == 200
+    for path in ("", "_dash-layout", "_dash-dependencies", "assets/explorer.js"):
+        assert get(bare + path)[0] == 403
+    for path in ("change", "_dash-update-component"):
+        assert get(bare + path, b"{}")[0] == 403
+        token = handle.url.partition("?")[2]
+        assert get(f"{bare}{path}?{token}", b"{}", Origin="http://evil.example")[0] == 403
+    assert get(handle.url, Host="evil.example")[0] == 403
+    with pytest.raises(gi.BadRequest, match="cannot be served"):
+        gi.explore(drawn(), port=handle.port)
+    handle.stop()
+    with pytest.raises(urllib.error.URLError):
+        get(handle.url)
+
+
+def test_nobody_pays_for_dash_but_the_explorer():
+    """Importing the package, or the explorer's own, imports no dash."""
+    code = "import sys, grokinterp as gi; gi.explore; sys.exit(bool({'dash', 'flask'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# -- answers to the page
+
+
+def asked(session: Session, used: list[str], history=None, **hold) -> dict:
+    """What the page gets, as it comes over the wire; `hold` are the controls that were touched since it opened."""
+    state = session.resolved(State() if history is None else State.of(history["now"]))
+    held = {name: given.get("value") for name, given in values(session, state).items()}
+    held |= {"lasso": None, "neurons": None, "table": None, "url": "", **hold}
+    found = answer(session, {"used": used, "hold": held, "history": history, "message": ""})
+    return json.loads(json.dumps(found, allow_nan=False))
+
+
+def test_an_answer_tells_what_a_control_changed_and_undo_takes_it_back():
+    """Opening fills all controls; a head changes the numbers of `gi.ablate` and no control; undo gives both back."""
+    session = Session.of(drawn())
+    opened = asked(session, [])
+    assert opened["told"]["heads"]["value"] == [] and opened["table"] and opened["rest"]["spectrum"]
+    before = {tile["id"]: float(tile["exact"]) for tile in opened["numbers"]}
+    clicked = asked(session, ["heads"], opened["told"]["history"]["data"], heads=["0.1"])
+    after = {tile["id"]: float(tile["exact"]) for tile in clicked["numbers"]}
+    model, task = session.runs["drawn"].final.model(), session.runs["drawn"].task
+    with torch.no_grad(), gi.ablate(model, heads=[(0, 1)]):
+        logits = model(task.inputs)[:, -1, : task.n_answers]
+    loss = cross_entropy(logits[~task.is_train], task.labels[~task.is_train]).item()
+    assert after["test-loss"] == pytest.approx(loss, rel=1e-6) != before["test-loss"]
+    assert set(clicked["told"]) == {"history"} and clicked["rest"]["undo"] == {"disabled": False}
+    undone = asked(session, ["undo"], clicked["told"]["history"]["data"])
+    assert {tile["id"]: float(tile["exact"]) for tile in undone["numbers"]} == before
+    assert undone["told"]["heads"]["value"] == [] and undone["rest"]["undo"] == {"disabled": True}
+
+
+def test_an_answer_that_is_none_says_why_and_changes_nothing():
+    """A pair outside the table, and an address that names no checkpoint; the latter opens the first view."""
+    session = Session.of(drawn())
+    kept = asked(session, [])["told"]["history"]["data"]
+    refused = asked(session, ["a"], kept, a=99)
+    assert "no pair (99, 0)" in refused["told"]["message"]["children"]
+    assert set(refused["told"]) == {"message"} and "numbers" not in refused
+    lost = asked(session, [], url="?step=77")
+    assert "no checkpoint at step 77" in lost["told"]["message"]["children"] and lost["numbers"]
+
+
+def test_a_diverged_model_has_an_answer():
+    """Weights that are no numbers leave tiles without numbers, and a map."""
+    run = drawn()
+    weights = {name: value * torch.nan for name, value in run.final.parameters.items()}
+    session = Session.of(Run(MemoryStore({0: lambda: weights}), "nan", config=run.config, task=run.task))
+    found = asked(session, [])
+    assert found["table"]["data"] and found["numbers"][0]["said"] == "\N{EN DASH}"
+    losses = {(tile["kind"], tile["delta"]) for tile in found["numbers"] if "loss" in tile["id"]}
+    assert losses == {("same", "unchanged")}

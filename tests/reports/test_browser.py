@@ -1,0 +1,115 @@
+"""The page in a browser: every figure drawn; slider and switches of heads show what `measure` and `ablate` say."""
+
+import os
+import shutil
+
+import pytest
+
+import grokinterp as gi
+from grokinterp.evaluation.evaluator import accuracy, cross_entropy
+from grokinterp.reports import report
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("chromium") is None and not os.environ.get("CI"), reason="no Chromium to open the page in"
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> gi.Run:
+    out = tmp_path_factory.mktemp("browsed") / "run"
+    return gi.train(
+        "a + b", p=7, d_model=8, n_heads=2, frac=0.5, steps=40, checkpoint_every=20, metrics_every=10, progress=False,
+        out=out,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def opened(run, tmp_path_factory):
+    """The report opened from disk, and what its console said; nothing may ask for the network."""
+    from playwright.sync_api import sync_playwright
+
+    path = report(run, tmp_path_factory.mktemp("page") / "report.html")
+    with sync_playwright() as playwright:
+        profile = str(tmp_path_factory.mktemp("profile"))
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=shutil.which("chromium"), args=FLAGS, viewport={"width": 1280, "height": 900}
+        )
+        page, said, asked = context.new_page(), [], []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-drawn=yes]", timeout=60_000)
+        yield page, said, asked
+        context.close()
+
+
+def test_every_figure_is_drawn_without_a_complaint(opened):
+    """All plates hold a drawing, the console stays empty, and nothing but the file and its own data is fetched."""
+    page, said, asked = opened
+    plates = page.eval_on_selector_all(
+        ".plate", "plates => plates.map(plate => [plate.id, !!plate.querySelector('.main-svg')])"
+    )
+    assert len(plates) >= 15 and all(drawn for _, drawn in plates), plates
+    assert said == []
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)
+
+
+def test_the_slider_moves_every_picture_to_its_checkpoint(run, opened):
+    """At the first checkpoint the bars drawn are the trace's own numbers there, and the bar names the step."""
+    page, said, _ = opened
+    trace = gi.measure(run, progress=False)
+    for at, step in ((0, 0), (1, 20), (2, 40)):
+        page.evaluate(
+            f"const f = document.getElementById('frame'); f.value = {at}; f.dispatchEvent(new Event('input'))"
+        )
+        page.wait_for_selector(f"html[data-frame='{step}']", timeout=30_000)
+        assert page.inner_text("#step") == str(step)
+        drawn = page.evaluate("Array.from(document.getElementById('spectrum').data[0].y)")
+        norms = trace["embedding_norm"].sel(step=step)
+        assert drawn == pytest.approx(norms.sel(basis=[f"cos {k}" for k in (1, 2, 3)]).values.tolist(), rel=1e-6)
+        shown = page.evaluate("document.getElementById('neuron-maps').data[0].z.map(row => Array.from(row))")
+        maps = gi.measure(run, ["neuron_maps"], steps=[step], progress=False)["neuron_map"].values[0, 0]
+        every = gi.measure(run, ["neuron_maps"], progress=False)["neuron_map"].values[:, 0]
+        level = float(every.max() - every.min()) / 254
+        assert abs(maps - shown).max() <= level
+    assert said == []
+
+
+@pytest.mark.parametrize("heads", [[], [0], [1], [0, 1]], ids=str)
+@pytest.mark.parametrize("step", [0, 40])
+def test_the_switches_show_what_ablate_gives(run, opened, heads, step):
+    """Losses and accuracies beside the switches are those of the hooked model with these heads at zero."""
+    page, said, _ = opened
+    at = run.steps.index(step)
+    page.evaluate(f"const g = document.getElementById('frame'); g.value = {at}; g.dispatchEvent(new Event('input'))")
+    for box in page.query_selector_all("[data-head]"):
+        box.set_checked(int(box.get_attribute("data-head")) in heads)
+    model, task = run[step].model(), run.task
+    with gi.ablate(model, heads=[(0, head) for head in heads]):
+        logits = model(task.inputs)[:, -1, : task.n_answers].detach()
+    for name, of in (("train", task.is_train), ("test", ~task.is_train)):
+        for kind, measure in (("loss", cross_entropy), ("accuracy", accuracy)):
+            shown = float(page.get_attribute(f"[data-without={name}_{kind}]", "data-value"))
+            assert shown == pytest.approx(measure(logits[of], task.labels[of]).item(), rel=1e-4, abs=1e-6)
+    assert said == []
+
+
+def test_the_page_fits_a_phone(opened):
+    """Nothing is wider than a narrow screen, and the figures are drawn anew to fit."""
+    page, said, _ = opened
+    page.set_viewport_size({"width": 390, "height": 800})
+    # The page's own policy forbids what `wait_for_function` needs.
+    for _ in range(100):
+        if page.evaluate("document.getElementById('plane').layout.width") < 390:
+            break
+        page.wait_for_timeout(100)
+    assert page.evaluate("Math.max(...[...document.querySelectorAll('.plate')].map(p => p.layout.width))") <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert said == []

@@ -1,0 +1,86 @@
+"""A directory of runs becomes an index, with a report beside it for each; PDF and PNG say what they need."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+import grokinterp as gi
+from grokinterp.cli import main
+from grokinterp.errors import BadRequest
+from grokinterp.reports import exporting, report
+from grokinterp.reports.index import file_names
+from grokinterp.runs.writer import RunWriter
+
+
+class Cells(HTMLParser):
+    """The rows of the table, as the hrefs and the text of each."""
+
+    def __init__(self):
+        super().__init__()
+        self.links: list[str] = []
+        self.lines = 0
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "a":
+            self.links.append(dict(attrs)["href"])
+        self.lines += tag == "polyline"
+
+
+@pytest.fixture
+def several(small, small_run):
+    """Two runs beside each other: one with curves, one with a single checkpoint and none."""
+    writer = RunWriter.create(small_run.parent / "bare", small.config, small.task)
+    writer.append_metrics({"step": 300, "train_loss": 1.0, "test_loss": 2.0})
+    writer.write_checkpoint(300, small.weights(3))
+    writer.finish()
+    return small_run.parent
+
+
+def test_a_directory_of_runs_becomes_an_index(several, tmp_path, capsys):
+    """One row a run, in order; each link leads to a report that is there; the curves of one are drawn in small."""
+    out = tmp_path / "pages" / "all.html"
+    assert main(["report", str(several), "--out", str(out)]) == 0
+    assert capsys.readouterr().out.split() == [str(out)]
+    cells = Cells()
+    cells.feed(out.read_text())
+    assert cells.links == ["bare.html", "small.html"]
+    assert all((out.parent / link).read_text().startswith("<!DOCTYPE html>") for link in cells.links)
+    assert cells.lines >= 1
+    assert "2 runs" in out.read_text() and "default-src 'none'" in out.read_text()
+    assert not re.search(r'(src|href)="https?:', out.read_text())
+
+
+def test_several_paths_are_several_runs(several, tmp_path):
+    """Named one by one they are the same index; the same name twice is told apart."""
+    out = tmp_path / "pages" / "index.html"
+    paths = [str(several / "small"), str(several / "small")]
+    assert main(["report", *paths, "--out", str(out)]) == 0
+    assert {path.name for path in out.parent.iterdir()} == {"index.html", "small.html", "small-2.html"}
+
+
+def test_file_names_are_safe_and_apart():
+    """No name leaves its directory, hides, or overwrites another or the index."""
+    found = file_names(["a/b", "a b", "../x", "index", "Run", "run", "???"])
+    assert len({name.lower() for name in found}) == 7
+    assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*\.html", name) for name in found)
+    assert "index.html" not in found
+
+
+def test_a_pdf_needs_a_browser(monkeypatch, small_run, tmp_path):
+    """Without one the remedy is named, before anything is measured or written."""
+    monkeypatch.setattr(exporting.shutil, "which", lambda name: None)
+    monkeypatch.setattr(exporting, "PLACES", ())
+    monkeypatch.setattr(exporting, "_of_kaleido", lambda: None)
+    monkeypatch.delenv("BROWSER_PATH", raising=False)
+    with pytest.raises(BadRequest, match="no Chromium or Chrome to make a PDF with"):
+        report(gi.load(small_run), tmp_path / "r.html", pdf=True)
+    assert not (tmp_path / "r.html").exists() and not (small_run / "traces").exists()
+
+
+def test_images_need_kaleido(monkeypatch, small_run, tmp_path):
+    """One line that says what to install, before anything is measured or written."""
+    monkeypatch.setattr(exporting.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(BadRequest, match="pip install kaleido"):
+        report(gi.load(small_run), tmp_path / "r.html", images=tmp_path / "png")
+    assert not (tmp_path / "r.html").exists() and not (small_run / "traces").exists()

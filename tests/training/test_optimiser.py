@@ -1,0 +1,165 @@
+"""Updates against what each optimiser's own equations give."""
+
+import math
+
+import pytest
+import torch
+
+from grokinterp.config import OptimiserConfig
+from grokinterp.training.optimiser import Optimiser
+
+
+def optimiser(parameters, steps=100, **fields) -> Optimiser:
+    return Optimiser(OptimiserConfig(**fields), parameters, steps=steps)
+
+
+def weights(*values: float) -> dict[str, torch.Tensor]:
+    return {"w": torch.tensor(values, dtype=torch.float64).requires_grad_()}
+
+
+def update(opt: Optimiser, gradient: list[float], step: int) -> None:
+    opt.parameters[0].grad = torch.tensor(gradient, dtype=torch.float64)
+    opt.step(step)
+
+
+def test_warm_up_starts_at_rate_zero():
+    """The first update of a warm-up leaves the weights: Nanda's losses[0] == losses[1]."""
+    parameters = weights(1.0, -2.0)
+    opt = optimiser(parameters, warmup_steps=10)
+    update(opt, [1.0, 1.0], 0)
+    assert parameters["w"].tolist() == [1.0, -2.0]
+    assert [opt.learning_rate(s) for s in (0, 5, 10, 99)] == pytest.approx([0, 5e-4, 1e-3, 1e-3])
+
+
+def test_cosine_ends_at_its_final_share():
+    """A cosine goes from lr to lr_final * lr, through their mean half-way."""
+    opt = optimiser(weights(1.0), steps=100, warmup_steps=0, lr_schedule="cosine", lr_final=0.1)
+    assert [opt.learning_rate(s) for s in (0, 50, 100)] == pytest.approx([1e-3, 0.55e-3, 1e-4])
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("kind", ["to_zero", "to_init"])
+def test_decoupled_decay_without_gradient(name, kind):
+    """With zero gradients only decay acts: (1 - lr wd)^n towards zero, or towards the initial weights."""
+    parameters = weights(3.0, -1.0)
+    opt = optimiser(parameters, optimiser=name, lr=0.1, weight_decay=0.5, decay_kind=kind, warmup_steps=0)
+    with torch.no_grad():
+        parameters["w"].mul_(2)
+    for step in range(4):
+        update(opt, [0.0, 0.0], step)
+    shrunk = 0.95**4
+    expected = [6 * shrunk, -2 * shrunk] if kind == "to_zero" else [3 + 3 * shrunk, -1 - 1 * shrunk]
+    assert parameters["w"].tolist() == pytest.approx(expected)
+
+
+def test_gradient_decay_is_l2():
+    """SGD's own decay is the gradient of wd/2 |w|^2: one step gives w - lr (g + wd w)."""
+    parameters = weights(2.0)
+    opt = optimiser(parameters, optimiser="sgd", lr=0.1, weight_decay=0.5, warmup_steps=0)
+    update(opt, [1.0], 0)
+    assert parameters["w"].item() == pytest.approx(2 - 0.1 * (1 + 0.5 * 2))
+
+
+def test_jiggle_keeps_the_sign_and_the_mean_logarithm():
+    """exp(lr wd N(0, 1)) multiplies each weight: signs stay, log-ratios have mean 0 and deviation lr wd."""
+    parameters = {"w": torch.ones(20_000, dtype=torch.float64).requires_grad_()}
+    opt = optimiser(parameters, optimiser="sgd", lr=0.1, weight_decay=2.0, decay_kind="jiggle", warmup_steps=0)
+    parameters["w"].grad = torch.zeros(20_000, dtype=torch.float64)
+    opt.step(0)
+    logs = parameters["w"].detach().log()
+    assert abs(logs.mean()) < 0.005
+    assert logs.std().item() == pytest.approx(0.2, rel=0.03)
+
+
+def test_fixed_norm_holds():
+    """Omnigrok's constraint: the norm of all weights together is the initial one after every update."""
+    parameters = weights(3.0, 4.0) | {"v": torch.tensor([12.0], dtype=torch.float64).requires_grad_()}
+    opt = optimiser(parameters, weight_decay=0.0, fixed_norm=True, warmup_steps=0, lr=0.5)
+    for step in range(5):
+        parameters["v"].grad = torch.tensor([1.0], dtype=torch.float64)
+        update(opt, [1.0, -1.0], step)
+    norm = math.sqrt(sum(p.detach().pow(2).sum().item() for p in parameters.values()))
+    assert norm == pytest.approx(13.0)
+    assert parameters["w"].tolist() != [3.0, 4.0]
+
+
+def test_grokfast_ema_amplifies_a_constant_gradient_by_one_plus_lambda():
+    """The running mean of a constant gradient is that gradient, from the first step on."""
+    parameters = weights(0.0)
+    opt = optimiser(parameters, optimiser="sgd", lr=1.0, weight_decay=0.0, warmup_steps=0, grokfast="ema")
+    for step in range(3):
+        update(opt, [1.0], step)
+    assert parameters["w"].item() == pytest.approx(-3 * (1 + 2.0))
+
+
+def test_grokfast_ema_follows_its_recurrence():
+    """m <- a m + (1 - a) g, m starting at the first g; the update uses g + lambda m."""
+    parameters = weights(0.0)
+    fields = {"grokfast": "ema", "grokfast_alpha": 0.5, "grokfast_lambda": 3.0}
+    opt = optimiser(parameters, optimiser="sgd", lr=1.0, weight_decay=0.0, warmup_steps=0, **fields)
+    m, expected = 2.0, 0.0
+    for step, g in enumerate([2.0, -4.0, 1.0]):
+        m = 0.5 * m + 0.5 * g
+        expected -= g + 3.0 * m
+        update(opt, [g], step)
+    assert parameters["w"].item() == pytest.approx(expected)
+
+
+def test_grokfast_ma_waits_for_a_full_window():
+    """Plain gradients until the window is full, then g + lambda * (mean of the last w gradients)."""
+    parameters = weights(0.0)
+    fields = {"grokfast": "ma", "grokfast_window": 3, "grokfast_lambda": 5.0}
+    opt = optimiser(parameters, optimiser="sgd", lr=1.0, weight_decay=0.0, warmup_steps=0, **fields)
+    gradients, expected = [1.0, 2.0, 6.0, -3.0], 0.0
+    for step, g in enumerate(gradients):
+        mean = sum(gradients[step - 2 : step + 1]) / 3 if step >= 2 else 0.0
+        expected -= g + 5.0 * mean
+        update(opt, [g], step)
+    assert parameters["w"].item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"optimiser": "adam"},
+        {"optimiser": "sgd"},
+        {"optimiser": "sgd", "momentum": 0.9},
+        {"grokfast": "ema"},
+        {"grokfast": "ma", "grokfast_window": 2},
+        {"decay_kind": "to_init"},
+        {"decay_kind": "jiggle"},
+        {"fixed_norm": True},
+        {"update_noise": 0.1},
+    ],
+    ids=str,
+)
+def test_state_continues_bit_for_bit(fields):
+    """Saving and loading in the middle gives the very numbers of an uninterrupted run."""
+    gradients = torch.randn(8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).tolist()
+    whole, first = weights(1.0, 2.0, 3.0), weights(1.0, 2.0, 3.0)
+    reference, interrupted = optimiser(whole, **fields), optimiser(first, **fields)
+    for step, g in enumerate(gradients):
+        update(reference, g, step)
+        if step < 4:
+            update(interrupted, g, step)
+    second = {"w": first["w"].detach().clone().requires_grad_()}
+    resumed = optimiser(second, **fields)
+    resumed.load_state(interrupted.state())
+    for step in range(4, 8):
+        update(resumed, gradients[step], step)
+    assert torch.equal(second["w"], whole["w"])
+
+
+def test_weight_noise_is_of_the_forward_pass_only():
+    """Fresh normal noise on what trains, of the given size; the gradient reaches the clean weights, which stay."""
+    trained, frozen = torch.zeros(20_000, requires_grad=True), torch.zeros(3)
+    opt = optimiser({"w": trained}, optimiser="sgd", lr=0.1, weight_decay=0.0, warmup_steps=0, weight_noise=0.5)
+    first, second = opt.noisy({"w": trained, "f": frozen}), opt.noisy({"w": trained, "f": frozen})
+    assert first["f"] is frozen and not torch.equal(first["w"], second["w"])
+    assert first["w"].std().item() == pytest.approx(0.5, rel=0.05) and not trained.any()
+    first["w"].square().sum().backward()
+    torch.testing.assert_close(trained.grad, 2 * first["w"].detach())
+    opt.step(0)
+    torch.testing.assert_close(trained.detach(), -0.2 * first["w"].detach())
+    assert optimiser({"w": trained}).noisy({"w": trained})["w"] is trained
