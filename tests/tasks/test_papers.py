@@ -58,7 +58,7 @@ for short, key in {
     POWER[short] = POWER[key] = eval(f"lambda x, y: {key.removesuffix('_mod_97')}")
 
 
-@pytest.mark.parametrize(("name", "rule"), [*FURUTA.items(), *POWER.items()], ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("name", "rule"), [*FURUTA.items(), *POWER.items()], ids=[*FURUTA, *POWER])
 def test_papers_operations(name: str, rule) -> None:
     """A paper's name gives the operation of its definition on all 97 x 97 rows, sorted by (a, b)."""
     task = Task(name, p=97)
