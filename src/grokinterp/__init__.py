@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from grokinterp.measuring import measure
     from grokinterp.reports import report
     from grokinterp.reports.drawing import draw
-    from grokinterp.runs.run import Checkpoint, Run, Runs
+    from grokinterp.runs.checkpoint import Checkpoint
+    from grokinterp.runs.run import Run, Runs
     from grokinterp.tasks import Task
     from grokinterp.training.trainer import train
 
@@ -31,7 +32,7 @@ __version__ = version("grokinterp")
 
 _HOME = {
     "BadRequest": "grokinterp.errors",
-    "Checkpoint": "grokinterp.runs.run",
+    "Checkpoint": "grokinterp.runs.checkpoint",
     "Run": "grokinterp.runs.run",
     "RunConfig": "grokinterp.config",
     "Runs": "grokinterp.runs.run",

@@ -22,7 +22,8 @@ from grokinterp.explorer.session import Parts, Session
 from grokinterp.explorer.snippet import snippet
 from grokinterp.explorer.state import History, State
 from grokinterp.interventions import last_position
-from grokinterp.runs.run import MemoryStore, Run
+from grokinterp.runs.run import Run
+from grokinterp.runs.store import MemoryStore
 from grokinterp.training.planning import plan
 
 pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 600)))

@@ -1,6 +1,7 @@
 """A report adapts to what the run has: one checkpoint, curves only, nothing at all, weights that diverged."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ from grokinterp.reports.page import page
 from grokinterp.reports.plates import Plate, Section
 from grokinterp.reports.sections import sections_of
 from grokinterp.reports.subject import Subject
-from grokinterp.runs.run import MemoryStore, Run
+from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.run import Run
+from grokinterp.runs.store import MemoryStore
 from grokinterp.training.planning import plan
 
 
@@ -123,6 +126,6 @@ def test_a_run_that_diverged_has_a_report():
 def test_assumptions_about_a_third_party_file_are_told():
     """The importer's notes stand with what was trained, and the command is not said to give these numbers."""
     run = untrained([900])
-    run.source = {"format": "pizza", "file": "model.pt", "notes": ["the split is unknown"]}
+    run.provenance = Provenance.of_file("pizza", Path("model.pt"), ["the split is unknown"])
     said = text(sections_of(Subject(run)))
     assert "On reading the file: the split is unknown." in said and "train a run like this one" in said

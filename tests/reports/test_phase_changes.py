@@ -14,7 +14,8 @@ from grokinterp.reports.phase_changes import plane
 from grokinterp.reports.regime_grid import grids, place
 from grokinterp.reports.sections import sections_of
 from grokinterp.reports.subject import Subject
-from grokinterp.runs.run import MemoryStore, Run
+from grokinterp.runs.run import Run
+from grokinterp.runs.store import MemoryStore
 from grokinterp.training.planning import plan
 
 STEPS = [0, 10]

@@ -25,7 +25,8 @@ from grokinterp.reports.story import baselines, percent
 from grokinterp.reports.subject import Subject
 from grokinterp.reports.textures import untexture
 from grokinterp.runs.files import StorageError
-from grokinterp.runs.run import MemoryStore, Run
+from grokinterp.runs.run import Run
+from grokinterp.runs.store import MemoryStore
 from grokinterp.training.planning import plan
 
 P, FREQUENCIES = 17, (7, 3, 5)

@@ -13,7 +13,8 @@ from grokinterp.reports.story import percent, scientific
 from grokinterp.reports.subject import FRAMES, Landmarks, Subject
 from grokinterp.reports.subject import thinned as chosen
 from grokinterp.reports.table import Table
-from grokinterp.runs.run import MemoryStore, Run
+from grokinterp.runs.run import Run
+from grokinterp.runs.store import MemoryStore
 from grokinterp.training.planning import plan
 
 

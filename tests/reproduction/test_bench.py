@@ -16,7 +16,8 @@ from grokinterp.reproduction.claims.nanda_needs import jumps
 from grokinterp.reproduction.needed_run import Training, training
 from grokinterp.reproduction.reading import first_below, first_reaching, peak
 from grokinterp.reproduction.target import at_least
-from grokinterp.runs.run import MemoryStore, Run
+from grokinterp.runs.run import Run
+from grokinterp.runs.store import MemoryStore
 from grokinterp.training import trainer as training_module
 
 SMALL = {"p": 5, "d_model": 8, "n_heads": 2, "frac": 0.5, "steps": 40, "metrics_every": 10, "checkpoint_every": 20}

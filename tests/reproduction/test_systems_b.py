@@ -13,7 +13,8 @@ import grokinterp as gi
 from grokinterp.circuits.irreps import Irreps
 from grokinterp.models.initialisation import initialise
 from grokinterp.reproduction.claims import groups, lines, power
-from grokinterp.runs.run import MemoryStore, Run
+from grokinterp.runs.run import Run
+from grokinterp.runs.store import MemoryStore
 
 
 def curve(config=None, accuracies=()):

@@ -15,7 +15,8 @@ from grokinterp.reproduction.claims.encodings import GRID, OVERLAP
 from grokinterp.reproduction.claims.regimes import DECAYS, FRACTIONS
 from grokinterp.reproduction.needed_run import Training
 from grokinterp.reproduction.phase import WINDOW, steepest
-from grokinterp.runs.run import MemoryStore, Run
+from grokinterp.runs.run import Run
+from grokinterp.runs.store import MemoryStore
 from grokinterp.training.planning import plan
 
 MINE = ("digits", "encodings", "induction", "regimes", "skip", "slope")

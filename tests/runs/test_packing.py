@@ -7,9 +7,10 @@ import torch
 from safetensors.torch import load_file
 
 import grokinterp as gi
-from grokinterp.runs.packing import pack
 from grokinterp.runs.directory import open_run
-from grokinterp.runs.run import MemoryStore, Run, RunError
+from grokinterp.runs.packing import pack
+from grokinterp.runs.run import Run, RunError
+from grokinterp.runs.store import MemoryStore
 
 
 def test_a_packed_run_is_the_run(small, small_run, tmp_path):

@@ -1,5 +1,7 @@
 """Run, Checkpoint, Runs: what a user reads of a run."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,13 +9,15 @@ import torch
 
 import grokinterp as gi
 from grokinterp.runs.directory import open_run
-from grokinterp.runs.run import MemoryStore, Run, RunError, Runs, check_fits
 from grokinterp.runs.files import StorageError
+from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.run import Run, RunError, Runs, check_fits
+from grokinterp.runs.store import MemoryStore
 
 
-def curves_only(name="curves", **source):
+def curves_only(name="curves", notes=()):
     metrics = pd.DataFrame({"step": [0, 1], "train_loss": [2.0, 1.0]})
-    return Run(MemoryStore({}, metrics), name, source={"file": "x.pth", **source})
+    return Run(MemoryStore({}, metrics), name, provenance=Provenance.of_file("curves", Path("x.pth"), notes))
 
 
 def test_a_run_gives_back_what_was_written(small, small_run):

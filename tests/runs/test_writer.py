@@ -16,9 +16,9 @@ import torch
 import grokinterp as gi
 from grokinterp.runs import files
 from grokinterp.runs.directory import open_run, read_split
-from grokinterp.runs.writer import RunWriter, save_run
-from grokinterp.runs.run import RunError
 from grokinterp.runs.files import StorageError, read_tensors, write_atomic, write_tensors
+from grokinterp.runs.run import RunError
+from grokinterp.runs.writer import RunWriter, save_run
 
 # -- one file
 

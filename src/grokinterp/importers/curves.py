@@ -12,7 +12,9 @@ from grokinterp.config import RunConfig
 from grokinterp.config.presets import preset
 from grokinterp.importers._base import Importer, Payload
 from grokinterp.importers._evidence import curve_table
-from grokinterp.runs.run import MemoryStore, Run, Runs
+from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.run import Run, Runs
+from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task, build
 
 
@@ -48,8 +50,8 @@ def _run(payload: Payload, name: str, curves: dict[str, Any], config: RunConfig 
         notes.append("task and other settings are those of Nanda et al. 2023's mainline; seed and split unknown")
         task = task or build(config.task)
     metrics = curve_table(curves, notes)
-    source = {"format": CURVES.name, "file": str(payload.path), "notes": notes}
-    return Run(MemoryStore({}, metrics), name, config, task, payload.path, source)
+    provenance = Provenance.of_file(CURVES.name, payload.path, notes)
+    return Run(MemoryStore({}, metrics), name, config, task, payload.path, provenance)
 
 
 def _curves(content: Any) -> dict[str, Any] | None:

@@ -19,7 +19,9 @@ from grokinterp.importers._base import Importer, Payload
 from grokinterp.importers._evidence import SplitMatch, answer_logits, best_task, curve_table, find_split, losses
 from grokinterp.importers._parameters import float_tensors, from_early, is_early, transformer_config
 from grokinterp.models.initialisation import initialise
-from grokinterp.runs.run import UNKNOWN_TASK, MemoryStore, Run, check_fits
+from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.run import UNKNOWN_TASK, Run, check_fits
+from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task
 
 FORMULAS = {"add": "a + b", "subtract": "a - b", "x2xyy2": "a^2 + a*b + b^2"}
@@ -69,9 +71,9 @@ def read(payload: Payload) -> Run:
         optimiser=_optimiser(content, settings, notes),
         schedule=dataclasses.replace(ScheduleConfig(), steps=max(step, 1), batch_size=_batch_size(content)),
     )
-    source = {"format": NANDA.name, "file": str(payload.path), "notes": notes}
+    provenance = Provenance.of_file(NANDA.name, payload.path, notes)
     store = MemoryStore({step: lambda: parameters}, metrics)
-    return Run(store, payload.name, config, task, payload.path, source)
+    return Run(store, payload.name, config, task, payload.path, provenance)
 
 
 def _updates(content: Mapping[str, Any], n_losses: int) -> int:

@@ -19,7 +19,9 @@ from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._parameters import float_tensors, from_early, is_early, transformer_config
 from grokinterp.models.parameters import check_parameters
-from grokinterp.runs.run import UNKNOWN_TASK, MemoryStore, Run, check_fits
+from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.run import UNKNOWN_TASK, Run, check_fits
+from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task, build
 
 ACTIVATIONS = {"ReLU": "relu", "GeLU": "gelu", "Tanh": "tanh"}
@@ -65,9 +67,9 @@ def read(payload: Payload) -> Run:
         ),
         schedule=dataclasses.replace(base.schedule, steps=int(_number(settings, "epoch", where))),
     )
-    source = {"format": PIZZA.name, "file": str(payload.path), "config": str(payload.config_path), "notes": notes}
+    provenance = Provenance.of_file(PIZZA.name, payload.path, notes, settings_file=str(payload.config_path))
     store = MemoryStore({config.schedule.steps: lambda: classic})
-    return Run(store, payload.name, config, task, payload.path, source)
+    return Run(store, payload.name, config, task, payload.path, provenance)
 
 
 def _missing_config(payload: Payload) -> str:

@@ -19,7 +19,9 @@ from grokinterp.importers._module_names import mapping, matches
 from grokinterp.importers._parameters import float_tensors, is_classic, is_native, without_idle_biases
 from grokinterp.importers.transformer_lens import check_supported, classic_parameters, model_config
 from grokinterp.models.parameters import check_parameters
-from grokinterp.runs.run import UNKNOWN_TASK, MemoryStore, Run, check_fits
+from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.run import UNKNOWN_TASK, Run, check_fits
+from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task
 
 ROWS_TRIED = 512
@@ -49,7 +51,7 @@ def read(payload: Payload) -> Run:
         raise ImportFileError(f"{payload.path} holds no state dict; save one with torch.save(model.state_dict(), ...)")
     where = str(payload.path)
     notes = ["the step is unknown: the checkpoint is numbered 0"]
-    source: dict[str, Any] = {"format": STATE_DICT.name, "file": where, "notes": notes}
+    places: dict[str, str] = {}
     if is_classic(state) or is_native(state):
         settings = payload.settings or {}
         check_supported(settings, where)
@@ -63,7 +65,7 @@ def read(payload: Payload) -> Run:
     elif payload.task is not None:
         weights = float_tensors(state, where)
         model, parameters = _best_match(weights, payload.task, where, notes)
-        source["mapping"] = mapping(weights, parameters)
+        places = mapping(weights, parameters)
     else:
         raise ImportFileError(
             f"{where} is a state dict of an unknown model; say what it was trained on, as in "
@@ -80,7 +82,8 @@ def read(payload: Payload) -> Run:
         model=model,
         schedule=ScheduleConfig(steps=1),
     )
-    return Run(MemoryStore({0: lambda: parameters}), payload.name, config, task, payload.path, source)
+    provenance = Provenance.of_file(STATE_DICT.name, payload.path, notes, mapping=places)
+    return Run(MemoryStore({0: lambda: parameters}), payload.name, config, task, payload.path, provenance)
 
 
 def _best_match(

@@ -34,7 +34,9 @@ from grokinterp.importers._parameters import (
     with_unit_norms,
     without_idle_biases,
 )
-from grokinterp.runs.run import UNKNOWN_TASK, MemoryStore, Run, check_fits
+from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.run import UNKNOWN_TASK, Run, check_fits
+from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task
 
 FORMULAS = ("a + b", "a - b", "a * b", "a^2 + b^2", "a^2 + a*b + b^2")
@@ -97,9 +99,9 @@ def read(payload: Payload) -> Run:
         optimiser=base.optimiser,
         schedule=dataclasses.replace(base.schedule, steps=max(steps[-1], 1)),
     )
-    source = {"format": TRANSFORMER_LENS.name, "file": where, "notes": notes}
+    provenance = Provenance.of_file(TRANSFORMER_LENS.name, payload.path, notes)
     weights = {step: lambda state=state: state for step, state in zip(steps, checkpoints, strict=True)}
-    return Run(MemoryStore(weights, _metrics(content, steps[-1])), payload.name, config, task, payload.path, source)
+    return Run(MemoryStore(weights, _metrics(content, steps[-1])), payload.name, config, task, payload.path, provenance)
 
 
 def _checkpoints(

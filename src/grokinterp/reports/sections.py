@@ -143,7 +143,7 @@ def reproduction(subject: Subject) -> Section:
     """The command, the call, and the versions."""
     run = subject.run
     section = Section("How to reproduce")
-    versions = {"trained with": run.source.get("versions"), "page written with": library_versions()}
+    versions = {"trained with": dict(run.provenance.versions) or None, "page written with": library_versions()}
     versions["page written with"]["plotly"] = metadata.version("plotly")
     for name, value in run.source.items():
         if isinstance(value, str):

@@ -58,13 +58,12 @@ def trained(run: Run) -> list[str]:
 
 def is_imported(run: Run) -> bool:
     """Whether the run was trained by other code and read from a file of another format."""
-    return "imported" in run.source or run.source.get("format", "run directory") not in ("run directory", "packed run")
+    return run.provenance.trained_elsewhere
 
 
 def inferred(run: Run) -> list[str]:
     """What the reader of a third-party file had to assume, as it says itself."""
-    told = run.source.get("imported", run.source)
-    notes = told.get("notes", []) if isinstance(told, dict) else []
+    notes = run.provenance.notes
     return [f"On reading the file: {'; '.join(notes)}."] if notes else []
 
 

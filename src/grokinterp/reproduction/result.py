@@ -112,12 +112,12 @@ def _plain(value: Any) -> Any:
 
 
 def _described(run: Run) -> dict[str, Any]:
-    kept = ("created", "versions")
     config, source = run.config, run.config.schedule.pretrained
     if source is not None:
         config = config.replace(pretrained=Path(source).name)  # where it lies is of this machine alone
     return {"identity": run.config.identity, "last_step": int(run.metrics.step.max()),
-            **{name: run.source.get(name) for name in kept}, "config": config.to_json()}  # fmt: skip
+            "created": run.provenance.created, "versions": dict(run.provenance.versions),
+            "config": config.to_json()}  # fmt: skip
 
 
 def _training_seconds(run: Run, bench: Bench) -> float | None:

@@ -1,5 +1,6 @@
 """A training run as it is read and written: checkpoints over time, metrics, and the files that hold them."""
 
-from grokinterp.runs.run import Checkpoint, Run, RunError, Runs
+from grokinterp.runs.checkpoint import Checkpoint
+from grokinterp.runs.run import Run, RunError, Runs
 
 __all__ = ["Checkpoint", "Run", "RunError", "Runs"]

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from grokinterp.runs.format import RunHeader
-from grokinterp.runs.run import Run, check_fits
 from grokinterp.runs.files import StorageError, cannot_read, read_tensors
+from grokinterp.runs.format import RunHeader
+from grokinterp.runs.provenance import DIRECTORY
+from grokinterp.runs.run import Run, check_fits
 from grokinterp.tasks import Task
 
 CONFIG, SPLIT, CHECKPOINTS = "config.json", "split.npz", "checkpoints"
@@ -45,7 +46,7 @@ def open_run(path: Path, task: Task | None = None) -> Run:
         config=header.config,
         task=task or ((lambda: header.rebuild_task(read_split(path), name)) if knows_task else None),  # type: ignore[arg-type]
         path=path,
-        source=header.source_in("run directory", path),
+        provenance=header.provenance,
     )
 
 
@@ -85,7 +86,7 @@ class RunDirectory:
 def read_header(path: Path) -> RunHeader:
     """What config.json says."""
     try:
-        return RunHeader.from_json((path / CONFIG).read_bytes(), path / CONFIG)
+        return RunHeader.from_json((path / CONFIG).read_bytes(), path / CONFIG, DIRECTORY, path)
     except OSError as error:
         raise cannot_read(path / CONFIG, error) from None
 

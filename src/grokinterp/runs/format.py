@@ -14,7 +14,8 @@ import torch
 
 from grokinterp.config import FORMAT_VERSION, RunConfig, TaskConfig
 from grokinterp.errors import ConfigError
-from grokinterp.runs.run import Run, RunError, check_fits
+from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.run import RunError, check_fits
 from grokinterp.tasks import Task, build
 
 LIBRARIES = ("grokinterp", "torch", "numpy", "safetensors", "transformer-lens")
@@ -30,7 +31,7 @@ class RunHeader:
 
     config: RunConfig | None
     task: TaskConfig | None
-    source: dict[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     versions: dict[str, str] = field(default_factory=lambda: library_versions())
 
@@ -41,18 +42,17 @@ class RunHeader:
             "identity": self.config and self.config.identity,
             "created": self.created,
             "versions": self.versions,
-            "source": self.source,
+            "source": self.provenance.to_json(),
             "task": self.task and {"expression": self.task.expression, "parameters": self.task.parameters},
             "config": self.config and self.config.to_json(),
         }
 
-    def source_in(self, form: str, path: Path) -> dict[str, Any]:
-        """`Run.source` of a run kept in this form at `path`: what was known of it before is kept."""
-        return {"format": form, "file": str(path), "created": self.created, "versions": self.versions, **self.source}
-
     @classmethod
-    def from_json(cls, text: str | bytes, where: Path) -> "RunHeader":
-        """Raises `RunError` for damaged JSON, or that of a newer grokinterp; `where` is named in it."""
+    def from_json(cls, text: str | bytes, where: Path, format: str, path: Path) -> "RunHeader":
+        """The header of the run at `path`, of this format, as the file `where` says it.
+
+        Raises `RunError` for damaged JSON, or that of a newer grokinterp.
+        """
         try:
             data = json.loads(text)
             version = data["format_version"]
@@ -64,7 +64,9 @@ class RunHeader:
             return cls(
                 config=data["config"] and RunConfig.from_json(data["config"]),
                 task=data["task"] and TaskConfig(**data["task"]),
-                source=data["source"],
+                provenance=Provenance.from_json(
+                    data["source"], format=format, file=str(path), created=data["created"], versions=data["versions"]
+                ),
                 created=data["created"],
                 versions=data["versions"],
             )
@@ -85,13 +87,6 @@ class RunHeader:
         if "is_train" not in arrays:
             return task
         return task.with_split(**{name: torch.from_numpy(array) for name, array in arrays.items()})
-
-
-def provenance(run: Run) -> dict[str, Any]:
-    """What a copy of a run keeps of its source: what was inferred, and the file that it was copied from."""
-    own = {"format", "file", "created"}
-    kept = {name: value for name, value in run.source.items() if name not in own}
-    return {**kept, "copied_from": f"{run.source.get('file', run.name)} ({run.source.get('format', 'memory')})"}
 
 
 def task_arrays(task: Task | None) -> dict[str, np.ndarray]:

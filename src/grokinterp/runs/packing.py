@@ -11,9 +11,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from grokinterp.runs.format import RunHeader, provenance, task_arrays
-from grokinterp.runs.run import Run, RunError, check_fits
 from grokinterp.runs.files import open_tensors, write_atomic
+from grokinterp.runs.format import RunHeader, task_arrays
+from grokinterp.runs.provenance import PACKED as PACKED_RUN
+from grokinterp.runs.run import Run, RunError, check_fits
 from grokinterp.tasks import Task
 
 PACKED = "grokinterp packed run"
@@ -37,7 +38,7 @@ def pack(run: Run, out: str | Path) -> Path:
     if run.path is not None and out.resolve() == run.path.resolve():
         raise RunError(f"{out} is the file that the run is read from; write to another")
     task = run.task if run.has_task else None
-    header = RunHeader(run.config, task and task.config(), provenance(run))
+    header = RunHeader(run.config, task and task.config(), run.provenance.copied(run.name))
     metadata = {"format": PACKED, "header": json.dumps(header.to_json())}
     extras = {"steps": np.array(steps), **task_arrays(task)}
     extras |= {f"metrics/{name}": column.to_numpy(np.float64) for name, column in run.metrics.items()}
@@ -84,7 +85,7 @@ def is_packed(file: safe_open) -> bool:
 def open_packed(path: Path, task: Task | None = None) -> Run:
     """The run in a packed file; `task` takes the place of its own."""
     with open_tensors(path) as file:
-        header = RunHeader.from_json(file.metadata()["header"], path)
+        header = RunHeader.from_json(file.metadata()["header"], path, PACKED_RUN, path)
         arrays = {
             name: file.get_tensor(f"run/{name}").numpy()
             for name in ("is_train", "train_labels")
@@ -98,7 +99,7 @@ def open_packed(path: Path, task: Task | None = None) -> Run:
         config=header.config,
         task=task or header.rebuild_task(arrays, path.stem),
         path=path,
-        source=header.source_in("packed run", path),
+        provenance=header.provenance,
     )
 
 

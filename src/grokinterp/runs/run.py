@@ -1,21 +1,21 @@
-"""Run, Checkpoint, Runs: a training run as it is read, wherever its numbers are kept."""
+"""Run, Runs: a training run as it is read, wherever its numbers are kept."""
 
 import html
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
-from grokinterp.config.architecture import ModelConfig
 from grokinterp.config import RunConfig, TaskConfig
-from grokinterp.models.parameters import why_unreadable
+from grokinterp.config.architecture import ModelConfig
 from grokinterp.errors import BadRequest, listed
-from grokinterp.models.parameters import check_parameters
+from grokinterp.models.parameters import why_unreadable
+from grokinterp.runs.checkpoint import Checkpoint
+from grokinterp.runs.provenance import Assumption, Provenance
+from grokinterp.runs.store import Store
 from grokinterp.tasks import Task
 
 CURVES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
@@ -29,33 +29,12 @@ class RunError(BadRequest):
     """Something asked of a run that it does not have; its one line names the remedy."""
 
 
-@runtime_checkable
-class Store(Protocol):
-    """Where a run's numbers are kept. Read afresh at every call: a run may still be training."""
-
-    def steps(self) -> list[int]:
-        """The steps with a checkpoint, ascending."""
-        ...
-
-    def __contains__(self, step: object) -> bool:
-        """Whether there is a checkpoint at this step."""
-        ...
-
-    def parameters(self, step: int) -> dict[str, Tensor]:
-        """The weights after `step` updates, by their classic names, on the CPU."""
-        ...
-
-    def metrics(self) -> pd.DataFrame:
-        """One row a measured step, with a column `step`."""
-        ...
-
-
 class Run:
     """One training run: a configuration, a task, checkpoints over time and metrics. All is read on demand.
 
     Attributes:
         name, path: what it is called, and the file or directory it was read from.
-        source: where it comes from and what had to be inferred: `format`, `file`, `notes`, ...
+        provenance: where it comes from; `source` has it as a dictionary.
         steps: the steps that have a checkpoint; a checkpoint at t holds the weights after t updates.
 
     `run[5000]` is a `Checkpoint`, `run.final` the last, iteration goes through them all.
@@ -68,22 +47,30 @@ class Run:
         config: RunConfig | None = None,
         task: Task | Callable[[], Task] | None = None,
         path: Path | None = None,
-        source: Mapping[str, Any] | None = None,
+        provenance: Provenance | None = None,
     ):
         self._store = store
         self._config = config
         self._task = task
         self.name = name
         self.path = path
-        self.source = dict(source or {})
+        self.provenance = provenance or Provenance()
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """`provenance` as a dictionary, without what is not known: `format`, `file`, `notes`, ..."""
+        return self.provenance.as_dict()
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """What was settled to read the run, how each is known, and the evidence."""
+        return self.provenance.assumptions
 
     @property
     def config(self) -> RunConfig:
         """The configuration. Raises `RunError` for a file of curves that tells none."""
         if self._config is None:
-            raise RunError(
-                f"{self.name} tells no configuration: {self.source.get('file', 'it')} holds loss curves only"
-            )
+            raise RunError(f"{self.name} tells no configuration: {self.provenance.file or 'it'} holds loss curves only")
         return self._config
 
     @property
@@ -129,7 +116,7 @@ class Run:
         """
         return with_all_curves(self._store.metrics())
 
-    def __getitem__(self, step: Any) -> "Checkpoint":
+    def __getitem__(self, step: Any) -> Checkpoint:
         try:
             step = operator.index(step)
         except TypeError:
@@ -139,14 +126,14 @@ class Run:
         return Checkpoint(self, step)
 
     @property
-    def final(self) -> "Checkpoint":
+    def final(self) -> Checkpoint:
         """The last checkpoint. Raises `RunError` for a run that has none."""
         steps = self.steps
         if not steps:
             raise RunError(f"{self.name} has no checkpoints, only curves; see run.metrics")
         return Checkpoint(self, steps[-1])
 
-    def __iter__(self) -> Iterator["Checkpoint"]:
+    def __iter__(self) -> Iterator[Checkpoint]:
         return (Checkpoint(self, step) for step in self.steps)
 
     def __len__(self) -> int:
@@ -178,43 +165,10 @@ class Run:
     def _repr_html_(self) -> str:
         rows = {**self.summary(), **self.source}
         cells = "".join(
-            f"<tr><th style='text-align:left'>{k}</th><td style='text-align:left'>{_lines(v)}</td></tr>"
+            f"<tr><th style='text-align:left'>{html.escape(k)}</th><td style='text-align:left'>{_lines(v)}</td></tr>"
             for k, v in rows.items()
         )
         return f"<b>Run {html.escape(self.name)}</b><table>{cells}</table>"
-
-
-class Checkpoint:
-    """The weights of one run after `step` updates. Each use of `parameters` reads them: nothing is kept in memory."""
-
-    def __init__(self, run: Run, step: int):
-        self.run = run
-        self.step = step
-
-    @property
-    def config(self) -> ModelConfig:
-        """The model's configuration with every size filled in."""
-        return self.run.model_config
-
-    @property
-    def parameters(self) -> dict[str, Tensor]:
-        """Float32 tensors on the CPU under their classic names and shapes (`embed.W_E` [d_vocab d_model], ...).
-
-        Raises `StorageError` for a damaged file and `ParameterError` for weights that are not this model's.
-        """
-        parameters = {name: value.to(torch.float32) for name, value in self.run._store.parameters(self.step).items()}
-        check_parameters(self.config, parameters)
-        return parameters
-
-    def model(self) -> Any:
-        """A hooked model with these weights, carrying the run's task (None where that is unknown)."""
-        from grokinterp import models  # imports TransformerLens, three seconds that only a model costs
-
-        task = self.run.task if self.run.has_task else None
-        return models.build(self.config, parameters=self.parameters, task=task)
-
-    def __repr__(self) -> str:
-        return f"<Checkpoint at step {self.step} of {self.run.name!r}>"
 
 
 class Runs(Mapping[str, Run]):
@@ -249,28 +203,6 @@ class Runs(Mapping[str, Run]):
     def _repr_html_(self) -> str:
         skipped = "".join(f"<br>skipped {html.escape(k)}: {html.escape(v)}" for k, v in self.skipped.items())
         return self.to_frame().to_html() + skipped
-
-
-class MemoryStore:
-    """Checkpoints and curves that a third-party file held."""
-
-    def __init__(self, checkpoints: Mapping[int, Callable[[], dict[str, Tensor]]], metrics: pd.DataFrame | None = None):
-        self._checkpoints = dict(sorted(checkpoints.items()))
-        self._metrics = pd.DataFrame({"step": []}) if metrics is None else metrics
-
-    def steps(self) -> list[int]:
-        return list(self._checkpoints)
-
-    def __contains__(self, step: object) -> bool:
-        return step in self._checkpoints
-
-    def parameters(self, step: int) -> dict[str, Tensor]:
-        # Copies: the file is read once, and an edit of one dictionary must not reach the next.
-        read = self._checkpoints[step]()
-        return {name: value.clone(memory_format=torch.contiguous_format) for name, value in read.items()}
-
-    def metrics(self) -> pd.DataFrame:
-        return self._metrics.copy()
 
 
 def with_all_curves(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -28,8 +28,6 @@ from grokinterp.runs.directory import (
     read_header,
     read_rows,
 )
-from grokinterp.runs.format import RunHeader, provenance, task_arrays
-from grokinterp.runs.run import Run, RunError
 from grokinterp.runs.files import (
     StorageError,
     cannot_write,
@@ -40,6 +38,9 @@ from grokinterp.runs.files import (
     write_atomic,
     write_tensors,
 )
+from grokinterp.runs.format import RunHeader, task_arrays
+from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.run import Run, RunError
 from grokinterp.tasks import Task
 
 
@@ -61,7 +62,7 @@ class RunWriter:
         config: RunConfig | None,
         task: Task | None,
         overwrite: bool = False,
-        source: Mapping[str, Any] | None = None,
+        provenance: Provenance | None = None,
     ) -> "RunWriter":
         """A fresh run directory with its configuration and split, which appears whole or not at all.
 
@@ -76,7 +77,7 @@ class RunWriter:
         try:
             make_directory(fresh / CHECKPOINTS)
             known = None if task is None else task.config()
-            _write_json(fresh / CONFIG, RunHeader(config, known, dict(source or {})).to_json())
+            _write_json(fresh / CONFIG, RunHeader(config, known, provenance or Provenance()).to_json())
             arrays: dict[str, Any] = {**task_arrays(task)}
             if arrays:
                 write_atomic(fresh / SPLIT, lambda file: np.savez_compressed(file, **arrays))
@@ -166,7 +167,7 @@ class RunWriter:
 def save_run(run: Run, path: str | Path, overwrite: bool = False) -> Run:
     """Write any run, a third-party file read as one included, as a run directory, and open it."""
     config, task = run.config if run.has_config else None, run.task if run.has_task else None
-    writer = RunWriter.create(path, config, task, overwrite, source=provenance(run))
+    writer = RunWriter.create(path, config, task, overwrite, provenance=run.provenance.copied(run.name))
     for checkpoint in run:
         writer.write_checkpoint(checkpoint.step, checkpoint.parameters)
     write_metrics(writer.path, run.metrics)

@@ -1,0 +1,98 @@
+"""Provenance: where a run comes from, and what had to be assumed to read it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+Certainty: TypeAlias = Literal["stated", "from the file", "inferred", "tied", "assumed", "not explained"]
+
+DIRECTORY, PACKED, MEMORY = "run directory", "packed run", "memory"
+"""Formats of our own: everything else was read by an importer."""
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One thing that a reader settled: what it is, how it is known, and the evidence for it."""
+
+    what: str
+    how: Certainty
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a run's numbers come from.
+
+    Attributes:
+        format, file: how it was read, and from where.
+        created, versions: when it was trained, and with which libraries.
+        trained_elsewhere: whether other code trained it; a copy keeps that.
+        notes, assumptions: what the reader of a third-party file says of it, as sentences and as data.
+        mapping: which parameter of the file became which of ours.
+        settings_file: the file of settings that was found beside it.
+        copied_from: what it is a copy of.
+        others: entries that another version of grokinterp recorded.
+    """
+
+    format: str = MEMORY
+    file: str | None = None
+    created: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    trained_elsewhere: bool = False
+    notes: tuple[str, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    settings_file: str | None = None
+    copied_from: str | None = None
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_file(cls, format: str, path: Path, notes: Sequence[str] = (), **known: Any) -> "Provenance":
+        """That of a third-party file, which an importer of this format read."""
+        return cls(format=format, file=str(path), trained_elsewhere=True, notes=tuple(notes), **known)
+
+    def copied(self, name: str) -> "Provenance":
+        """What a copy keeps: all that is known, and the file it was copied from (`name` where it has none)."""
+        return replace(self, format=MEMORY, file=None, created=None, copied_from=f"{self.file or name} ({self.format})")
+
+    def to_json(self) -> dict[str, Any]:
+        """The entries of `source` in config.json: what the file that holds them does not tell itself."""
+        entries = {
+            "config": self.settings_file,
+            "notes": [*self.notes],
+            "assumptions": [asdict(assumption) for assumption in self.assumptions],
+            "mapping": dict(self.mapping),
+            "versions": dict(self.versions),
+            "copied_from": self.copied_from,
+            "trained_elsewhere": self.trained_elsewhere,
+        }
+        return {**self.others, **{name: value for name, value in entries.items() if value}}
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any], **known: Any) -> "Provenance":
+        """The inverse of `to_json`; `known` is what the file tells itself: its format, path, day and versions."""
+        others = dict(entries)
+        copied_from = others.pop("copied_from", None)
+        # Copies of old tell only by the words of `copied_from` that they were once a third-party file.
+        origin = str(copied_from).rpartition(" (")[2].removesuffix(")") if copied_from else DIRECTORY
+        notes = tuple(others.pop("notes", ()))
+        elsewhere = bool(notes) or origin not in (DIRECTORY, PACKED, MEMORY)
+        return cls(
+            **{
+                **known,
+                "versions": others.pop("versions", known.get("versions", {})),
+                "trained_elsewhere": others.pop("trained_elsewhere", elsewhere),
+                "notes": notes,
+                "assumptions": tuple(Assumption(**each) for each in others.pop("assumptions", ())),
+                "mapping": others.pop("mapping", {}),
+                "settings_file": others.pop("config", None),
+                "copied_from": copied_from,
+                "others": others,
+            }
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """`Run.source`: what is known, by the names of config.json."""
+        entries = {"format": self.format, "file": self.file, "created": self.created, **self.to_json()}
+        return {name: value for name, value in entries.items() if value and name != "trained_elsewhere"}
