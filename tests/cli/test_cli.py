@@ -1,5 +1,6 @@
 """The command line as a newcomer types it, right and wrong."""
 
+import importlib
 import pickle
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 import grokinterp as gi
-from grokinterp.cli import COMMANDS, main
+from grokinterp.cli import main, names, summaries
 from grokinterp.config.presets import PRESETS
 
 TINY = "--p 7 --d-model 8 --n-heads 2 --frac 0.5 --steps 20 --metrics-every 10 --checkpoint-every 10".split()
@@ -97,13 +98,24 @@ def test_flags_are_the_presets_fields(here, capsys):
     assert config.optimiser.weight_decay == PRESETS["pizza"].optimiser.weight_decay
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", names())
 def test_help(capsys, command):
     """Every command tells its options."""
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
     assert stopped.value.code == 0
     assert f"grokinterp {command}" in capsys.readouterr().out
+
+
+def test_the_help_has_every_command_by_the_first_line_of_its_module(capsys):
+    """A command is one file: its help line and its place stand in it, and are read without importing it."""
+    assert list(summaries())[:3] == ["demo", "train", "import"] and set(summaries()) == set(names())
+    for name, summary in summaries().items():
+        first = importlib.import_module(f"grokinterp.cli.{name}_command").__doc__.splitlines()[0]
+        assert summary and summary.lower() == first.rstrip(".").lower()
+    assert main(["--help"]) == 0
+    help_lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert help_lines == [list(each) for each in summaries().items()]
 
 
 def test_lists(capsys):

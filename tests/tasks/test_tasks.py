@@ -11,9 +11,7 @@ import torch
 from grokinterp.config import TaskConfig
 from grokinterp.config.presets import PRESETS
 from grokinterp.errors import BadRequest
-from grokinterp.tasks import Task, TaskError, build, names, parameter_names
-from grokinterp.tasks._table import Table, all_rows
-from grokinterp.tasks.layout import find_layout
+from grokinterp.tasks import Table, Task, TaskError, all_rows, build, find_layout, names, parameter_names
 from grokinterp.tasks.papers import FORMULAS, modulus_in
 
 
@@ -212,8 +210,6 @@ def test_a_new_task_is_one_class() -> None:
                 sizes=(n, n),
                 operands=rows,
                 answers=rows.max(1).values,
-                operation=torch.zeros(n * n, dtype=torch.int64),
-                operations={"max": "max"},
             )
 
     try:
@@ -221,6 +217,8 @@ def test_a_new_task_is_one_class() -> None:
         assert isinstance(task, Maximum) and task.is_commutative
         assert task.labels.tolist() == [0, 1, 2, 1, 1, 2, 2, 2, 2]
         assert build(task.config()).labels.equal(task.labels)
+        assert task.operations == ("test maximum",) and task.grid_shape == (3, 3)
+        assert Task("test maximum", layout="a op b").tokens[-1] == "op"
         assert ("test maximum", "the larger of two numbers") in names()
     finally:
         del Task.registry["test maximum"], Task.descriptions["test maximum"]

@@ -1,25 +1,15 @@
-"""The command line: one module a command, imported when it is called."""
+"""The command line: one module a command, `NAME_command.py`, imported when it is called."""
 
+import ast
+import pkgutil
 import sys
 from importlib import import_module
+from pathlib import Path
 
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.evaluation.memory import keep_memory
 
-COMMANDS = {
-    "demo": "grok modular addition in a minute: a run and its report",
-    "train": "train a model on a task and keep checkpoints of it",
-    "import": "turn a third-party file into a run directory",
-    "info": "say what a run, a file or a directory of runs is",
-    "measure": "read circuits off a run's checkpoints",
-    "report": "write a run's report, one HTML file",
-    "reproduce": "run the papers' claims again, and tell how they came out",
-    "explore": "open a run in the browser and take parts of its model out",
-    "pack": "put a run into one file for publishing",
-    "tasks": "list the tasks that have a name, and what a formula may say",
-    "presets": "list the papers' recipes",
-    "circuits": "list the circuits",
-}
+SUFFIX = "_command"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,12 +25,11 @@ def main(argv: list[str] | None = None) -> int:
         print(__version__)
         return 0
     try:
-        if command not in COMMANDS:
-            raise BadRequest(
-                f"no command {command!r}.{did_you_mean(command, COMMANDS)} The commands: {listed(COMMANDS)}"
-            )
+        if command not in names():
+            known = summaries()
+            raise BadRequest(f"no command {command!r}.{did_you_mean(command, known)} The commands: {listed(known)}")
         keep_memory()  # before any thread has a pool of its own
-        import_module(f"grokinterp.cli.{command}_command").run(rest)
+        import_module(f"{__name__}.{command}{SUFFIX}").run(rest)
     except BadRequest as error:
         print(f"grokinterp: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -52,9 +41,38 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def names() -> list[str]:
+    """The commands: every module of this package that is called `NAME_command`."""
+    files = [module.name for module in pkgutil.iter_modules(__path__)]
+    return [file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX)]
+
+
+def summaries() -> dict[str, str]:
+    """By command the first line of its module's docstring, in the modules' `ORDER`; those without one come last.
+
+    The modules are read and not imported, since `grokinterp --help` is to answer at once.
+    """
+    trees = {name: ast.parse((Path(__file__).parent / f"{name}{SUFFIX}.py").read_text("utf-8")) for name in names()}
+    return {name: _summary(trees[name]) for name in sorted(trees, key=lambda name: (_order(trees[name]), name))}
+
+
+def _summary(module: ast.Module) -> str:
+    first = (ast.get_docstring(module) or "").partition("\n")[0].rstrip(".")
+    return first[:1].lower() + first[1:]
+
+
+def _order(module: ast.Module) -> float:
+    for node in module.body:
+        match node:
+            case ast.Assign([ast.Name("ORDER")], ast.Constant(int(place))):
+                return place
+    return float("inf")
+
+
 def _help() -> str:
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
+    commands = summaries()
+    width = max(map(len, commands))
+    lines = [f"  {name:<{width}}  {summary}" for name, summary in commands.items()]
     return "\n".join(
         [
             "usage: grokinterp COMMAND [OPTIONS]",

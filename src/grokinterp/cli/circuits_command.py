@@ -1,8 +1,10 @@
-"""`grokinterp circuits`."""
+"""List the circuits."""
 
 from dataclasses import dataclass
 
 from grokinterp.cli.arguments import parse, say
+
+ORDER = 120
 
 
 @dataclass(frozen=True)

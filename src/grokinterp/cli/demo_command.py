@@ -1,4 +1,4 @@
-"""`grokinterp demo`."""
+"""Grok modular addition in a minute: a run and its report."""
 
 import time
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from grokinterp.cli.arguments import parse, say
+
+ORDER = 10
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`grokinterp explore PATH`."""
+"""Open a run in the browser and take parts of its model out."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,8 @@ import tyro
 
 from grokinterp.cli.arguments import parse, say
 from grokinterp.cli.source import Source, read
+
+ORDER = 80
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`grokinterp import FILE`."""
+"""Turn a third-party file into a run directory."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,8 @@ import tyro
 
 from grokinterp.cli.arguments import parse, say
 from grokinterp.cli.source import Source, read
+
+ORDER = 30
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`grokinterp info PATH`."""
+"""Say what a run, a file or a directory of runs is."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -7,6 +7,8 @@ import tyro
 
 from grokinterp.cli.arguments import parse, say
 from grokinterp.cli.source import Source, read
+
+ORDER = 40
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`grokinterp measure PATH`."""
+"""Read circuits off a run's checkpoints."""
 
 import json
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ import tyro
 
 from grokinterp.cli.arguments import parse, say
 from grokinterp.cli.source import Source, read_one
+
+ORDER = 50
 
 
 @dataclass(frozen=True)

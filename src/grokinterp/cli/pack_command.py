@@ -1,4 +1,4 @@
-"""`grokinterp pack RUN`."""
+"""Put a run into one file for publishing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,8 @@ import tyro
 
 from grokinterp.cli.arguments import parse, say
 from grokinterp.cli.source import Source, read_one
+
+ORDER = 90
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""`grokinterp presets`."""
+"""List the papers' recipes."""
 
 from dataclasses import dataclass
 
 from grokinterp.cli.arguments import parse, say
 from grokinterp.config.presets import PRESETS
+
+ORDER = 110
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`grokinterp report PATH...`."""
+"""Write a run's report, one HTML file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ from grokinterp.errors import BadRequest
 
 if TYPE_CHECKING:
     from grokinterp.runs.run import Run, Runs
+
+ORDER = 60
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`grokinterp reproduce [ID]`."""
+"""Run the papers' claims again, and tell how they came out."""
 
 import re
 import sys
@@ -14,6 +14,8 @@ from grokinterp.errors import BadRequest
 
 if TYPE_CHECKING:
     from grokinterp.reproduction import Bench, Claim, Places, Result
+
+ORDER = 70
 
 
 @dataclass(frozen=True)

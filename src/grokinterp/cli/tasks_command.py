@@ -1,8 +1,10 @@
-"""`grokinterp tasks`."""
+"""List the tasks that have a name, and what a formula may say."""
 
 from dataclasses import dataclass
 
 from grokinterp.cli.arguments import parse, say
+
+ORDER = 100
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`grokinterp train EXPR`: every field of the preset's configuration is an option."""
+"""Train a model on a task and keep checkpoints of it."""
 
 import dataclasses
 import json
@@ -12,6 +12,8 @@ from grokinterp.cli.arguments import option, parse, say, split_at_dashes
 from grokinterp.config import SECTIONS, RunConfig
 from grokinterp.config.presets import PRESETS, preset
 from grokinterp.errors import BadRequest
+
+ORDER = 20
 
 
 def arguments(base: RunConfig) -> type:

@@ -1,36 +1,21 @@
-"""What is learnt: `Task`, one class for all tasks that are called by formula or by name."""
+"""What is learnt: `Task`, one class for all tasks that are called by formula or by name.
 
-from grokinterp.tasks import (
-    digits,
-    division,
-    encoded_sum,
-    groups,
-    lines,
-    modular,
-    only_add,
-    random_table,
-    repeated_subsequence,
-    skip_trigram,
-    slope,
-)
+A named task is one file here: its class stands in the list as soon as the file does. In a file of your own it does as
+soon as that is imported.
+"""
+
+import importlib
+import pkgutil
+
 from grokinterp.tasks._base import Task, build, parameter_names
-from grokinterp.tasks._table import TaskError
+from grokinterp.tasks._table import Table, TaskError, all_rows
+from grokinterp.tasks.layout import Layout, find_layout
 
-__all__ = ["Task", "TaskError", "build", "names", "parameter_names"]
+__all__ = ["Layout", "Table", "Task", "TaskError", "all_rows", "build", "find_layout", "names", "parameter_names"]
 
-_MODULES_OF_TASKS = (
-    groups,
-    modular,
-    only_add,
-    random_table,
-    digits,
-    repeated_subsequence,
-    skip_trigram,
-    slope,
-    encoded_sum,
-    division,
-    lines,
-)
+# Last, since these files may import the names above from here, as a file of your own does.
+for _file in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_file.name}")
 
 
 def names() -> list[tuple[str, str]]:

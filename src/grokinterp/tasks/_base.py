@@ -23,10 +23,8 @@ class Task:
     `Task("a + b", p=113)` parses a formula; `Task("only_add")` finds a named task: calling `Task` gives an
     instance of the class that claims the expression. `grokinterp tasks` lists the names.
 
-    To add a task, write one class with one method; its keywords are the task's parameters (JSON values with defaults):
-
-        class Maximum(Task, names={"maximum": "the larger of two numbers"}):
-            def tabulate(self, n: int = 50, layout: str = "a b =") -> Table: ...
+    To add a task, write one class with one method, `tabulate`; its keywords are the task's parameters (JSON values with
+    defaults). CONTRIBUTING.md shows one.
 
     A task is never changed once built: `split` gives a copy.
 
@@ -90,7 +88,7 @@ class Task:
         self.tokens = table.tokens
         self.n_vocab = len(table.tokens)
         self.operation = table.operation
-        self.operations = table.operations
+        self.operations = table.operations or (self.expression,)
         self.is_train = None
 
     # -- what a subclass says

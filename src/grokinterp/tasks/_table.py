@@ -18,7 +18,10 @@ class TaskError(BadRequest):
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """All questions and answers of a task. The fields become attributes of `Task`, which documents them."""
+    """All questions and answers of a task. The fields become attributes of `Task`, which documents them.
+
+    Without `operations` there is one, and it is called as the task is.
+    """
 
     operands: Int[Tensor, "ab operand"]
     sizes: tuple[int, ...]

@@ -50,6 +50,5 @@ class Division(Task, names={"division": "a / b without a modulus, a and b from 1
             sizes=(n + 1, n + 1),
             operands=operands,
             answers=a // b,
-            operation=torch.zeros(len(a), dtype=torch.int64),
             operations={"a // b": "/"},
         )

@@ -50,7 +50,6 @@ class GroupTask(Task):
             sizes=(n, n),
             operands=operands,
             answers=OPERATIONS[operation](group, *operands.T),
-            operation=torch.zeros(len(operands), dtype=torch.int64),
             operations={operation: operation},
         )
 

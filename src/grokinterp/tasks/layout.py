@@ -1,5 +1,6 @@
 """Layout: how a question becomes tokens, and where its answer is read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -31,25 +32,28 @@ class Layout:
         sizes: tuple[int, ...],
         operands: Int[Tensor, "ab operand"],
         answers: Int[Tensor, "ab"],
-        operation: Int[Tensor, "ab"],
-        operations: dict[str, str],
+        operation: Int[Tensor, "ab"] | None = None,
+        operations: Mapping[str, str] | None = None,
     ) -> Table:
-        """The table of these rows.
+        """Write rows as tokens.
 
-        `numbers` are the tokens of all operands and answers; `operations` maps each formula to its operator token.
+        `numbers` are the tokens of all operands and answers; `operations` maps each formula to its operator token, and
+        `operation` says which of them a row belongs to. Without them there is one, called as the task is, token `op`.
         Raises `TaskError` for several operations in a layout that cannot tell them apart.
         """
-        if len(operations) > 1 and not self.operator:
+        symbols = ["op"] if operations is None else list(operations.values())
+        operation = torch.zeros_like(answers) if operation is None else operation
+        if len(symbols) > 1 and not self.operator:
             with_operator = listed(repr(name) for name, layout in LAYOUTS.items() if layout.operator)
             raise TaskError(
-                f"layout={self.name!r} has no operator token to tell {len(operations)} operations apart; "
+                f"layout={self.name!r} has no operator token to tell {len(symbols)} operations apart; "
                 f"use one of {with_operator}"
             )
         tokens = list(numbers)
         if self.offset:
             tokens += [number + "'" * place for place in range(1, len(sizes)) for number in numbers]
         equals, first_operator = len(tokens), len(tokens) + self.equals
-        tokens += ["="] * self.equals + list(operations.values()) * self.operator + ["<|eos|>"] * self.specials
+        tokens += ["="] * self.equals + symbols * self.operator + ["<|eos|>"] * self.specials
         end = torch.full_like(answers, len(tokens) - 1)
 
         columns = [end] if self.specials else []
@@ -70,7 +74,7 @@ class Layout:
             n_answers=len(tokens) if self.specials else len(numbers),
             tokens=tokens,
             operation=operation,
-            operations=tuple(operations),
+            operations=tuple(operations or ()),
         )
 
 

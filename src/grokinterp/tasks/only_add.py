@@ -1,7 +1,5 @@
 """OnlyAdd: addition of two numbers without a modulus."""
 
-import torch
-
 from grokinterp.tasks._base import Task
 from grokinterp.tasks._table import Table, all_rows, check_modulus
 from grokinterp.tasks.layout import find_layout
@@ -18,6 +16,5 @@ class OnlyAdd(Task, names={"only_add": "a + b without a modulus: 2p - 1 answers 
             sizes=(p, p),
             operands=operands,
             answers=operands.sum(1),
-            operation=torch.zeros(len(operands), dtype=torch.int64),
             operations={"only_add": "+"},
         )

@@ -23,6 +23,5 @@ class RandomTable(
             sizes=(p, p),
             operands=operands,
             answers=torch.randint(p, (p * p,), generator=torch.Generator().manual_seed(table_seed)),
-            operation=torch.zeros(len(operands), dtype=torch.int64),
             operations={"random": "?"},
         )

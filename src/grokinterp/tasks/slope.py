@@ -41,7 +41,6 @@ class Slope(Task, names={"slope": "the gradient of the line through two points o
             sizes=(n * n, n * n),
             operands=pairs,
             answers=answers,
-            operation=torch.zeros(len(pairs), dtype=torch.int64),
             operations={"slope": "/"},
         )
         return dataclasses.replace(table, n_answers=len(classes))
