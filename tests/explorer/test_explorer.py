@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 import grokinterp as gi
 from grokinterp.evaluation.evaluator import cross_entropy
-from grokinterp.explorer import places
-from grokinterp.explorer.answer import answer
-from grokinterp.explorer.controls import USES, values
-from grokinterp.explorer.guard import Guard
-from grokinterp.explorer.places import Places
+from grokinterp.explorer import trajectory
+from grokinterp.explorer.page.controls import USES, values
+from grokinterp.explorer.page.snippet import snippet
 from grokinterp.explorer.session import Parts, Session
-from grokinterp.explorer.snippet import snippet
 from grokinterp.explorer.state import History, State
+from grokinterp.explorer.trajectory import Places
+from grokinterp.explorer.web.access import Guard
+from grokinterp.explorer.web.respond import answer
 from grokinterp.interventions import last_position
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
@@ -147,7 +147,7 @@ def test_keeping_only_is_taking_out_the_others():
 def test_margin_and_spectrum_are_those_of_a_planted_clock(planted):
     """Logits 10 sum cos(w_k(a + b - c)): a margin of 10 (2 - max over shifts), and waves in 2 and 5 alone."""
     snapshot = planted.clock(p=11, frequencies=(2, 5))
-    from grokinterp.explorer.view import Scores
+    from grokinterp.explorer.checkpoint import Scores
 
     scores = Scores.of(snapshot.logits, snapshot.task)
     shift = torch.arange(1, 11) * 2 * torch.pi / 11
@@ -228,7 +228,7 @@ def test_places_are_filled_by_and_by_as_measure_reads_them(small_run, monkeypatc
     for name in ("gradient_symmetricity", "distance_irrelevance_runner_up", "verdict"):
         assert [place[name] for place in found.found.values()] == trace[name].values.tolist()
     # From here on nothing but the cache is looked at.
-    monkeypatch.setattr(places, "QUIET", 3600.0)
+    monkeypatch.setattr(trajectory, "QUIET", 3600.0)
     cached = Places(run, run.steps)
     cached.wait()
     cached.fill()

@@ -27,8 +27,8 @@ class Explore:
 def run(argv: list[str]) -> None:
     """Serve until Ctrl-C. The address is all that is printed, once the server listens."""
     given = parse(Explore, argv, "explore")
-    from grokinterp.explorer.server import serve
     from grokinterp.explorer.session import Session
+    from grokinterp.explorer.web.server import serve
 
     other = None if given.other is None else read(Source(given.other))
     session = Session.of(read(given.source), other, _task(given.source))

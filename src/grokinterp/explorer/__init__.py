@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from grokinterp.runs.run import Run, Runs
 
 if TYPE_CHECKING:
-    from grokinterp.explorer.server import Handle
+    from grokinterp.explorer.web.server import Handle
 
 COLAB = (".googleusercontent.com", ".colab.dev")
 """Where Colab's proxy shows a port of its machine."""
@@ -23,8 +23,8 @@ def explore(
     calls it. Raises `BadRequest` where dash is not installed (`pip install 'grokinterp[explore]'`), for a run without
     checkpoints or whose task is not known, and for a port that cannot be had.
     """
-    from grokinterp.explorer.server import serve
     from grokinterp.explorer.session import Session
+    from grokinterp.explorer.web.server import serve
 
     if "google.colab" in sys.modules:
         allow_hosts = (*allow_hosts, *COLAB)

@@ -10,8 +10,8 @@ from torch import Tensor
 from grokinterp import circuits, fourier
 from grokinterp.analysis.cycles import Cycle
 from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.explorer.checkpoint import layers_of
 from grokinterp.explorer.state import Axis
-from grokinterp.explorer.view import layers_of
 from grokinterp.tasks import Task
 
 AXES: dict[Axis, str] = {

@@ -12,8 +12,8 @@ from torch import Tensor
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Cycle
 from grokinterp.config.architecture import TransformerConfig
+from grokinterp.explorer.checkpoint import Scores, View, layers_of
 from grokinterp.explorer.neurons import Neurons
-from grokinterp.explorer.view import Scores, View, layers_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ from typing import Any, get_args
 
 from grokinterp.config.architecture import VisionConfig
 from grokinterp.errors import BadRequest, listed
+from grokinterp.explorer.checkpoint import Scores, View, layers_of
 from grokinterp.explorer.neurons import TUNED, Neuron, Neurons, why_no_frequencies
 from grokinterp.explorer.pair import Pair
-from grokinterp.explorer.places import Places
 from grokinterp.explorer.state import State
-from grokinterp.explorer.view import Scores, View, layers_of
+from grokinterp.explorer.trajectory import Places
 from grokinterp.interventions import Ablation, AblationError, Component, all_frequencies_but, cycle_length
 from grokinterp.runs.run import Run, Runs
 

@@ -4,10 +4,10 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from grokinterp.explorer.checkpoint import layers_of
 from grokinterp.explorer.neurons import AXES, TUNED, why_no_frequencies
 from grokinterp.explorer.session import Parts, Session
 from grokinterp.explorer.state import State
-from grokinterp.explorer.view import layers_of
 
 COMPONENTS = {"attention": "Attention", "mlp": "MLP", "positions": "Positions", "direct_path": "Direct path"}
 PLACES = {"embedding": "Embedding", "mlp": "Neurons", "logits": "Logits"}

@@ -1,4 +1,4 @@
-"""View: one checkpoint evaluated once, and its table scored before and after parts are taken out."""
+"""Checkpoint: one checkpoint evaluated once, and its table scored before and after parts are taken out."""
 
 import threading
 from collections import OrderedDict

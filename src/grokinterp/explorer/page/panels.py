@@ -1,4 +1,4 @@
-"""Pictures: the figure of every panel for a state."""
+"""Panels: the figure of every panel for a state."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from grokinterp import circuits
 from grokinterp.analysis import public_runs
 from grokinterp.analysis.cycles import Cycle
 from grokinterp.analysis.waves import Wave
-from grokinterp.explorer import figures
-from grokinterp.explorer.figures import Figure
+from grokinterp.explorer.checkpoint import Scores, View
 from grokinterp.explorer.neurons import AXES
+from grokinterp.explorer.page import figures
+from grokinterp.explorer.page.figures import Figure
 from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State
-from grokinterp.explorer.view import Scores, View
 
 
 def table(view: View, scores: Scores, state: State) -> Figure:

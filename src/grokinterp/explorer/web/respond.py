@@ -1,12 +1,12 @@
-"""Answer: what a use of the controls changes on the page."""
+"""Respond: what a use of the controls changes on the page."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from grokinterp.errors import BadRequest
-from grokinterp.explorer import controls, pictures, words
+from grokinterp.explorer.page import controls, panels, text
+from grokinterp.explorer.page.snippet import snippet
 from grokinterp.explorer.session import Session
-from grokinterp.explorer.snippet import snippet
 from grokinterp.explorer.state import History, State
 
 REQUEST = ("run", "step", "heads", "neurons", "frequencies", "keep", "components", "where", "how")
@@ -105,16 +105,16 @@ def _drawn(session: Session, state: State, before: State | None) -> dict[str, An
     view = session.view_of(state)
     old, new = session.scores(state)
     if changed(*REQUEST):
-        drawn["numbers"] = words.tiles(old, new)
+        drawn["numbers"] = text.tiles(old, new)
     if changed(*REQUEST, "map", "rows"):
-        drawn["table"] = pictures.table(view, new, state)
+        drawn["table"] = panels.table(view, new, state)
     if changed("run", "step"):
         steps = session.steps(state.run or "")
-        rest["step-label"] = {"children": words.step_label(state.step, steps)}
+        rest["step-label"] = {"children": text.step_label(state.step, steps)}
         heads = controls.Parts(session.runs[state.run or ""]).heads
         rest["no-heads"] = {"children": "" if heads else "This model has no attention."}
     if changed("neurons"):
-        rest["chosen-neurons"] = {"children": words.chosen(state)}
+        rest["chosen-neurons"] = {"children": text.chosen(state)}
     waiting = {name for name, fields in DRAWS.items() if changed(*fields)}
     # Panels that are not open, or empty, have nothing to draw.
     waiting -= {f"draw-{page}" for page in ("pair", "compare") if page != state.page}
@@ -122,6 +122,6 @@ def _drawn(session: Session, state: State, before: State | None) -> dict[str, An
         waiting -= {"draw-neuron"}
     rest |= {name: {"data": state.query} for name in waiting}
     if changed(*REQUEST):
-        rest["spectrum"] = {"figure": pictures.spectrum(view, new)}
+        rest["spectrum"] = {"figure": panels.spectrum(view, new)}
         rest["python-code"] = {"children": snippet(session, state)}
     return {**drawn, "rest": rest}

@@ -8,8 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from grokinterp.errors import BadRequest
-from grokinterp.explorer.guard import LOCAL, Guard, refusal_page
 from grokinterp.explorer.session import Session
+from grokinterp.explorer.web.access import LOCAL, Guard, refusal_page
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -78,7 +78,7 @@ def serve(
     try:
         from werkzeug.serving import WSGIRequestHandler, make_server
 
-        from grokinterp.explorer.app import build
+        from grokinterp.explorer.web.app import build
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("dash", "werkzeug", "flask"):
             raise

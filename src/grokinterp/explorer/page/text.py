@@ -1,4 +1,4 @@
-"""Words: the numbers of a view as text in the page."""
+"""Text: the numbers of a view as text in the page."""
 
 import math
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from typing import Any
 
 from dash import html
 
+from grokinterp.explorer.checkpoint import Scores
 from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.state import State
-from grokinterp.explorer.view import Scores
 
 NAMES = {
     "train_loss": "Train loss",

@@ -1,4 +1,4 @@
-"""Places: where a run's checkpoints stand between clock and pizza, looked up while nobody waits for anything else."""
+"""Trajectory: where a run's checkpoints stand between clock and pizza, found while nobody waits for anything else."""
 
 import logging
 import os

@@ -5,10 +5,10 @@ from html import escape
 
 import pandas as pd
 
+from grokinterp.explorer.page.snippet import snippet
+from grokinterp.explorer.page.text import NAMES, number, percent
 from grokinterp.explorer.session import Session
-from grokinterp.explorer.snippet import snippet
 from grokinterp.explorer.state import State, ranges
-from grokinterp.explorer.words import NAMES, number, percent
 
 CAPTIONS = {
     "table": "Every pair of operands, after.",

@@ -9,9 +9,11 @@ from dash import ClientsideFunction, Dash, Input, Output, set_props
 from dash import State as Given
 from flask import Response, request
 
-from grokinterp.explorer import controls, later, layout
-from grokinterp.explorer.answer import answer, only
+from grokinterp.explorer import page
+from grokinterp.explorer.page import controls, layout
 from grokinterp.explorer.session import Session
+from grokinterp.explorer.web import deferred
+from grokinterp.explorer.web.respond import answer, only
 
 ASKS = {
     **dict.fromkeys(controls.USES, "value"),
@@ -39,7 +41,7 @@ def build(session: Session, prefix: str = "/") -> Dash:
     task = session.runs[names[0]].task.expression
     app = Dash(
         "grokinterp.explorer",
-        assets_folder=str(Path(__file__).parent / "assets"),
+        assets_folder=str(Path(page.__file__).parent / "assets"),
         requests_pathname_prefix=prefix,
         routes_pathname_prefix="/",
         serve_locally=True,
@@ -54,7 +56,7 @@ def build(session: Session, prefix: str = "/") -> Dash:
     app.server.before_request(lambda: torch.set_num_threads(threads))
     app.layout = layout.page(f"{title}: {task}")
     _main(app, session)
-    later.register(app, session)
+    deferred.register(app, session)
     _in_the_browser(app)
     return app
 

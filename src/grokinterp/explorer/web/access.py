@@ -1,4 +1,4 @@
-"""Guard: who may ask a server on a shared machine, decided before anything is run.
+"""Access: who may ask a server on a shared machine, decided before anything is run.
 
 Everybody on a login node reaches 127.0.0.1, so a secret token is asked for; and any page in the user's browser does
 too, so the names in Host and Origin are checked (a foreign name that points here is DNS rebinding).

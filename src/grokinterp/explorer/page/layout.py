@@ -4,9 +4,9 @@ from typing import Any
 
 from dash import dcc, html
 
-from grokinterp.explorer.controls import HOWS, MAPS, MODES, PAGES, PLACES, SIDES, options
-from grokinterp.explorer.figures import nothing
 from grokinterp.explorer.neurons import AXES
+from grokinterp.explorer.page.controls import HOWS, MAPS, MODES, PAGES, PLACES, SIDES, options
+from grokinterp.explorer.page.figures import nothing
 
 GRAPH = {"displayModeBar": False, "responsive": True, "displaylogo": False, "doubleClick": "reset", "scrollZoom": False}
 DRAWS = tuple(f"draw-{panel}" for panel in ("neurons", "neuron", "place", "attention", "pair", "compare"))

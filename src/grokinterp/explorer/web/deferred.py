@@ -1,4 +1,4 @@
-"""Later: the panels that are drawn after the first ones, and the exports, each by a request of its own."""
+"""Deferred: the panels that are drawn after the first ones, and the exports, each by a request of its own."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from dash import Dash, Input, Output, ctx, dcc, no_update
 from dash import State as Given
 
 from grokinterp.errors import BadRequest
-from grokinterp.explorer import export, pictures, words
+from grokinterp.explorer.page import export, panels, text
 from grokinterp.explorer.pair import angle_text
 from grokinterp.explorer.session import Parts, Session
 from grokinterp.explorer.state import History, State
@@ -21,7 +21,7 @@ def register(app: Dash, session: Session) -> None:
         prevent_initial_call=True,
     )
     def draw_neurons(query: str) -> Any:
-        return pictures.scatter(session, State.of(query))
+        return panels.scatter(session, State.of(query))
 
     @app.callback(
         Output("activation", "figure"),
@@ -31,7 +31,7 @@ def register(app: Dash, session: Session) -> None:
         prevent_initial_call=True,
     )
     def draw_neuron(query: str) -> Any:
-        return pictures.neuron(session, State.of(query))
+        return panels.neuron(session, State.of(query))
 
     @app.callback(
         Output("curves", "figure"),
@@ -44,10 +44,10 @@ def register(app: Dash, session: Session) -> None:
     )
     def draw_place(query: str, n_places: int | None) -> Any:
         state = State.of(query)
-        figure, verdict = pictures.plane(session, state)
+        figure, verdict = panels.plane(session, state)
         places = session.places(state)
         places.fill()
-        curves = no_update if ctx.triggered_id == "filled" else pictures.curves(session, state)
+        curves = no_update if ctx.triggered_id == "filled" else panels.curves(session, state)
         return curves, figure, f"Clock or pizza: {verdict}" if verdict else "Clock or pizza", places.is_complete
 
     @app.callback(
@@ -72,9 +72,9 @@ def register(app: Dash, session: Session) -> None:
     )
     def hover(hovered: dict[str, Any] | None, query: str | None) -> Any:
         if query is not None and not Parts(session.runs[State.of(query).run or ""]).heads:
-            return words.hint("There is none to look at."), "Attention"
+            return text.hint("There is none to look at."), "Attention"
         if query is None or hovered is None:
-            return words.hint("Point at a pair in the map to see what its last position reads."), "Attention"
+            return text.hint("Point at a pair in the map to see what its last position reads."), "Attention"
         point = hovered["points"][0]
         try:
             pair = session.pair(State.of(query).change(pair=(point["y"], point["x"])))
@@ -82,7 +82,7 @@ def register(app: Dash, session: Session) -> None:
             return no_update, no_update
         assert pair is not None
         a, b = pair.operands
-        return words.attention(pair), f"Attention at a = {a}, b = {b}"
+        return text.attention(pair), f"Attention at a = {a}, b = {b}"
 
     @app.callback(
         Output("circle", "figure"),
@@ -98,16 +98,16 @@ def register(app: Dash, session: Session) -> None:
         state = State.of(query)
         pair = session.pair(state)
         if pair is None:
-            empty = pictures.figures.nothing("Enter a and b above,<br>or click a pair in the overview's map.")
-            return empty, empty, empty, words.hint("Nothing to show yet."), "", ""
+            empty = panels.figures.nothing("Enter a and b above,<br>or click a pair in the overview's map.")
+            return empty, empty, empty, text.hint("Nothing to show yet."), "", ""
         _, after = session.scores(state)
-        drawn = pictures.pair_figures(pair, after)
+        drawn = panels.pair_figures(pair, after)
         return (
             drawn["circle"],
             drawn["groups"],
             drawn["top"],
-            words.attention(pair),
-            words.answered(pair, after),
+            text.attention(pair),
+            text.answered(pair, after),
             angle_text(pair.turns(), pair.frequency) if pair.has_circle else "",
         )
 
@@ -140,12 +140,12 @@ _SIDE = {"label": "children", "table": "figure", "spectrum": "figure"}
 
 def _side(session: Session, state: State, prefix: str) -> list[Any]:
     """The numbers of a side, then what `_SIDE` names."""
-    label = words.step_label(state.step, session.steps(state.run or ""))
+    label = text.step_label(state.step, session.steps(state.run or ""))
     if prefix == "left-":
         label = f"{state.run} \N{MIDDLE DOT} {label}"
     view = session.view_of(state)
     try:
         old, new = session.scores(state)
     except BadRequest as refusal:
-        return [str(refusal), label, *[pictures.figures.nothing("This model has no such part.")] * 2]
-    return [words.tiles(old, new, prefix), label, pictures.table(view, new, state), pictures.spectrum(view, new)]
+        return [str(refusal), label, *[panels.figures.nothing("This model has no such part.")] * 2]
+    return [text.tiles(old, new, prefix), label, panels.table(view, new, state), panels.spectrum(view, new)]

@@ -1,0 +1,1 @@
+"""What is seen of the explorer: layout, controls, panels, text, the snippet and exports."""

@@ -1,0 +1,1 @@
+"""The explorer on the web: server, access, and the answers to what is used on the page."""
