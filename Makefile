@@ -1,6 +1,7 @@
 # make demo | test | lint | bench. The first call makes .venv and installs; a stamp makes later ones instant.
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: demo test lint bench clean
 
@@ -8,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/python -m grokinterp demo
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -2,6 +2,11 @@
 
 import importlib.util
 import os
+
+# Before torch is imported, and for all that the tests start: on matrices this small a second thread only takes the
+# core of another worker.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -22,6 +27,15 @@ class TorchRandom:
 
 
 hypothesis.register_random(TorchRandom)
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a slow test come first, so that the last files handed to a worker are short ones."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)

@@ -150,6 +150,7 @@ def test_a_truncated_file_is_named(here, capsys, data):
     assert "half.pth" in refusal(capsys, "info", "half.pth")
 
 
+@pytest.mark.slow
 def test_the_demo_groks(here):
     """The README's command: memorises, groks at least three times later, and leaves a run and its report."""
     demo = subprocess.run([sys.executable, "-m", "grokinterp", "demo"], capture_output=True, text=True)

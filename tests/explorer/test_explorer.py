@@ -217,6 +217,7 @@ def test_models_of_every_kind_open_and_say_what_they_lack(data):
             assert session.view_of(state).patterns(0, {}) == []
 
 
+@pytest.mark.slow
 def test_places_are_filled_by_and_by_as_measure_reads_them(small_run, monkeypatch):
     """All checkpoints' places, found in the background, are those of `gi.measure`, and are taken from its cache."""
     run = gi.load(small_run)

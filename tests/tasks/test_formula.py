@@ -228,10 +228,10 @@ REFUSED = {
 @pytest.mark.parametrize("text", REFUSED, ids=lambda text: repr(text[:30]))
 def test_refusals_are_one_clear_line_and_quick(text: str) -> None:
     """Whatever is typed, the answer is a TaskError of one short line, at once; nothing is evaluated as code."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(TaskError) as caught:
         Formula.parse(text)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     message = str(caught.value)
     assert REFUSED[text] in message
     assert "\n" not in message and len(message) < 260
