@@ -280,10 +280,10 @@ class Progress(Circuit):
 
 
 def _neuron_part(snapshot: Snapshot, wave: Wave, key: Sequence[int]) -> Float[Tensor, "place answer"] | None:
-    # Behind a LayerNorm neurons do not add to the logits linearly; attention-only models have none.
+    # Behind a norm neurons do not add to the logits linearly; attention-only models have none.
     config = snapshot.config
     name = last_neurons(snapshot)
-    if name is None or (isinstance(config, TransformerConfig) and config.normalization != "none"):
+    if name is None or (isinstance(config, TransformerConfig) and config.has_norms):
         return None
     return neuron_part(wave.fold(snapshot[name]), snapshot.W_L, key)
 

@@ -23,6 +23,13 @@ def test_identity_follows_the_values():
     assert len({config.replace(**change).identity for change in ({}, {"seed": 1}, {"lr": 0.1}, {"steps": 7})}) == 4
 
 
+def test_identity_outlives_new_fields():
+    """A run of version 0.1 keeps its identity though a transformer has more fields today; what they change counts."""
+    assert preset("nanda").identity == "370ebb04fbac" and preset("pizza").identity == "17bcc78648fe"
+    later = ({}, {"norm_kind": "rms"}, {"final_norm": True}, {"embedding_scale": 2.0})
+    assert len({preset("nanda").replace(**change).identity for change in later}) == 4
+
+
 def test_replace_reaches_every_section():
     """A field is named without its section; a section can be given whole, also where a field shares its name."""
     config = preset("nanda").replace(frac=0.5, n_layers=2, optimiser="sgd", split="randperm", steps=9)

@@ -19,7 +19,7 @@ configs = st.builds(
     d_head=st.sampled_from([None, 3, 5]),
     d_mlp=st.sampled_from([None, 7]),
     attn_only=st.booleans(),
-    activation=st.sampled_from(["relu", "gelu", "tanh"]),
+    activation=st.sampled_from(["relu", "gelu", "tanh", "silu", "square"]),
     attention_direction=st.sampled_from(["causal", "bidirectional"]),
     attention_rate=st.sampled_from([0.0, 0.4, 1.0]),
     position_embedding=st.sampled_from(["learned", "sinusoidal", "none"]),
@@ -119,7 +119,13 @@ def test_activations_carry_the_hooks_values():
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"), [({"n_layers": 2}, "2 layers"), ({"normalization": "pre"}, "LayerNorm")]
+    ("changes", "reason"),
+    [
+        ({"n_layers": 2}, "2 layers"),
+        ({"normalization": "pre"}, "LayerNorm"),
+        ({"final_norm": True, "norm_kind": "rms"}, "RMSNorm"),
+        ({"embedding_scale": 2.0}, "embedding is scaled"),
+    ],
 )
 def test_refuses_what_it_cannot_do(changes, reason):
     """A model outside its reach is named with the reason, never computed wrongly."""

@@ -152,11 +152,12 @@ def test_directions_of_neurons_and_logits():
 # -- frequencies
 
 
+@pytest.mark.parametrize("scale", [1.0, 4.0])
 @pytest.mark.parametrize("layout", ["a b =", "a b", "a b+p", "a op b =", "power"])
-def test_frequencies_of_the_embedding(layout):
+def test_frequencies_of_the_embedding(layout, scale):
     """Every number block loses cos k and sin k, its constant and the other tokens stay: the same as editing W_E."""
     task = gi.Task("a + b", p=P, layout=layout)
-    model, edited = random_model(task=task), random_model(task=task)
+    model, edited = (random_model(task=task, embedding_scale=scale) for _ in range(2))
     blocks = [0, P] if layout == "a b+p" else [0]
     assert number_blocks(task) == blocks
     with torch.no_grad():

@@ -31,7 +31,14 @@ def close(actual, expected):
 @pytest.mark.parametrize("by", ["component", "head", "neuron"])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"normalization": "pre", "unembed_bias": True}, {"attn_only": True, "attention_bias": True}],
+    [
+        {},
+        {"normalization": "pre", "unembed_bias": True},
+        {"normalization": "pre", "norm_kind": "rms", "embedding_scale": 4.0},
+        {"normalization": "pre", "final_norm": False},
+        {"final_norm": True},
+        {"attn_only": True, "attention_bias": True},
+    ],
     ids=str,
 )
 def test_shares_add_up_to_the_logit(options, by):

@@ -19,11 +19,14 @@ configs = st.builds(
     d_head=st.sampled_from([None, 5]),
     d_mlp=st.sampled_from([None, 7]),
     attn_only=st.booleans(),
-    activation=st.sampled_from(["relu", "gelu", "tanh"]),
+    activation=st.sampled_from(["relu", "gelu", "tanh", "silu", "square"]),
     attention_direction=st.sampled_from(["causal", "bidirectional"]),
     attention_rate=st.sampled_from([1.0, 0.6, 0.0]),
     position_embedding=st.sampled_from(["learned", "sinusoidal", "none"]),
     normalization=st.sampled_from(["none", "pre", "post"]),
+    norm_kind=st.sampled_from(["layer", "rms"]),
+    final_norm=st.sampled_from([None, True, False]),
+    embedding_scale=st.sampled_from([1.0, 8**0.5]),
     attention_bias=st.booleans(),
     mlp_bias=st.booleans(),
     unembed_bias=st.booleans(),
@@ -44,9 +47,10 @@ def tokens_for(config, n_rows=5, seed=1):
     return torch.randint(config.d_vocab, (n_rows, config.n_ctx), generator=generator)
 
 
-def layer_norm(x, w, b):
-    centred = x - x.mean(-1, keepdim=True)
-    return centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt() * w + b
+def normalised(config, x, weights, name):
+    centred = x - x.mean(-1, keepdim=True) if config.norm_kind == "layer" else x
+    b = weights[f"{name}.b"] if config.norm_kind == "layer" else 0
+    return centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt() * weights[f"{name}.w"] + b
 
 
 def from_the_equations(config, weights, tokens):
@@ -55,9 +59,11 @@ def from_the_equations(config, weights, tokens):
         "relu": lambda x: x.clamp(min=0),
         "gelu": lambda x: x * (1 + torch.erf(x / math.sqrt(2))) / 2,
         "tanh": lambda x: 1 - 2 / (torch.exp(2 * x) + 1),
+        "silu": lambda x: x / (1 + torch.exp(-x)),
+        "square": lambda x: x * x,
     }[config.activation]
     n = tokens.shape[1]
-    x = weights["embed.W_E"][tokens]
+    x = weights["embed.W_E"][tokens] * config.embedding_scale
     if config.position_embedding == "learned":
         x = x + weights["pos_embed.W_pos"][:n]
     if config.position_embedding == "sinusoidal":
@@ -69,7 +75,7 @@ def from_the_equations(config, weights, tokens):
         w = {name.removeprefix(f"blocks.{layer}."): value for name, value in weights.items()}
 
         def norm(x, place, name, w=w):
-            return layer_norm(x, w[f"{name}.w"], w[f"{name}.b"]) if config.normalization == place else x
+            return normalised(config, x, w, name) if config.normalization == place else x
 
         inputs = norm(x, "pre", "ln1")
         attended = torch.zeros_like(x) + w.get("attn.b_O", 0)
@@ -89,8 +95,8 @@ def from_the_equations(config, weights, tokens):
         if not config.attn_only:
             hidden = activation(norm(x, "pre", "ln2") @ w["mlp.W_in"] + w.get("mlp.b_in", 0))
             x = norm(x + hidden @ w["mlp.W_out"] + w.get("mlp.b_out", 0), "post", "ln2")
-    if config.normalization == "pre":
-        x = layer_norm(x, weights["ln_final.w"], weights["ln_final.b"])
+    if config.final_norm or (config.final_norm is None and config.normalization == "pre"):
+        x = normalised(config, x, weights, "ln_final")
     W_U = weights["embed.W_E"][: config.d_vocab_out].T if config.tied_unembed else weights["unembed.W_U"]
     return x @ W_U + weights.get("unembed.b_U", 0)
 
@@ -144,6 +150,7 @@ def test_watching_does_not_change_the_model(config):
         {},
         {"attention_direction": "bidirectional", "attention_rate": 0.5, "activation": "gelu"},
         {"n_layers": 2, "normalization": "pre", "attention_bias": True},
+        {"n_layers": 2, "normalization": "pre", "norm_kind": "rms", "final_norm": False, "embedding_scale": 3.0},
         {"n_layers": 2, "normalization": "post", "position_embedding": "sinusoidal", "tied_unembed": True},
         {"n_layers": 2, "attn_only": True, "position_embedding": "none", "unembed_bias": True},
     ],

@@ -42,7 +42,7 @@ def close(actual, expected):
             "n_layers": st.integers(1, 2),
             "d_model": st.sampled_from([12, 10]),
             "attn_only": st.booleans(),
-            "activation": st.sampled_from(["relu", "gelu"]),
+            "activation": st.sampled_from(["relu", "gelu", "silu"]),
             "attention_direction": st.sampled_from(["causal", "bidirectional"]),
             "position_embedding": st.sampled_from(["learned", "sinusoidal", "none"]),
             "normalization": st.sampled_from(["none", "pre"]),
@@ -95,7 +95,11 @@ def test_the_bridge_is_a_copy():
     [
         ({"attention_rate": 0.5}, "attention_rate=0.5"),
         ({"activation": "tanh"}, "activation='tanh'"),
+        ({"activation": "square"}, "activation='square'"),
         ({"normalization": "post"}, "normalization='post'"),
+        ({"normalization": "pre", "norm_kind": "rms"}, "norm_kind='rms'"),
+        ({"normalization": "pre", "final_norm": False}, "final_norm=False"),
+        ({"embedding_scale": 2.0}, "embedding_scale=2.0"),
         ({"unembed_bias": True}, "unembed_bias=True"),
     ],
 )

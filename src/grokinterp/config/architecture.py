@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, TypeAlias
 from grokinterp.config.validation import check_types
 from grokinterp.errors import require
 
-Activation: TypeAlias = Literal["relu", "gelu", "tanh"]
+Activation: TypeAlias = Literal["relu", "gelu", "tanh", "silu", "square"]
 Output: TypeAlias = Literal["vocabulary", "answers"]
 Reads: TypeAlias = Literal["tokens", "features"]
 """What a row of the task is to a model: tokens, or numbers as they are."""
@@ -20,6 +20,7 @@ class TransformerConfig:
     kind: ClassVar[str] = "transformer"
     reads: ClassVar[Reads] = "tokens"
     open_sizes: ClassVar[tuple[str, ...]] = ("d_vocab", "d_vocab_out", "n_ctx")
+    later_fields: ClassVar[tuple[str, ...]] = ("norm_kind", "final_norm", "embedding_scale")
     n_layers: int = 1  # attention and MLP blocks
     d_model: int = 128  # width of the residual stream
     n_heads: int = 4  # attention heads a layer
@@ -30,7 +31,10 @@ class TransformerConfig:
     attention_direction: Literal["causal", "bidirectional"] = "causal"
     attention_rate: float = 1.0  # alpha of Zhong et al. 2023: the pattern is softmax * alpha + (1 - alpha)
     position_embedding: Literal["learned", "sinusoidal", "none"] = "learned"
-    normalization: Literal["none", "pre", "post"] = "none"  # place of LayerNorm
+    normalization: Literal["none", "pre", "post"] = "none"  # place of the blocks' norms
+    norm_kind: Literal["layer", "rms"] = "layer"  # LayerNorm, or RMSNorm, which neither centres nor shifts
+    final_norm: bool | None = None  # a norm before the unembedding; as "pre" has one where left out
+    embedding_scale: float = 1.0  # multiplies what the embedding gives (Vaswani et al. 2017: sqrt(d_model))
     attention_bias: bool = False
     mlp_bias: bool = True
     unembed_bias: bool = False
@@ -52,7 +56,19 @@ class TransformerConfig:
             f"d_model={self.d_model} is smaller than n_heads={self.n_heads}; give d_head as well",
         )
         require(math.isfinite(self.attention_rate), f"attention_rate={self.attention_rate} must be a number, as in 0.5")
+        scale = self.embedding_scale
+        require(scale > 0 and math.isfinite(scale), f"embedding_scale={scale} must be positive, as in 11.3137")
         require(self.init_scale > 0, f"init_scale={self.init_scale} must be positive; 1.0 leaves the weights as drawn")
+
+    @property
+    def has_final_norm(self) -> bool:
+        """Whether the unembedding reads a normalised stream."""
+        return self.normalization == "pre" if self.final_norm is None else self.final_norm
+
+    @property
+    def has_norms(self) -> bool:
+        """Whether a norm stands anywhere, behind which nothing adds to the logits linearly."""
+        return self.normalization != "none" or self.has_final_norm
 
     @property
     def head_size(self) -> int:

@@ -162,8 +162,16 @@ class RunConfig:
 
     @property
     def identity(self) -> str:
-        """Twelve hexadecimal digits of the SHA-256 of the canonical JSON form."""
-        canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        """Twelve hexadecimal digits of the SHA-256 of the canonical JSON form.
+
+        Fields that a model's config was given after runs had been written count only where they are not the default.
+        """
+        data = self.to_json()
+        defaults = {f.name: f.default for f in dataclasses.fields(self.model)}
+        for name in getattr(self.model, "later_fields", ()):
+            if getattr(self.model, name) == defaults[name]:
+                del data["model"][name]
+        canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     def to_json(self) -> dict[str, Any]:

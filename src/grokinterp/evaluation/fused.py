@@ -29,8 +29,10 @@ def why_not(config: ModelConfig, positions: tuple[int, ...] = (-1,)) -> str | No
         return f"it is not a transformer but a {config.kind}"
     if config.n_layers != 1:
         return f"it has {config.n_layers} layers"
-    if config.normalization != "none":
-        return "it has LayerNorm"
+    if config.has_norms:
+        return f"it has {'RMSNorm' if config.norm_kind == 'rms' else 'LayerNorm'}"
+    if config.embedding_scale != 1:
+        return "its embedding is scaled"
     if positions != (-1,):
         return "its answer is not read at the last position only"
     return None

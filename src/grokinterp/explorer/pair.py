@@ -85,7 +85,7 @@ class Pair:
         """
         snapshot = self.view.snapshot
         hooks = layers_of(snapshot)
-        has_norm = isinstance(snapshot.config, TransformerConfig) and snapshot.config.normalization != "none"
+        has_norm = isinstance(snapshot.config, TransformerConfig) and snapshot.config.has_norms
         if not hooks or has_norm or "mlp" in self.request.get("components", ()):
             return None
         layer = len(hooks) - 1

@@ -131,7 +131,7 @@ class EmbeddingFrequencies:
             return x
         columns: Sequence[int | None] = [None] if len(self.tables) == 1 else range(len(self.tables))
         changes = [
-            self.ablation.table_change(table.W_E, column, mine)[self.call.tokens[place]]
+            table.scale * self.ablation.table_change(table.W_E, column, mine)[self.call.tokens[place]]
             for place, (table, column) in enumerate(zip(self.tables, columns, strict=True))
         ]
         return x + (changes[0] if len(changes) == 1 else torch.stack(changes, dim=1))

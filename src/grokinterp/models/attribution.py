@@ -14,7 +14,7 @@ from torch import Tensor
 from transformer_lens import ActivationCache, patching
 
 from grokinterp.errors import BadRequest, did_you_mean, listed
-from grokinterp.models.blocks import LayerNorm
+from grokinterp.models.blocks import Norm
 from grokinterp.models.hooked import HookedModule
 from grokinterp.models.transformer import HookedTransformer
 
@@ -95,7 +95,7 @@ def direct_logit_attribution(
     if wrong is not None:
         wrong = wrong.to(answers.device)
         directions, constant = directions - transformer.W_U[:, wrong], constant - transformer.b_U[wrong]
-    if isinstance(transformer.ln_final, LayerNorm):
+    if isinstance(transformer.ln_final, Norm) and transformer.ln_final.b is not None:
         constant = constant + transformer.ln_final.b @ directions
     config = transformer.config
     n_components = config.n_layers * (config.n_heads + (config.mlp_size if by == "neuron" else 1)) + 3

@@ -1,4 +1,4 @@
-"""The parts of the transformer: embeddings, LayerNorm, attention, MLP and the block that joins them.
+"""The parts of the transformer: embeddings, norms, attention, MLP and the block that joins them.
 
 Every part registers its own parameters out of the model's dictionary, so names and shapes are decided in one place,
 `shapes.parameter_shapes`. Hook names are TransformerLens' classic ones.
@@ -29,16 +29,18 @@ def rows_at(x: Float[Tensor, "batch pos *rest"], positions: Sequence[int] | None
 
 
 class Embed(nn.Module):
-    """Rows of `W_E` [d_vocab d_model]."""
+    """Rows of `W_E` [d_vocab d_model], times `scale`."""
 
     W_E: nn.Parameter
 
-    def __init__(self, parameters: Mapping[str, Tensor], prefix: str = "embed."):
+    def __init__(self, parameters: Mapping[str, Tensor], prefix: str = "embed.", scale: float = 1.0):
         super().__init__()
         own(self, parameters, prefix)
+        self.scale = scale
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch d"]:
-        return F.embedding(tokens, self.W_E)
+        rows = F.embedding(tokens, self.W_E)
+        return rows if self.scale == 1 else rows * self.scale
 
 
 class PosEmbed(nn.Module):
@@ -59,24 +61,30 @@ class PosEmbed(nn.Module):
         return self.W_pos[: tokens.shape[1]].expand(len(tokens), -1, -1).clone()
 
 
-class LayerNorm(nn.Module):
-    """LayerNorm with `w` and `b` [d_model]; `hook_normalized` is before them, as in TransformerLens 4."""
+class Norm(nn.Module):
+    """LayerNorm with `w` and `b` [d_model], or RMSNorm, which has no `b` and leaves the mean where it is.
+
+    `hook_normalized` is before them, as in TransformerLens 4.
+    """
 
     w: nn.Parameter
-    b: nn.Parameter
 
     def __init__(self, parameters: Mapping[str, Tensor], prefix: str):
         super().__init__()
         own(self, parameters, prefix)
+        self.b: nn.Parameter | None = getattr(self, "b", None)
         self.hook_scale = HookPoint()
         self.hook_normalized = HookPoint()
 
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         if not (self.hook_scale.has_hooks() or self.hook_normalized.has_hooks()):
+            if self.b is None:
+                return F.rms_norm(x, self.w.shape, self.w, LAYER_NORM_EPS)
             return F.layer_norm(x, self.w.shape, self.w, self.b, LAYER_NORM_EPS)
-        x = x - x.mean(-1, keepdim=True)
+        x = x if self.b is None else x - x.mean(-1, keepdim=True)
         scale = self.hook_scale((x.pow(2).mean(-1, keepdim=True) + LAYER_NORM_EPS).sqrt())
-        return self.hook_normalized(x / scale) * self.w + self.b
+        scaled = self.hook_normalized(x / scale) * self.w
+        return scaled if self.b is None else scaled + self.b
 
 
 class Attention(nn.Module):
@@ -188,7 +196,7 @@ class Block(nn.Module):
         self.n_heads = config.n_heads
 
         def norm(name: str) -> nn.Module:
-            return nn.Identity() if config.normalization == "none" else LayerNorm(parameters, f"{prefix}{name}.")
+            return nn.Identity() if config.normalization == "none" else Norm(parameters, f"{prefix}{name}.")
 
         self.ln1 = norm("ln1")
         self.attn = Attention(config, flags, parameters, f"{prefix}attn.")

@@ -27,7 +27,7 @@ def classic_config(config: TransformerConfig) -> TransformerBridgeConfig:
         attn_only=config.attn_only,
         act_fn=config.activation,
         attention_dir=config.attention_direction,
-        normalization_type=None if config.normalization == "none" else "LN",
+        normalization_type=_normalization_type(config),
         eps=LAYER_NORM_EPS,
         d_vocab=config.d_vocab,
         d_vocab_out=config.d_vocab_out,
@@ -37,6 +37,13 @@ def classic_config(config: TransformerConfig) -> TransformerBridgeConfig:
         init_weights=False,
         device="cpu",
     )
+
+
+def _normalization_type(config: TransformerConfig) -> str | None:
+    # TransformerLens reads the stream through `ln_final` wherever its config names a norm.
+    if not (config.has_final_norm or config.normalization == "post"):
+        return None
+    return "RMS" if config.norm_kind == "rms" else "LN"
 
 
 def native_bridge(
@@ -49,13 +56,17 @@ def native_bridge(
 
     Its model always has biases, a table of positions and an unembedding of its own: what ours lacks is given as
     zeros, sinusoids as a table, a tied unembedding as a copy. Raises `BadRequest`, naming the option, for what it
-    cannot compute: an attention rate other than 1, tanh, LayerNorm after the sublayers, a bias of the unembedding.
+    cannot compute: an attention rate other than 1, tanh or a square, RMSNorm, norms after the sublayers, norms before
+    them without a final one or the reverse, an embedding that is scaled, a bias of the unembedding.
     """
     b_U = parameters.get("unembed.b_U")
     options = {
         f"attention_rate={config.attention_rate}": config.attention_rate != 1,
-        "activation='tanh'": config.activation == "tanh",
+        f"activation={config.activation!r}": config.activation not in ("relu", "gelu", "silu"),
+        f"norm_kind={config.norm_kind!r}": config.norm_kind != "layer",
         "normalization='post'": config.normalization == "post",
+        f"final_norm={config.final_norm}": config.has_final_norm != (config.normalization == "pre"),
+        f"embedding_scale={config.embedding_scale}": config.embedding_scale != 1,
         "unembed_bias=True": b_U is not None and bool(b_U.any()),
     }
     for option, is_foreign in options.items():

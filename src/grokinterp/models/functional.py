@@ -7,7 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "gelu": F.gelu, "tanh": torch.tanh}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "gelu": F.gelu,
+    "tanh": torch.tanh,
+    "silu": F.silu,
+    "square": torch.square,
+}
 """`gelu` is the exact one (erf), as in PyTorch and the pizza code, not GPT-2's tanh approximation."""
 
 

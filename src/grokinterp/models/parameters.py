@@ -32,7 +32,8 @@ def parameter_shapes(config: ModelConfig) -> Shapes:
     [n_ctx d_model] (learned positions only), for each block `attn.W_Q W_K W_V` [head d_model d_head], `attn.W_O`
     [head d_head d_model], `attn.b_Q b_K b_V` [head d_head], `attn.b_O` [d_model], `mlp.W_in` [d_model d_mlp],
     `mlp.b_in`, `mlp.W_out` [d_mlp d_model], `mlp.b_out`, `ln1.w ln1.b ln2.w ln2.b` [d_model], then `ln_final.w b`
-    (norm before the sublayers only), `unembed.W_U` [d_model d_vocab_out] (absent where tied to `W_E`), `unembed.b_U`.
+    (where there is a final norm; RMSNorm has no b), `unembed.W_U` [d_model d_vocab_out] (absent where tied to `W_E`),
+    `unembed.b_U`.
 
     Embedding MLP: `embed.W_E` [d_vocab d_embed], shared by the operands, or a table each (`embed`, `embed_b`,
     `embed_c`, ...); hidden layer i is `blocks.i.mlp.W_in` [input width] and `b_in`; `unembed.W_U` [width d_vocab_out]
@@ -70,8 +71,8 @@ def _transformer_shapes(config: TransformerConfig) -> Shapes:
         shapes["pos_embed.W_pos"] = (n_ctx, d)
     for layer in range(config.n_layers):
         shapes |= _block_shapes(config, layer)
-    if config.normalization == "pre":
-        shapes |= {"ln_final.w": (d,), "ln_final.b": (d,)}
+    if config.has_final_norm:
+        shapes |= _norm_shapes(config, "ln_final")
     if not config.tied_unembed:
         shapes["unembed.W_U"] = (d, d_vocab_out)
     if config.unembed_bias:
@@ -82,15 +83,19 @@ def _transformer_shapes(config: TransformerConfig) -> Shapes:
 def _block_shapes(config: TransformerConfig, layer: int) -> Shapes:
     d, heads, d_head, d_mlp = config.d_model, config.n_heads, config.head_size, config.mlp_size
     has_norm = config.normalization != "none"
-    block: Shapes = {"ln1.w": (d,), "ln1.b": (d,)} if has_norm else {}
+    block: Shapes = _norm_shapes(config, "ln1") if has_norm else {}
     block |= {f"attn.W_{x}": (heads, d, d_head) for x in "QKV"} | {"attn.W_O": (heads, d_head, d)}
     if config.attention_bias:
         block |= {f"attn.b_{x}": (heads, d_head) for x in "QKV"} | {"attn.b_O": (d,)}
     if not config.attn_only:
-        block |= {"ln2.w": (d,), "ln2.b": (d,)} if has_norm else {}
+        block |= _norm_shapes(config, "ln2") if has_norm else {}
         block |= {"mlp.W_in": (d, d_mlp)} | ({"mlp.b_in": (d_mlp,)} if config.mlp_bias else {})
         block |= {"mlp.W_out": (d_mlp, d)} | ({"mlp.b_out": (d,)} if config.mlp_bias else {})
     return {f"blocks.{layer}.{name}": shape for name, shape in block.items()}
+
+
+def _norm_shapes(config: TransformerConfig, name: str) -> Shapes:
+    return {f"{name}.{leaf}": (config.d_model,) for leaf in ("wb" if config.norm_kind == "layer" else "w")}
 
 
 def _vision_shapes(config: VisionConfig) -> Shapes:

@@ -14,7 +14,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from grokinterp.config.architecture import TransformerConfig
 from grokinterp.errors import BadRequest
-from grokinterp.models.blocks import Block, Embed, LayerNorm, PosEmbed, Unembed
+from grokinterp.models.blocks import Block, Embed, Norm, PosEmbed, Unembed
 from grokinterp.models.bridge import classic_config, native_bridge
 from grokinterp.models.switches import Switches
 
@@ -28,7 +28,7 @@ class HookedTransformer(Switches[TransformerConfig]):
 
     def assemble(self, config: TransformerConfig, parameters: Mapping[str, Tensor]) -> None:
         self._cfg = classic_config(config)
-        self.embed = Embed(parameters)
+        self.embed = Embed(parameters, scale=config.embedding_scale)
         self.hook_embed = HookPoint()
         if config.position_embedding != "none":
             self.pos_embed = PosEmbed(config, parameters)
@@ -36,7 +36,7 @@ class HookedTransformer(Switches[TransformerConfig]):
         self.blocks = nn.ModuleList(
             Block(config, self._cfg, parameters, f"blocks.{layer}.") for layer in range(config.n_layers)
         )
-        self.ln_final = LayerNorm(parameters, "ln_final.") if config.normalization == "pre" else nn.Identity()
+        self.ln_final = Norm(parameters, "ln_final.") if config.has_final_norm else nn.Identity()
         self.unembed = Unembed(parameters, self.embed if config.tied_unembed else None, config.d_vocab_out)
 
     def forward(
@@ -94,7 +94,7 @@ class HookedTransformer(Switches[TransformerConfig]):
             )
         ids = torch.as_tensor(self.to_single_token(tokens) if isinstance(tokens, str) else tokens)
         directions = self.W_U.T[ids.squeeze() if ids.numel() == 1 else ids]
-        return directions * self.ln_final.w if isinstance(self.ln_final, LayerNorm) else directions
+        return directions * self.ln_final.w if isinstance(self.ln_final, Norm) else directions
 
     def to_bridge(self) -> TransformerBridge:
         """The same function as one of TransformerLens' own native models (`TransformerBridge.boot_native`).

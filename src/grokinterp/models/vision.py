@@ -12,7 +12,7 @@ from transformer_lens.hook_points import HookPoint
 
 from grokinterp.config.architecture import VisionConfig
 from grokinterp.errors import BadRequest
-from grokinterp.models.blocks import Block, LayerNorm, Unembed
+from grokinterp.models.blocks import Block, Norm, Unembed
 from grokinterp.models.bridge import classic_config
 from grokinterp.models.hooked import own
 from grokinterp.models.switches import Switches
@@ -75,7 +75,7 @@ class VisionTransformer(Switches[VisionConfig]):
         self.blocks = nn.ModuleList(
             Block(block, self._cfg, parameters, f"blocks.{layer}.") for layer, block in enumerate(config.block_configs)
         )
-        self.ln_final = LayerNorm(parameters, "ln_final.") if config.normalization == "pre" else nn.Identity()
+        self.ln_final = Norm(parameters, "ln_final.") if config.normalization == "pre" else nn.Identity()
         self.unembed = Unembed(parameters)
 
     def forward(self, images: Float[Tensor, "batch pixel"]) -> Float[Tensor, "batch 1 d_vocab_out"]:

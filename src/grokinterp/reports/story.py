@@ -15,7 +15,7 @@ from grokinterp.tasks import Task
 from grokinterp.tasks.groups import GroupTask
 
 _NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
-_ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU", "tanh": "tanh"}
+_ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU", "tanh": "tanh", "silu": "SiLU", "square": "squaring"}
 _CURVES = {
     "train_loss": "train loss",
     "test_loss": "test loss",
@@ -117,12 +117,14 @@ def model_in_words(config: ModelConfig) -> str:
         )
     layers = _NUMBERS.get(config.n_layers, str(config.n_layers))
     neurons = f"{config.mlp_size:,} {activation} neurons{' a layer' if config.n_layers > 1 else ''}"
-    norm = {"none": "no LayerNorm", "pre": "LayerNorm before each block", "post": "LayerNorm after each block"}
+    kind = "RMSNorm" if config.norm_kind == "rms" else "LayerNorm"
+    norm = {"none": f"no {kind}", "pre": f"{kind} before each block", "post": f"{kind} after each block"}
+    final = "" if config.final_norm is None else f" and {'one' if config.final_norm else 'none'} at the end"
     positions = {"learned": "learnt", "sinusoidal": "sinusoidal", "none": "no"}[config.position_embedding]
     parts = [
         f"a {layers}-layer transformer of width {config.d_model} with {config.n_heads} heads of {config.head_size}",
         "no MLP" if config.attn_only else neurons,
-        norm[config.normalization],
+        norm[config.normalization] + final,
         f"{positions} position embeddings and {config.attention_direction} attention",
     ]
     parts += [] if config.attention_rate == 1 else [f"attention rate {config.attention_rate:.4g}"]
