@@ -11,7 +11,7 @@ from grokinterp.config.presets import preset
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.irreps.cosets import subgroups
 from grokinterp.models.initialisation import initialise
-from grokinterp.reports.output_figure import output_map
+from grokinterp.reports.figures.output_map import output_map
 from grokinterp.tasks.groups import GroupTask
 
 

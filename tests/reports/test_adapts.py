@@ -9,7 +9,7 @@ import torch
 
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports.page import page
-from grokinterp.reports.plates import Plate, Section
+from grokinterp.reports.section import Plate, Section
 from grokinterp.reports.sections import sections_of
 from grokinterp.reports.subject import Subject
 from grokinterp.runs.provenance import Provenance

@@ -12,12 +12,12 @@ import grokinterp as gi
 from grokinterp.cli import main
 from grokinterp.errors import BadRequest
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.reports import words
+from grokinterp.reports import labels
 from grokinterp.reports.drawing import PANELS, frame
+from grokinterp.reports.frames import LEVELS, texture, untexture
 from grokinterp.reports.page import page
 from grokinterp.reports.sections import sections_of
 from grokinterp.reports.subject import Subject
-from grokinterp.reports.textures import LEVELS, texture, untexture
 
 OWN = textwrap.dedent('''
     """Three shapes of reading."""
@@ -130,9 +130,9 @@ def test_what_cannot_be_drawn_is_refused(trace, given, step, said):
 
 def test_parameters_and_matrices_have_names_for_readers():
     """No underscore is left in what stands on a page."""
-    assert words.parameter("blocks.0.attn.W_Q") == "queries, layer 0"
-    assert words.parameter("blocks.1.mlp.b_in") == "bias of into neurons, layer 1"
-    assert words.quantity("embedding_norm", "weights^2") == "embedding norm (squared units of the weights)"
+    assert labels.parameter("blocks.0.attn.W_Q") == "queries, layer 0"
+    assert labels.parameter("blocks.1.mlp.b_in") == "bias of into neurons, layer 1"
+    assert labels.quantity("embedding_norm", "weights^2") == "embedding norm (squared units of the weights)"
 
 
 def test_a_texture_keeps_a_picture_to_half_a_level():
@@ -179,7 +179,7 @@ def test_a_circuit_by_value_is_in_the_report(run):
 
 
 def test_a_circuit_by_file_is_in_the_report(run, tmp_path, capsys):
-    """`grokinterp report RUN --circuit mine.py`: all three shapes are drawn, and named in words."""
+    """`grokinterp report RUN --circuit mine.py`: all three shapes are drawn, and named in labels."""
     file = tmp_path / "shapes.py"
     file.write_text(OWN)
     out = tmp_path / "r.html"

@@ -8,8 +8,7 @@ import torch
 
 import grokinterp as gi
 from grokinterp.circuits.output_layer import principal_components
-from grokinterp.reports import groups
-from grokinterp.reports.sections import sections_of
+from grokinterp.reports.sections import groups, sections_of
 from grokinterp.reports.subject import Subject
 
 

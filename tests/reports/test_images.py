@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import grokinterp as gi
-from grokinterp.reports import images
-from grokinterp.reports.sections import sections_of
+from grokinterp.reports.sections import images, sections_of
 from grokinterp.reports.subject import Subject
 
 

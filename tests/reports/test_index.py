@@ -8,7 +8,7 @@ import pytest
 import grokinterp as gi
 from grokinterp.cli import main
 from grokinterp.errors import BadRequest
-from grokinterp.reports import exporting, report
+from grokinterp.reports import export, report
 from grokinterp.reports.index import file_names
 from grokinterp.runs.writer import RunWriter
 
@@ -69,9 +69,9 @@ def test_file_names_are_safe_and_apart():
 
 def test_a_pdf_needs_a_browser(monkeypatch, small_run, tmp_path):
     """Without one the remedy is named, before anything is measured or written."""
-    monkeypatch.setattr(exporting.shutil, "which", lambda name: None)
-    monkeypatch.setattr(exporting, "PLACES", ())
-    monkeypatch.setattr(exporting, "_of_kaleido", lambda: None)
+    monkeypatch.setattr(export.shutil, "which", lambda name: None)
+    monkeypatch.setattr(export, "PLACES", ())
+    monkeypatch.setattr(export, "_of_kaleido", lambda: None)
     monkeypatch.delenv("BROWSER_PATH", raising=False)
     with pytest.raises(BadRequest, match="no Chromium or Chrome to make a PDF with"):
         report(gi.load(small_run), tmp_path / "r.html", pdf=True)
@@ -80,7 +80,7 @@ def test_a_pdf_needs_a_browser(monkeypatch, small_run, tmp_path):
 
 def test_images_need_kaleido(monkeypatch, small_run, tmp_path):
     """One line that says what to install, before anything is measured or written."""
-    monkeypatch.setattr(exporting.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BadRequest, match="pip install kaleido"):
         report(gi.load(small_run), tmp_path / "r.html", images=tmp_path / "png")
     assert not (tmp_path / "r.html").exists() and not (small_run / "traces").exists()

@@ -10,9 +10,9 @@ import torch
 
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports.index import index, row
-from grokinterp.reports.phase_changes import plane
 from grokinterp.reports.regime_grid import grids, place
 from grokinterp.reports.sections import sections_of
+from grokinterp.reports.sections.phase_changes import plane
 from grokinterp.reports.subject import Subject
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore

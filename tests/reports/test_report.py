@@ -18,12 +18,12 @@ from grokinterp import circuits, fourier
 from grokinterp.measuring import snapshot_of
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports import report
+from grokinterp.reports.frames import untexture
 from grokinterp.reports.page import page
-from grokinterp.reports.plates import Section
+from grokinterp.reports.prose import baselines, percent
+from grokinterp.reports.section import Section
 from grokinterp.reports.sections import sections_of
-from grokinterp.reports.story import baselines, percent
 from grokinterp.reports.subject import Subject
-from grokinterp.reports.textures import untexture
 from grokinterp.runs.files import StorageError
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore

@@ -7,12 +7,12 @@ import torch
 
 from grokinterp.errors import BadRequest
 from grokinterp.models.initialisation import initialise
-from grokinterp.reports.curves import POINTS, Curve, thinned
-from grokinterp.reports.plates import Absent
-from grokinterp.reports.story import percent, scientific
+from grokinterp.reports.figures.curves import POINTS, Curve, thinned
+from grokinterp.reports.figures.table import Table
+from grokinterp.reports.prose import percent, scientific
+from grokinterp.reports.section import Absent
 from grokinterp.reports.subject import FRAMES, Landmarks, Subject
 from grokinterp.reports.subject import thinned as chosen
-from grokinterp.reports.table import Table
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.training.planning import plan

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from grokinterp.reports.story import is_imported
+from grokinterp.reports.prose import is_imported
 from grokinterp.runs.directory import open_run
 from grokinterp.runs.packing import open_packed, pack
 from grokinterp.runs.provenance import Assumption, Provenance

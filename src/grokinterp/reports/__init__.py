@@ -39,13 +39,13 @@ def report(
     Returns the path of the page. Raises `BadRequest` for an unknown circuit, or where PDF or PNG cannot be made;
     `StorageError` where a file cannot be written.
     """
-    from grokinterp.reports import exporting  # plotly and jinja2 are imported when a report is made
+    from grokinterp.reports import export  # plotly and jinja2 are imported when a report is made
     from grokinterp.reports.subject import Subject
 
     if images is not None:
-        exporting.check_images()
+        export.check_images()
     if pdf:
-        exporting.browser()
+        export.browser()
     given = list(circuits)
     subject_of = lambda one: Subject(one, given, cache, progress)
     if isinstance(run, Runs):
@@ -54,16 +54,16 @@ def report(
 
 
 def _one(subject: "Subject", out: Path, pdf: bool, images: str | Path | None) -> Path:
-    from grokinterp.reports import exporting
+    from grokinterp.reports import export
     from grokinterp.reports.page import page, plates_of
     from grokinterp.reports.sections import sections_of
     from grokinterp.runs.files import write_atomic
 
     write_atomic(out, page(subject).encode())
     if images is not None:
-        exporting.write_images(plates_of(sections_of(subject)), Path(images))
+        export.write_images(plates_of(sections_of(subject)), Path(images))
     if pdf:
-        exporting.write_pdf(out)
+        export.write_pdf(out)
     return out
 
 

@@ -10,8 +10,8 @@ import xarray as xr
 from jaxtyping import Shaped
 
 from grokinterp.errors import BadRequest, listed
-from grokinterp.reports import style, words
-from grokinterp.reports.plates import Frame
+from grokinterp.reports import labels, style
+from grokinterp.reports.section import Frame
 
 PANELS = 12
 """How many slices of an array of three or more dims are drawn at most."""
@@ -37,7 +37,7 @@ def draw(variable: xr.DataArray | xr.Dataset, step: int | None = None) -> go.Fig
     shown = _at(variable, step)
     if shown.dtype.kind not in "fiub":
         raise BadRequest(f"{variable.name} holds words at every {shown.dims[0]}; only numbers are drawn")
-    title = words.spoken(str(variable.name)) + (f" at step {int(shown.step):,}" if "step" in shown.coords else "")
+    title = labels.spoken(str(variable.name)) + (f" at step {int(shown.step):,}" if "step" in shown.coords else "")
     figure = _bars(shown) if shown.ndim == 1 else _maps(shown)
     return figure.update_layout(title=dict(text=title, font=dict(size=14), x=0, xref="paper", y=0.985, yanchor="top"))
 
@@ -76,14 +76,14 @@ def _labels(variable: xr.DataArray, dim: str) -> Shaped[np.ndarray, "place"]:
     values = variable[dim].values if dim in variable.coords else np.arange(variable.sizes[dim])
     if values.dtype.kind in "fiu":
         return values
-    return np.array([words.MATRICES.get(str(v), words.spoken(str(v))) for v in values], dtype=object)
+    return np.array([labels.MATRICES.get(str(v), labels.spoken(str(v))) for v in values], dtype=object)
 
 
 def _line(variable: xr.DataArray, step: int | None) -> go.Figure:
     figure = style.figure(320, margin=dict(l=84, t=16))
     x = np.atleast_1d(variable.step.values) if "step" in variable.coords else np.zeros(1)
     values = np.atleast_1d(variable.values)
-    said = words.quantity(str(variable.name), variable.attrs.get("units", ""))
+    said = labels.quantity(str(variable.name), variable.attrs.get("units", ""))
     color = dict(color=style.ACCENT, width=2)
     figure.add_scatter(
         x=x, y=values, mode="lines" if len(x) > 1 else "markers", name=said, line=color, showlegend=False
@@ -93,22 +93,22 @@ def _line(variable: xr.DataArray, step: int | None) -> go.Figure:
         figure.add_scatter(
             x=[step], y=[at], mode="markers", marker=dict(size=9, color=style.WARM), name=f"step {step:,}"
         )
-    figure.update_xaxes(dict(title_text=words.axis("step"), separatethousands=True, exponentformat="none"))
+    figure.update_xaxes(dict(title_text=labels.axis("step"), separatethousands=True, exponentformat="none"))
     return figure.update_yaxes(title_text=said)
 
 
 def _bars(shown: xr.DataArray) -> go.Figure:
     figure = style.figure(360, margin=dict(l=84))
     (dim,) = map(str, shown.dims)
-    said = words.quantity(str(shown.name), shown.attrs.get("units", ""))
-    labels = _labels(shown, dim)
-    figure.add_bar(x=labels, y=_numbers(shown.values), marker=dict(color=style.ACCENT), name=said, showlegend=False)
-    figure.update_xaxes(dict(title_text=words.axis(dim), showgrid=False))
-    if labels.dtype == object:
+    said = labels.quantity(str(shown.name), shown.attrs.get("units", ""))
+    ticks = _labels(shown, dim)
+    figure.add_bar(x=ticks, y=_numbers(shown.values), marker=dict(color=style.ACCENT), name=said, showlegend=False)
+    figure.update_xaxes(dict(title_text=labels.axis(dim), showgrid=False))
+    if ticks.dtype == object:
         # Words: as many as there is room for.
-        every = math.ceil(len(labels) / 24)
+        every = math.ceil(len(ticks) / 24)
         figure.update_xaxes(dict(type="category", tickmode="linear", dtick=every))
-        if max(map(len, labels.tolist())) > 8:
+        if max(map(len, ticks.tolist())) > 8:
             figure.update_layout(margin=dict(b=120), height=420)
     return figure.update_yaxes(title_text=said)
 
@@ -121,7 +121,7 @@ def _slices(shown: xr.DataArray) -> list[tuple[str, Shaped[np.ndarray, "row colu
     found = []
     for index in list(product(*(range(shown.sizes[dim]) for dim in leading)))[:PANELS]:
         place = dict(zip(leading, index, strict=True))
-        names = [f"{words.spoken(dim)} {_labels(shown, dim)[place[dim]]}" for dim in told]
+        names = [f"{labels.spoken(dim)} {_labels(shown, dim)[place[dim]]}" for dim in told]
         found.append((", ".join(names), shown.isel(place).values))
     return found
 
@@ -133,21 +133,21 @@ def _maps(shown: xr.DataArray) -> go.Figure:
     down, across = map(str, shown.dims[-2:])
     height = 430 if rows == 1 and columns == 1 else 60 + 260 * rows
     figure = style.figure(height, margin=dict(t=64))
-    said = words.quantity(str(shown.name), shown.attrs.get("units", ""))
+    said = labels.quantity(str(shown.name), shown.attrs.get("units", ""))
     scale = _scale(np.stack([values for _, values in slices]).astype(np.float64))
     for i, (name, values) in enumerate(slices):
         row, column = divmod(i, columns)
         axes = panel(figure, i, row, column, rows, columns)
         x, y = _labels(shown, across), _labels(shown, down)
-        hover = f"{words.spoken(down)} %{{y}}, {words.spoken(across)} %{{x}}<br>%{{z:.4g}}<extra>{name}</extra>"
+        hover = f"{labels.spoken(down)} %{{y}}, {labels.spoken(across)} %{{x}}<br>%{{z:.4g}}<extra>{name}</extra>"
         figure.add_heatmap(x=x, y=y, z=_numbers(values), coloraxis="coloraxis", hovertemplate=hover, **axes)
         number = axes["xaxis"][1:]
-        titles = {f"xaxis{number}": words.axis(across), f"yaxis{number}": words.axis(down) if column == 0 else ""}
+        titles = {f"xaxis{number}": labels.axis(across), f"yaxis{number}": labels.axis(down) if column == 0 else ""}
         for axis, title in titles.items():
             figure.layout[axis].update(title_text=title, showgrid=False)
-        for axis, labels in ((f"xaxis{number}", x), (f"yaxis{number}", y)):
-            if len(labels) <= 12 and labels.dtype.kind in "iu":
-                figure.layout[axis].update(tickvals=labels)
+        for axis, ticks in ((f"xaxis{number}", x), (f"yaxis{number}", y)):
+            if len(ticks) <= 12 and ticks.dtype.kind in "iu":
+                figure.layout[axis].update(tickvals=ticks)
         if name:
             heading(figure, number, name)
     more = shown.size // (shown.shape[-1] * shown.shape[-2]) - len(slices)

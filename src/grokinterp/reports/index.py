@@ -8,10 +8,10 @@ import numpy as np
 from markupsafe import Markup
 
 from grokinterp.analysis.regimes import LATER
-from grokinterp.reports import regime_grid, story, verdict
-from grokinterp.reports.curves import Curve
+from grokinterp.reports import prose, regime_grid, verdict
+from grokinterp.reports.figures.curves import Curve
 from grokinterp.reports.page import templates, written
-from grokinterp.reports.plates import Absent
+from grokinterp.reports.section import Absent
 from grokinterp.reports.subject import Subject
 from grokinterp.runs.run import last_recorded
 
@@ -36,7 +36,7 @@ class Row:
 def row(subject: Subject, path: str) -> Row:
     """What the index says of a run."""
     run, trace = subject.run, subject.trace
-    words = [story.title(run) if run.has_task else "unknown"]
+    words = [prose.title(run) if run.has_task else "unknown"]
     config = run.config.model if run.has_config else None
     told = []
     for column, said in (("train_accuracy", "train"), ("test_accuracy", "test")):
@@ -44,13 +44,13 @@ def row(subject: Subject, path: str) -> Row:
         if last is None and not isinstance(trace, Absent) and column in trace:
             value = float(trace[column].values[-1])
             last = None if value != value else (0, value)
-        told += [] if last is None else [f"{said} {story.percent(last[1])}"]
+        told += [] if last is None else [f"{said} {prose.percent(last[1])}"]
     return Row(
         name=run.name,
         path=path,
         task=words[0],
-        model="unknown" if config is None else story.model_in_words(config).split(",")[0],
-        checkpoints=story.checkpoints(run.steps) if run.steps else "curves only",
+        model="unknown" if config is None else prose.model_in_words(config).split(",")[0],
+        checkpoints=prose.checkpoints(run.steps) if run.steps else "curves only",
         numbers=", ".join(told),
         verdict="" if isinstance(trace, Absent) else verdict.headline(trace, subject.landmarks),
         spark=sparkline(subject),

@@ -11,11 +11,11 @@ import plotly.io as pio
 import plotly.offline
 from markupsafe import Markup
 
-from grokinterp.reports import story, verdict
-from grokinterp.reports.plates import Absent, Plate, Section
+from grokinterp.reports import prose, verdict
+from grokinterp.reports.frames import texture
+from grokinterp.reports.section import Absent, Plate, Section
 from grokinterp.reports.sections import configuration, sections_of
 from grokinterp.reports.subject import Subject
-from grokinterp.reports.textures import texture
 
 
 def page(subject: Subject) -> str:
@@ -28,7 +28,7 @@ def page(subject: Subject) -> str:
         templates()
         .get_template("report.html")
         .render(
-            title=story.title(run),
+            title=prose.title(run),
             name=run.name,
             headline="" if isinstance(trace, Absent) else verdict.headline(trace, subject.landmarks),
             sections=sections,

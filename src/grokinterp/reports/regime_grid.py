@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grokinterp.analysis.regimes import Regime, regime_of
-from grokinterp.reports import story
-from grokinterp.reports.curves import Curve
+from grokinterp.reports import prose
+from grokinterp.reports.figures.curves import Curve
 from grokinterp.reports.subject import Subject
 
 
@@ -45,7 +45,7 @@ def place(subject: Subject, path: str) -> Place | None:
     ]
     return Place(
         group=config.replace(frac=0.5, weight_decay=0.0).identity,
-        title=f"{story.title(run)}, seed {config.seed}",
+        title=f"{prose.title(run)}, seed {config.seed}",
         frac=config.split.frac,
         decay=config.optimiser.weight_decay,
         regime=regime_of(memorised, grokked),
@@ -68,5 +68,5 @@ def _grid(group: list[Place]) -> Grid | None:
     fracs, decays = sorted({frac for frac, _ in at}), sorted({decay for _, decay in at})
     if len(fracs) < 2 or len(decays) < 2:
         return None
-    rows = [(f"{100 * frac:g}{story.PERCENT}", [at.get((frac, decay)) for decay in decays]) for frac in fracs]
+    rows = [(f"{100 * frac:g}{prose.PERCENT}", [at.get((frac, decay)) for decay in decays]) for frac in fracs]
     return Grid(group[0].title, [f"decay {decay:g}" for decay in decays], rows)

@@ -14,7 +14,7 @@ from grokinterp import circuits as shipped
 from grokinterp import measuring
 from grokinterp.errors import BadRequest
 from grokinterp.readout import Circuit
-from grokinterp.reports.plates import Absent
+from grokinterp.reports.section import Absent
 from grokinterp.runs.run import Run
 
 FRAMES = 16

@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from grokinterp.errors import listed
-from grokinterp.reports.plates import Fact
-from grokinterp.reports.story import percent, scientific
+from grokinterp.reports.prose import percent, scientific
+from grokinterp.reports.section import Fact
 from grokinterp.reports.subject import Landmarks
 
 _SAY = {

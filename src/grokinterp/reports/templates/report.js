@@ -60,7 +60,7 @@
   // On a narrow page, and on paper, the tokens' labels would cover each other.
   const mode = (trace, width) => (trace.mode && (width < NARROW || width === PAPER) ? trace.mode.replace("+text", "") : trace.mode);
 
-  // -- arrays: plotly's base64 vectors, and pictures of 8 bits a point, packed (textures.py)
+  // -- arrays: plotly's base64 vectors, and pictures of 8 bits a point, packed (frames.py)
 
   const KINDS = { f4: Float32Array, i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array };
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -1,24 +1,18 @@
-"""Found: the sections on what the model has learnt, read off the trace."""
+"""Findings: the sections on what the model has learnt, read off the trace."""
 
 import xarray as xr
 
 from grokinterp.config.architecture import TransformerConfig
-from grokinterp.reports import (
-    ablation_figures,
-    attention_figures,
-    captions,
-    circle_figure,
-    codes,
-    curve_figures,
-    groups,
-    images,
-    neuron_figures,
-    phase_changes,
-    plane_figure,
-    spectrum_figures,
-    story,
-)
-from grokinterp.reports.plates import Absent, Plate, Section
+from grokinterp.reports import prose
+from grokinterp.reports.figures import ablations as ablation_figures
+from grokinterp.reports.figures import attention as attention_figures
+from grokinterp.reports.figures import circles as circle_figure
+from grokinterp.reports.figures import neurons as neuron_figures
+from grokinterp.reports.figures import plane as plane_figure
+from grokinterp.reports.figures import spectra as spectrum_figures
+from grokinterp.reports.figures import training as curve_figures
+from grokinterp.reports.section import Absent, Plate, Section
+from grokinterp.reports.sections import captions, codes, groups, images, phase_changes
 from grokinterp.reports.subject import Subject
 
 
@@ -34,7 +28,7 @@ def frequency_axis(trace: xr.Dataset) -> str:
 
 
 def _source(subject: Subject, what: str, steps: list[int] | None = None) -> str:
-    return f"{what} of {subject.run.name}, {story.checkpoints(subject.run.steps if steps is None else steps)}."
+    return f"{what} of {subject.run.name}, {prose.checkpoints(subject.run.steps if steps is None else steps)}."
 
 
 def embedding(subject: Subject, trace: xr.Dataset) -> Section | None:

@@ -6,16 +6,19 @@ from importlib import metadata
 import xarray as xr
 
 from grokinterp.errors import BadRequest, listed
-from grokinterp.reports import captions, curve_figures, drawing, story, table
+from grokinterp.reports import drawing, prose
 from grokinterp.reports import verdict as judged
-from grokinterp.reports.bespoke import KNOWN
-from grokinterp.reports.curves import Curve
-from grokinterp.reports.found import FOUND
-from grokinterp.reports.operation import operation
-from grokinterp.reports.plates import Absent, Fact, Plate, Section
+from grokinterp.reports.figures import table
+from grokinterp.reports.figures import training as curve_figures
+from grokinterp.reports.figures.curves import Curve
+from grokinterp.reports.figures.table import Table
 from grokinterp.reports.recipe import Recipe
+from grokinterp.reports.section import Absent, Fact, Plate, Section
+from grokinterp.reports.sections import captions
+from grokinterp.reports.sections.findings import FOUND
+from grokinterp.reports.sections.operation import operation
+from grokinterp.reports.sections.shown import KNOWN
 from grokinterp.reports.subject import Landmarks, Subject
-from grokinterp.reports.table import Table
 from grokinterp.runs.format import library_versions
 from grokinterp.runs.run import Run
 
@@ -23,10 +26,10 @@ from grokinterp.runs.run import Run
 def summary(subject: Subject) -> Section:
     """What was trained, and the table it was trained on."""
     run = subject.run
-    section = Section("What was trained", story.trained(run), notes=story.inferred(run))
+    section = Section("What was trained", prose.trained(run), notes=prose.inferred(run))
     if not run.has_task:
         return section
-    section.facts.extend(story.baselines(run.task))
+    section.facts.extend(prose.baselines(run.task))
     found = Table.of(run.task)
     if isinstance(found, Absent):
         section.notes.append(found.reason)
@@ -40,10 +43,10 @@ def outcome(subject: Subject) -> Section:
     """What happened: when, how far, and the curves."""
     metrics, landmarks, run = subject.metrics, subject.landmarks, subject.run
     endless = run.has_task and run.task.is_endless
-    told = story.happened(metrics, landmarks, subject.phases, endless)
-    section = Section("What happened", told, story.numbers(metrics))
+    told = prose.happened(metrics, landmarks, subject.phases, endless)
+    section = Section("What happened", told, prose.numbers(metrics))
     if not isinstance(subject.trace, Absent):
-        section.facts.extend(story.measured(subject.trace, metrics, run.task.is_commutative))
+        section.facts.extend(prose.measured(subject.trace, metrics, run.task.is_commutative))
     source = f"training metrics of {run.name}."
     train, test = Curve.of(metrics, "train_loss"), Curve.of(metrics, "test_loss")
     if max(len(train), len(test)) > 1:
@@ -62,7 +65,7 @@ def outcome(subject: Subject) -> Section:
 def _measured_curves(subject: Subject, section: Section) -> None:
     """Progress measures, weight norms and the density of spectra."""
     trace = None if isinstance(subject.trace, Absent) else subject.trace
-    source = f"{subject.run.name}, {story.checkpoints(subject.run.steps)}." if subject.run.steps else ""
+    source = f"{subject.run.name}, {prose.checkpoints(subject.run.steps)}." if subject.run.steps else ""
     several = trace is not None and trace.sizes["step"] > 1
     if several and trace is not None and "restricted_loss" in trace:
         figure = curve_figures.progress(subject, trace)
@@ -111,16 +114,16 @@ def _draw_own(section: Section, subject: Subject, variable: xr.DataArray) -> Non
         value = variable.values[-1]
         units = variable.attrs.get("units", "")
         text = f"{value:.4g}" if variable.dtype.kind == "f" else str(value)
-        section.facts.append(Fact(drawing.words.quantity(name, units), text, variable.attrs.get("source", "")))
+        section.facts.append(Fact(drawing.labels.quantity(name, units), text, variable.attrs.get("source", "")))
         return
     if not _known(variable):
-        section.facts.append(Fact(drawing.words.spoken(name), "not defined here", variable.attrs.get("source", "")))
+        section.facts.append(Fact(drawing.labels.spoken(name), "not defined here", variable.attrs.get("source", "")))
         return
     try:
         figure = drawing.draw(variable)
         frames = [drawing.frame(variable, step) for step in subject.frame_steps] if variable.ndim > 1 else []
     except BadRequest as error:
-        section.notes.append(f"{drawing.words.spoken(name)}: {error}.")
+        section.notes.append(f"{drawing.labels.spoken(name)}: {error}.")
         return
     source = f"{variable.attrs.get('source') or 'a circuit'}, measured on {subject.run.name}."
     section.plates.append(Plate(f"own-{name}", figure, captions.own(variable), source, frames))
@@ -160,7 +163,7 @@ def reproduction(subject: Subject) -> Section:
     if recipe is None:
         section.notes.append("No single command trains this configuration; all that is known of it stands below.")
         return section
-    if story.is_imported(run):
+    if prose.is_imported(run):
         section.paragraphs.append(
             "The commands train a run like this one; these weights and curves come from the file."
         )
@@ -191,7 +194,7 @@ def _as_text(value: object) -> str:
 
 
 def sections_of(subject: Subject) -> list[Section]:
-    """All of them, in the order of the story."""
+    """All of them, in the order of the page."""
     told = [summary(subject), outcome(subject), *found(subject), operation(subject)]
     told += [own(subject), conclusion(subject), reproduction(subject)]
     return [section for section in told if section is not None]

@@ -3,8 +3,8 @@
 import plotly.graph_objects as go
 import xarray as xr
 
-from grokinterp.reports import style, words
-from grokinterp.reports.curves import Chart, Curve, panels
+from grokinterp.reports import labels, style
+from grokinterp.reports.figures.curves import Chart, Curve, panels
 from grokinterp.reports.subject import Subject
 
 PROGRESS = {
@@ -97,7 +97,7 @@ def weight_norms(total: Curve, trace: xr.Dataset | None, subject: Subject) -> go
             curve = Curve.read(trace["weight_norm_squared_by_parameter"].isel(parameter=i))
             color = style.LINES[(i + 1) % len(style.LINES)]
             dash = "solid" if i < len(style.LINES) // 2 else "dot"
-            chart.line(curve, words.parameter(str(name)), color, 1.5, dash=dash)
+            chart.line(curve, labels.parameter(str(name)), color, 1.5, dash=dash)
     chart.landmarks(subject.landmarks)
     chart.phases(subject.phases)
     figure = chart.finished("sum of squared weights", "linear", "sum")
@@ -112,7 +112,7 @@ def spectral(trace: xr.Dataset, measures: tuple[str, ...]) -> go.Figure:
         for suffix, basis, dash in (("", "waves on Z/p", "solid"), ("_multiplicative", "characters", "dot")):
             for matrix, color in (("W_E", style.ACCENT), ("W_L", style.WARM)):
                 curve = Curve.read(trace[f"{measure}{suffix}"].sel(matrix=matrix))
-                drawn.append((curve, f"{words.MATRICES[matrix]}, {basis}", color, dash))
+                drawn.append((curve, f"{labels.MATRICES[matrix]}, {basis}", color, dash))
         lines.append(drawn)
     return panels([SPECTRAL[measure] for measure in measures], lines, [[-0.03, 1.03]] * len(measures))
 

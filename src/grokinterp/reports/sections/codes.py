@@ -4,9 +4,10 @@ import numpy as np
 import xarray as xr
 
 from grokinterp.circuits.encodings import LearntCode
-from grokinterp.reports import captions, drawing, style, words
-from grokinterp.reports.curves import Curve, panels
-from grokinterp.reports.plates import Absent, Plate, Section
+from grokinterp.reports import drawing, labels, style
+from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.section import Absent, Plate, Section
+from grokinterp.reports.sections import captions
 from grokinterp.reports.subject import Subject
 
 _SIMILARITIES = "code_similarities"
@@ -26,7 +27,7 @@ def learnt(subject: Subject, trace: xr.Dataset) -> Section | None:
         return None  # the run diverged
     best = clocks.isel(k=int(clocks.argmax("k")))
     alike = ", ".join(
-        f"{words.spoken(name)} {float(value):.2f}"
+        f"{labels.spoken(name)} {float(value):.2f}"
         for name, value in zip(last.encoder.values, last.learnt_likeness.values, strict=True)
         if value == value  # one-hot codes are all equally unlike, and correlate with nothing
     )

@@ -1,4 +1,4 @@
-"""Plates: what stands on a page. A figure with its caption, the frames that a slider moves it through, and sections."""
+"""Section: what stands on a page, figures with captions and the frames that a slider moves them through."""
 
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias

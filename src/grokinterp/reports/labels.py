@@ -1,4 +1,4 @@
-"""Words: the names of variables, dims, units and parameters as a reader says them."""
+"""Labels: the names of variables, dims, units and parameters as a reader says them."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Exporting: a page as PDF through a browser, its figures as PNG; one line where what does it is missing."""
+"""Export: a page as PDF through a browser, its figures as PNG; one line where what does it is missing."""
 
 import importlib.util
 import os
@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from grokinterp.errors import BadRequest
-from grokinterp.reports.plates import Plate
+from grokinterp.reports.section import Plate
 from grokinterp.runs.files import StorageError, make_directory
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "brave")

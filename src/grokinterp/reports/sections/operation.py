@@ -5,9 +5,13 @@ import xarray as xr
 from grokinterp.analysis.waves import Wave
 from grokinterp.circuits.embedding import Embedding
 from grokinterp.circuits.spectrum import Spectrum
-from grokinterp.reports import attention_figures, captions, curve_figures, spectrum_figures, story
-from grokinterp.reports.found import is_multiplicative
-from grokinterp.reports.plates import Absent, Plate, Section
+from grokinterp.reports import prose
+from grokinterp.reports.figures import attention as attention_figures
+from grokinterp.reports.figures import spectra as spectrum_figures
+from grokinterp.reports.figures import training as curve_figures
+from grokinterp.reports.section import Absent, Plate, Section
+from grokinterp.reports.sections import captions
+from grokinterp.reports.sections.findings import is_multiplicative
 from grokinterp.reports.subject import Subject
 
 _SAY = {
@@ -45,8 +49,8 @@ def operation(subject: Subject) -> Section | None:
     if wave is None and "p" not in task.parameters:
         return None  # no arithmetic: its own circuits tell of it
     kind = "other" if wave is None else wave.kind
-    section = Section(f"This operation: {story.task_in_words(task)}", [_SAY[kind]])
-    source = f"weights of {subject.run.name}, {story.checkpoints(subject.run.steps)}."
+    section = Section(f"This operation: {prose.task_in_words(task)}", [_SAY[kind]])
+    source = f"weights of {subject.run.name}, {prose.checkpoints(subject.run.steps)}."
     if kind != "sum" and (both := _both_bases(subject, trace)) is not None:
         section.plates.append(both)
     named = attention_figures.positions(task)

@@ -3,8 +3,8 @@
 import xarray as xr
 
 from grokinterp.errors import listed
-from grokinterp.reports import words
-from grokinterp.reports.table import Table
+from grokinterp.reports import labels
+from grokinterp.reports.figures.table import Table
 
 
 def table(table: Table) -> str:
@@ -218,9 +218,9 @@ OPERANDS = (
 
 def own(variable: xr.DataArray) -> str:
     """Under a figure that was drawn from a variable's dims alone: its dims and its own words."""
-    dims = [words.spoken(str(dim)) for dim in variable.dims if dim != "step"]
+    dims = [labels.spoken(str(dim)) for dim in variable.dims if dim != "step"]
     over = f"over {listed(dims)}" if dims else "one number a checkpoint"
-    said = words.spoken(str(variable.name))
+    said = labels.spoken(str(variable.name))
     return f"{said[:1].upper()}{said[1:]}, {over}. Look for what changes where the test accuracy rises."
 
 

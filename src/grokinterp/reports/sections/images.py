@@ -4,9 +4,10 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from grokinterp.reports import captions, style
-from grokinterp.reports.curves import Curve, panels
-from grokinterp.reports.plates import Frame, Plate, Section
+from grokinterp.reports import style
+from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.section import Frame, Plate, Section
+from grokinterp.reports.sections import captions
 from grokinterp.reports.subject import Subject
 from grokinterp.tasks.lines import Lines
 

@@ -5,10 +5,11 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.circuits.output_layer import OutputLayer
-from grokinterp.reports import captions, story, style
-from grokinterp.reports.curves import Curve, panels
-from grokinterp.reports.output_figure import output_map
-from grokinterp.reports.plates import Absent, Frame, Plate, Section
+from grokinterp.reports import prose, style
+from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.output_map import output_map
+from grokinterp.reports.section import Absent, Frame, Plate, Section
+from grokinterp.reports.sections import captions
 from grokinterp.reports.subject import Subject
 from grokinterp.tasks.groups import GroupTask
 
@@ -98,7 +99,7 @@ def cosets(subject: Subject, trace: xr.Dataset) -> Section | None:
     if "coset_neurons" not in trace:
         return None
     last = trace.isel(step=-1)
-    share = story.percent(float(last.coset_neurons))
+    share = prose.percent(float(last.coset_neurons))
     section = Section(
         "The cosets",
         [

@@ -5,9 +5,9 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import style
-from grokinterp.reports.curves import Curve, panels
 from grokinterp.reports.drawing import heading, panel
-from grokinterp.reports.plates import Frame
+from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.section import Frame
 from grokinterp.tasks import Task
 
 MOST = 8

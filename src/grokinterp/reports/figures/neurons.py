@@ -6,9 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from grokinterp.reports import style, words
+from grokinterp.reports import labels, style
 from grokinterp.reports.drawing import heading, panel
-from grokinterp.reports.plates import Frame
+from grokinterp.reports.section import Frame
 
 STRONGEST = 60
 """How many components of a 2-D spectrum are drawn; the rest are too small to see."""
@@ -141,4 +141,4 @@ def axis_of_frequencies(multiplicative: bool, n: int) -> str:
     """The title of an axis of frequencies, with its unit."""
     if multiplicative:
         return f"character k (turns per {n} powers of the primitive root)"
-    return words.DIMS["k"].replace("cycle", f"{n} numbers")
+    return labels.DIMS["k"].replace("cycle", f"{n} numbers")

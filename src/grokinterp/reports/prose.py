@@ -1,4 +1,4 @@
-"""Story: what was trained and what happened, in plain sentences and small tables."""
+"""Prose: what was trained and what happened, in plain sentences and small tables."""
 
 import numpy as np
 import pandas as pd
@@ -7,8 +7,8 @@ import xarray as xr
 from grokinterp.config import OptimiserConfig, RunConfig
 from grokinterp.config.architecture import DenseMLPConfig, EmbeddingMLPConfig, ModelConfig, NALUConfig, VisionConfig
 from grokinterp.errors import listed
-from grokinterp.reports.curves import Curve
-from grokinterp.reports.plates import Fact
+from grokinterp.reports.figures.curves import Curve
+from grokinterp.reports.section import Fact
 from grokinterp.reports.subject import Landmarks
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task

@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from grokinterp.reports import style
-from grokinterp.reports.plates import Frame
+from grokinterp.reports.section import Frame
 
 CLEAN = 0.9
 """The share of power in one frequency from which a pair of components is drawn as a circle."""

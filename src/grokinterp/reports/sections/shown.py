@@ -1,4 +1,4 @@
-"""Bespoke: which variables of a trace the page's own figures show, figure by figure. All others are drawn by dims."""
+"""Shown: which variables of a trace the page's own figures show, figure by figure. All others are drawn by dims."""
 
 _SPECTRAL = ("ffd", "fcr", "gini", "cosine_share", "fcr_weighted")
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from jaxtyping import Float
 
-from grokinterp.reports import style, words
+from grokinterp.reports import labels, style
 from grokinterp.reports.drawing import panel
 from grokinterp.reports.subject import Landmarks
 
@@ -98,7 +98,7 @@ class Chart:
         """With titled axes, and buttons that make either linear or log; it starts with `kind` down."""
         figure = self.figure
         menus = [style.log_toggle("xaxis", "steps", "linear", 0), style.log_toggle("yaxis", noun, kind, 190)]
-        figure.update_xaxes(dict(title_text=words.axis("step"), **_WHOLE))
+        figure.update_xaxes(dict(title_text=labels.axis("step"), **_WHOLE))
         figure.update_yaxes(title_text=title, type=kind)
         if kind == "log":
             figure.update_yaxes(exponentformat="power", tickfont=dict(size=11))

@@ -7,11 +7,11 @@ import plotly.graph_objects as go
 import xarray as xr
 from jaxtyping import Float
 
-from grokinterp.reports import style, words
-from grokinterp.reports.curve_figures import keys
-from grokinterp.reports.curves import Curve, panels
+from grokinterp.reports import labels, style
 from grokinterp.reports.drawing import heading, panel
-from grokinterp.reports.plates import Frame
+from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.training import keys
+from grokinterp.reports.section import Frame
 
 
 def waves(norms: xr.DataArray) -> tuple[Float[np.ndarray, "*step k"], Float[np.ndarray, "*step k"]]:
@@ -41,7 +41,7 @@ def over_time(norms: xr.DataArray, unit: str, ticks: str) -> go.Figure:
     figure.update_layout(
         coloraxis=dict(colorscale=style.SEQUENTIAL, cmin=0, colorbar=bar), meta=dict(sequential=["coloraxis"])
     )
-    title = words.axis("step") + ("" if even else ", one column a checkpoint")
+    title = labels.axis("step") + ("" if even else ", one column a checkpoint")
     figure.update_xaxes(dict(title_text=title, showgrid=False, separatethousands=True, exponentformat="none"))
     if not even:
         shown = np.unique(np.linspace(0, len(steps) - 1, 8).round().astype(int))

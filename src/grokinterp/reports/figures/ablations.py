@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from grokinterp.reports import style, words
+from grokinterp.reports import labels, style
 from grokinterp.reports.drawing import heading, panel
 
 _PLACES = {
@@ -49,7 +49,7 @@ def parts(found: xr.Dataset) -> go.Figure:
         line=dict(color=style.NEUTRAL, dash="dash", width=1.5),
     )  # fmt: skip
     figure.update_xaxes(dict(title_text="what is taken out", type="category", showgrid=False))
-    title = f"{words.spoken(rows)} loss (nats)".strip()
+    title = f"{labels.spoken(rows)} loss (nats)".strip()
     figure.update_yaxes(title_text=title, type="log", **_log_axis([*losses, whole]))
     narrow = {"margin.b": 130, "legend.y": -0.48, "height": 420}
     return figure.update_layout(showlegend=True, legend=dict(y=-0.26), meta=dict(narrow=narrow))

@@ -1,4 +1,4 @@
-"""Textures: pictures that move, at 8 bits a point and packed, since their colours are all that is read off them."""
+"""Frames: pictures that move, at 8 bits a point and packed, since their colours are all that is read off them."""
 
 import base64
 import zlib

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from grokinterp.reports import style
 from grokinterp.reports.drawing import heading
-from grokinterp.reports.plates import Absent
+from grokinterp.reports.section import Absent
 from grokinterp.tasks import Task
 
 

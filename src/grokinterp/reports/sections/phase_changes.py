@@ -5,9 +5,10 @@ import plotly.graph_objects as go
 import xarray as xr
 from jaxtyping import Float
 
-from grokinterp.reports import captions, story, style
-from grokinterp.reports.curves import Curve, panels
-from grokinterp.reports.plates import Fact, Frame, Plate, Section
+from grokinterp.reports import prose, style
+from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.section import Fact, Frame, Plate, Section
+from grokinterp.reports.sections import captions
 from grokinterp.reports.subject import Subject
 
 _MOST = len(style.LINES)
@@ -23,10 +24,10 @@ def tokens(subject: Subject, trace: xr.Dataset) -> Section | None:
         last = trace.isel(step=-1)
         for i, position in enumerate(last.position.values):
             one = last.sel(position=position)
-            said = f"loss {story.scientific(float(one.loss_by_position))} nats, {story.percent(float(one.accuracy_by_position))} right"  # fmt: skip # noqa: E501
+            said = f"loss {prose.scientific(float(one.loss_by_position))} nats, {prose.percent(float(one.accuracy_by_position))} right"  # fmt: skip # noqa: E501
             section.facts.append(Fact(f"answer token {i + 1}", said, f"read at position {position} of the row"))
         return section
-    source = f"rows of {subject.run.name}, {story.checkpoints(subject.run.steps)}."
+    source = f"rows of {subject.run.name}, {prose.checkpoints(subject.run.steps)}."
     section.plates.append(Plate("tokens", by_token(trace), captions.TOKENS, source))
     return section
 
