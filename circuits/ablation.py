@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.key_frequencies import neuron_shares
-from grokinterp.analysis.waves import Wave
 from grokinterp.config.architecture import TransformerConfig, VisionConfig
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions import Ablator, Component, Where, cycle_length, has_positions

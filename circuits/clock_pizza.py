@@ -2,7 +2,7 @@
 
 A clock multiplies the embeddings of a and b: each operand's gradient turns with the other operand, and the logits do
 not depend on the distance a - b. A pizza sees their sum: the gradients are equal, and the logits fade as the distance
-nears half a turn. On a product the cycle is that of discrete logarithms (`analysis.waves`). On a difference or a
+nears half a turn. On a product the cycle is that of discrete logarithms (`analysis.cycles`). On a difference or a
 quotient the sum and the distance change places, and gradients say nothing: either model reflects one operand.
 """
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from grokinterp.analysis import circle_formulas, public_runs
 from grokinterp.analysis.clock_or_pizza import Evidence, Rule
-from grokinterp.analysis.waves import Wave
+from grokinterp.analysis.cycles import Wave
 from grokinterp.config.architecture import EmbeddingMLPConfig, ModelConfig, TransformerConfig
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.evaluator import evaluator
@@ -150,7 +150,7 @@ def isolated_logits(
     with torch.no_grad():
         columns = evaluator(config, task)(edited)
     columns = columns if columns.ndim == 2 else columns[:, 0]
-    return wave.grid(columns)[..., wave.tokens]
+    return wave.grid(wave.answers(columns))
 
 
 def _number_blocks(config: ModelConfig, task: Task) -> set[tuple[str, int]]:

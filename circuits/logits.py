@@ -8,19 +8,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokinterp import fourier
+from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.periodicity import Periodicity
-from grokinterp.analysis.waves import Wave
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 
 
 def fourier_norms_2d(logits: Float[Tensor, "ab answer"], wave: Wave) -> Float[Tensor, "basis_a basis_b"]:
-    """The norm over answers of every 2-D Fourier component of the logits, operands in the order of their places.
+    """The norm over the cycle's answers of every 2-D Fourier component of the logits, operands in the places' order.
 
     Nanda et al. 2023, figure `norm_fourier_logits`: a sparse model has const x const and, for each key frequency,
     {cos, sin} x {cos, sin} alone.
     """
-    return fourier.transform(wave.grid(logits), (0, 1)).norm(dim=-1)
+    return fourier.transform(wave.grid(wave.answers(logits)), (0, 1)).norm(dim=-1)
 
 
 @dataclass(frozen=True)

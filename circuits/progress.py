@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokinterp import fourier
+from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.key_frequencies import KeyFrequencies, last_neurons
 from grokinterp.analysis.periodicity import coefficients
-from grokinterp.analysis.waves import Wave
 from grokinterp.config.architecture import TransformerConfig
 from grokinterp.evaluation.evaluator import accuracy
 from grokinterp.evaluation.snapshot import Snapshot
@@ -71,7 +71,8 @@ def neuron_part(
     return wave_part(folded, frequencies) @ W_L.double()
 
 
-# -- the logits with that part alone, and without it
+# -- the logits with that part alone, and without it. Every loss here is over the answers that occur on the cycle
+# (`Wave.answers`): no row of a product on it has the answer 0, so that its column is no class.
 
 
 def restricted_loss(
@@ -84,11 +85,12 @@ def restricted_loss(
 
     The constant gives each answer the mean of the logits (`folded = wave.fold(logits)`): the bias correction of Nanda
     et al. 2023. Of `wave_part(folded)` this is their code's trig loss, the paper's restricted loss. NaN of no rows.
+    The classes are the answers that occur on the cycle (`Wave.answers`).
     """
-    logits = part - part.mean(0) + folded.double().mean(0)
+    logits = wave.answers(part - part.mean(0) + folded.double().mean(0))
     # Rows of one answer have the same logits, so that each answer counts as often as it has rows.
     rows_of_answer = torch.bincount(wave.index[wave.is_on if rows is None else wave.is_on & rows], minlength=wave.cycle)
-    each = F.cross_entropy(logits, wave.tokens, reduction="none")
+    each = F.cross_entropy(logits, torch.arange(wave.cycle), reduction="none")
     return (each @ rows_of_answer.double() / rows_of_answer.sum()).item()
 
 
@@ -108,25 +110,27 @@ def excluded_losses(
     index: Int[Tensor, "row"],
     tokens: Int[Tensor, "place"],
 ) -> list[float]:
-    """Cross-entropy in nats of `excluded_logits` for each part in turn; the right answer is `tokens[index]`.
+    """Cross-entropy in nats of `excluded_logits` for each part in turn.
+
+    The classes are the answers that occur on the cycle, the columns `tokens`; the right one is `tokens[index]`.
 
     exp(logit - part) = exp(logit) exp(-part), and a part has few rows: the exponentials of the logits are taken once
     for all parts. A row in which the product is lost to rounding (a loss of several hundred nats) is done directly.
     """
-    logits, labels = logits.double(), tokens[index]
+    logits = logits[:, tokens].double()
     peak = logits.amax(1)
     exponentials = (logits - peak[:, None]).exp()
-    margin = peak - logits.gather(1, labels[:, None])[:, 0]
+    margin = peak - logits.gather(1, index[:, None])[:, 0]
     found = []
     for part in parts:
-        part = part.double()
+        part = part[:, tokens].double()
         shift = part.amin(1)
         total = (exponentials * (shift[:, None] - part).exp().index_select(0, index)).sum(1)
-        at_label = part.gather(1, tokens[:, None])[:, 0] - shift
+        at_label = part.diagonal() - shift
         each = total.log() + margin + at_label[index]
         if (lost := total < 1e-290).any():
             left = excluded_logits(logits[lost], part, index[lost])
-            each[lost] = F.cross_entropy(left, labels[lost], reduction="none")
+            each[lost] = F.cross_entropy(left, index[lost], reduction="none")
         found.append(each.mean().item())
     return found
 
@@ -172,13 +176,15 @@ class Progress(Circuit):
 
     `frequencies` fixes them by hand; otherwise `fit` takes those of `KeyFrequencies`, and notes in `by_rule` what
     simpler rules say. Rows off the cycle of a product or a quotient, those with a zero operand, are left out of every
-    loss here. Where the split is not known, all rows are taken for training rows, and for test rows.
+    loss here, and so is their answer, 0: the classes are the answers that occur on the cycle. Where the split is not
+    known, all rows are taken for training rows, and for test rows.
 
     The `_full` forms remove all frequencies, not the key ones alone: the curves of Nanda et al.'s figures, which are
     larger early in training, when what is known of the answer is spread over many.
     """
 
     name: ClassVar[str] = "progress"
+    version: ClassVar[int] = 2
     frequencies: tuple[int, ...] | None = None
     by_rule: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
@@ -224,7 +230,7 @@ class Progress(Circuit):
         for k in key:
             by_frequency[k - 1] = excluded[k]
         restricted = restricted_loss(folded, part, wave)
-        right = accuracy(excluded_logits(trained, part, index), wave.tokens[index]).item()
+        right = accuracy(wave.answers(excluded_logits(trained, part, index)), index).item()
 
         unknown = "all rows: the split is not known"
         on_train, on_test = (unknown, unknown) if is_train is None else ("training rows", "test rows")

@@ -117,8 +117,8 @@ class Spectrum(Circuit):
     group: Group = "own"
 
     def why_not(self, snapshot: Snapshot) -> str | None:
-        if snapshot.task.n_answers < snapshot.n_numbers:
-            return f"there are fewer answers ({snapshot.task.n_answers}) than numbers ({snapshot.n_numbers})"
+        if snapshot.task.n_values < snapshot.n_numbers:
+            return f"there are fewer answers ({snapshot.task.n_values}) than numbers ({snapshot.n_numbers})"
         return Cycle.why_not(snapshot.task, self.group)
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:

@@ -50,6 +50,65 @@ def clock(
     )
 
 
+def transformer_clock(
+    layout: str = "a b =",
+    p: int = 11,
+    frequencies: Sequence[int] = (2, 5),
+    scale: float = 10.0,
+    expression: str = "a + b",
+    frac: float = 0.5,
+) -> Snapshot:
+    """The logits of `clock`, of a one-layer transformer that reads any layout; those of other tokens are 0.
+
+    One head looks at a's position and one at b's, wherever they stand, and puts the number's waves where the same
+    neurons read them. Of the whole attention all but exp(-200) goes there, which float32 rounds to all.
+    """
+    task = Task(expression, p=p, layout=layout).split(frac=frac, seed=0)
+    multiplicative = "*" in expression
+    n = p - 1 if multiplicative else p
+    place = fourier.discrete_logs(p) if multiplicative else torch.arange(p)
+    off, sign, width = place < 0, -1 if "-" in expression else 1, 2 * len(frequencies) + 1
+    n_ctx = task.inputs.shape[1]
+    # The stream: a number's waves and whether it is off the cycle; positions; what the heads found; the answer's waves.
+    own, positions = slice(0, width), slice(width, width + n_ctx)
+    found = [slice(positions.stop + i * width, positions.stop + (i + 1) * width) for i in (0, 1)]
+    answer = slice(found[1].stop, found[1].stop + width)
+    config = TransformerConfig(
+        d_model=answer.stop, n_heads=2, d_head=max(width, n_ctx), d_mlp=n * n * len(frequencies) + 1, mlp_bias=False
+    ).resolved(task.n_vocab, task.n_answers, n_ctx)
+    weights = {name: torch.zeros_like(value).double() for name, value in initialise(config, seed=0).items()}
+    circle = lambda k, steps: torch.stack([_cos(k * steps, n), _sin(k * steps, n)])
+    waves = torch.cat([*(circle(k, place).masked_fill(off, 0) for k in frequencies), off[None].double()])
+    tokens = {operand: task.inputs[:, column] for operand, column in zip((0, 1), _columns(layout), strict=True)}
+    for operand, column in tokens.items():
+        weights["embed.W_E"][column, own] = waves.T[task.operands[:, operand]]
+    weights["pos_embed.W_pos"][:, positions] = torch.eye(n_ctx).double()
+    for head, column in enumerate(_columns(layout)):
+        sharp = 200 * math.sqrt(config.head_size)
+        weights["blocks.0.attn.W_Q"][head, positions, 0] = 1
+        weights["blocks.0.attn.W_K"][head, positions.start + column, 0] = sharp
+        weights["blocks.0.attn.W_V"][head, own, :width] = torch.eye(width).double()
+        weights["blocks.0.attn.W_O"][head, :width, found[head]] = torch.eye(width).double()
+    i, j = torch.arange(n).repeat_interleave(n), torch.arange(n).repeat(n)
+    for index, k in enumerate(frequencies):
+        neurons, pair = slice(index * n * n, (index + 1) * n * n), slice(2 * index, 2 * index + 2)
+        for part, shift in zip(found, (i, j), strict=True):
+            weights["blocks.0.mlp.W_in"][part, neurons][pair] = circle(k, shift)
+        normal = torch.relu(_cos(k * i, n) + _cos(k * j, n)) @ _cos(k * (i + j), n)
+        weights["blocks.0.mlp.W_out"][neurons, answer][:, pair] = scale / normal * circle(k, i + sign * j).T
+    for part in found:
+        weights["blocks.0.mlp.W_in"][part, -1][-1] = 1
+    weights["blocks.0.mlp.W_out"][-1, answer.stop - 1] = 1e3
+    weights["unembed.W_U"][answer, :p] = waves
+    return Snapshot(0, config, task, {name: value.float() for name, value in weights.items()})
+
+
+def _columns(layout: str) -> tuple[int, int]:
+    """Where a and b stand in a row of a layout."""
+    words = ("<|eos|> a op b" if layout == "power" else layout.replace("b+p", "b")).split()
+    return words.index("a"), words.index("b")
+
+
 def pizza(p: int = 11, frequencies: Sequence[int] = (2, 5), scale: float = 10.0, frac: float = 0.5) -> Snapshot:
     """A pizza: logits are exactly scale * sum_k G_k((a - b) / 2) cos(w_k(a + b - c)), halves mod p.
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import grokinterp as gi
 from grokinterp.analysis import circle_formulas
-from grokinterp.analysis.waves import Wave
+from grokinterp.analysis.cycles import Wave
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.measuring import snapshot_of
 

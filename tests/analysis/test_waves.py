@@ -2,12 +2,17 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from grokinterp import fourier
-from grokinterp.analysis.waves import Wave
+from grokinterp.analysis.cycles import Cycle, Wave
+from grokinterp.circuits import registered
+from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.reports.story import task_in_words, task_sentence
 from grokinterp.tasks import Task
+from grokinterp.tasks.layout import LAYOUTS
 
 KINDS = [
     ("a + b", 7),
@@ -114,3 +119,53 @@ def test_waves_that_do_not_exist_are_refused():
     """Frequencies outside 1 .. n/2, where n is the cycle's length and not p."""
     with pytest.raises(fourier.FourierError, match="between 1 and 3 for p=6"):
         Wave.of(Task("a*b", p=7)).directions([4])
+
+
+MEASURES = ["logits", "progress", "neurons", "embedding", "spectrum", "clock_pizza"]
+
+# Over the whole vocabulary by definition, and what follows from them.
+OVER_THE_VOCABULARY = {"circularity", "distance_irrelevance_runner_up", "verdict_score"}
+
+# A clock without its waves has no logits left; FCR weighs the waves that are not there like the others.
+OF_ROUNDING = {"excluded_accuracy", "fcr", "fcr_multiplicative"}
+
+
+def readings(snapshot: Snapshot) -> dict[str, np.ndarray]:
+    """What the Fourier circuits read off a snapshot, by variable."""
+    found, circuits = {}, registered()
+    for name in MEASURES:
+        assert circuits[name].why_not(snapshot) is None, name
+        read = circuits[name].fit(snapshot).read(snapshot)
+        found |= {str(variable): read[variable].values for variable in read.data_vars}
+    return found
+
+
+@pytest.fixture(scope="module")
+def plain(planted) -> dict[str, dict[str, np.ndarray]]:
+    """The readings of a planted clock in the layout of Nanda et al. 2023, by expression."""
+    return {formula: readings(planted.transformer_clock(expression=formula)) for formula in ("a + b", "a - b", "a*b")}
+
+
+@pytest.mark.parametrize("expression", ["a + b", "a - b", "a*b"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_planted_clock_reads_the_same_in_every_layout(planted, plain, layout, expression):
+    """Operators, `=` and closing tokens are no numbers: every Fourier measure is that of the plain layout."""
+    expected, found = plain[expression], readings(planted.transformer_clock(layout, expression=expression))
+    assert expected.keys() == found.keys()
+    assert expected["is_key"].nonzero()[0].tolist() == [1, 4] and expected["logit_fve"] > 0.999
+    # Where the answer is read at b itself, b reaches it on a second way, which has a gradient of its own.
+    at_b = set() if "=" in layout or layout == "power" else {"gradient_symmetricity"}
+    for name in expected.keys() - OVER_THE_VOCABULARY - OF_ROUNDING - at_b:
+        if expected[name].dtype.kind == "f":
+            np.testing.assert_allclose(found[name], expected[name], atol=2e-4, rtol=2e-4, err_msg=name)
+        else:
+            assert np.array_equal(found[name], expected[name]), name
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_changes_neither_the_modulus_nor_the_answers(layout):
+    """Power's layout scores its 34 tokens at p = 31; there are 31 answers, and the cycle has 31 places."""
+    task = Task("a + b", p=31, layout=layout)
+    assert task.n_values == 31 and Wave.of(task).cycle == Cycle.of(task).n == 31
+    assert task_in_words(task) == "a + b mod 31"
+    assert "with 31 answers" in task_sentence(task)

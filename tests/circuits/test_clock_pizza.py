@@ -10,7 +10,7 @@ import torch
 import grokinterp as gi
 from grokinterp import circuits
 from grokinterp.analysis import circle_formulas
-from grokinterp.analysis.waves import Wave
+from grokinterp.analysis.cycles import Wave
 from grokinterp.config.architecture import EmbeddingMLPConfig, TransformerConfig
 from grokinterp.evaluation import fused
 from grokinterp.evaluation.gradients import GradientError

@@ -7,8 +7,8 @@ import torch
 
 import grokinterp as gi
 from grokinterp import fourier
+from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.periodicity import Periodicity
-from grokinterp.analysis.waves import Wave
 from grokinterp.circuits import logits as logits_circuit
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.tasks import Task

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 import grokinterp as gi
 from grokinterp import fourier
+from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.periodicity import coefficients
-from grokinterp.analysis.waves import Wave
 from grokinterp.circuits import progress
 from grokinterp.config.architecture import TransformerConfig
 from grokinterp.evaluation.evaluator import cross_entropy
@@ -47,21 +47,45 @@ def read(snapshot: Snapshot, **fields) -> xr.Dataset:
     return progress.Progress(**fields).fit(snapshot).read(snapshot)
 
 
+def loss_on_the_cycle(logits: torch.Tensor, task: Task, rows: torch.Tensor) -> float:
+    """Cross-entropy over the answers that occur where no operand of a product is 0; of a sum, over all of them."""
+    on = Wave.of(task).is_on
+    classes = task.labels[on].unique()
+    return cross_entropy(logits[rows][:, classes], torch.searchsorted(classes, task.labels[rows])).item()
+
+
+def test_an_answer_that_no_row_has_is_no_class(planted):
+    """Of a product nothing but a zero gives 0. However large its logit is elsewhere, no loss on the cycle sees it."""
+    clock = planted.clock(11, (2, 5), expression="a*b")
+    answers = clock.parameters["unembed.W_U"].clone()
+    answers[:-1, 0] += 3.0  # by every neuron but that of the zeros
+    haunted = Snapshot(0, clock.config, clock.task, {**clock.parameters, "unembed.W_U": answers})
+    assert haunted.loss(haunted.logits) > clock.loss(clock.logits) + 1
+    before, after = read(clock), read(haunted)
+    for name in before.data_vars:
+        if name != "excluded_accuracy":  # of logits that are all rounding
+            np.testing.assert_allclose(after[name], before[name], rtol=1e-4, atol=1e-7, err_msg=name)
+    for name in ("excluded_loss", "excluded_loss_3d", "excluded_loss_mlp"):
+        assert float(after[name]) == pytest.approx(math.log(10), rel=1e-4)
+    full = loss_on_the_cycle(haunted.logits, haunted.task, Wave.of(haunted.task).is_on)
+    assert float(after.restricted_loss) == pytest.approx(full, rel=1e-4)
+
+
 @pytest.mark.parametrize(("p", "frequencies", "expression"), CLOCKS)
 def test_a_clock_is_its_key_waves(planted, p, frequencies, expression):
-    """With them alone the loss is the full loss; without them all p answers are equally likely, in every form."""
+    """With them alone the loss is the full loss; without them all answers are equally likely, in every form."""
     snapshot = planted.clock(p, frequencies, expression=expression)
     wave = Wave.of(snapshot.task)
     found = read(snapshot)
     assert found.k.values[found.is_key.values].tolist() == list(frequencies)
     on_test = ~snapshot.task.is_train & wave.is_on
-    full, full_test = snapshot.loss(snapshot.logits, wave.is_on), snapshot.loss(snapshot.logits, on_test)
+    full, full_test = (loss_on_the_cycle(snapshot.logits, snapshot.task, rows) for rows in (wave.is_on, on_test))
     for name in ("restricted_loss", "trig_loss"):
         assert float(found[name]) == pytest.approx(full, rel=1e-4)
     for name in ("restricted_test_loss", "restricted_loss_mlp"):
         assert float(found[name]) == pytest.approx(full_test, rel=1e-4)
     for name in ("excluded_loss", "excluded_loss_3d", "excluded_loss_mlp"):
-        assert float(found[name]) == pytest.approx(math.log(p), rel=1e-4)
+        assert float(found[name]) == pytest.approx(math.log(wave.cycle), rel=1e-4)
 
 
 @pytest.mark.parametrize("expression", ["a + b", "a*b"])
@@ -72,7 +96,7 @@ def test_without_one_wave_the_others_are_left(planted, expression):
     for k, other in ((2, 5), (5, 2)):
         rest = planted.clock(13, (other,), expression=expression)
         rows = rest.task.is_train & Wave.of(rest.task).is_on
-        assert float(found.sel(k=k)) == pytest.approx(rest.loss(rest.logits, rows), rel=1e-4)
+        assert float(found.sel(k=k)) == pytest.approx(loss_on_the_cycle(rest.logits, rest.task, rows), rel=1e-4)
 
 
 def test_the_full_forms_remove_every_frequency(planted):
@@ -113,7 +137,7 @@ def test_the_forms_are_those_of_the_definitions(planted, expression, p):
     task, L, A = snapshot.task, snapshot.logits.double(), snapshot["blocks.0.mlp.hook_post"].double()
     wave = Wave.of(task)
     on, train, test = wave.is_on, task.is_train & wave.is_on, ~task.is_train & wave.is_on
-    loss = lambda logits, rows: pytest.approx(cross_entropy(logits[rows], task.labels[rows]).item(), rel=1e-6)
+    loss = lambda logits, rows: pytest.approx(loss_on_the_cycle(logits, task, rows), rel=1e-6)
     found = read(snapshot, frequencies=tuple(key))
 
     waves = wave.directions(key)

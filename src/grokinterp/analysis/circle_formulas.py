@@ -1,6 +1,6 @@
 """Circles of an embedding on their own, and how well a formula of Zhong et al. 2023 explains what they compute.
 
-Angles are w_k times a place on the cycle (`grokinterp.analysis.waves`): alpha of a, beta of b (minus it where the task
+Angles are w_k times a place on the cycle (`grokinterp.analysis.cycles`): alpha of a, beta of b (minus it where the task
 subtracts), gamma of the answer, so that alpha + beta = gamma at the right answer. The formulas broadcast.
 """
 

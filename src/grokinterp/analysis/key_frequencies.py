@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokinterp import fourier
+from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.periodicity import Periodicity
-from grokinterp.analysis.waves import Wave
 from grokinterp.evaluation.snapshot import Snapshot
 
 NEURON_SHARE = 0.005

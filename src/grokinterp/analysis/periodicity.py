@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.analysis.waves import Wave
+from grokinterp.analysis.cycles import Wave
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +30,8 @@ class Periodicity:
     @classmethod
     def of(cls, logits: Float[Tensor, "ab answer"], wave: Wave) -> "Periodicity":
         folded = wave.fold(logits)
-        squares = wave.on(logits).square().sum(0).double()[wave.tokens].sum().item()
-        means = folded[:, wave.tokens].double().mean(0)
+        squares = wave.answers(wave.on(logits).square().sum(0).double()).sum().item()
+        means = wave.answers(folded).double().mean(0)
         variance = squares - len(wave.rows) * means.square().sum().item()
         return cls(coefficients(folded, wave), squares, variance if variance > 1e-6 * squares else 0.0)
 
@@ -61,5 +61,5 @@ def coefficients(folded: Float[Tensor, "place answer"], wave: Wave) -> Float[Ten
     place = torch.arange(n)
     # cos(w_k(i - c)) sees of the logits only their sums along the diagonals i - c.
     diagonal = ((place[:, None] - place) % n).flatten()
-    sums = torch.zeros(n, dtype=torch.float64).index_add(0, diagonal, folded[:, wave.tokens].double().flatten())
+    sums = torch.zeros(n, dtype=torch.float64).index_add(0, diagonal, wave.answers(folded).double().flatten())
     return fourier.basis(n)[1::2] @ sums

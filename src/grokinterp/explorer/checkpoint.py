@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokinterp import fourier
+from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.periodicity import coefficients
-from grokinterp.analysis.waves import Wave
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions import Ablator
@@ -81,7 +81,7 @@ class Scores:
         wave = Wave.of(self.task)
         if wave is not None:
             return coefficients(wave.fold(self.logits), wave) / len(wave.rows) ** 0.5
-        squares = fourier.transform(self.logits, 1).double().square().mean(0)
+        squares = fourier.transform(self.logits[:, : self.task.n_values], 1).double().square().mean(0)
         return fourier.fold(squares)[1:].sqrt()
 
 

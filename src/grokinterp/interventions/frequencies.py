@@ -8,8 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.analysis.cycles import Cycle
-from grokinterp.analysis.waves import Wave
+from grokinterp.analysis.cycles import Cycle, Wave
 from grokinterp.errors import BadRequest
 from grokinterp.tasks import Task
 

@@ -10,8 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.analysis.cycles import Cycle
-from grokinterp.analysis.waves import Wave
+from grokinterp.analysis.cycles import Cycle, Wave
 from grokinterp.config.architecture import (
     DenseMLPConfig,
     EmbeddingMLPConfig,

@@ -39,7 +39,7 @@ def task_in_words(task: Task) -> str:
     text, p = "; ".join(task.operations).replace("_", " "), task.parameters.get("p")
     if isinstance(task, GroupTask):
         return f"{text} in {task.group.name}"
-    return f"{text} mod {p}" if p and task.n_answers == p else text
+    return f"{text} mod {p}" if p and task.n_values == p else text
 
 
 def trained(run: Run) -> list[str]:
@@ -72,10 +72,10 @@ def task_sentence(task: Task) -> str:
     n = len(task.inputs)
     if task.is_endless:
         return (
-            f"The task is {task_in_words(task)}, with {task.n_answers:,} answers and no end of questions: every step "
+            f"The task is {task_in_words(task)}, with {task.n_values:,} answers and no end of questions: every step "
             f"has fresh ones, and {n:,} others are the test set."
         )
-    said = [f"The task is {task_in_words(task)}, a table of {n:,} questions with {task.n_answers:,} answers."]
+    said = [f"The task is {task_in_words(task)}, a table of {n:,} questions with {task.n_values:,} answers."]
     if task.is_train is None:
         return f"{said[0]} Which of them were trained on is not known."
     n_train = int(task.is_train.sum())

@@ -39,6 +39,7 @@ class Task:
             where answers are no classes but numbers, which the one output column is to equal (`has_classes` is false).
         positions: the positions whose logits are scored, as in `logits[:, positions]`; `(-1,)` is the last.
         n_vocab, n_answers: number of tokens; number of columns scored (answers 0 .. n_answers - 1).
+        n_values: how many values an answer can have: `n_answers`, but in Power's layout, which scores every token.
         tokens: the vocabulary as text, one string without spaces a token (without tokens: the answers).
         operation: int64 [ab], which formula of a mixture the row belongs to, sorted by it first (zeros otherwise).
         operations: the formulas as text, one for each value of `operation`.
@@ -85,6 +86,7 @@ class Task:
         self.train_labels = table.labels
         self.positions = table.positions
         self.n_answers = table.n_answers
+        self.n_values = table.n_answers - table.specials
         self.tokens = table.tokens
         self.n_vocab = len(table.tokens)
         self.operation = table.operation
@@ -270,7 +272,7 @@ class Task:
         rows = {
             "rows": len(self.inputs),
             "trained on": "no split yet" if self.is_train is None else int(self.is_train.sum()),
-            "answers": self.n_answers,
+            "answers": self.n_values,
             "chance": f"{self.chance:.4f}",
             "majority rate": f"{self.majority_rate:.4f}",
             "commutative": self.is_commutative,

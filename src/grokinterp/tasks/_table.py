@@ -32,6 +32,8 @@ class Table:
     tokens: list[str]
     operation: Int[Tensor, "ab"]
     operations: tuple[str, ...]
+    specials: int = 0
+    """How many of the last answer columns are tokens that only stand in a row, `=` say, and answer nothing."""
 
 
 def all_rows(sizes: tuple[int, ...], operations: int = 1) -> Int[Tensor, "ab operand"]:

@@ -75,6 +75,7 @@ class Layout:
             tokens=tokens,
             operation=operation,
             operations=tuple(operations or ()),
+            specials=(len(tokens) - len(numbers)) * self.specials,
         )
 
 

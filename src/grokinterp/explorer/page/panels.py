@@ -8,8 +8,7 @@ from torch import Tensor
 
 from grokinterp import circuits
 from grokinterp.analysis import public_runs
-from grokinterp.analysis.cycles import Cycle
-from grokinterp.analysis.waves import Wave
+from grokinterp.analysis.cycles import Cycle, Wave
 from grokinterp.explorer.checkpoint import Scores, View
 from grokinterp.explorer.neurons import AXES
 from grokinterp.explorer.page import figures
@@ -33,7 +32,7 @@ def table(view: View, scores: Scores, state: State) -> Figure:
 
 
 def _mapped(view: View, scores: Scores, state: State) -> tuple[Tensor, str, list[Any], tuple[float, float]]:
-    n = view.task.n_answers
+    n = view.task.n_values
     match state.map:
         case "margin":
             # The scale is that of the checkpoint as it is, so that a click changes the picture and not its key.

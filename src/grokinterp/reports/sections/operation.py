@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from grokinterp.analysis.waves import Wave
+from grokinterp.analysis.cycles import Wave
 from grokinterp.circuits.embedding import Embedding
 from grokinterp.circuits.spectrum import Spectrum
 from grokinterp.reports import prose

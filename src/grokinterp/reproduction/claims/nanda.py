@@ -8,8 +8,8 @@ import math
 import numpy as np
 import xarray as xr
 
+from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.periodicity import Periodicity
-from grokinterp.analysis.waves import Wave
 from grokinterp.reproduction.claim import Values, claim
 from grokinterp.reproduction.needed_run import Training, training
 from grokinterp.reproduction.reading import (
