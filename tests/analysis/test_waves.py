@@ -10,7 +10,7 @@ from grokinterp import fourier
 from grokinterp.analysis.cycles import Cycle, Wave
 from grokinterp.circuits import registered
 from grokinterp.evaluation.snapshot import Snapshot
-from grokinterp.reports.story import task_in_words, task_sentence
+from grokinterp.reports.prose import task_in_words, task_sentence
 from grokinterp.tasks import Task
 from grokinterp.tasks.layout import LAYOUTS
 
