@@ -32,7 +32,7 @@ def test_a_bad_request_is_one_line_and_2(words, said, capsys, tmp_path, monkeypa
     assert not list(tmp_path.iterdir())
 
 
-def test_the_list_has_every_claim_and_its_verdict(capsys, tmp_path):
+def test_the_list_has_every_claim_and_its_outcome(capsys, tmp_path):
     """Nothing has been run where there are no results."""
     assert main(["reproduce", "--results", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -46,7 +46,7 @@ def test_a_claim_of_a_file_is_run_stored_and_tabulated(data, capsys, tmp_path):
     assert "reproduced" in capsys.readouterr().out
     stored = json.loads((tmp_path / "nanda-saved-first-step.json").read_text())
     assert stored["verdict"] == "reproduced"
-    assert "1 reproduced" in (tmp_path / "REPRODUCTION.md").read_text()
+    assert "Reproduced: 0 trained anew, 1 checked on saved files" in (tmp_path / "REPRODUCTION.md").read_text()
 
 
 def test_a_rehearsal_stores_nothing_and_says_so(capsys, tmp_path):
@@ -67,4 +67,6 @@ def test_all_starts_nothing_that_does_not_fit(capsys, tmp_path):
 
 def test_the_table_of_other_results_lies_beside_them(tmp_path):
     assert main(["reproduce", "--table", "--results", str(tmp_path)]) == 0
-    assert f"{len(every_claim())} claims: 0 reproduced" in (tmp_path / "REPRODUCTION.md").read_text()
+    assert f"{len(every_claim())} claims. Reproduced: 0 trained anew" in (tmp_path / "REPRODUCTION.md").read_text()
+    rows = (tmp_path / "docs" / "reproduction" / "power-et-al-2022.md").read_text().splitlines()
+    assert all(row.endswith("| not run |") for row in rows if row.startswith("| `"))

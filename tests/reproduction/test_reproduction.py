@@ -1,6 +1,7 @@
 """The table of claims: it is what the claims and the stored results say, and nobody edits it."""
 
 import dataclasses
+import json
 import math
 import re
 
@@ -8,8 +9,9 @@ import pytest
 
 from grokinterp.config import RunConfig
 from grokinterp.errors import BadRequest
-from grokinterp.reproduction import Places, every_claim, find_claim, page, stored, verdict_of
+from grokinterp.reproduction import KINDS, OUTCOMES, Places, every_claim, find_claim, outcome_of, pages, store, stored
 from grokinterp.reproduction.claim import SETTINGS, Claim
+from grokinterp.reproduction.index import INDEX
 from grokinterp.reproduction.needed_run import training
 from grokinterp.reproduction.target import Target, at_least, at_most, factor, near, share_of, yes
 
@@ -34,9 +36,58 @@ def make(**changes):
     return Claim(**{**fields, **changes})
 
 
-def test_the_table_is_generated():
-    """REPRODUCTION.md equals what the code makes of claims and results: `grokinterp reproduce --table` writes it."""
-    assert PLACES.table.read_text() == page(CLAIMS, RESULTS)
+def row_of(claim, result=None):
+    """The cells of a claim's row on its source's page."""
+    page = list(pages([claim], {claim.id: result} if result else {}).values())[1]
+    line = next(line for line in page.splitlines() if line.startswith(f"| `{claim.id}` |"))
+    return line.strip("| ").split(" | ")
+
+
+def test_the_pages_are_generated():
+    """They equal what the code makes of claims and results, and no other lies beside them: `reproduce --table`."""
+    written = pages(CLAIMS, RESULTS)
+    assert {path: (PLACES.pages / path).read_text() for path in written} == written
+    beside = {path.relative_to(PLACES.pages) for path in (PLACES.pages / "docs" / "reproduction").iterdir()}
+    assert {INDEX, *beside} == set(written)
+
+
+def test_the_index_is_short_and_adds_up():
+    """Of each source the reproduced by kind and the others by outcome are all its claims, and its link leads to a page."""
+    text = pages(CLAIMS, RESULTS)[INDEX]
+    assert len(text.splitlines()) <= 80
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| [")]
+    for link, claims, *counts in rows:
+        assert int(claims) == sum(map(int, counts)), link
+        assert (PLACES.pages / re.search(r"\]\((.*\.md)\)$", link)[1]).is_file(), link
+    assert sum(int(claims) for _, claims, *_ in rows) == len(CLAIMS)
+
+
+def test_a_claim_is_one_row_with_its_id_first_and_its_outcome_last():
+    """Of at most 400 characters, its statement whole; kind and settings have columns of their own."""
+    texts = "\n".join(pages(CLAIMS, RESULTS).values()).splitlines()
+    rows = [line for line in texts if line.startswith("| `")]
+    assert sorted(re.match(r"\| `(.+?)` \|", row)[1] for row in rows) == sorted(claim.id for claim in CLAIMS)
+    assert len(rows) == len(CLAIMS) and max(map(len, rows)) <= 400
+    for claim in CLAIMS:
+        row = next(row for row in rows if row.startswith(f"| `{claim.id}` |"))
+        assert claim.statement.replace("|", "\\|") in row
+        assert row.strip("| ").split(" | ")[2] == claim.kind and claim.kind in KINDS
+        assert row.strip("| ").split(" | ")[-1] == outcome_of(claim, RESULTS.get(claim.id)) in OUTCOMES
+
+
+def test_a_kind_is_what_a_claim_is_measured_on():
+    """Own runs, the source's own files, or neither of them decides it."""
+    assert make().kind == "trained anew"
+    assert make(trainings=(), files=("a.pth",)).kind == "checked on saved files"
+    assert make(derived=True).kind == "derived"
+
+
+def test_a_result_comes_back_as_it_was_stored(tmp_path):
+    """Also those of before outcomes were called so: in a file it is `verdict`, as ever."""
+    result = next(iter(RESULTS.values()))
+    path = store(result, tmp_path)
+    assert stored(tmp_path) == {result.claim: result}
+    assert json.loads(path.read_text())["verdict"] == result.outcome
 
 
 def test_ids_are_unique_and_can_be_typed():
@@ -60,7 +111,7 @@ def test_a_stored_result_is_of_a_claim_as_it_stands(name):
     result, claim = RESULTS[name], find_claim(name)
     assert result.claim == name
     assert result.command == f"grokinterp reproduce {name}"
-    assert result.verdict == verdict_of(claim, result)
+    assert result.outcome == outcome_of(claim, result)
     assert [file["name"] for file in result.files] == list(claim.files)
     assert [_identity(RunConfig.from_json(run["config"])) for run in result.runs] == [
         _identity(wanted.config()) for wanted in claim.trainings
@@ -103,7 +154,7 @@ def test_what_was_not_measured_meets_nothing(value):
 
 
 @pytest.mark.parametrize(
-    ("values", "verdict"),
+    ("values", "outcome"),
     [
         ({"x": 1.2}, "reproduced"),
         ({"x": 2.0}, "not reproduced"),
@@ -113,8 +164,8 @@ def test_what_was_not_measured_meets_nothing(value):
         ({"x": {"seed 0": 1.2, "seed 1": 0.8}, "beside": 99}, "reproduced"),
     ],
 )
-def test_a_verdict_counts_every_value_with_a_target(values, verdict):
-    assert make().judge(values) == verdict
+def test_an_outcome_counts_every_value_with_a_target(values, outcome):
+    assert make().judge(values) == outcome
 
 
 def test_a_claim_must_measure_its_targets():
@@ -136,15 +187,27 @@ def test_a_claim_that_can_be_no_claim_is_refused(changes):
 
 
 def test_a_claim_without_result_stands_in_the_table_as_not_run():
-    text = page([make()], {})
-    assert "1 not run" in text
-    assert "| `made`: It is so. | table 1 | x: 1 ± 0.5 |  | not run |" in text
+    assert "1 not run" in pages([make()], {})[INDEX]
+    assert row_of(make()) == [
+        "`made`", "It is so.", "trained anew", "1 run of a + b (nanda), seed 0, 10 steps", "x: 1 ± 0.5", "", "not run"
+    ]  # fmt: skip
 
 
 def test_a_claim_that_fails_stays_in_the_table():
-    result = next(iter(RESULTS.values()))
-    text = page([make()], {"made": dataclasses.replace(result, values={"x": 3.0})})
-    assert "**3**" in text and "**not reproduced**" in text
+    result = dataclasses.replace(next(iter(RESULTS.values())), values={"x": 3.0})
+    assert row_of(make(), result)[-2:] == ["x: **3**", "not reproduced"]
+    assert "1 not reproduced" in pages([make()], {"made": result})[INDEX]
+
+
+def test_what_a_row_has_no_room_for_stands_below_the_table():
+    """Forty values: the row counts them, the list below has each with its target, and what has no target after them."""
+    claim = make(targets={f"value {i}": near(1, 0.5) for i in range(40)})
+    values = {**{f"value {i}": 1.0 for i in range(39)}, "value 39": 9.0, "beside": "ours"}
+    result = dataclasses.replace(next(iter(RESULTS.values())), values=values)
+    assert row_of(claim, result)[-3:] == ["40, below", "39 of 40 met, below", "partly"]
+    page = list(pages([claim], {"made": result}).values())[1]
+    assert "- value 0: 1; target 1 ± 0.5\n" in page and "- value 39: **9**; target 1 ± 0.5\n" in page
+    assert page.endswith("- beside: ours\n")
 
 
 def test_an_unknown_id_is_answered_with_the_nearest():

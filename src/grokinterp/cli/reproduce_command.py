@@ -20,13 +20,13 @@ ORDER = 70
 
 @dataclass(frozen=True)
 class Reproduce:
-    """Run claims of the papers again. Without an ID: list them, with the verdict of the last run of each."""
+    """Run claims of the papers again. Without an ID: list them, with the outcome of the last run of each."""
 
     id: Annotated[str | None, tyro.conf.Positional] = None  # the claim to run
     quick: bool = False  # rehearse on tiny runs that are thrown away: proves nothing, stores nothing
     all: bool = False  # run what fits into --budget: what was never run first, and the cheapest first
     budget: str = "1h"  # of --all: 90s, 30m or 2h, by each claim's estimate
-    table: bool = False  # write REPRODUCTION.md anew from the stored results, and run nothing
+    table: bool = False  # write REPRODUCTION.md and docs/reproduction anew from the stored results, and run nothing
     runs: tuple[Path, ...] = (Path("runs/reproduction"),)  # where to look for runs; missing ones go to the first
     data: Path | None = None  # the third-party files; $GROKINTERP_TEST_DATA or ../shared/data where left out
     results: Path | None = None  # the results; reproduction/results where left out
@@ -59,19 +59,19 @@ def run(argv: list[str]) -> None:
 
 def minutes(text: str) -> float:
     """`90s`, `30m` or `2h` in minutes. Raises `BadRequest` for anything else."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if not found:
+    time_of = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not time_of:
         raise BadRequest(f"reproduce: --budget={text} is no time; give it as 90s, 30m or 2h")
-    return float(found[1]) * {"s": 1 / 60, "m": 1, "h": 60}[found[2]]
+    return float(time_of[1]) * {"s": 1 / 60, "m": 1, "h": 60}[time_of[2]]
 
 
 def _list(places: "Places") -> None:
-    from grokinterp.reproduction import every_claim, stored, verdict_of
+    from grokinterp.reproduction import every_claim, outcome_of, stored
 
     results, claims = stored(places.results), every_claim()
     width = max(len(claim.id) for claim in claims)
     for claim in claims:
-        say(f"{claim.id:<{width}}  {verdict_of(claim, results.get(claim.id)):<14}  {claim.statement}")
+        say(f"{claim.id:<{width}}  {outcome_of(claim, results.get(claim.id)):<14}  {claim.statement}")
 
 
 def _run_one(claim: "Claim", bench: "Bench", places: "Places") -> None:
@@ -79,7 +79,7 @@ def _run_one(claim: "Claim", bench: "Bench", places: "Places") -> None:
 
     result = attempt(claim, bench)
     path = store(result, places.results)
-    _tell(claim, result)
+    _print_result(claim, result)
     say(f"{path} and {_tabulate(places)} are written.")
 
 
@@ -88,7 +88,7 @@ def _rehearse(claim: "Claim", bench: "Bench") -> None:
 
     with bench.rehearsing() as tiny:
         result = attempt(claim, tiny)
-    _tell(claim, result)
+    _print_result(claim, result)
     of_runs = " on runs of a few steps" if claim.trainings else ""
     say(f"A rehearsal{of_runs}: it proves nothing, and nothing is stored.")
 
@@ -121,19 +121,22 @@ def _run_all(bench: "Bench", places: "Places", budget: float) -> None:
         )
 
 
-def _tell(claim: "Claim", result: "Result") -> None:
+def _print_result(claim: "Claim", result: "Result") -> None:
     from grokinterp.reproduction import entries, shown
 
-    say(f"{claim.id}: {result.verdict}. {claim.statement}")
+    say(f"{claim.id}: {result.outcome}. {claim.statement}")
     for name, part, value in entries(result.values):
         target = claim.targets.get(name)
-        judged = "" if target is None else f"   target {target.said}: {'met' if target.holds(value) else 'missed'}"
+        judged = "" if target is None else f"   target {target.wording}: {'met' if target.holds(value) else 'missed'}"
         say(f"  {name}{f' ({part})' if part else ''}: {shown(value)}{judged}")
 
 
 def _tabulate(places: "Places") -> Path:
-    from grokinterp.reproduction import every_claim, page, stored
-    from grokinterp.runs.files import write_atomic
+    from grokinterp.reproduction import every_claim, pages, stored
+    from grokinterp.runs.files import make_directory, write_atomic
 
-    write_atomic(places.table, page(every_claim(), stored(places.results)).encode())
-    return places.table
+    texts = {places.pages / path: text for path, text in pages(every_claim(), stored(places.results)).items()}
+    for path, text in texts.items():
+        make_directory(path.parent)
+        write_atomic(path, text.encode())
+    return next(iter(texts))

@@ -11,29 +11,32 @@ import pkgutil
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.reproduction import claims
 from grokinterp.reproduction.bench import Bench
-from grokinterp.reproduction.claim import VERDICTS, Claim, Verdict, entries
+from grokinterp.reproduction.claim import KINDS, OUTCOMES, Claim, Kind, Outcome, entries
+from grokinterp.reproduction.index import pages
 from grokinterp.reproduction.paths import Places
 from grokinterp.reproduction.result import Result, attempt, store, stored
-from grokinterp.reproduction.table import page, verdict_of
+from grokinterp.reproduction.table import outcome_of
 from grokinterp.reproduction.target import Target, shown
 
 __all__ = [
-    "VERDICTS",
+    "KINDS",
+    "OUTCOMES",
     "Bench",
     "Claim",
+    "Kind",
+    "Outcome",
     "Places",
     "Result",
     "Target",
-    "Verdict",
     "attempt",
     "entries",
     "every_claim",
     "find_claim",
-    "page",
+    "outcome_of",
+    "pages",
     "shown",
     "store",
     "stored",
-    "verdict_of",
 ]
 
 

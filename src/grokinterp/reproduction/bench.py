@@ -76,8 +76,8 @@ class Bench:
 
     def run(self, wanted: Training) -> Run:
         """The finished run of this configuration: found, continued, or trained from the start."""
-        if (found := self.find(wanted)) is not None:
-            return found
+        if (finished := self.find(wanted)) is not None:
+            return finished
         fields = {"steps": QUICK_STEPS, "metrics_every": 10, "checkpoint_every": 10} if self.quick else {}
         source = self.run(wanted.frozen_from).path if wanted.frozen_from else None
         config = wanted.config(source, **fields)
@@ -104,10 +104,10 @@ class Bench:
             return None
         source = None
         if wanted.frozen_from is not None:
-            found = self.find(wanted.frozen_from)
-            if found is None:
+            origin = self.find(wanted.frozen_from)
+            if origin is None:
                 return None
-            source = found.path
+            source = origin.path
         config = wanted.config(source)
         return next((open_run(path) for path in self._like(config) if is_finished(path)), None)
 

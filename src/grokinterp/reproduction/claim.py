@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from grokinterp.errors import require
 from grokinterp.reproduction.needed_run import Training
 from grokinterp.reproduction.target import Target, Value
 
-Verdict: TypeAlias = Literal["reproduced", "partly", "not reproduced", "not run"]
-VERDICTS: tuple[Verdict, ...] = ("reproduced", "partly", "not reproduced", "not run")
+Outcome: TypeAlias = Literal["reproduced", "partly", "not reproduced", "not run", "cannot be compared"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+Kind: TypeAlias = Literal["trained anew", "checked on saved files", "derived"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Values: TypeAlias = Mapping[str, Value | Mapping[str, Value]]
 """What a claim's function returns: by name a value, or a value for each of several runs or parts."""
@@ -32,6 +35,7 @@ class Claim:
         trainings, files: what the function is given, in this order: runs, then paths of third-party files.
         minutes: about how long the measuring itself takes on one core.
         negative: that something does not happen; needs SETTINGS trainings.
+        derived: that no training decides it, though it is measured on a run.
         measure: the function.
     """
 
@@ -46,6 +50,7 @@ class Claim:
     files: tuple[str, ...] = ()
     minutes: float = 0.5
     negative: bool = False
+    derived: bool = False
 
     def __post_init__(self) -> None:
         require(bool(self.targets), f"claim {self.id} has no target")
@@ -55,7 +60,24 @@ class Claim:
             f"claim {self.id} is negative and tries {len(self.trainings)} settings; try {SETTINGS}",
         )
 
-    def judge(self, values: Values) -> Verdict:
+    @property
+    def paper(self) -> str:
+        """The source without the place in it."""
+        return self.source.partition(",")[0]
+
+    @property
+    def place(self) -> str:
+        """The figure, table or section of the source."""
+        return self.source.partition(",")[2].strip()
+
+    @property
+    def kind(self) -> Kind:
+        """Whether we trained what it is measured on, read the source's own files, or derived it."""
+        if self.derived:
+            return "derived"
+        return "trained anew" if self.trainings else "checked on saved files"
+
+    def judge(self, values: Values) -> Outcome:
         """Reproduced where every value with a target meets it, partly where some do."""
         held = [self.targets[name].holds(value) for name, _, value in entries(values) if name in self.targets]
         missing = set(self.targets) - set(values)
@@ -67,13 +89,13 @@ class Claim:
 
 def entries(values: Values) -> list[tuple[str, str, Value]]:
     """(name, part, value), the part empty where there is one value."""
-    found: list[tuple[str, str, Value]] = []
+    rows: list[tuple[str, str, Value]] = []
     for name, value in values.items():
         if isinstance(value, Mapping):
-            found += [(name, part, each) for part, each in value.items()]
+            rows += [(name, part, each) for part, each in value.items()]
         else:
-            found.append((name, "", value))
-    return found
+            rows.append((name, "", value))
+    return rows
 
 
 def claim(

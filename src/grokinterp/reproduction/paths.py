@@ -5,30 +5,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RESULTS = Path("reproduction") / "results"
-TABLE = "REPRODUCTION.md"
 
 
 @dataclass(frozen=True)
 class Places:
-    """Attributes: results: the directory of results. table: REPRODUCTION.md. data: the third-party files."""
+    """Attributes: results: the directory of results. pages: of REPRODUCTION.md and docs/. data: third-party files."""
 
     results: Path
-    table: Path
+    pages: Path
     data: Path
 
     @classmethod
     def of(cls, results: Path | None = None, data: Path | None = None) -> "Places":
         """The clone's own, or the current directory's where the package was installed without one.
 
-        The table of another directory of results lies in that directory. `data` falls back on the environment's
+        The pages of another directory of results lie in that directory. `data` falls back on the environment's
         GROKINTERP_TEST_DATA, then on `../shared/data`.
         """
         root = repository() or Path.cwd()
-        told = os.environ.get("GROKINTERP_TEST_DATA")
+        variable = os.environ.get("GROKINTERP_TEST_DATA")
         return cls(
             results or root / RESULTS,
-            (results or root) / TABLE,
-            data or (Path(told) if told else root.parent / "shared" / "data"),
+            results or root,
+            data or (Path(variable) if variable else root.parent / "shared" / "data"),
         )
 
 

@@ -41,8 +41,8 @@ def saved(path: Path) -> Run:
 
 def first(steps: np.ndarray, holds: np.ndarray) -> float:
     """The first step at which it holds; NaN where it never does."""
-    found = np.flatnonzero(holds)
-    return float(steps[found[0]]) if len(found) else math.nan
+    indices = np.flatnonzero(holds)
+    return float(steps[indices[0]]) if len(indices) else math.nan
 
 
 def recorded(run: Run, curve: str) -> tuple[np.ndarray, np.ndarray]:

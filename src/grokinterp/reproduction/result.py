@@ -16,10 +16,13 @@ import torch
 
 from grokinterp.errors import BadRequest
 from grokinterp.reproduction.bench import Bench
-from grokinterp.reproduction.claim import Claim, Values, Verdict
+from grokinterp.reproduction.claim import Claim, Outcome, Values
 from grokinterp.runs.files import cannot_read, make_directory, write_atomic
 from grokinterp.runs.format import library_versions
 from grokinterp.runs.run import Run
+
+ON_DISK = {"outcome": "verdict"}
+"""What a field is called in a file, where that is not its name: as in the first results, which stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Result:
 
     Attributes:
         values: what was measured, by name, as the claim's function returned it.
-        verdict: of the targets that stood when it was measured.
+        outcome: by the targets that stood when it was measured.
         seeds: of the runs. runs: their configurations, versions and days. files: name and SHA-256 of each.
         measuring_seconds: wall time of the measuring. training_seconds: of the runs' training, None where one of
             them does not tell.
@@ -37,7 +40,7 @@ class Result:
     """
 
     claim: str
-    verdict: Verdict
+    outcome: Outcome
     values: Values
     seeds: list[int]
     measuring_seconds: float
@@ -60,7 +63,7 @@ def attempt(claim: Claim, bench: Bench) -> Result:
     known = [each for each in seconds if each is not None]
     return Result(
         claim=claim.id,
-        verdict=claim.judge(values),
+        outcome=claim.judge(values),
         values=values,
         seeds=sorted({run.config.seed for run in runs}),
         measuring_seconds=round(time.monotonic() - start, 1),
@@ -85,7 +88,8 @@ def store(result: Result, results: Path) -> Path:
     """Write a result in place of the one before. Raises `StorageError` where that cannot be."""
     make_directory(results)
     path = results / f"{result.claim}.json"
-    write_atomic(path, (json.dumps(asdict(result), indent=1) + "\n").encode())
+    stored = {ON_DISK.get(name, name): value for name, value in asdict(result).items()}
+    write_atomic(path, (json.dumps(stored, indent=1) + "\n").encode())
     return path
 
 
@@ -96,10 +100,11 @@ def stored(results: Path) -> dict[str, Result]:
 
 def _read(path: Path) -> Result:
     try:
-        return Result(**json.loads(path.read_text()))
+        fields = json.loads(path.read_text())
+        return Result(**{name: fields.pop(ON_DISK[name]) for name in ON_DISK}, **fields)
     except OSError as error:
         raise cannot_read(path, error) from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadRequest(f"{path} is no result ({error}); remove it and run its claim again") from None
 
 

@@ -10,11 +10,11 @@ Value: TypeAlias = float | bool | str | None
 
 @dataclass(frozen=True)
 class Target:
-    """The closed interval that a value must lie in. `said` is how the source has it, with our tolerance."""
+    """The closed interval that a value must lie in. `wording` is how the source has it, with our tolerance."""
 
     low: float
     high: float
-    said: str
+    wording: str
 
     def holds(self, value: Value) -> bool:
         """Whether a value meets it; a yes is 1, and what could not be measured never does."""
@@ -25,8 +25,8 @@ class Target:
 
 def near(value: float, within: float) -> Target:
     """`value`, give or take `within`."""
-    said = f"{shown(value, 10)} ± {within:g}" if within else f"{shown(value, 10)} exactly"
-    return Target(value - within, value + within, said)
+    wording = f"{shown(value, 10)} ± {within:g}" if within else f"{shown(value, 10)} exactly"
+    return Target(value - within, value + within, wording)
 
 
 def factor(value: float, times: float = 2.0) -> Target:

@@ -8,7 +8,7 @@ from grokinterp.reproduction.reading import end_of, last, recorded
 from grokinterp.reproduction.target import at_least, at_most
 from grokinterp.runs.run import Run
 
-NOTES = "exploration notes, plain division"
+NOTES = "Exploration notes, plain division"
 TRAINED = (
     "Integer quotients of the 1,600 pairs of numbers from 1 to 40 as classes (our choice), the mainline's one-layer "
     "transformer, 4,000 steps, seed 0. Three settings: half the pairs, 30 % of them, and the pairs up to 20."

@@ -42,6 +42,7 @@ DIVIDE = [fraction("a / b", frac, minutes) for frac, minutes in ((0.8, 3), (0.65
     measured="entries of all weights but the embedding and the unembedding; and of these for 239 tokens",
     trainings=ADD[:1],
     minutes=0.1,
+    derived=True,
 )
 def parameters(run: Run) -> Values:
     weights = run.final.parameters
