@@ -1,5 +1,6 @@
 """Measuring: circuits x checkpoints -> trace, cached."""
 
-from grokinterp.measuring.reading import choose, default_names, kept, measure, scalars, snapshot_of
+from grokinterp.measuring.choosing import choose, default_names
+from grokinterp.measuring.reading import kept, measure, scalars, snapshot_of
 
 __all__ = ["choose", "default_names", "kept", "measure", "scalars", "snapshot_of"]

@@ -3,19 +3,21 @@
 import io
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from grokinterp.runs.digests import FileDigests
 from grokinterp.runs.files import StorageError, cannot_read, read_tensors
 from grokinterp.runs.format import RunHeader
 from grokinterp.runs.provenance import DIRECTORY
 from grokinterp.runs.run import Run, check_fits
 from grokinterp.tasks import Task
 
-CONFIG, SPLIT, CHECKPOINTS = "config.json", "split.npz", "checkpoints"
+CONFIG, SPLIT, CHECKPOINTS, TRACES = "config.json", "split.npz", "checkpoints", "traces"
 JSONL, PARQUET, OPTIMISER = "metrics.jsonl", "metrics.parquet", "optimiser.safetensors"
 _STEP = re.compile(r"step_(\d{8,})\.safetensors")
 
@@ -55,6 +57,7 @@ class RunDirectory:
 
     def __init__(self, path: Path):
         self.path = path
+        self._digests = FileDigests(path / CHECKPOINTS, path / TRACES / "checkpoints.json")
 
     def steps(self) -> list[int]:
         try:
@@ -68,6 +71,9 @@ class RunDirectory:
 
     def parameters(self, step: int) -> dict[str, Tensor]:
         return read_tensors(self.path / CHECKPOINTS / checkpoint_name(step))[0]
+
+    def digests(self, steps: Sequence[int]) -> dict[int, str]:
+        return dict(zip(steps, self._digests.of([checkpoint_name(step) for step in steps]), strict=True))
 
     def metrics(self) -> pd.DataFrame:
         # While both exist, a resumption was interrupted as it turned the finished table back into lines.

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from grokinterp.runs.digests import digest_of_tensors, file_stamp
 from grokinterp.runs.files import open_tensors, write_atomic
 from grokinterp.runs.format import RunHeader, task_arrays
 from grokinterp.runs.provenance import PACKED as PACKED_RUN
@@ -108,6 +110,8 @@ class PackedRun:
 
     def __init__(self, path: Path):
         self.path = path
+        self._digests: dict[int, str] = {}
+        self._digested = file_stamp(path)
         with open_tensors(path) as file:
             self._steps: list[int] = file.get_tensor("run/steps").tolist()
 
@@ -122,6 +126,13 @@ class PackedRun:
         with open_tensors(self.path) as file:
             # Copied: a slice of a mapped file would keep the whole of it open.
             return {n: torch.clone(file.get_slice(n)[index]) for n in file.keys() if not n.startswith("run/")}
+
+    def digests(self, steps: Sequence[int]) -> dict[int, str]:
+        if (stamp := file_stamp(self.path)) != self._digested:
+            self._digests, self._digested = {}, stamp
+        new = [step for step in steps if step not in self._digests]
+        self._digests.update({step: digest_of_tensors(self.parameters(step)) for step in new})
+        return {step: self._digests[step] for step in steps}
 
     def metrics(self) -> pd.DataFrame:
         prefix = "run/metrics/"

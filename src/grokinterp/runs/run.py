@@ -2,7 +2,7 @@
 
 import html
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,10 @@ class Run:
     @property
     def steps(self) -> list[int]:
         return self._store.steps()
+
+    def digests(self, steps: Sequence[int]) -> dict[int, str]:
+        """By step, what tells the content of the checkpoint from any other's: of those steps that have one."""
+        return self._store.digests(steps)
 
     @property
     def metrics(self) -> pd.DataFrame:

@@ -1,11 +1,13 @@
 """Store: where a run's numbers are kept, and the store of what a third-party file held."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import pandas as pd
 import torch
 from torch import Tensor
+
+from grokinterp.runs.digests import digest_of_tensors
 
 
 @runtime_checkable
@@ -24,6 +26,10 @@ class Store(Protocol):
         """The weights after `step` updates, by their classic names, on the CPU."""
         ...
 
+    def digests(self, steps: Sequence[int]) -> dict[int, str]:
+        """By step, what tells the content of the checkpoint from any other's."""
+        ...
+
     def metrics(self) -> pd.DataFrame:
         """One row a measured step, with a column `step`."""
         ...
@@ -34,6 +40,7 @@ class MemoryStore:
 
     def __init__(self, checkpoints: Mapping[int, Callable[[], dict[str, Tensor]]], metrics: pd.DataFrame | None = None):
         self._checkpoints = dict(sorted(checkpoints.items()))
+        self._digests: dict[int, str] = {}
         self._metrics = pd.DataFrame({"step": []}) if metrics is None else metrics
 
     def steps(self) -> list[int]:
@@ -46,6 +53,11 @@ class MemoryStore:
         # Copies: the file is read once, and an edit of one dictionary must not reach the next.
         read = self._checkpoints[step]()
         return {name: value.clone(memory_format=torch.contiguous_format) for name, value in read.items()}
+
+    def digests(self, steps: Sequence[int]) -> dict[int, str]:
+        new = [step for step in steps if step not in self._digests]
+        self._digests.update({step: digest_of_tensors(self._checkpoints[step]()) for step in new})
+        return {step: self._digests[step] for step in steps}
 
     def metrics(self) -> pd.DataFrame:
         return self._metrics.copy()
