@@ -9,6 +9,7 @@ import torch
 import grokinterp as gi
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.evaluator import cross_entropy, evaluator
+from grokinterp.training.batches import batches
 from grokinterp.training.planning import plan
 
 TINY = {"d_model": 8, "n_heads": 2, "metrics_every": 5, "checkpoint_every": 10, "progress": False, "steps": 20}
@@ -105,3 +106,28 @@ def test_the_remedies_work():
     )
     assert plan(preset="induction")[1].inputs.shape == (512, 85)
     assert plan(gi.Task("digits", digits=2), preset="digits")[1].parameters["digits"] == 2
+
+
+def test_fresh_batches_follow_from_seed_and_step():
+    """Neither two seeds nor two steps share a batch; the same seed and step draw it again."""
+    task = gi.Task("digits", digits=3, points=50)
+    drawn = lambda seed, step: batches(task, 64, seed, torch.device("cpu")).draw(step)
+    inputs, labels = drawn(0, 0)
+    assert inputs.shape == (64, task.inputs.shape[1]) and labels.shape == (64, task.labels.shape[1])
+    assert all(torch.equal(again, first) for again, first in zip(drawn(0, 0), (inputs, labels), strict=True))
+    for seed, step in ((1, 0), (0, 1)):
+        assert not torch.equal(drawn(seed, step)[0], inputs)
+
+
+def test_an_epoch_of_mini_batches_takes_each_training_row_once():
+    """Rows are numbers of the table's, labels those trained on, in an order that follows the seed."""
+    task = gi.Task("a + b", p=7).split(frac=0.5, seed=0, mislabelled=3)
+    rows_of = {}
+    for seed in (0, 1):
+        drawn = batches(task, 10, seed, torch.device("cpu"))
+        pairs = [drawn.draw(step) for step in range(3)]
+        rows_of[seed] = torch.cat([rows for rows, _ in pairs])
+        assert [len(rows) for rows, _ in pairs] == [10, 10, 4]
+        assert torch.equal(rows_of[seed].sort().values, task.is_train.nonzero().flatten())
+        assert all(torch.equal(labels, task.train_labels[rows]) for rows, labels in pairs)
+    assert not torch.equal(rows_of[0], rows_of[1])

@@ -163,3 +163,14 @@ def test_weight_noise_is_of_the_forward_pass_only():
     opt.step(0)
     torch.testing.assert_close(trained.detach(), -0.2 * first["w"].detach())
     assert optimiser({"w": trained}).noisy({"w": trained})["w"] is trained
+
+
+def test_update_noise_has_the_size_of_the_rate():
+    """Without gradients a weight moves by N(0, (lr update_noise)^2): the noise is on the update, not on the weight."""
+    parameters = {"w": torch.zeros(40_000, requires_grad=True)}
+    opt = optimiser(parameters, optimiser="sgd", lr=0.02, weight_decay=0.0, warmup_steps=0, update_noise=0.5)
+    parameters["w"].grad = torch.zeros(40_000)
+    opt.step(0)
+    moved = parameters["w"].detach()
+    assert moved.std().item() == pytest.approx(0.02 * 0.5, rel=0.02)
+    assert abs(moved.mean().item()) < 4 * 0.01 / 200

@@ -4,22 +4,21 @@ from collections.abc import Mapping
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from grokinterp.evaluation.evaluator import Evaluator
 from grokinterp.tasks import Task
 
-Evaluated: TypeAlias = tuple[Float[Tensor, "m *t column"], Shaped[Tensor, "m *t"]]
-"""Logits at the scored positions, and the labels trained on."""
+Batch: TypeAlias = tuple[Shaped[Tensor, "m *rest"], Shaped[Tensor, "m *t"]]
+"""Rows, as numbers of the table's or, where they are fresh, as inputs themselves; and the labels to train on."""
 
 
 @runtime_checkable
 class Batches(Protocol):
     """What a model is trained on, update after update, and the state that a resumed run needs of it."""
 
-    def evaluated(self, evaluate: Evaluator, parameters: Mapping[str, Tensor], step: int) -> Evaluated:
-        """The rows for the update at `step` and what the model says of them."""
+    def draw(self, step: int) -> Batch:
+        """The rows for the update at `step`."""
         ...
 
     def state(self) -> dict[str, Tensor]: ...
@@ -46,10 +45,10 @@ class TableBatches:
         self.order = torch.empty(0, dtype=torch.int64)
         self.used = 0
 
-    def evaluated(self, evaluate: Evaluator, parameters: Mapping[str, Tensor], step: int) -> Evaluated:
+    def draw(self, step: int) -> Batch:
         del step
         rows = self._next()
-        return evaluate(parameters, rows), self.labels[rows]
+        return rows, self.labels[rows]
 
     def _next(self) -> Int[Tensor, "m"]:
         if self.batch_size is None:
@@ -75,9 +74,9 @@ class FreshBatches:
     def __init__(self, task: Task, batch_size: int, seed: int, device: torch.device):
         self.task, self.batch_size, self.seed, self.device = task, batch_size, seed, device
 
-    def evaluated(self, evaluate: Evaluator, parameters: Mapping[str, Tensor], step: int) -> Evaluated:
+    def draw(self, step: int) -> Batch:
         inputs, labels = self.task.fresh(self.batch_size, self.seed, step)
-        return evaluate.of(parameters, inputs.to(self.device)), labels.to(self.device)
+        return inputs.to(self.device), labels.to(self.device)
 
     def state(self) -> dict[str, Tensor]:
         return {}

@@ -1,0 +1,50 @@
+"""Scores: loss and accuracy of the model during training, on either side of the split."""
+
+import torch
+from torch import Tensor
+
+from grokinterp.evaluation.evaluator import Evaluator, accuracy, loss
+from grokinterp.tasks import Task
+from grokinterp.training.batches import Batches
+
+
+class Scores:
+    """Loss and accuracy over the answers, on the rows trained on and on the others.
+
+    Of an endless task, train loss and accuracy are those of the fresh batch of the step.
+    """
+
+    TOKENS_AT_ONCE = 49_152
+
+    def __init__(self, task: Task, device: torch.device, batches: Batches):
+        assert task.is_train is not None
+        self.batches = batches if task.is_endless else None
+        self.rows_at_once = max(1, self.TOKENS_AT_ONCE // task.inputs.shape[1])
+        self.n_answers = task.n_answers
+        self.labels, self.train_labels = task.labels.to(device), task.train_labels.to(device)
+        self.train, self.test = task.is_train.to(device), ~task.is_train.to(device)
+        self.groups = {"test_accuracy": self.test}
+        if task.is_commutative:
+            self.groups["test_accuracy_unswapped"] = task.is_unswapped_test.to(device)
+        if len(task.operations) > 1:
+            for i, operation in enumerate(task.operations):
+                self.groups[f"test_accuracy[{operation}]"] = self.test & (task.operation == i).to(device)
+
+    @torch.no_grad()
+    def __call__(self, evaluate: Evaluator, parameters: dict[str, Tensor], step: int) -> dict[str, float]:
+        rows = torch.arange(len(self.labels), device=self.labels.device)
+        parts = [evaluate(parameters, part)[..., : self.n_answers] for part in rows.split(self.rows_at_once)]
+        logits = torch.cat(parts)
+        trained, train_labels = logits[self.train], self.train_labels[self.train]
+        if self.batches is not None:
+            inputs, train_labels = self.batches.draw(step)
+            trained = evaluate.of(parameters, inputs)[..., : self.n_answers]
+        values = {
+            "train_loss": loss(trained, train_labels),
+            "test_loss": loss(logits[self.test], self.labels[self.test]),
+            "train_accuracy": accuracy(trained, train_labels),
+            **{name: accuracy(logits[group], self.labels[group]) for name, group in self.groups.items()},
+            "weight_norm_squared": sum(p.detach().double().pow(2).sum() for p in parameters.values()),
+        }
+        # One transfer for all of them.
+        return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))  # type: ignore[arg-type]

@@ -1,0 +1,55 @@
+"""Scores of training: what each number is of, and by which rule."""
+
+import math
+
+import pytest
+import torch
+
+import grokinterp as gi
+from grokinterp.evaluation.evaluator import loss
+from grokinterp.training.batches import batches
+from grokinterp.training.scores import Scores
+
+CPU = torch.device("cpu")
+
+
+class Fixed:
+    """An evaluator that answers with a table of logits, whatever the parameters."""
+
+    def __init__(self, logits: torch.Tensor):
+        self.logits = logits
+
+    def __call__(self, parameters, rows=None):
+        return self.logits if rows is None else self.logits[rows]
+
+    def of(self, parameters, inputs):
+        raise NotImplementedError
+
+
+def scored(task: gi.Task, logits: torch.Tensor) -> dict[str, float]:
+    return Scores(task, CPU, batches(task, None, 0, CPU))(Fixed(logits), {"w": torch.tensor([3.0, 4.0])}, 0)
+
+
+def test_numbers_are_scored_by_their_squared_error():
+    """Off by 2 in half of the rows and right in the others: a mean square of 2, where the mean distance is 1."""
+    task = gi.Task("division", n=4, form="numbers").split(frac=0.5, seed=0)
+    off = torch.zeros(16)
+    for side in (task.is_train, ~task.is_train):
+        off[side.nonzero().flatten()[::2]] = 2.0
+    found = scored(task, (task.labels + off)[:, None])
+    assert found["train_loss"] == pytest.approx(2) and found["test_loss"] == pytest.approx(2)
+    assert found["train_accuracy"] == found["test_accuracy"] == 0.5
+    assert loss((task.labels + off)[:, None], task.labels).item() == pytest.approx(2)
+
+
+def test_each_side_is_scored_by_its_own_labels():
+    """Training rows by the labels trained on, test rows by the answers; weights by their squares."""
+    task = gi.Task("a + b", p=5).split(frac=0.6, seed=0, mislabelled=3)
+    right = 30 * torch.nn.functional.one_hot(task.labels, task.n_answers).float()
+    found = scored(task, right)
+    assert found["train_accuracy"] == pytest.approx(12 / 15) and found["test_accuracy"] == 1
+    assert found["train_loss"] == pytest.approx(30 * 3 / 15, rel=1e-6)
+    assert found["test_loss"] == pytest.approx(4 * math.exp(-30), rel=1e-6)
+    assert found["weight_norm_squared"] == 25
+    uniform = scored(task, torch.zeros(25, task.n_answers))
+    assert [uniform["train_loss"], uniform["test_loss"]] == pytest.approx([math.log(task.n_answers)] * 2)
