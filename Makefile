@@ -1,15 +1,32 @@
-# make demo | test | lint | bench. The first call makes .venv and installs; a stamp makes later ones instant.
+# make demo | test | lowest | lint | bench. The first call makes .venv and installs; a stamp makes later ones instant.
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lowest lint bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m grokinterp demo
 
 test: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# The lowest versions that pyproject.toml allows, chosen by a resolver, in an environment of their own. What torch brings
+# for GPUs (gigabytes) is left out: nothing here runs on one. LOWEST_TESTS= names other tests.
+LOWEST := .venv-lowest
+LOWEST_TESTS ?= tests/analysis tests/circuits tests/explorer/test_explorer.py tests/importers tests/measuring tests/reports/test_report.py tests/runs tests/training tests/test_fourier.py
+lowest:
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check uv
+	echo "torch==2.13.0" > $(LOWEST)/torch.txt
+	$(LOWEST)/bin/uv pip compile pyproject.toml --extra explore --extra systems --resolution lowest-direct \
+	  --only-binary :all: --no-binary transformers-stream-generator --override $(LOWEST)/torch.txt \
+	  --no-annotate --no-header --quiet --output-file $(LOWEST)/all.txt
+	grep -vE "^(nvidia-|cuda-|triton)" $(LOWEST)/all.txt > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --constraint $(LOWEST)/lowest.txt pytest pytest-xdist hypothesis beartype
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(LOWEST_TESTS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -20,7 +37,7 @@ lint: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/train_step.py
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	touch $@

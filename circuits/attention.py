@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 import xarray as xr
+from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -117,4 +118,4 @@ class Attention(Circuit):
 def _as_grid(pattern: Float[Tensor, "ab head source"], task: Task) -> Float[Tensor, "head a b source"]:
     if len(task.grid_shape) != 2:
         raise BadRequest("attention_to is a map over two operands and this table is not; see attention_pattern instead")
-    return task.to_grid(pattern).permute(2, 0, 1, 3)
+    return rearrange(task.to_grid(pattern), "a b head source -> head a b source")

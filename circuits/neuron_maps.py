@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 import xarray as xr
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
@@ -56,13 +57,13 @@ class NeuronMaps(Circuit):
         del requested
         cycle, grid = Cycle.of(snapshot.task, self.group), self._grid(snapshot)
         neurons = list(examples(grid, self.count) if self.neurons is None else self.neurons)
-        maps = grid[:, :, neurons].permute(2, 0, 1).double()
+        maps = rearrange(grid[:, :, neurons], "a b neuron -> neuron a b").double()
         numbers, names = cycle.tokens.numpy(), np.array(fourier.basis_names(cycle.n))
         source = f"hook_post at the read-out position; {cycle.description}"
         spectrum = fourier.transform(maps, (1, 2)).abs()
         # The mean, which is no structure, would outshine all waves.
         spectrum[:, 0, 0] = 0
-        share, _ = neuron_shares(maps.permute(1, 2, 0).float())
+        share, _ = neuron_shares(rearrange(maps, "neuron a b -> a b neuron").float())
         return readout(
             {
                 "neuron_map": Variable(("example", "a", "b"), maps, "activation", source),

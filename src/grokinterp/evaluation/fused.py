@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
+from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
@@ -193,7 +194,7 @@ def mean_pattern(
         scores = _gather(score_of_pairs, pairs[:, None] * len(rows.tokens) + seen)
         mean = scores.softmax(2).mean((0, 1)) * config.attention_rate + (1 - config.attention_rate)
         out.append(F.pad(mean, (0, 0, 0, length - len(mean))))
-    return torch.stack(out).permute(2, 0, 1)
+    return rearrange(out, "query source head -> head query source")
 
 
 def _refuse(config: TransformerConfig) -> None:
