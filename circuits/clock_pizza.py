@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 
 import torch
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor
 
+from grokinterp import fourier
 from grokinterp.analysis import circle_formulas, public_runs
 from grokinterp.analysis.clock_or_pizza import Evidence, Rule
 from grokinterp.analysis.cycles import Wave
@@ -92,7 +93,7 @@ def _mean(cosines: Tensor) -> float:
 # -- distance irrelevance
 
 
-def distance_irrelevance(values: Float[Tensor, "place_a place_b"], sign: int = 1) -> float:
+def distance_irrelevance(values: Real[Tensor, "place_a place_b"], sign: int = 1) -> float:
     """How little values depend on the distance a - b, 0 to 1: mean over d of std(values | a - b = d) / std(values).
 
     Zhong et al. 2023, population standard deviations in float64. 0 where the distance alone decides (an ideal pizza's
@@ -104,6 +105,7 @@ def distance_irrelevance(values: Float[Tensor, "place_a place_b"], sign: int = 1
     Two measures bear the name: their notebooks take the CORRECT logit, their training code, so their figures and
     tables, the RUNNER-UP (`correct_logits`, `runner_up_logits`).
     """
+    values = fourier.as_floats(values)
     n = len(values)
     place = torch.arange(n, device=values.device)
     # [place of a, distance]: a column holds one distance.
@@ -115,14 +117,14 @@ def distance_irrelevance(values: Float[Tensor, "place_a place_b"], sign: int = 1
     return float(by_distance.std(dim=0, correction=0).mean() / total)
 
 
-def correct_logits(columns: Float[Tensor, "ab column"], labels: Int[Tensor, "ab"]) -> Float[Tensor, "ab"]:
+def correct_logits(columns: Real[Tensor, "ab column"], labels: Int[Tensor, "ab"]) -> Real[Tensor, "ab"]:
     """[ab]: the logit of each row's right answer."""
     return columns.gather(1, labels[:, None])[:, 0]
 
 
-def runner_up_logits(columns: Float[Tensor, "ab column"], labels: Int[Tensor, "ab"]) -> Float[Tensor, "ab"]:
+def runner_up_logits(columns: Real[Tensor, "ab column"], labels: Int[Tensor, "ab"]) -> Float[Tensor, "ab"]:
     """[ab]: the largest wrong logit over ALL columns, those of `=` and other tokens too, as in the paper's code."""
-    return columns.scatter(1, labels[:, None], -torch.inf).amax(dim=1)
+    return fourier.as_floats(columns).scatter(1, labels[:, None], -torch.inf).amax(dim=1)
 
 
 # -- circles on their own

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 from grokinterp import fourier
@@ -41,7 +41,7 @@ class PCA:
         return centred @ self.directions.to(W_E).T
 
 
-def pca(W_E: Float[Tensor, "token d"], components: int = 20) -> PCA:
+def pca(W_E: Real[Tensor, "token d"], components: int = 20) -> PCA:
     """Centred PCA over tokens, in float64; fewer components where the embedding has fewer.
 
     Signs are arbitrary in a PCA; here each direction's largest entry is positive, so that the picture of an
@@ -69,7 +69,7 @@ def pca(W_E: Float[Tensor, "token d"], components: int = 20) -> PCA:
     return PCA(centred @ directions.T, directions, (power / total)[:n])
 
 
-def circularity(W_E: Float[Tensor, "vocab d"], first_k: int = 4, p: int | None = None) -> float:
+def circularity(W_E: Real[Tensor, "vocab d"], first_k: int = 4, p: int | None = None) -> float:
     """Mean over the first principal components of the share of their power that lies in one frequency, 0 to 1.
 
     Zhong et al. 2023, their training code: PCA over the whole vocabulary given; each component is divided by
@@ -85,7 +85,8 @@ def circularity(W_E: Float[Tensor, "vocab d"], first_k: int = 4, p: int | None =
     return float(share.amax(dim=1).mean())
 
 
-def _shares(scores: Float[Tensor, "token component"], p: int | None) -> Float[Tensor, "component k"]:
+def _shares(scores: Real[Tensor, "token component"], p: int | None) -> Float[Tensor, "component k"]:
+    scores = fourier.as_floats(scores)
     total = scores.square().sum(dim=0).clamp(min=torch.finfo(scores.dtype).tiny)
     return fourier.power(scores.T[:, :, None], p) / total[:, None]
 
@@ -107,7 +108,7 @@ class Circle:
     share: float
 
 
-def circles(scores: Float[Tensor, "token component"], pairs: list[tuple[int, int]] | None = None) -> list[Circle]:
+def circles(scores: Real[Tensor, "token component"], pairs: list[tuple[int, int]] | None = None) -> list[Circle]:
     """The frequency that each pair of components holds; by default (0, 1), (2, 3), ..., an odd last one left out.
 
     `scores` are of the p tokens in the group's order: as they stand for a + b, in the order of
@@ -123,7 +124,7 @@ def circles(scores: Float[Tensor, "token component"], pairs: list[tuple[int, int
     return found
 
 
-def pair_by_frequency(scores: Float[Tensor, "token component"]) -> list[tuple[int, int]]:
+def pair_by_frequency(scores: Real[Tensor, "token component"]) -> list[tuple[int, int]]:
     """Pairs of components that share a frequency, the largest variance first; an odd last one is left out.
 
     A circle's two components need not follow one another: where two circles have similar variance they
@@ -157,7 +158,7 @@ def step_between_neighbours(frequency: int, p: int) -> int:
     return min(step, places - step) or 1
 
 
-def sparsity(W_E: Float[Tensor, "token d"]) -> float:
+def sparsity(W_E: Real[Tensor, "token d"]) -> float:
     """Gini index of the Fourier norms of tokens in a cycle's order, constant included (Nanda et al. 2023).
 
     0 where all are equal, and for an embedding that is zero.
@@ -186,7 +187,7 @@ class TokenOrder:
     gini: dict[str, float]
 
 
-def sparser_order(W_E: Float[Tensor, "token d"], margin: float = 0.1) -> TokenOrder:
+def sparser_order(W_E: Real[Tensor, "token d"], margin: float = 0.1) -> TokenOrder:
     """The order in which the spectrum of an embedding of 0 .. p-1 is the sparser one.
 
     A model that multiplies has a flat spectrum over Z/p (a character is spread over all frequencies by its Gauss

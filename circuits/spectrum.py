@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from grokinterp import fourier
@@ -44,7 +44,7 @@ class WaveNorms(NamedTuple):
         return self.cosine.square().sum() + self.sine.square().sum()
 
 
-def wave_norms(W: Float[Tensor, "token d"]) -> WaveNorms:
+def wave_norms(W: Real[Tensor, "token d"]) -> WaveNorms:
     """Of a matrix whose rows are tokens in the order of a cycle: `W_E[:p]`, `W_L.T`, or `W_E[fourier.powers(p)]`.
 
     The full period is used, t = 0 .. n - 1, as in their appendix B.

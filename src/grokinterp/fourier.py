@@ -11,7 +11,7 @@ import functools
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num, Real
 from torch import Tensor
 
 from grokinterp.errors import BadRequest
@@ -67,16 +67,19 @@ def _basis(p: int) -> Float[Tensor, "basis token"]:
 
 
 def transform(
-    x: Float[Tensor, "..."], dims: int | tuple[int, ...] = 0, rows: Float[Tensor, "basis token"] | None = None
-) -> Float[Tensor, "..."]:
+    x: Num[Tensor, "..."], dims: int | tuple[int, ...] = 0, rows: Float[Tensor, "basis token"] | None = None
+) -> Num[Tensor, "..."]:
     """The coefficients of `x` in the Fourier basis: each token axis in `dims` becomes a basis axis in its place.
 
     `transform(W_E)` for [token d]; `transform(grid, (0, 1))` is the 2-D transform of an (a b ...) grid, whose
     entry (i, j) is the coefficient of the outer product of rows i and j. `rows` is another orthonormal basis
-    (`characters(p)`). Computed in the precision of `x`; the inverse is `transform(y, dims, rows=basis(p).T)`.
-    Raises `FourierError` where `rows` does not fit an axis.
+    (`characters(p)`). Computed in the precision of `x` (`as_floats`); the inverse is
+    `transform(y, dims, rows=basis(p).T)`. Raises `FourierError` where `rows` does not fit an axis.
     """
+    x = as_floats(x)
     for dim in (dims,) if isinstance(dims, int) else dims:
+        if not -x.ndim <= dim < x.ndim:
+            raise FourierError(f"there is no axis {dim} in a tensor of shape {[*x.shape]}; name one that holds tokens")
         here = basis(x.shape[dim]) if rows is None else rows
         if here.shape[1] != x.shape[dim]:
             raise FourierError(
@@ -86,21 +89,28 @@ def transform(
     return x
 
 
+def as_floats(x: Num[Tensor, "..."]) -> Num[Tensor, "..."]:
+    """`x` in a precision that sums of it can be trusted in: whole numbers in float64, half precision in float32."""
+    if x.is_complex() or x.dtype in (torch.float32, torch.float64):
+        return x
+    return x.to(torch.float32 if x.is_floating_point() else torch.float64)
+
+
 # -- spectra of an embedding
 
 
 def norms(
-    W_E: Float[Tensor, "*batch token d"], p: int | None = None, rows: Float[Tensor, "basis token"] | None = None
+    W_E: Real[Tensor, "*batch token d"], p: int | None = None, rows: Float[Tensor, "basis token"] | None = None
 ) -> Float[Tensor, "*batch basis"]:
     """L2 norm over `d` of every Fourier row of an embedding (units of the weights).
 
     Only the first `p` tokens are used (default: all), so that `=` or an operator can be dropped. `rows` is
-    another orthonormal basis. Raises `FourierError` where there are fewer than `p` tokens.
+    another orthonormal basis. Raises `FourierError` where there are fewer than `p` tokens, or `p` is below 1.
     """
     return transform(_tokens(W_E, p), -2, rows).norm(dim=-1)
 
 
-def power(W_E: Float[Tensor, "*batch token d"], p: int | None = None) -> Float[Tensor, "*batch k"]:
+def power(W_E: Real[Tensor, "*batch token d"], p: int | None = None) -> Float[Tensor, "*batch k"]:
     """Squared norm of the cosine and sine rows together, for k = 1 .. floor(p/2); the constant is left out.
 
     The sum over k is the squared Frobenius norm of the embedding less its mean over tokens (Parseval). Its
@@ -110,26 +120,32 @@ def power(W_E: Float[Tensor, "*batch token d"], p: int | None = None) -> Float[T
     return fold(squared)[..., 1:]
 
 
-def fold(x: Float[Tensor, "*batch basis"]) -> Float[Tensor, "*batch frequency"]:
+def fold(x: Num[Tensor, "*batch basis"]) -> Num[Tensor, "*batch frequency"]:
     """Sum the cosine and sine entries of each frequency: [..., p] -> [..., floor(p/2) + 1], the constant first."""
+    x = as_floats(x)
     p = x.shape[-1]
     zero = torch.zeros(*x.shape[:-1], p // 2 + 1, dtype=x.dtype, device=x.device)
     return zero.index_add(-1, basis_frequencies(p).to(x.device), x)
 
 
-def gini(values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+def gini(values: Real[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
     """Gini index of the magnitudes: 0 for equal values, 1 - 1/n for a single one; NaN where all are zero.
 
     Hurley and Rickard 2009: 1 - 2 sum_j (v_j / sum v) (n - j + 1/2) / n, v ascending. Nanda et al. 2023 take it
     over the norms of the Fourier rows (`gini(norms(W_E, p))`, constant included).
     """
+    values = as_floats(values)
     ascending = values.abs().sort(dim=-1).values
     n = values.shape[-1]
     weight = (n - torch.arange(1, n + 1, device=values.device) + 0.5).to(values.dtype) / n
     return 1 - 2 * (ascending * weight).sum(-1) / ascending.sum(-1)
 
 
-def _tokens(W_E: Float[Tensor, "*batch token d"], p: int | None) -> Float[Tensor, "*batch p d"]:
+def _tokens(W_E: Real[Tensor, "*batch token d"], p: int | None) -> Real[Tensor, "*batch p d"]:
+    if W_E.ndim < 2:
+        raise FourierError(f"an embedding of shape {[*W_E.shape]} has no tokens; its shape must be [token d]")
+    if p is not None and p < 1:
+        raise FourierError(f"p={p} tokens have no Fourier basis; give a modulus of at least 1, as in p=113")
     if p is not None and p > W_E.shape[-2]:
         raise FourierError(f"the embedding has {W_E.shape[-2]} tokens, fewer than p={p}; its shape must be [token d]")
     return W_E if p is None else W_E[..., :p, :]
@@ -170,8 +186,16 @@ def wave_rows(p: int, frequencies: list[int]) -> Float[Tensor, "wave token"]:
     return _basis(p)[[row for k in frequencies for row in (2 * k - 1, 2 * k) if row < p]]
 
 
-def project(x: Float[Tensor, "ab *rest"], onto: Float[Tensor, "wave ab"]) -> Float[Tensor, "ab *rest"]:
-    """The part of `x` in the span of orthonormal rows `onto`: sum over rows v of v (v . x)."""
+def project(x: Real[Tensor, "ab *rest"], onto: Float[Tensor, "wave row"]) -> Float[Tensor, "ab *rest"]:
+    """The part of `x` in the span of orthonormal rows `onto`: sum over rows v of v (v . x).
+
+    Computed in the precision of `x` (`as_floats`). Raises `FourierError` where the rows have another length.
+    """
+    if onto.shape[1] != len(x):
+        raise FourierError(
+            f"x has {len(x)} rows and a wave {onto.shape[1]} entries; take the waves of x's own table"
+        )
+    x = as_floats(x)
     onto = onto.to(x)
     return (onto.T @ (onto @ x.reshape(len(x), -1))).reshape(x.shape)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from grokinterp import fourier
@@ -26,7 +26,7 @@ class IsolationError(BadRequest):
 # -- one circle of an embedding
 
 
-def isolate_frequency(W_E: Float[Tensor, "place d"], frequency: int) -> Float[Tensor, "place d"]:
+def isolate_frequency(W_E: Real[Tensor, "place d"], frequency: int) -> Float[Tensor, "place d"]:
     """The mean over places plus the cosine and sine rows of one frequency; rows in the order of the cycle.
 
     Exact where two circles have similar variance, where a pair of principal components holds half of each.
@@ -37,17 +37,18 @@ def isolate_frequency(W_E: Float[Tensor, "place d"], frequency: int) -> Float[Te
         raise IsolationError(
             f"frequency {frequency} is not between 1 and {n // 2}; an embedding of {n} has no such circle"
         )
-    rows = fourier.basis(n)
+    rows, W_E = fourier.basis(n), fourier.as_floats(W_E)
     kept = rows[(fourier.basis_frequencies(n) == frequency) | (fourier.basis_frequencies(n) == 0)].to(W_E)
     return kept.T @ (kept @ W_E)
 
 
-def isolate_components(W_E: Float[Tensor, "token d"], components: tuple[int, ...]) -> Float[Tensor, "token d"]:
+def isolate_components(W_E: Real[Tensor, "token d"], components: tuple[int, ...]) -> Float[Tensor, "token d"]:
     """The mean over tokens plus some principal components, counted from 0, largest variance first.
 
     Zhong et al. 2023's isolation: circle u is the pair (2u, 2u + 1). Where the pair mixes two frequencies, what it
     computes says nothing: `isolate_frequency` does not mix. Raises `IsolationError` for a component there is not.
     """
+    W_E = fourier.as_floats(W_E)
     mean = W_E.mean(dim=0, keepdim=True)
     directions = torch.linalg.svd((W_E - mean).double(), full_matrices=False).Vh
     if not all(0 <= component < len(directions) for component in components):
@@ -56,7 +57,7 @@ def isolate_components(W_E: Float[Tensor, "token d"], components: tuple[int, ...
     return mean + (W_E - mean) @ kept.T @ kept
 
 
-def distance_step(correct: Float[Tensor, "place_a place_b"]) -> int:
+def distance_step(correct: Real[Tensor, "place_a place_b"]) -> int:
     """Delta of Zhong et al. 2023: pairs whose distance a - b differs by it have the most similar correct logits.
 
     argmin over t of mean_i |m[i t] - m[(i + 1) t]|, m the mean correct logit at each distance; the smaller of it
@@ -125,27 +126,23 @@ def accompanying_pizza(alpha: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
 
 
 def correlation(
-    logits: Float[Tensor, "place_a place_b place"],
-    formula: Formula,
-    frequency: int,
-    sign: int = 1,
-    predicted_for: Int[Tensor, "place"] | None = None,
+    logits: Real[Tensor, "place_a place_b place"], formula: Formula, frequency: int, sign: int = 1
 ) -> float:
     """Pearson's r between logits [a, b, answer] on the cycle and a formula at one frequency; 0 where one is constant.
 
     r^2 is the fraction of the logits' variance over all cells that the formula explains, up to scale and offset. `sign`
-    is -1 where the task subtracts. `predicted_for` are the places on the last axis, where not all in order.
+    is -1 where the task subtracts.
     """
+    logits = fourier.as_floats(logits)
     n = logits.shape[0]
     place = torch.arange(n, device=logits.device)
     angle = (2 * math.pi / n) * ((frequency * place) % n).to(logits.dtype)
-    answers = angle if predicted_for is None else angle[predicted_for]
     beta = (sign * angle)[:, None]
     moments = torch.zeros(5, dtype=torch.float64, device=logits.device)
     offset = logits.mean()
     # A slice of rows at a time: the whole prediction is p^3 numbers.
     for rows, part in zip(angle.split(16), logits.split(16), strict=True):
-        x, y = part - offset, formula(rows[:, None, None], beta, answers)
+        x, y = part - offset, formula(rows[:, None, None], beta, angle)
         found = [x.sum(), y.sum(), x.square().sum(), y.square().sum(), (x * y).sum()]
         moments += torch.stack(found).double()
     x, y, xx, yy, xy = (moments / logits.numel()).tolist()
