@@ -12,7 +12,7 @@ from grokinterp.models.initialisation import initialise
 from grokinterp.reports.index import index, row
 from grokinterp.reports.regime_grid import grids, place
 from grokinterp.reports.sections import sections_of
-from grokinterp.reports.sections.phase_changes import plane
+from grokinterp.reports.sections.grid import plane
 from grokinterp.reports.subject import Subject
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore

@@ -8,9 +8,9 @@ import torch
 from grokinterp.errors import BadRequest
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports.figures.curves import POINTS, Curve, thinned
-from grokinterp.reports.figures.table import Table
 from grokinterp.reports.prose import percent, scientific
 from grokinterp.reports.section import Absent
+from grokinterp.reports.sections.trained import Table
 from grokinterp.reports.subject import FRAMES, Landmarks, Subject
 from grokinterp.reports.subject import thinned as chosen
 from grokinterp.runs.run import Run

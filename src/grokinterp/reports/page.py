@@ -14,7 +14,8 @@ from markupsafe import Markup
 from grokinterp.reports import prose, verdict
 from grokinterp.reports.frames import texture
 from grokinterp.reports.section import Absent, Plate, Section
-from grokinterp.reports.sections import configuration, sections_of
+from grokinterp.reports.sections import sections_of
+from grokinterp.reports.sections.reproduction import configuration
 from grokinterp.reports.subject import Subject
 
 

@@ -247,6 +247,11 @@ def checkpoints(steps: list[int]) -> str:
     return f"{len(steps)} checkpoints from step {steps[0]:,} to {steps[-1]:,}"
 
 
+def source(run: Run, what: str, steps: list[int] | None = None) -> str:
+    """What a figure's numbers were read off: of which run, at which checkpoints, all of them where not given."""
+    return f"{what} of {run.name}, {checkpoints(run.steps if steps is None else steps)}."
+
+
 def scientific(value: float) -> str:
     """Three digits: `0.0371`, or a power of ten where that is shorter."""
     digits, e, exponent = f"{value:.3g}".partition("e")

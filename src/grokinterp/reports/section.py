@@ -1,9 +1,14 @@
 """Section: what stands on a page, figures with captions and the frames that a slider moves them through."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import plotly.graph_objects as go
+import xarray as xr
+
+if TYPE_CHECKING:
+    from grokinterp.reports.subject import Subject
 
 Frame: TypeAlias = list[dict[str, Any]]
 """What one checkpoint changes: for every trace of a figure, its attributes that move and their arrays."""
@@ -34,7 +39,7 @@ class Plate:
     frames: list[Frame] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Section:
     """A heading with paragraphs, facts, figures and code under it; `notes` say what could not be shown.
 
@@ -50,9 +55,54 @@ class Section:
     heads: bool = False
     level: int = 2
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing stands under the heading."""
+        return not (self.paragraphs or self.facts or self.plates or self.notes or self.code)
+
 
 @dataclass(frozen=True)
 class Absent:
     """What a report cannot show, and why, as one sentence for its reader."""
 
     reason: str
+
+
+class ReportSection(ABC):
+    """One section of every report: a file of `sections/` defines it, and nothing else names it.
+
+    Attributes:
+        order: where it stands on the page, the lowest first.
+        variables: of the trace, that it draws or tells; what no section lists is drawn from its dims.
+    """
+
+    order: ClassVar[int]
+    variables: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def make(self, subject: "Subject") -> Section | None:
+        """The section as it stands on the page of this run; None where it has nothing to show."""
+
+
+class Finding(ReportSection):
+    """A section that is read off the trace, under the heading of what was found.
+
+    Attributes:
+        requires: variables without which it does not appear.
+    """
+
+    title: ClassVar[str]
+    level: ClassVar[int] = 3
+    requires: ClassVar[tuple[str, ...]] = ()
+
+    def make(self, subject: "Subject") -> Section | None:
+        trace = subject.trace
+        if isinstance(trace, Absent) or not all(name in trace for name in self.requires):
+            return None
+        section = Section(self.title, level=self.level)
+        self.fill(section, subject, trace)
+        return None if section.is_empty else section
+
+    @abstractmethod
+    def fill(self, section: Section, subject: "Subject", trace: xr.Dataset) -> None:
+        """Put paragraphs, facts and figures into the section; left empty, it does not appear."""

@@ -1,13 +1,10 @@
-"""Figures of attention: mean patterns, what a head looks at for every pair of operands, and how periodic that is."""
+"""Attention: what a head looks at, and how heads and positions are called."""
 
-import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import style
-from grokinterp.reports.drawing import heading, panel
 from grokinterp.reports.figures.curves import Curve, panels
-from grokinterp.reports.section import Frame
 from grokinterp.tasks import Task
 
 MOST = 8
@@ -23,79 +20,6 @@ def positions(task: Task) -> list[str]:
     return found
 
 
-def patterns(trace: xr.Dataset, steps: list[int], task: Task) -> tuple[go.Figure, list[Frame]]:
-    """Each head's attention from the read-out position to every position, the mean over the table, as bars."""
-    named = _unique(positions(task))
-    figure = style.figure(350, margin=dict(t=16, b=80), barmode="group", bargap=0.3, bargroupgap=0.08)
-    at = int(task.positions[0])
-    found = trace["attention_pattern"].sel(step=steps).isel(query=at)
-    frames: list[Frame] = [[] for _ in steps]
-    heads = _heads(trace)
-    x = [_head(trace, layer, head) for layer, head in heads]
-    for source in range(found.sizes["source"]):
-        values = np.stack([found.isel(layer=i, head=j, source=source).values for i, j in heads], axis=-1)
-        figure.add_bar(
-            x=x, y=values[-1], name=f"to {named[source]}", marker=dict(color=style.LINES[source % len(style.LINES)]),
-            hovertemplate=f"to {named[source]}: %{{y:.1%}}<extra>%{{x}}</extra>",
-        )  # fmt: skip
-        for frame, row in zip(frames, values, strict=True):
-            frame.append({"y": row})
-    figure.update_xaxes(dict(title_text="attention head", type="category", showgrid=False))
-    figure.update_yaxes(title_text="mean attention", range=[0, 1.03], tickformat=".0%")
-    return figure.update_layout(showlegend=True, legend=dict(y=-0.22)), frames
-
-
-def to_first(frames_of: xr.Dataset, trace: xr.Dataset, task: Task) -> tuple[go.Figure, list[Frame]]:
-    """Each head's attention from the read-out position to the first operand, for every pair of operands."""
-    heads = _heads(trace)
-    at = positions(task).index("a")
-    found = frames_of["attention_to"].isel(source=at)
-    n = len(heads)
-    columns = n if n <= 4 else 4
-    rows = -(-n // columns)
-    figure = style.figure(90 + 240 * rows, margin=dict(t=56))
-    frames: list[Frame] = [[] for _ in found.step.values]
-    for i, (layer, head) in enumerate(heads):
-        axes = panel(figure, i, i // columns, i % columns, rows, columns, gap=0.06, high=0.66)
-        number = axes["xaxis"][1:]
-        values = found.isel(layer=layer, head=head).values
-        figure.add_heatmap(
-            z=values[-1], coloraxis="coloraxis", hovertemplate="a %{y}, b %{x}<br>%{z:.1%}<extra></extra>", **axes
-        )
-        for frame, one in zip(frames, values, strict=True):
-            frame.append({"z": one})
-        last = trace.isel(step=-1, layer=layer, head=head)
-        k, fve = int(last["attention_frequency"]), float(last["attention_fve"])
-        told = f"<br>frequency {k}, {fve:.0%}" if k else ""
-        heading(figure, number, f"<b>{_head(trace, layer, head)}</b>{told}")
-        figure.layout[f"xaxis{number}"].update(title_text="b", constrain="domain", showgrid=False, nticks=4)
-        figure.layout[f"yaxis{number}"].update(
-            title_text="a" if i % columns == 0 else "", scaleanchor=axes["xaxis"], constrain="domain",
-            showgrid=False, nticks=4,
-        )  # fmt: skip
-    narrow: dict[str, object] = {"height": 225 * -(-n // 2) + 60, "coloraxis.showscale": False}
-    for i in range(n):
-        number, (row, column), down = "" if i == 0 else str(i + 1), divmod(i, 2), -(-n // 2)
-        narrow[f"xaxis{number}.domain"] = [0.54 * column, 0.54 * column + 0.42]
-        narrow[f"yaxis{number}.domain"] = [max(1 - (row + 0.68) / down, 0), 1 - row / down]
-    bar = dict(title=dict(text="attention to a", side="right"), tickformat=".0%")
-    return figure.update_layout(
-        coloraxis=dict(colorscale=style.SEQUENTIAL, cmin=0, cmax=1, colorbar=bar),
-        meta=dict(sequential=["coloraxis"], narrow=narrow),
-    ), frames
-
-
-def periodicity(trace: xr.Dataset) -> go.Figure:
-    """The share of each head's attention that waves of one frequency explain, and that frequency, over steps."""
-    left, right = [], []
-    for i, (layer, head) in enumerate(_heads(trace)):
-        one = trace.isel(layer=layer, head=head)
-        name, color = _head(trace, layer, head), style.LINES[i % len(style.LINES)]
-        left.append((Curve.read(one["attention_fve"]), name, color, "solid"))
-        right.append((Curve.read(one["attention_frequency"]), name, color, "solid"))
-    return panels(["share of variance explained", "frequency k"], [left, right], [[-0.03, 1.03], None])
-
-
 def operands(trace: xr.Dataset, task: Task) -> go.Figure:
     """Mean attention from the read-out position to a and to b, every head a line, over steps."""
     at, named = int(task.positions[0]), positions(task)
@@ -103,21 +27,16 @@ def operands(trace: xr.Dataset, task: Task) -> go.Figure:
     lines = []
     for letter in "ab":
         drawn = []
-        for i, (layer, head) in enumerate(_heads(trace)):
+        for i, (layer, head) in enumerate(heads(trace)):
             one = found.isel(layer=layer, head=head, source=named.index(letter))
-            drawn.append((Curve.read(one), _head(trace, layer, head), style.LINES[i % len(style.LINES)], "solid"))
+            drawn.append((Curve.read(one), head_name(trace, layer, head), style.LINES[i % len(style.LINES)], "solid"))
         lines.append(drawn)
     return panels(["mean attention to a", "mean attention to b"], lines, [[-0.03, 1.03]] * 2)
 
 
-def _heads(trace: xr.Dataset) -> list[tuple[int, int]]:
+def heads(trace: xr.Dataset) -> list[tuple[int, int]]:
     return [(i, j) for i in range(trace.sizes["layer"]) for j in range(trace.sizes["head"])][:MOST]
 
 
-def _head(trace: xr.Dataset, layer: int, head: int) -> str:
+def head_name(trace: xr.Dataset, layer: int, head: int) -> str:
     return f"head {layer}.{head}" if trace.sizes["layer"] > 1 else f"head {head}"
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Names that occur twice told apart by their place, which bars of one name would hide."""
-    return [name if names.count(name) == 1 else f"{name} at {i}" for i, name in enumerate(names)]

@@ -1,6 +1,4 @@
-"""Figures of spectra: how much lies in every frequency, over time and at one checkpoint."""
-
-from typing import Any
+"""Spectra: how much lies in every frequency, and measures of how sparse that is."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,8 +8,40 @@ from jaxtyping import Float
 from grokinterp.reports import labels, style
 from grokinterp.reports.drawing import heading, panel
 from grokinterp.reports.figures.curves import Curve, panels
-from grokinterp.reports.figures.training import keys
 from grokinterp.reports.section import Frame
+
+SPECTRAL = {
+    "ffd": "frequency density (FFD)",
+    "fcr": "coefficient ratio (FCR)",
+    "fcr_weighted": "energy-weighted FCR",
+    "cosine_share": "cosine share",
+    "gini": "Gini index of the norms",
+}
+
+
+def is_multiplicative(trace: xr.Dataset) -> bool:
+    """Whether frequencies count characters: the embedding's basis then has a row for zero."""
+    return "basis" in trace.dims and "zero" in trace.basis.values
+
+
+def frequency_axis(trace: xr.Dataset) -> str:
+    """The title of an axis of frequencies."""
+    multiplicative = is_multiplicative(trace)
+    return axis_of_frequencies(multiplicative, trace.sizes["basis"] - multiplicative)
+
+
+def axis_of_frequencies(multiplicative: bool, n: int) -> str:
+    """The title of an axis of frequencies, with its unit."""
+    if multiplicative:
+        return f"character k (turns per {n} powers of the primitive root)"
+    return labels.DIMS["k"].replace("cycle", f"{n} numbers")
+
+
+def keys(trace: xr.Dataset) -> list[int]:
+    """The key frequencies of a trace; none where the task has no wave."""
+    if "is_key" not in trace:
+        return []
+    return trace.k.values[trace["is_key"].isel(step=-1).values.astype(bool)].tolist()
 
 
 def waves(norms: xr.DataArray) -> tuple[Float[np.ndarray, "*step k"], Float[np.ndarray, "*step k"]]:
@@ -22,31 +52,6 @@ def waves(norms: xr.DataArray) -> tuple[Float[np.ndarray, "*step k"], Float[np.n
     values = np.concatenate([norms.values, np.full((*norms.shape[:-1], 1), np.nan)], axis=-1)
     cosine, sine = ([place.get(f"{kind} {k}", -1) for k in ks] for kind in ("cos", "sin"))
     return values[..., cosine], values[..., sine]
-
-
-def over_time(norms: xr.DataArray, unit: str, ticks: str) -> go.Figure:
-    """Heat map of the norm of every frequency (rows), cosine and sine together, at every checkpoint (columns)."""
-    figure = style.figure(400, margin=dict(t=16))
-    cosine, sine = waves(norms)
-    z = np.hypot(cosine, np.nan_to_num(sine)).astype(np.float32).T
-    steps = norms.step.values.tolist()
-    gaps = np.diff(steps)
-    even = len(steps) < 3 or gaps.max() <= 4 * np.median(gaps)
-    hover = f"step %{{x}}<br>{ticks} %{{y}}<br>norm %{{z:.3f}}<extra></extra>"
-    k = np.arange(1, len(z) + 1)
-    # A log schedule would squeeze the early checkpoints into nothing: then each gets a column as wide as any.
-    x: Any = np.array(steps) if even else [f"{step:,}" for step in steps]
-    figure.add_heatmap(x=x, y=k, z=z, coloraxis="coloraxis", hovertemplate=hover)
-    bar = dict(title=dict(text=f"norm ({unit})", side="right"))
-    figure.update_layout(
-        coloraxis=dict(colorscale=style.SEQUENTIAL, cmin=0, colorbar=bar), meta=dict(sequential=["coloraxis"])
-    )
-    title = labels.axis("step") + ("" if even else ", one column a checkpoint")
-    figure.update_xaxes(dict(title_text=title, showgrid=False, separatethousands=True, exponentformat="none"))
-    if not even:
-        shown = np.unique(np.linspace(0, len(steps) - 1, 8).round().astype(int))
-        figure.update_xaxes(type="category", tickvals=[x[i] for i in shown])
-    return figure.update_yaxes(title_text=ticks, showgrid=False)
 
 
 def bars(named: list[tuple[str, xr.DataArray, str]], steps: list[int], ticks: str) -> tuple[go.Figure, list[Frame]]:
@@ -91,25 +96,14 @@ def bars(named: list[tuple[str, xr.DataArray, str]], steps: list[int], ticks: st
     ), frames
 
 
-def coefficients(trace: xr.Dataset, steps: list[int], ticks: str) -> tuple[go.Figure, list[Frame]]:
-    """The cosine of the logits with cos w_k(a + b - c) for every frequency, the key ones marked, at `steps`."""
-    figure = style.figure(330, margin=dict(t=16))
-    values = trace["logit_cosine"].sel(step=steps).values.astype(np.float32)
-    chosen = set(keys(trace))
-    k = trace.k.values
-    color = [style.ACCENT if int(one) in chosen else style.NEUTRAL for one in k]
-    figure.add_bar(x=k, y=values[-1], marker=dict(color=color), hovertemplate="k = %{x}: %{y:.3f}<extra></extra>")
-    low, high = float(min(values.min(), 0)), float(max(values.max(), 0.05))
-    figure.update_xaxes(dict(title_text=ticks, showgrid=False))
-    figure.update_yaxes(title_text="cosine with the logits", range=[low * 1.1, high * 1.1])
-    return figure, [[{"y": row}] for row in values]
-
-
-def coefficients_over_time(trace: xr.Dataset) -> go.Figure:
-    """The coefficients of the key frequencies over steps, and the share of the logits that all waves explain."""
-    left = [
-        (Curve.read(trace["logit_coefficient"].sel(k=k)), f"k = {k}", style.LINES[i % len(style.LINES)], "solid")
-        for i, k in enumerate(keys(trace))
-    ]
-    right = [(Curve.read(trace["logit_fve"]), "share of the logits' variance", style.NEUTRAL, "dash")]
-    return panels(["coefficient in the logits", "share of variance explained"], [left, right], [None, [-0.03, 1.03]])
+def spectral(trace: xr.Dataset, measures: tuple[str, ...]) -> go.Figure:
+    """Measures of the spectra of embedding and neuron-logit map, on Z/p and on the characters, panel by panel."""
+    lines = []
+    for measure in measures:
+        drawn = []
+        for suffix, basis, dash in (("", "waves on Z/p", "solid"), ("_multiplicative", "characters", "dot")):
+            for matrix, color in (("W_E", style.ACCENT), ("W_L", style.WARM)):
+                curve = Curve.read(trace[f"{measure}{suffix}"].sel(matrix=matrix))
+                drawn.append((curve, f"{labels.MATRICES[matrix]}, {basis}", color, dash))
+        lines.append(drawn)
+    return panels([SPECTRAL[measure] for measure in measures], lines, [[-0.03, 1.03]] * len(measures))

@@ -6,13 +6,26 @@ from grokinterp.analysis.cycles import Wave
 from grokinterp.circuits.embedding import Embedding
 from grokinterp.circuits.spectrum import Spectrum
 from grokinterp.reports import prose
-from grokinterp.reports.figures import attention as attention_figures
-from grokinterp.reports.figures import spectra as spectrum_figures
-from grokinterp.reports.figures import training as curve_figures
-from grokinterp.reports.section import Absent, Plate, Section
-from grokinterp.reports.sections import captions
-from grokinterp.reports.sections.findings import is_multiplicative
+from grokinterp.reports.figures import attention, spectra
+from grokinterp.reports.section import Absent, Finding, Plate, Section
 from grokinterp.reports.subject import Subject
+
+BOTH_BASES = (
+    "The final embedding and neuron-logit map, on the waves of the numbers themselves and on the characters, the "
+    "waves of their discrete logs. Look for the basis in which few bars are left: it is the one that the model "
+    "computes in."
+)
+
+SPECTRAL_MORE = (
+    "Gini index: 0 where all waves are alike, 1 where there is one only. Cosine share: above a half cosines "
+    "outweigh sines. The FCR weighted by energy leaves out what is mere noise. Look for the basis whose curve leaves "
+    "its start, and for embedding and neuron-logit map that part ways."
+)
+
+OPERANDS = (
+    "A sum may treat its operands alike and a difference may not. Look for heads that give one operand more than the "
+    "other, and whether they keep to it."
+)
 
 _SAY = {
     "sum": (
@@ -39,30 +52,42 @@ _SAY = {
 }
 
 
-def operation(subject: Subject) -> Section | None:
-    """The section on the task's own operation; None where there is nothing to read."""
-    trace = subject.trace
-    if isinstance(trace, Absent) or "gini" not in trace:
-        return None
-    task = subject.run.task
-    wave = Wave.of(task)
-    if wave is None and "p" not in task.parameters:
-        return None  # no arithmetic: its own circuits tell of it
-    kind = "other" if wave is None else wave.kind
-    section = Section(f"This operation: {prose.task_in_words(task)}", [_SAY[kind]])
-    source = f"weights of {subject.run.name}, {prose.checkpoints(subject.run.steps)}."
-    if kind != "sum" and (both := _both_bases(subject, trace)) is not None:
-        section.plates.append(both)
-    named = attention_figures.positions(task)
-    lopsided = kind in ("difference", "quotient") or not task.is_commutative
-    if lopsided and trace.sizes["step"] > 1 and "attention_pattern" in trace and {"a", "b"} <= set(named):
-        figure = attention_figures.operands(trace, task)
-        section.plates.append(Plate("operands", figure, captions.OPERANDS, source.replace("weights", "attention")))
-    if trace.sizes["step"] > 1:
-        measures = ("gini", "cosine_share", "fcr_weighted")
-        figure = curve_figures.spectral(trace, measures)
-        section.plates.append(Plate("spectral", figure, captions.SPECTRAL_MORE, source))
-    return section
+class Operation(Finding):
+    """The section on the task's own operation."""
+
+    order = 500
+    title = "This operation"
+    level = 2
+    variables = (
+        "gini",
+        "gini_multiplicative",
+        "cosine_share",
+        "cosine_share_multiplicative",
+        "fcr_weighted",
+        "fcr_weighted_multiplicative",
+    )
+    requires = ("gini",)
+
+    def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
+        task = subject.run.task
+        wave = Wave.of(task)
+        if wave is None and "p" not in task.parameters:
+            return  # no arithmetic: its own circuits tell of it
+        kind = "other" if wave is None else wave.kind
+        section.title = f"This operation: {prose.task_in_words(task)}"
+        section.paragraphs.append(_SAY[kind])
+        source = f"weights of {subject.run.name}, {prose.checkpoints(subject.run.steps)}."
+        if kind != "sum" and (both := _both_bases(subject, trace)) is not None:
+            section.plates.append(both)
+        named = attention.positions(task)
+        lopsided = kind in ("difference", "quotient") or not task.is_commutative
+        if lopsided and trace.sizes["step"] > 1 and "attention_pattern" in trace and {"a", "b"} <= set(named):
+            figure = attention.operands(trace, task)
+            section.plates.append(Plate("operands", figure, OPERANDS, source.replace("weights", "attention")))
+        if trace.sizes["step"] > 1:
+            measures = ("gini", "cosine_share", "fcr_weighted")
+            figure = spectra.spectral(trace, measures)
+            section.plates.append(Plate("spectral", figure, SPECTRAL_MORE, source))
 
 
 def _both_bases(subject: Subject, trace: xr.Dataset) -> Plate | None:
@@ -72,12 +97,12 @@ def _both_bases(subject: Subject, trace: xr.Dataset) -> Plate | None:
     for group, basis in (("additive", "waves of the numbers"), ("multiplicative", "characters")):
         found = subject.measured([Embedding(group=group), Spectrum(group=group)], last)
         if isinstance(found, Absent) or "embedding_norm" not in found:
-            return None
+            return
         named.append((f"embedding, {basis}", found["embedding_norm"], "weights"))
         if bool(found["logit_map_norm"].notnull().all()):
             named.append((f"neuron-logit map, {basis}", found["logit_map_norm"], "logit per activation"))
-    figure, _ = spectrum_figures.bars(named, last, "frequency k")
+    figure, _ = spectra.bars(named, last, "frequency k")
     source = f"weights of {subject.run.name} at step {last[0]:,}."
-    where = "characters" if is_multiplicative(trace) else "numbers"
-    caption = captions.BOTH_BASES + f" All other figures on this page count frequencies on the {where}."
+    where = "characters" if spectra.is_multiplicative(trace) else "numbers"
+    caption = BOTH_BASES + f" All other figures on this page count frequencies on the {where}."
     return Plate("both-bases", figure, caption, source)

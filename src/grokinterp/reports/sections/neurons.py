@@ -1,4 +1,4 @@
-"""Figures of neurons: the frequency each is tuned to, and a few of them in full."""
+"""Neurons: the frequency each is tuned to, and a few of them in full."""
 
 from typing import Any
 
@@ -6,12 +6,49 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from grokinterp.reports import labels, style
+from grokinterp.reports import prose, style
 from grokinterp.reports.drawing import heading, panel
-from grokinterp.reports.section import Frame
+from grokinterp.reports.figures import spectra
+from grokinterp.reports.section import Absent, Finding, Frame, Plate, Section
+from grokinterp.reports.subject import Subject
+
+CLUSTERS = (
+    "Above, how many neurons each frequency has; below, every neuron, and the share of its variance that its frequency "
+    "explains. Look for neurons that gather in a few columns and climb to the top."
+)
+
+NEURONS = (
+    "Activations for every pair of operands of the best tuned neuron of the largest clusters, from 0, which is blank, "
+    "to its own largest at the end, and under each the "
+    "strongest entries of its 2-D spectrum at the end, a dot the larger the stronger. Look for stripes and for "
+    "checkers: dots on the edges are waves of one operand, a square of dots is their product."
+)
 
 STRONGEST = 60
 """How many components of a 2-D spectrum are drawn; the rest are too small to see."""
+
+
+class Neurons(Finding):
+    """All by their frequency, and the best tuned ones as maps."""
+
+    order = 410
+    title = "The neurons"
+    variables = (
+        "neuron_frequency",
+        "neuron_fve",
+        "neurons_per_frequency",
+    )
+    requires = ("neuron_frequency",)
+
+    def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
+        figure, frames = clusters(trace, subject.frame_steps, spectra.frequency_axis(trace))
+        source = prose.source(subject.run, "neurons after their activation function")
+        section.plates.append(Plate("neurons", figure, CLUSTERS, source, frames))
+        found = subject.frames
+        if not isinstance(found, Absent) and found.sizes.get("example"):
+            figure, frames = maps(found)
+            source = prose.source(subject.run, "neurons of the last layer", subject.frame_steps)
+            section.plates.append(Plate("neuron-maps", figure, NEURONS, source, frames))
 
 
 def clusters(trace: xr.Dataset, steps: list[int], ticks: str) -> tuple[go.Figure, list[Frame]]:
@@ -135,10 +172,3 @@ def _narrow(n: int) -> dict[str, dict[str, object]]:
             changes[f"xaxis{number}.domain"] = [left, left + 0.38 + 0.07 * (at < n)]
             changes[f"yaxis{number}.domain"] = [max(bottom, 0), top]
     return {"narrow": changes}
-
-
-def axis_of_frequencies(multiplicative: bool, n: int) -> str:
-    """The title of an axis of frequencies, with its unit."""
-    if multiplicative:
-        return f"character k (turns per {n} powers of the primitive root)"
-    return labels.DIMS["k"].replace("cycle", f"{n} numbers")

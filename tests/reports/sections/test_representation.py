@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import grokinterp as gi
-from grokinterp.reports.sections import images, sections_of
+from grokinterp.reports.sections import representation, sections_of
 from grokinterp.reports.subject import Subject
 
 
@@ -30,7 +30,7 @@ def test_images_are_told_by_their_plane(subject):
 def test_every_image_has_a_point_of_its_gradient(subject):
     """As many points a gradient as it has images, at every step of the slider, the last as drawn."""
     task, trace = subject.run.task, subject.trace
-    figure, frames = images.plane(trace, task.tokens, [0, 20])
+    figure, frames = representation.plane(trace, task.tokens, [0, 20])
     assert [each.name for each in figure.data] == task.tokens
     assert [len(each.x) for each in figure.data] == np.bincount(task.labels).tolist()
     first = task.labels.numpy() == 0

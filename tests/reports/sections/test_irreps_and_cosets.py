@@ -8,7 +8,7 @@ import torch
 
 import grokinterp as gi
 from grokinterp.circuits.output_layer import principal_components
-from grokinterp.reports.sections import groups, sections_of
+from grokinterp.reports.sections import cosets, irreps, sections_of
 from grokinterp.reports.subject import Subject
 
 
@@ -37,7 +37,7 @@ def test_a_group_is_told_by_its_irreps_and_cosets(subject):
 def test_the_bars_are_those_of_the_trace(subject):
     """Heights at every step of the slider, the last of them as drawn; of the logits the square of the cosine."""
     trace = subject.trace
-    figure, frames = groups.shares(trace, [0, 20])
+    figure, frames = irreps.shares(trace, [0, 20])
     drawn = {bars.name: np.array(bars.y) for bars in figure.data}
     np.testing.assert_allclose(drawn["logits, squared cosine"], trace.logit_similarity.sel(step=20).values ** 2, 1e-6)
     np.testing.assert_allclose(drawn["embeddings"], trace.embedding_fve.sel(step=20), 1e-6)
@@ -49,7 +49,7 @@ def test_the_bars_are_those_of_the_trace(subject):
 def test_every_neuron_has_a_point(subject):
     """But one that does not vary, at the bottom; and each stands above the subgroup of its part of y."""
     last = subject.trace.isel(step=-1)
-    figure = groups.concentrated(last)
+    figure = cosets.concentrated(last)
     *points, ablated = figure.data
     assert sum(len(each.y) for each in points) == 16
     of_kind = {each.x[0]: len(each.y) for each in points}

@@ -1,4 +1,4 @@
-"""The task's table as a picture: every answer, and the rows that were trained on."""
+"""What was trained: the task, its table, the model and the recipe."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,31 @@ import plotly.graph_objects as go
 import torch
 from jaxtyping import Float
 
-from grokinterp.reports import style
+from grokinterp.reports import prose, style
 from grokinterp.reports.drawing import heading
-from grokinterp.reports.section import Absent
+from grokinterp.reports.section import Absent, Plate, ReportSection, Section
+from grokinterp.reports.subject import Subject
 from grokinterp.tasks import Task
+
+
+class Trained(ReportSection):
+    """What was trained, and the table it was trained on."""
+
+    order = 100
+
+    def make(self, subject: Subject) -> Section:
+        run = subject.run
+        section = Section("What was trained", prose.trained(run), notes=prose.inferred(run))
+        if not run.has_task:
+            return section
+        section.facts.extend(prose.baselines(run.task))
+        found = Table.of(run.task)
+        if isinstance(found, Absent):
+            section.notes.append(found.reason)
+        else:
+            source = "the task's own table and the run's split."
+            section.plates.append(Plate("table", picture(found), caption(found), source))
+        return section
 
 
 @dataclass(frozen=True)
@@ -68,3 +89,17 @@ def picture(table: Table) -> go.Figure:
         narrow |= {"yaxis.domain": [0.58, 1], "xaxis2.domain": [0, 1], "yaxis2.domain": [0, 0.42], "height": 760}
     figure.update_layout(meta=dict(narrow=narrow, paper=dict(height=300)))
     return figure
+
+
+def caption(table: Table) -> str:
+    """Under the picture of the answers and the split."""
+    split = (
+        "On the right the same table with the test rows left blank: all that the model ever saw."
+        if table.trained is not None
+        else "Which rows were trained on is not known."
+    )
+    shown = f" Shown {table.shown}." if table.shown else ""
+    return (
+        "Every question and its answer: rows are the first operand, columns the second, and the colour turns once "
+        f"through the answers. {split} Look for the stripes or patches that a rule makes.{shown}"
+    )

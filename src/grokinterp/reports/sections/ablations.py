@@ -1,4 +1,4 @@
-"""Figures of ablations: what the last checkpoint still does without one part at a time."""
+"""Without its parts: what the last checkpoint still does without one part at a time."""
 
 from typing import Any
 
@@ -6,14 +6,49 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from grokinterp.reports import labels, style
+from grokinterp.reports import labels, prose, style
 from grokinterp.reports.drawing import heading, panel
+from grokinterp.reports.figures import spectra
+from grokinterp.reports.section import Absent, Finding, Plate, Section
+from grokinterp.reports.subject import Subject
+
+PARTS = (
+    "The loss of the last checkpoint with one part set to zero at a time, on a log scale. Look for bars far above the "
+    "dashed line: what the model cannot do without."
+)
+
+FREQUENCIES = (
+    "The loss of the last checkpoint without one frequency at a time. Look for tall bars at the key frequencies and "
+    "nowhere else; a frequency that matters in the embedding and not in the logits is used on the way."
+)
 
 _PLACES = {
     "embedding": "taken from the embedding",
     "mlp": "taken from the neurons",
     "logits": "taken from the logits",
 }
+
+
+class Ablations(Finding):
+    """What is lost with each part, and the switches of the heads."""
+
+    order = 460
+    title = "Without its parts"
+
+    def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
+        found = subject.ablation
+        section.heads = not isinstance(subject.head_masks, Absent)
+        if subject.run.has_task and subject.run.task.labels.ndim == 2:
+            section.paragraphs.append("Losses and accuracies here are those of the answer's first token.")
+        if isinstance(found, Absent):
+            section.notes.append(found.reason)
+            return
+        source = prose.source(subject.run, "parts set to zero (gi.ablate)", subject.run.steps[-1:])
+        section.plates.append(Plate("parts", parts(found), PARTS, source))
+        if found.sizes.get("k"):
+            ticks = spectra.frequency_axis(trace) if "basis" in trace.dims else "frequency k"
+            figure = frequencies(found, ticks)
+            section.plates.append(Plate("without-frequencies", figure, FREQUENCIES, source))
 
 
 def side(found: xr.Dataset) -> str:

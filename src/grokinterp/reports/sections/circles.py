@@ -1,4 +1,4 @@
-"""The circles of an embedding: pairs of principal components, each named by its frequency and step."""
+"""Circles: pairs of principal components of the embedding, each named by its frequency and stride."""
 
 import math
 
@@ -7,8 +7,9 @@ import plotly.graph_objects as go
 import xarray as xr
 from jaxtyping import Float, Int
 
-from grokinterp.reports import style
-from grokinterp.reports.section import Frame
+from grokinterp.reports import prose, style
+from grokinterp.reports.section import Absent, Finding, Frame, Plate, Section
+from grokinterp.reports.subject import Subject
 
 CLEAN = 0.9
 """The share of power in one frequency from which a pair of components is drawn as a circle."""
@@ -29,6 +30,46 @@ _SIDES = [
     "bottom center",
     "bottom right",
 ]
+
+
+class Circles(Finding):
+    """The rings on which the tokens stand."""
+
+    order = 360
+    title = "The circles"
+    variables = (
+        "embedding_pca",
+        "pca_variance",
+    )
+
+    def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
+        found = subject.frames
+        if isinstance(found, Absent) or not found.sizes.get("circle"):
+            return
+        figure, frames = circles(found)
+        source = prose.source(subject.run, "principal components of the final embedding", subject.frame_steps)
+        section.plates.append(Plate("circles", figure, caption(found), source, frames))
+
+
+def caption(found: xr.Dataset) -> str:
+    """Under the pairs of components."""
+    factor = found["circle_step"].attrs["units"] == "factor"
+    neighbours = (
+        "joins tokens that differ by the named factor"
+        if factor
+        else "joins tokens that are the named step apart, the inverse of the frequency"
+    )
+    moves = (
+        " Earlier checkpoints are projected on the same components: move the slider and watch the rings open."
+        if found.sizes["step"] > 1
+        else ""
+    )
+    return (
+        "Each panel shows all tokens in two principal components that share a frequency. A thin line "
+        f"{neighbours}. Look for closed rings with evenly spaced tokens. Purity is the share of the pair's power at "
+        "that frequency, variance the pair's share of the whole; where two frequencies are equally strong their "
+        f"components mix and purity is low. The colour is the place on the ring at the end.{moves}"
+    )
 
 
 def circles(found: xr.Dataset) -> tuple[go.Figure, list[Frame]]:

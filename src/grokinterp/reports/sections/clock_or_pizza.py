@@ -1,4 +1,4 @@
-"""The plane of clocks and pizzas: a run's way across it, over the public runs of Zhong et al. 2023."""
+"""Clock or pizza: the run's way across the plane of both, over the public runs of Zhong et al. 2023."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -6,9 +6,45 @@ import xarray as xr
 from jaxtyping import Float
 
 from grokinterp.analysis import public_runs
-from grokinterp.reports import style
+from grokinterp.config.architecture import TransformerConfig
+from grokinterp.reports import prose, style
+from grokinterp.reports.section import Finding, Plate, Section
+from grokinterp.reports.subject import Subject
 
+PLANE = (
+    "A clock's gradients differ between the operands and its logits do not depend on their distance, so it stands "
+    "top left; a pizza stands at the bottom right. Blue is where the solved public runs of Zhong et al. 2023 stand, "
+    "most of them with constant attention, so expect a crowd on the right. Dashed lines are the thresholds of the "
+    "verdict."
+)
 _X, _Y = public_runs.EDGES["gradient_symmetricity"], public_runs.EDGES["distance_irrelevance"]
+
+
+class ClockOrPizza(Finding):
+    """Beside the public runs."""
+
+    order = 450
+    title = "Clock or pizza"
+    variables = (
+        "gradient_symmetricity",
+        "distance_irrelevance",
+        "distance_irrelevance_runner_up",
+        "verdict",
+        "verdict_score",
+        "verdict_accuracy",
+    )
+    requires = ("gradient_symmetricity",)
+
+    def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
+        config = subject.run.model_config
+        layers = None
+        if isinstance(config, TransformerConfig):
+            layers = "one" if config.n_layers == 1 else "deep"
+        source = (
+            prose.source(subject.run, "gradients and logits")
+            + " Public runs: the tables of Zhong et al. 2023, addition mod 59."
+        )
+        section.plates.append(Plate("plane", plane(trace, layers), PLANE, source))
 
 
 def plane(trace: xr.Dataset, layers: public_runs.Layers | None) -> go.Figure:

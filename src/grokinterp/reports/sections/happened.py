@@ -1,0 +1,220 @@
+"""What happened: when, how far, and the curves."""
+
+import plotly.graph_objects as go
+import xarray as xr
+
+from grokinterp.reports import labels, prose, style
+from grokinterp.reports.figures import spectra
+from grokinterp.reports.figures.curves import Chart, Curve, panels
+from grokinterp.reports.section import Absent, Fact, Plate, ReportSection, Section
+from grokinterp.reports.subject import Landmarks, Subject
+
+
+def loss_caption(both: bool, marked: bool) -> str:
+    """Under the losses; `both` where train and test are drawn, `marked` where there are landmarks."""
+    look = (
+        "Look for the gap between the curves: where a model groks, the train loss falls early, "
+        "the test loss rises first and falls late."
+        if both
+        else "Look for plateaus and sudden falls."
+    )
+    lines = " Dashed lines mark the steps named in the legend, shades the phases." if marked else ""
+    return f"Cross-entropy in nats, first on a log scale; the buttons change both axes. {look}{lines}"
+
+
+def accuracy_caption(unswapped: bool) -> str:
+    """Under the accuracies; `unswapped` where the curve without memorised swaps is drawn."""
+    dotted = (
+        " The dotted blue curve leaves out test rows (b, a) with (a, b) trained on, which memorised pairs answer."
+        if unswapped
+        else ""
+    )
+    return (
+        "Share of rows answered right. Look for how long the test curve stays low after the train curve is at the top, "
+        f"and how steeply it then rises.{dotted}"
+    )
+
+
+WEIGHT_NORM = (
+    "Sum of the squares of all weights. Look for a rise while rows are memorised, and for a fall under weight decay "
+    "that goes with the rise of the test accuracy."
+)
+
+PROGRESS = (
+    "The loss with the key frequencies of the logits alone (restricted), and with all but these (excluded). Look "
+    "for the restricted loss falling long before the test loss does: the circuit forms unseen. The excluded loss "
+    "rises while the model comes to rely on it, and what it had memorised is cleaned away. Other forms wait in the "
+    "legend; click one."
+)
+
+EXCLUDED = (
+    "Left, the loss on training rows with one key frequency taken out of the logits; right, how many of them are "
+    "still answered without any. Look for the order in which frequencies become needed."
+)
+
+DENSITY = (
+    "Two measures of the spectrum at every checkpoint. FFD is the share of waves at least half as strong as the "
+    "strongest: it falls where few frequencies are kept, as addition does. FCR falls where each frequency comes to be "
+    "a cosine or a sine alone, as in multiplication. Random weights give 1 and about 0.93. Dotted curves read the "
+    "same weights in the order of discrete logs, on the characters of the multiplicative group."
+)
+
+CURVES = {
+    "train_loss": ("train loss", style.NEUTRAL, "solid"),
+    "test_loss": ("test loss", style.ACCENT, "solid"),
+    "restricted_loss": ("restricted loss (key frequencies alone)", style.GREEN, "solid"),
+    "excluded_loss": ("excluded loss (without them)", style.WARM, "solid"),
+}
+
+MORE_CURVES = {
+    "restricted_test_loss": ("restricted, test rows", style.GREEN, "dot"),
+    "restricted_loss_mlp": ("restricted, in the neurons", style.GREEN, "dash"),
+    "excluded_loss_3d": ("excluded, along the answer (3D)", style.WARM, "dot"),
+    "excluded_loss_mlp": ("excluded, in the neurons", style.WARM, "dash"),
+    "excluded_loss_full": ("excluded, all frequencies", style.WARM, "longdash"),
+    "excluded_loss_3d_full": ("excluded, all frequencies (3D)", style.WARM, "dashdot"),
+}
+
+
+class Happened(ReportSection):
+    """Landmarks, phases, losses, accuracies, progress measures, weight norms and the density of spectra."""
+
+    order = 200
+    variables = (
+        "train_loss",
+        "test_loss",
+        "train_accuracy",
+        "test_accuracy",
+        "test_accuracy_unswapped",
+        "restricted_loss",
+        "restricted_test_loss",
+        "restricted_loss_mlp",
+        "excluded_loss",
+        "excluded_loss_3d",
+        "excluded_loss_mlp",
+        "excluded_loss_full",
+        "excluded_loss_3d_full",
+        "trig_loss",
+        "excluded_loss_by_frequency",
+        "excluded_accuracy",
+        "weight_norm_squared",
+        "weight_norm_squared_by_parameter",
+        "ffd",
+        "fcr",
+        "ffd_multiplicative",
+        "fcr_multiplicative",
+    )
+
+    def make(self, subject: Subject) -> Section:
+        metrics, landmarks, run = subject.metrics, subject.landmarks, subject.run
+        endless = run.has_task and run.task.is_endless
+        told = prose.happened(metrics, landmarks, subject.phases, endless)
+        section = Section("What happened", told, prose.numbers(metrics))
+        if not isinstance(subject.trace, Absent):
+            section.facts.extend(prose.measured(subject.trace, metrics, run.task.is_commutative))
+        source = f"training metrics of {run.name}."
+        train, test = Curve.of(metrics, "train_loss"), Curve.of(metrics, "test_loss")
+        if max(len(train), len(test)) > 1:
+            caption = loss_caption(both=min(len(train), len(test)) > 0, marked=landmarks != Landmarks())
+            section.plates.append(Plate("loss", losses(subject), caption, source))
+        train, test = Curve.of(metrics, "train_accuracy"), Curve.of(metrics, "test_accuracy")
+        if max(len(train), len(test)) > 1:
+            caption = accuracy_caption(len(Curve.of(metrics, "test_accuracy_unswapped")) > 0)
+            section.plates.append(Plate("accuracy", accuracies(subject), caption, source))
+        if not section.plates and not metrics.empty:
+            section.notes.append("Too few points were recorded to draw a curve.")
+        _measured_curves(subject, section)
+        return section
+
+
+def _measured_curves(subject: Subject, section: Section) -> None:
+    """Progress measures, weight norms and the density of spectra."""
+    trace = None if isinstance(subject.trace, Absent) else subject.trace
+    source = f"{subject.run.name}, {prose.checkpoints(subject.run.steps)}." if subject.run.steps else ""
+    several = trace is not None and trace.sizes["step"] > 1
+    if several and trace is not None and "restricted_loss" in trace:
+        figure = progress(subject, trace)
+        section.plates.append(Plate("progress", figure, PROGRESS, source))
+        if spectra.keys(trace):
+            figure = excluded_by_frequency(trace)
+            section.plates.append(Plate("excluded", figure, EXCLUDED, source))
+    norms = Curve.of(subject.metrics, "weight_norm_squared")
+    if len(norms) < 2 and trace is not None and "weight_norm_squared" in trace:
+        norms = Curve.read(trace["weight_norm_squared"])
+    if len(norms) == 1:
+        section.facts.append(Fact("sum of squared weights", f"{float(norms.values[0]):,.4g}", "of all parameters"))
+    elif len(norms):
+        figure = weight_norms(norms, trace, subject)
+        source_of_norms = f"parameters of {subject.run.name}."
+        section.plates.append(Plate("weight-norm", figure, WEIGHT_NORM, source_of_norms))
+    if several and trace is not None and "ffd" in trace:
+        measures = ("ffd", "fcr")
+        figure = spectra.spectral(trace, measures)
+        section.plates.append(Plate("density", figure, DENSITY, f"weights of {source}"))
+
+
+def losses(subject: Subject) -> go.Figure:
+    """Train and test loss as they were recorded, in nats."""
+    chart = Chart(430)
+    chart.line(Curve.of(subject.metrics, "train_loss"), "train loss", style.NEUTRAL)
+    chart.line(Curve.of(subject.metrics, "test_loss"), "test loss", style.ACCENT)
+    chart.landmarks(subject.landmarks)
+    chart.phases(subject.phases)
+    return chart.finished("cross-entropy loss (nats)", "log", "loss")
+
+
+def accuracies(subject: Subject) -> go.Figure:
+    """Train and test accuracy as they were recorded, as shares of rows, with chance."""
+    chart, metrics = Chart(430), subject.metrics
+    chart.line(Curve.of(metrics, "train_accuracy"), "train accuracy", style.NEUTRAL)
+    chart.line(Curve.of(metrics, "test_accuracy"), "test accuracy", style.ACCENT)
+    unswapped = Curve.of(metrics, "test_accuracy_unswapped")
+    chart.line(unswapped, "test accuracy, unswapped", style.ACCENT, 1.5, dash="dot")
+    if subject.run.has_task and subject.run.task.labels.ndim == 1:  # else a row is right with all its tokens
+        steps = metrics["step"].to_numpy(dtype=float)[[0, -1]]
+        level = Curve(steps, steps * 0 + subject.run.task.chance)
+        chart.line(level, "chance", style.NEUTRAL, 1, dash="dot")
+    chart.landmarks(subject.landmarks)
+    chart.phases(subject.phases)
+    figure = chart.finished("accuracy (share of rows)", "linear", "accuracy")
+    return figure.update_yaxes(tickformat=".2~p")
+
+
+def progress(subject: Subject, trace: xr.Dataset) -> go.Figure:
+    """Restricted and excluded losses beside the plain ones; further forms wait in the legend."""
+    chart = Chart(470)
+    for name, (said, color, dash) in {**CURVES, **MORE_CURVES}.items():
+        hidden = dict(visible="legendonly") if name in MORE_CURVES else {}
+        if name in trace:
+            chart.line(Curve.read(trace[name]), said, color, 2 if name in CURVES else 1.5, dash=dash, **hidden)
+    chart.phases(subject.phases)
+    return chart.finished("cross-entropy loss (nats)", "log", "loss")
+
+
+def excluded_by_frequency(trace: xr.Dataset) -> go.Figure:
+    """The excluded loss of each key frequency, and the accuracy without all of them."""
+    by_k = trace["excluded_loss_by_frequency"]
+    lines = [
+        (Curve.read(by_k.sel(k=k)), f"without frequency {k}", style.LINES[i % len(style.LINES)], "solid")
+        for i, k in enumerate(spectra.keys(trace))
+    ]
+    right = [(Curve.read(trace["excluded_accuracy"]), "without any key frequency", style.NEUTRAL, "dash")]
+    return panels(
+        ["excluded loss (nats)", "train accuracy (share of rows)"], [lines, right], [None, [-0.03, 1.03]]
+    ).update_layout(yaxis=dict(rangemode="tozero"))
+
+
+def weight_norms(total: Curve, trace: xr.Dataset | None, subject: Subject) -> go.Figure:
+    """Sum of squared weights over steps, and that of every parameter, which waits in the legend."""
+    chart = Chart(480)
+    chart.line(total, "all weights", style.ACCENT, 2.5)
+    if trace is not None and "weight_norm_squared_by_parameter" in trace and trace.sizes["step"] > 1:
+        for i, name in enumerate(trace.parameter.values):
+            curve = Curve.read(trace["weight_norm_squared_by_parameter"].isel(parameter=i))
+            color = style.LINES[(i + 1) % len(style.LINES)]
+            dash = "solid" if i < len(style.LINES) // 2 else "dot"
+            chart.line(curve, labels.parameter(str(name)), color, 1.5, dash=dash)
+    chart.landmarks(subject.landmarks)
+    chart.phases(subject.phases)
+    figure = chart.finished("sum of squared weights", "linear", "sum")
+    return figure.update_yaxes(rangemode="tozero", separatethousands=True)

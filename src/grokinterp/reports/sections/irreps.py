@@ -1,0 +1,126 @@
+"""Irreps: what each part of a model of a group holds of each irrep."""
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+
+from grokinterp.reports import style
+from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.section import Finding, Frame, Plate, Section
+from grokinterp.reports.subject import Subject
+
+IRREPS = (
+    "For every irrep, how much of the embeddings, of the neurons, of the neuron-logit map and of the logits it "
+    "explains. Look for few irreps that hold nearly all of each, the same in every part."
+)
+
+IRREPS_OVER_TIME = (
+    "Left, how alike the logits and the trace cube of each irrep are; right, the losses of the neurons' part in key "
+    "irreps alone, and of all else. Look for irreps that come one after another, and for the excluded loss rising "
+    "while the test loss falls."
+)
+
+IRREPS_LOSSES = (
+    "The loss of the neurons' part in one irrep alone, on all rows, and of all else, on training rows. Look for an "
+    "irrep that the model cannot do without, and whether any does by itself."
+)
+
+SHARES = {
+    "embedding_fve": ("embeddings", style.ACCENT),
+    "hidden_answer_fve": ("neurons, as functions of the answer", style.GREEN),
+    "unembedding_fve": ("neuron-logit map", style.WARM),
+    "logit_similarity": ("logits, squared cosine", style.NEUTRAL),
+}
+"""Variable -> how a reader says it, and its colour."""
+
+
+class Irreps(Finding):
+    """And the losses with the key ones alone and without them."""
+
+    order = 380
+    title = "The irreps"
+    variables = (
+        "irrep_dimension",
+        "is_key_irrep",
+        "embedding_fve",
+        "embedding_a_fve",
+        "embedding_b_fve",
+        "unembedding_fve",
+        "hidden_a_fve",
+        "hidden_b_fve",
+        "hidden_answer_fve",
+        "key_embedding_fve",
+        "key_unembedding_fve",
+        "key_hidden_fve",
+        "logit_similarity",
+        "logit_irrep_fve",
+        "restricted_loss_irreps",
+        "excluded_loss_irreps",
+        "restricted_loss_by_irrep",
+        "excluded_loss_by_irrep",
+    )
+    requires = ("is_key_irrep",)
+
+    def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
+        last = trace.isel(step=-1)
+        key = last.irrep.values[last.is_key_irrep.values.astype(bool)].tolist()
+        named = f"Key are {', '.join(key)}" if key else "None is key"
+        section.paragraphs.append(
+            f"A function of a group is a sum of matrix entries of its irreps, as one of numbers is of waves. "
+            f"{named}: their trace cubes are visible in the final logits."
+        )
+        source = f"weights, neurons and logits of {subject.run.name} (Chughtai et al. 2023)."
+        figure, frames = shares(trace, subject.frame_steps)
+        section.plates.append(Plate("irreps", figure, IRREPS, source, frames))
+        if trace.sizes["step"] > 1:
+            section.plates.append(Plate("irreps-over-time", over_time(trace), IRREPS_OVER_TIME, source))
+        figure, frames = losses(trace, subject.frame_steps)
+        section.plates.append(Plate("irreps-losses", figure, IRREPS_LOSSES, source, frames))
+
+
+def losses(trace: xr.Dataset, steps: list[int]) -> tuple[go.Figure, list[Frame]]:
+    """The loss of each irrep alone, and of all else, at the last step and at each of `steps`."""
+    figure = style.figure(360, barmode="group", margin=dict(b=120))
+    named = {"restricted_loss_by_irrep": ("it alone", style.ACCENT), "excluded_loss_by_irrep": ("all else", style.WARM)}
+    heights = lambda at: [{"y": at[name].values.astype(np.float32)} for name in named]
+    for (said, color), last in zip(named.values(), heights(trace.isel(step=-1)), strict=True):
+        figure.add_bar(x=trace.irrep.values, name=said, marker=dict(color=color), **last)
+    figure.update_xaxes(dict(title_text="irrep", type="category", showgrid=False))
+    return figure.update_yaxes(title_text="loss (nats)"), [heights(trace.sel(step=step)) for step in steps]
+
+
+def shares(trace: xr.Dataset, steps: list[int]) -> tuple[go.Figure, list[Frame]]:
+    """Bars for each irrep, of the last step; and the heights at each of `steps`."""
+    figure = style.figure(400, barmode="group", margin=dict(b=120))
+    for (said, color), last in zip(SHARES.values(), _heights(trace.isel(step=-1)), strict=True):
+        figure.add_bar(x=trace.irrep.values, name=said, marker=dict(color=color), **last)
+    frames = [_heights(trace.sel(step=step)) for step in steps]
+    figure.update_xaxes(dict(title_text="irrep", type="category", showgrid=False))
+    return figure.update_yaxes(title_text="share", range=[0, 1]), frames
+
+
+def _heights(at: xr.Dataset) -> Frame:
+    values = {name: at[name].values.astype(np.float32) for name in SHARES}
+    values["logit_similarity"] = values["logit_similarity"] ** 2
+    return [{"y": each} for each in values.values()]
+
+
+def over_time(trace: xr.Dataset) -> go.Figure:
+    """Each irrep in the logits, and the losses, over training."""
+    names = trace.irrep.values[1:]  # the trivial one says nothing of an answer
+    similar = [
+        (Curve.read(trace.logit_similarity.sel(irrep=name)), str(name), style.LINES[i % len(style.LINES)], "solid")
+        for i, name in enumerate(names)
+    ]
+    losses = [
+        (Curve.read(trace[variable]), said, color, dash)
+        for variable, said, color, dash in (
+            ("restricted_loss_irreps", "key irreps alone", style.ACCENT, "dash"),
+            ("excluded_loss_irreps", "all but the key irreps", style.WARM, "dash"),
+            ("test_loss", "test loss", style.NEUTRAL, "dot"),
+        )
+        if variable in trace
+    ]
+    figure = panels(["cosine with the logits", "loss (nats)"], [similar, losses], [[-0.03, 1.03], None])
+    figure.update_layout(yaxis2=dict(type="log", exponentformat="power"))
+    return figure

@@ -1,0 +1,51 @@
+"""The learnt code: how alike the embedding makes numbers, beside how alike the encoders make them."""
+
+import numpy as np
+import xarray as xr
+
+from grokinterp.circuits.encodings import LearntCode
+from grokinterp.reports import drawing, labels
+from grokinterp.reports.section import Absent, Finding, Plate, Section
+from grokinterp.reports.subject import Subject
+
+LEARNT_CODE = (
+    "Cosine similarity of every two numbers, in the order of the task's cycle: by the learnt embedding and by each "
+    "encoder. Look for stripes along the diagonal: a code that knows distances only, as clocks do."
+)
+_SIMILARITIES = "code_similarities"
+
+
+class LearntCodeSection(Finding):
+    """Cosine similarities of every two numbers."""
+
+    order = 370
+    title = "The learnt code"
+
+    def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
+        step = subject.run.steps[-1:]
+        found = subject.measured([LearntCode()], step, on_request=[_SIMILARITIES])
+        if isinstance(found, Absent) or _SIMILARITIES not in found:
+            return
+        last = found.isel(step=-1)
+        clocks = last.learnt_likeness_of_clock
+        if not bool(clocks.notnull().any()):
+            return  # the run diverged
+        best = clocks.isel(k=int(clocks.argmax("k")))
+        alike = ", ".join(
+            f"{labels.spoken(name)} {float(value):.2f}"
+            for name, value in zip(last.encoder.values, last.learnt_likeness.values, strict=True)
+            if value == value  # one-hot codes are all equally unlike, and correlate with nothing
+        )
+        section.paragraphs.append(
+            f"Is the learnt code one of the encoders'? Correlation of its similarities with theirs: {alike}; with "
+            f"one exact clock {float(best):.2f} at the best, that of frequency {int(best.k)}. Of their "
+            f"variance {100 * float(last.learnt_by_distance):.0f} % lies between distances on the cycle, as all of it "
+            "does for clocks."
+        )
+        at = f"embedding of {subject.run.name} at step {step[0]:,}"
+        source = f"{at}; encoders of grokinterp.tasks.encoders at their defaults."
+        # A byte a point: in full these squares would be a tenth of the page.
+        percent = (100 * found[_SIMILARITIES]).round().astype(np.int8).assign_attrs(units="%")
+        named = percent.rename(a="number", b="another number")
+        figure = drawing.draw(named).update_layout(title=None)
+        section.plates.append(Plate("codes", figure, LEARNT_CODE, source))

@@ -1,0 +1,66 @@
+"""Logits: the waves that they are made of."""
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+
+from grokinterp.reports import prose, style
+from grokinterp.reports.figures import spectra
+from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.section import Finding, Frame, Plate, Section
+from grokinterp.reports.subject import Subject
+
+COEFFICIENTS = (
+    "How alike the logits and the wave of the answer are, for every frequency. A clock's logits are made of a few "
+    "of these waves; those of the key frequencies are in blue."
+)
+
+COEFFICIENTS_OVER_TIME = (
+    "Left, how strong the wave of each key frequency is in the logits; right, the share of their variance that all "
+    "waves explain. Look for waves that grow while the test loss is still high."
+)
+
+
+class Logits(Finding):
+    """Every frequency at the end, the key ones over time."""
+
+    order = 430
+    title = "The logits"
+    variables = (
+        "logit_cosine",
+        "logit_coefficient",
+        "is_key",
+    )
+    requires = ("logit_cosine",)
+
+    def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
+        source = prose.source(subject.run, "logits on the whole table")
+        figure, frames = coefficients(trace, subject.frame_steps, spectra.frequency_axis(trace))
+        section.plates.append(Plate("logits", figure, COEFFICIENTS, source, frames))
+        if trace.sizes["step"] > 1 and spectra.keys(trace):
+            figure = coefficients_over_time(trace)
+            section.plates.append(Plate("logits-over-time", figure, COEFFICIENTS_OVER_TIME, source))
+
+
+def coefficients(trace: xr.Dataset, steps: list[int], ticks: str) -> tuple[go.Figure, list[Frame]]:
+    """The cosine of the logits with cos w_k(a + b - c) for every frequency, the key ones marked, at `steps`."""
+    figure = style.figure(330, margin=dict(t=16))
+    values = trace["logit_cosine"].sel(step=steps).values.astype(np.float32)
+    chosen = set(spectra.keys(trace))
+    k = trace.k.values
+    color = [style.ACCENT if int(one) in chosen else style.NEUTRAL for one in k]
+    figure.add_bar(x=k, y=values[-1], marker=dict(color=color), hovertemplate="k = %{x}: %{y:.3f}<extra></extra>")
+    low, high = float(min(values.min(), 0)), float(max(values.max(), 0.05))
+    figure.update_xaxes(dict(title_text=ticks, showgrid=False))
+    figure.update_yaxes(title_text="cosine with the logits", range=[low * 1.1, high * 1.1])
+    return figure, [[{"y": row}] for row in values]
+
+
+def coefficients_over_time(trace: xr.Dataset) -> go.Figure:
+    """The coefficients of the key frequencies over steps, and the share of the logits that all waves explain."""
+    left = [
+        (Curve.read(trace["logit_coefficient"].sel(k=k)), f"k = {k}", style.LINES[i % len(style.LINES)], "solid")
+        for i, k in enumerate(spectra.keys(trace))
+    ]
+    right = [(Curve.read(trace["logit_fve"]), "share of the logits' variance", style.NEUTRAL, "dash")]
+    return panels(["coefficient in the logits", "share of variance explained"], [left, right], [None, [-0.03, 1.03]])

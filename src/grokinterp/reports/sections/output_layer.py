@@ -1,0 +1,47 @@
+"""The output layer: its answers as a map, of groups and of sums."""
+
+import xarray as xr
+
+from grokinterp.circuits import output_layer
+from grokinterp.reports.figures.output_map import output_map
+from grokinterp.reports.section import Absent, Finding, Plate, Section
+from grokinterp.reports.subject import Subject
+from grokinterp.tasks.groups import GroupTask
+
+OUTPUT_GROUP = (
+    "One point an answer, where its output weights lie, coloured by the cosets that explain them best. Look for points "
+    "of one colour that lie together; in a projection to two dimensions they may still overlap."
+)
+
+OUTPUT_SUM = (
+    "One point an answer, where its output weights lie, each joined to the one a fixed step further. Look for a closed "
+    "ring or star: the number line bent round."
+)
+
+
+class OutputLayer(Finding):
+    """Two principal components of the unembedding."""
+
+    order = 440
+    title = "The output layer"
+    variables = (
+        "output_pca",
+        "output_colour",
+        "output_next",
+        "output_explained",
+    )
+
+    def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
+        task = subject.run.task
+        if not (isinstance(task, GroupTask) or task.operations == ("a + b",)):
+            return
+        found = (
+            trace if "output_pca" in trace else subject.measured([output_layer.OutputLayer()], subject.run.steps[-1:])
+        )
+        if isinstance(found, Absent) or "output_pca" not in found or not found.output_pca[-1].notnull().all():
+            return
+        units = found.output_explained.attrs["source"]
+        said = f"{float(found.output_explained[-1]):.2f}: {units}."
+        caption = (OUTPUT_GROUP if isinstance(task, GroupTask) else OUTPUT_SUM) + f" Here it is {said}"
+        source = f"unembedding of {subject.run.name}, its first two principal components (Power et al. 2022)."
+        section.plates.append(Plate("output-map", output_map(found), caption, source))

@@ -1,0 +1,66 @@
+"""How to reproduce: the command, the call, the versions, and the configuration."""
+
+from importlib import metadata
+
+from grokinterp.errors import listed
+from grokinterp.reports import prose
+from grokinterp.reports.recipe import Recipe
+from grokinterp.reports.section import Fact, ReportSection, Section
+from grokinterp.reports.subject import Subject
+from grokinterp.runs.format import library_versions
+from grokinterp.runs.run import Run
+
+
+class Reproduction(ReportSection):
+    """What it takes to train the run again."""
+
+    order = 700
+
+    def make(self, subject: Subject) -> Section:
+        run = subject.run
+        section = Section("How to reproduce")
+        versions = {"trained with": dict(run.provenance.versions) or None, "page written with": library_versions()}
+        versions["page written with"]["plotly"] = metadata.version("plotly")
+        for name, value in run.source.items():
+            if isinstance(value, str):
+                section.facts.append(Fact(name.replace("_", " "), value))
+        for name, found in versions.items():
+            if isinstance(found, dict):
+                section.facts.append(Fact(name, listed(f"{library} {version}" for library, version in found.items())))
+        for name, reason in subject.skipped.items():
+            section.facts.append(Fact(f"{name.replace('_', ' ')}, not read", reason))
+        if not (run.has_config and run.has_task):
+            section.notes.append("The configuration is not known in full, so no command trains this run again.")
+            return section
+        recipe = Recipe.of(run.config)
+        if recipe is None:
+            section.notes.append("No single command trains this configuration; all that is known of it stands below.")
+            return section
+        if prose.is_imported(run):
+            section.paragraphs.append(
+                "The commands train a run like this one; these weights and curves come from the file."
+            )
+        section.code.append(("In a shell", recipe.command()))
+        section.code.append(("In Python", recipe.python()))
+        return section
+
+
+def configuration(run: Run) -> dict[str, dict[str, str]]:
+    """The whole configuration as text, field by field in its sections; empty where it is not known."""
+    if not run.has_config:
+        return {}
+    data = run.config.to_json()
+    tables = {
+        "run": {"preset": run.config.preset, "seed": run.config.seed, "identity": run.config.identity},
+        "task": {"expression": data["task"]["expression"], **data["task"]["parameters"]},
+        **{section: data[section] for section in ("split", "model", "optimiser", "schedule")},
+    }
+    return {section: {name: _as_text(value) for name, value in fields.items()} for section, fields in tables.items()}
+
+
+def _as_text(value: object) -> str:
+    if value is None or value == []:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return listed(value) if isinstance(value, list) else str(value)

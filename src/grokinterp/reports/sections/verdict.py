@@ -1,0 +1,19 @@
+"""The verdict in one paragraph, with the numbers it rests on."""
+
+import xarray as xr
+
+from grokinterp.reports import verdict
+from grokinterp.reports.section import Finding, Section
+from grokinterp.reports.subject import Subject
+
+
+class Conclusion(Finding):
+    """What the whole page comes to."""
+
+    order = 600
+    title = "The verdict"
+    level = 2
+
+    def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
+        section.paragraphs.extend(verdict.verdict(trace, subject.landmarks, subject.skipped))
+        section.facts.extend(verdict.facts(trace))
