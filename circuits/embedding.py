@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,62 +11,13 @@ from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.analysis.cycles import Cycle, Group
-from grokinterp.errors import BadRequest
+from grokinterp.analysis.cycles import Cycle, Group, sparsity
+from grokinterp.analysis.cycles import TokenOrder as TokenOrder
+from grokinterp.analysis.cycles import sparser_order as sparser_order
+from grokinterp.analysis.pca import PCA as PCA
+from grokinterp.analysis.pca import EmbeddingError, pca
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
-
-
-class EmbeddingError(BadRequest):
-    """An embedding that cannot be read this way; its one line names the remedy."""
-
-
-@dataclass(frozen=True)
-class PCA:
-    """Principal components of an embedding over its tokens, the largest variance first.
-
-    Attributes:
-        scores: [token component], the centred embedding in the components (units of the weights).
-        directions: [component d], orthonormal.
-        variance_share: [component], each one's share of the total variance.
-    """
-
-    scores: Float[Tensor, "token component"]
-    directions: Float[Tensor, "component d"]
-    variance_share: Float[Tensor, "component"]
-
-    def project(self, W_E: Float[Tensor, "*batch token d"]) -> Float[Tensor, "*batch token component"]:
-        """Another embedding's scores in these components, centred on its own mean over tokens."""
-        centred = W_E - W_E.mean(dim=-2, keepdim=True)
-        return centred @ self.directions.to(W_E).T
-
-
-def pca(W_E: Real[Tensor, "token d"], components: int = 20) -> PCA:
-    """Centred PCA over tokens, in float64; fewer components where the embedding has fewer.
-
-    Signs are arbitrary in a PCA; here each direction's largest entry is positive, so that the picture of an
-    embedding is always the same one. NaN throughout for weights that have diverged. Raises `EmbeddingError` for
-    fewer than two tokens or one component.
-    """
-    if len(W_E) < 2 or components < 1:
-        raise EmbeddingError(f"a PCA of {len(W_E)} tokens and {components} components; give at least 2 tokens and 1")
-    centred = W_E.detach().to(torch.float64)
-    centred = centred - centred.mean(dim=0)
-    n = min(components, *W_E.shape)
-    if not bool(centred.isfinite().all()):
-        nothing = centred.new_full((len(W_E), n), torch.nan)
-        return PCA(nothing, centred.new_full((n, W_E.shape[1]), torch.nan), nothing[0])
-    # Eigenvectors of the d x d covariance, ten times faster than an SVD; a wide embedding is first turned into the
-    # space that its tokens span.
-    span = torch.linalg.qr(centred.T).Q if centred.shape[1] > len(centred) else None
-    narrow = centred if span is None else centred @ span
-    power, vectors = torch.linalg.eigh(narrow.T @ narrow)
-    directions = (vectors if span is None else span @ vectors).T.flip(0)
-    power = power.flip(0).clamp(min=0)
-    largest = directions.gather(1, directions.abs().argmax(dim=1, keepdim=True))
-    directions = (directions * torch.where(largest < 0, -1.0, 1.0))[:n].contiguous()
-    total = power.sum().clamp(min=torch.finfo(torch.float64).tiny)
-    return PCA(centred @ directions.T, directions, (power / total)[:n])
 
 
 def circularity(W_E: Real[Tensor, "vocab d"], first_k: int = 4, p: int | None = None) -> float:
@@ -158,50 +109,10 @@ def step_between_neighbours(frequency: int, p: int) -> int:
     return min(step, places - step) or 1
 
 
-def sparsity(W_E: Real[Tensor, "token d"]) -> float:
-    """Gini index of the Fourier norms of tokens in a cycle's order, constant included (Nanda et al. 2023).
-
-    0 where all are equal, and for an embedding that is zero.
-    """
-    return float(fourier.gini(fourier.norms(W_E)).nan_to_num())
-
-
 def around(frequency: int, p: int) -> Int[Tensor, "token"]:
     """The tokens 0 .. p-1 in the order in which they stand around the circle of this frequency, from token 0."""
     place = (frequency * torch.arange(p)) % p
     return torch.argsort(place, stable=True)
-
-
-@dataclass(frozen=True)
-class TokenOrder:
-    """The order of tokens in which an embedding is read as a function on a cyclic group.
-
-    Attributes:
-        group: `additive` (Z/p) or `multiplicative` ((Z/p)*, discrete-log order, token 0 left out).
-        tokens: the tokens in that order.
-        gini: of the Fourier norms in each order that p allows (`fourier.gini`).
-    """
-
-    group: Literal["additive", "multiplicative"]
-    tokens: Int[Tensor, "place"]
-    gini: dict[str, float]
-
-
-def sparser_order(W_E: Real[Tensor, "token d"], margin: float = 0.1) -> TokenOrder:
-    """The order in which the spectrum of an embedding of 0 .. p-1 is the sparser one.
-
-    A model that multiplies has a flat spectrum over Z/p (a character is spread over all frequencies by its Gauss
-    sum) and a sparse one over the characters (arXiv 2606.17399). Additive, unless p is an odd prime and the
-    multiplicative Gini index is larger by more than `margin`: two noisy spectra differ by about 0.01.
-    """
-    p = len(W_E)
-    gini = {"additive": sparsity(W_E)}
-    if p > 2 and fourier.is_prime(p):
-        powers = fourier.powers(p)
-        gini["multiplicative"] = sparsity(W_E[powers])
-        if gini["multiplicative"] > gini["additive"] + margin:
-            return TokenOrder("multiplicative", powers, gini)
-    return TokenOrder("additive", torch.arange(p), gini)
 
 
 @dataclass(frozen=True)

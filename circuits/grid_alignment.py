@@ -8,21 +8,18 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
+from grokinterp.analysis.pca import pca
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 
 
 def principal(W_E: Float[Tensor, "point d"]) -> Float[Tensor, "point component"]:
-    """Scores of the centred embedding in its principal components, the largest first, float64; those that are zero
-    up to rounding are left out. Each component's largest entry is positive, so that a picture is always the same one.
+    """The scores of the centred embedding in its principal components, the largest first, float64.
+
+    Those that are zero up to rounding are left out. Each component's largest score is positive.
     """
-    centred = W_E.detach().double()
-    centred = centred - centred.mean(0)
-    U, size, _ = torch.linalg.svd(centred, full_matrices=False)
-    rank = int((size > max(centred.shape) * torch.finfo(torch.float32).eps * size[0]).sum())
-    scores = (U * size)[:, :rank]
-    largest = scores.gather(0, scores.abs().argmax(0, keepdim=True))
-    return torch.where(largest < 0, -scores, scores)
+    found = pca(W_E, W_E.shape[1]).signed_by_scores()
+    return found.scores[:, : found.rank]
 
 
 def affine_r2(scores: Float[Tensor, "point component"], coordinates: Float[Tensor, "point xy"]) -> float:

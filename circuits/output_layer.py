@@ -9,6 +9,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from grokinterp.analysis.pca import pca
 from grokinterp.config.architecture import NALUConfig
 from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation.snapshot import Snapshot
@@ -25,12 +26,7 @@ def principal_components(weights: Float[Tensor, "answer d"], n: int = 2) -> Floa
 
     NaN where a weight is not finite: a diverged model has no map.
     """
-    centred = (weights - weights.mean(0)).double()
-    if not centred.isfinite().all():
-        return centred.new_full((len(centred), n), torch.nan)
-    U, S, _ = torch.linalg.svd(centred, full_matrices=False)
-    points = U[:, :n] * S[:n]
-    return points * points.gather(0, points.abs().argmax(0, keepdim=True)).sign()
+    return pca(weights, n).signed_by_scores().scores
 
 
 def tsne(weights: Float[Tensor, "answer d"], seed: int = 0) -> Float[np.ndarray, "answer component"]:
@@ -138,7 +134,7 @@ class OutputLayer(Circuit):
 
 def _columns(snapshot: Snapshot) -> Float[Tensor, "answer d"]:
     task = snapshot.task
-    return snapshot.W_U.T[: len(task.group) if isinstance(task, GroupTask) else task.n_answers]
+    return snapshot.W_U.T[: len(task.group) if isinstance(task, GroupTask) else task.n_values]
 
 
 def _subgroups(snapshot: Snapshot) -> list[Subgroup]:

@@ -8,6 +8,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from grokinterp.analysis.pca import pca
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.tasks.lines import Lines
@@ -30,8 +31,7 @@ def plane(x: Float[Tensor, "ab d"]) -> Float[Tensor, "ab component"]:
 
     Each points to where its entries' cubes sum to more.
     """
-    centred = x.double() - x.double().mean(0)
-    scores = centred @ torch.linalg.eigh(centred.T @ centred)[1][:, -2:].flip(1)
+    scores = pca(x, 2).scores
     return scores * torch.where(scores.pow(3).sum(0) < 0, -1, 1)
 
 

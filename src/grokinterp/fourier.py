@@ -192,9 +192,7 @@ def project(x: Real[Tensor, "ab *rest"], onto: Float[Tensor, "wave row"]) -> Flo
     Computed in the precision of `x` (`as_floats`). Raises `FourierError` where the rows have another length.
     """
     if onto.shape[1] != len(x):
-        raise FourierError(
-            f"x has {len(x)} rows and a wave {onto.shape[1]} entries; take the waves of x's own table"
-        )
+        raise FourierError(f"x has {len(x)} rows and a wave {onto.shape[1]} entries; take the waves of x's own table")
     x = as_floats(x)
     onto = onto.to(x)
     return (onto.T @ (onto @ x.reshape(len(x), -1))).reshape(x.shape)

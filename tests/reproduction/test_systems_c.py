@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from grokinterp.analysis.regimes import LATER, regime_of
+from grokinterp.circuits.loss import LATER, regime_of
 from grokinterp.models.initialisation import initialise
 from grokinterp.reproduction import every_claim, find_claim
 from grokinterp.reproduction.claims.digits import ROUNDED, departure, sample

@@ -13,6 +13,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from grokinterp import fourier
+from grokinterp.analysis.pca import pca
 from grokinterp.errors import BadRequest
 
 Formula: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -50,7 +51,7 @@ def isolate_components(W_E: Real[Tensor, "token d"], components: tuple[int, ...]
     """
     W_E = fourier.as_floats(W_E)
     mean = W_E.mean(dim=0, keepdim=True)
-    directions = torch.linalg.svd((W_E - mean).double(), full_matrices=False).Vh
+    directions = pca(W_E, W_E.shape[1]).directions
     if not all(0 <= component < len(directions) for component in components):
         raise IsolationError(f"components {components} must lie between 0 and {len(directions) - 1}")
     kept = directions[list(components)].to(W_E)

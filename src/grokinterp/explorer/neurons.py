@@ -9,6 +9,7 @@ from torch import Tensor
 
 from grokinterp import circuits, fourier
 from grokinterp.analysis.cycles import Cycle
+from grokinterp.analysis.pca import pca
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.explorer.checkpoint import layers_of
 from grokinterp.explorer.state import Axis
@@ -114,8 +115,4 @@ class Neurons:
     def _components(self) -> Float[Tensor, "neuron 2"]:
         """The neurons' input weights on their two largest principal components, signs fixed by the largest entry."""
         x = self.snapshot.parameters[f"blocks.{self.layer}.mlp.W_in"].mT
-        x = x - x.mean(0)
-        # The covariance is no larger than the input is wide, whatever the number of neurons.
-        directions = torch.linalg.eigh(x.mT @ x)[1].flip(1)[:, :2]
-        signs = directions.gather(0, directions.abs().argmax(0, keepdim=True)).sign()
-        return x @ (directions * signs)
+        return pca(x, 2).scores.to(x) if len(x) > 1 else x.new_zeros(len(x), 2)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from grokinterp.analysis.regimes import LATER
+from grokinterp.circuits.loss import LATER
 from grokinterp.reports import prose, regime_grid, verdict
 from grokinterp.reports.figures.curves import Curve
 from grokinterp.reports.page import templates, written

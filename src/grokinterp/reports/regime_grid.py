@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from grokinterp.analysis.regimes import Regime, regime_of
+from grokinterp.circuits.loss import Regime, regime_of
 from grokinterp.reports import prose
 from grokinterp.reports.figures.curves import Curve
 from grokinterp.reports.subject import Subject

@@ -2,7 +2,7 @@
 
 import math
 
-from grokinterp.analysis.regimes import LATER, REGIMES, regime_of
+from grokinterp.circuits.loss import LATER, REGIMES, regime_of
 from grokinterp.reproduction.claim import Values, claim
 from grokinterp.reproduction.needed_run import Training, training
 from grokinterp.reproduction.reading import first_reaching, recorded
