@@ -1,9 +1,9 @@
-# make demo | test | lowest | lint | bench. The first call makes .venv and installs; a stamp makes later ones instant.
+# make demo | test | lowest | lint | bench | soak. The first call makes .venv and installs; a stamp makes later ones instant.
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lowest lint bench clean
+.PHONY: demo test lowest lint bench soak clean
 
 demo: .venv/installed
 	$(BIN)/python -m grokinterp demo
@@ -36,6 +36,13 @@ lint: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/train_step.py
+
+# An hour of a user's actions in the explorer, of a run that is trained first where RUN= names none.
+RUN ?= .venv/soak-run
+ACTIONS ?= 1800
+soak: .venv/installed-dev
+	test -e $(RUN) || $(BIN)/python -m grokinterp train "a + b" --p 59 --steps 1000 --checkpoint-every 50 --out $(RUN)
+	$(BIN)/python benchmarks/explorer_soak.py $(RUN) --actions $(ACTIONS)
 
 .venv/installed: pyproject.toml setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

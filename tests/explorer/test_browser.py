@@ -268,7 +268,43 @@ def test_pages_fill_and_nothing_overlaps(page):
     assert page.locator("#pair-attention td").count() == 6
     page.locator("#b").fill("50")
     page.locator("#b").press("Enter")
-    page.locator("#message").get_by_text("the table has no pair").wait_for()
+    page.locator("#pair-refusal").get_by_text("b is a whole number from 0 to 6").wait_for()
+    assert "a = 3, b = 5" in page.locator("#pair-text").text_content()
+
+
+def test_boxes_of_a_pair_step_hold_and_agree_with_the_panels(page):
+    """Plus and minus go on from what stands there, also where the address put it; boxes filled at once both count."""
+    says = lambda a, b: page.locator("#pair-text").get_by_text(f"a = {a}, b = {b},").wait_for()
+    held = lambda: [page.locator(f"#{name}").input_value() for name in "ab"]
+    page.goto(page.url.partition("?")[0] + "?pair=3,5&page=pair")
+    says(3, 5)
+    page.get_by_label("a and 1").click()
+    says(4, 5)
+    page.get_by_label("b less 1").click()
+    says(4, 4)
+    page.locator("#b").press("ArrowUp")
+    says(4, 5)
+    assert held() == ["4", "5"]
+    for b in (6, 5, 4):
+        page.locator("#page").get_by_text("Compare").click()
+        page.locator("#page").get_by_text("One pair").click()
+        page.locator("#a").fill(str(b - 1))
+        page.locator("#b").fill(str(b))
+        says(b - 1, b)
+        assert held() == [str(b - 1), str(b)] and f"pair={b - 1},{b}" in page.url
+    assert "as trained" in page.locator("#plane-title").text_content()
+
+
+def test_a_server_that_has_ended_is_told_without_a_click(browser, path):
+    """The page says by itself that nobody answers, and what to do."""
+    ended = gi.explore(gi.load(path))
+    tab = browser.new_page()
+    tab.goto(ended.url)
+    _ready(tab)
+    assert tab.locator("#message").text_content() == ""
+    ended.stop()
+    tab.locator("#message").get_by_text("does not answer").wait_for()
+    tab.close()
 
 
 def test_an_address_that_is_wrong_says_so_and_opens_the_first_view(page, path):

@@ -1,11 +1,14 @@
 """The explorer without a browser: states and their history, the numbers they stand for, and who may ask."""
 
+import base64
 import json
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -14,15 +17,17 @@ from hypothesis import strategies as st
 import grokinterp as gi
 from grokinterp.evaluation.evaluator import cross_entropy
 from grokinterp.explorer import trajectory
+from grokinterp.explorer.page import layout, panels
 from grokinterp.explorer.page.controls import USES, values
 from grokinterp.explorer.page.snippet import snippet
 from grokinterp.explorer.session import Parts, Session
 from grokinterp.explorer.state import History, State
-from grokinterp.explorer.trajectory import Places
-from grokinterp.explorer.web.access import Guard
-from grokinterp.explorer.web.respond import answer
+from grokinterp.explorer.trajectory import Trajectory
+from grokinterp.explorer.web.access import Access
+from grokinterp.explorer.web.app import LARGEST_BODY
+from grokinterp.explorer.web.respond import respond
 from grokinterp.interventions import last_position
-from grokinterp.runs.run import Run
+from grokinterp.runs.run import Run, Runs
 from grokinterp.runs.store import MemoryStore
 from grokinterp.training.planning import plan
 
@@ -106,7 +111,7 @@ def test_scores_are_those_of_ablate(changes, is_evaluated, in_parts):
     session = Session.of(run)
     state = session.resolved(State().change(**changes))
     if is_evaluated:
-        assert session.view_of(state).snapshot["blocks.0.mlp.hook_post"].any()
+        assert session.checkpoint_of(state).snapshot["blocks.0.mlp.hook_post"].any()
     model, task = run.final.model(), run.task
     with torch.no_grad(), gi.ablate(model, **session.request(state)):
         logits = model(task.inputs)[:, -1, : task.n_answers]
@@ -126,7 +131,7 @@ def test_attention_and_neurons_are_those_inside_ablate(changes, n_layers, in_par
     run = drawn(n_layers=n_layers)
     session = Session.of(run)
     state = session.resolved(State(pair=(3, 5), neuron=3, layer=0).change(**changes))
-    model, view, row = run.final.model(), session.view_of(state), session.row(state)
+    model, view, row = run.final.model(), session.checkpoint_of(state), session.row(state)
     with gi.ablate(model, **session.request(state)):
         _, cache = model.run_with_cache(run.task.inputs)
     for layer, (_, after) in enumerate(session.pair(state).patterns):
@@ -163,7 +168,7 @@ def test_the_wave_of_half_the_cycle_is_drawn_on_a_line():
     """Products mod 7 go round a cycle of 6, whose third wave has no sine: the pair's circle is flat, not missing."""
     session = Session.of(drawn("a * b", p=7))
     pair = session.pair(session.resolved(State(pair=(3, 5))))
-    pair.view.before.__dict__["spectrum"] = torch.tensor([0.0, 0.0, 1.0])
+    pair.checkpoint.before.__dict__["spectrum"] = torch.tensor([0.0, 0.0, 1.0])
     points, tokens = pair.circle()
     assert points.shape == (6, 2) and points[:, 0].any() and not points[:, 1].any() and len(tokens) == 6
 
@@ -214,31 +219,31 @@ def test_models_of_every_kind_open_and_say_what_they_lack(data):
         assert after.means != before.means
         if not parts.heads:
             assert "no attention" in (parts.components["attention"] or "")
-            assert session.view_of(state).patterns(0, {}) == []
+            assert session.checkpoint_of(state).patterns(0, {}) == []
 
 
 @pytest.mark.slow
-def test_places_are_filled_by_and_by_as_measure_reads_them(small_run, monkeypatch):
-    """All checkpoints' places, found in the background, are those of `gi.measure`, and are taken from its cache."""
+def test_the_trajectory_is_filled_by_and_by_as_measure_reads_them(small_run, monkeypatch):
+    """All checkpoints' positions, found in the background, are those of `gi.measure`, and are taken from its cache."""
     run = gi.load(small_run)
-    found = Places(run, run.steps)
-    found.fill()
-    found.thread.join()
-    assert list(found.found) == run.steps
+    filled = Trajectory(run, run.steps)
+    filled.fill()
+    filled.thread.join()
+    assert list(filled.known) == run.steps
     trace = gi.measure(run, ["clock_pizza"], progress=False)
     for name in ("gradient_symmetricity", "distance_irrelevance_runner_up", "verdict"):
-        assert [place[name] for place in found.found.values()] == trace[name].values.tolist()
+        assert [position[name] for position in filled.known.values()] == trace[name].values.tolist()
     # From here on nothing but the cache is looked at.
     monkeypatch.setattr(trajectory, "QUIET", 3600.0)
-    cached = Places(run, run.steps)
+    cached = Trajectory(run, run.steps)
     cached.wait()
     cached.fill()
     cached.thread.join(60)
-    assert cached.is_complete and cached.found == found.found
-    stopped = Places(drawn(), [0, 10])
+    assert cached.is_complete and cached.known == filled.known
+    stopped = Trajectory(drawn(), [0, 10])
     stopped.fill()
     stopped.stop()
-    assert not stopped.found and not stopped.is_complete
+    assert not stopped.known and not stopped.is_complete
 
 
 def test_using_a_control_changes_its_part_and_nothing_else():
@@ -272,7 +277,7 @@ def test_what_cannot_be_explored_is_refused_before_a_server_starts():
         gi.explore(drawn(), port=70000)
 
 
-GUARD = Guard(token="secret", hosts=("hub.example.org", ".colab.dev"), cookie="c")
+ACCESS = Access(token="secret", hosts=("hub.example.org", ".colab.dev"), cookie="c")
 ASKS = [
     (None, "GET", "token=secret", {}, {}),
     (None, "GET", "", {}, {"c": "secret"}),
@@ -294,18 +299,25 @@ ASKS = [
 
 
 @pytest.mark.parametrize(("reason", "method", "query", "headers", "cookies"), ASKS)
-def test_guard(reason, method, query, headers, cookies):
+def test_access(reason, method, query, headers, cookies):
     """The token opens; foreign names and foreign pages, also those of other ports, do not come in with it."""
-    said = GUARD.why_not(method, "/", query, {"Host": "127.0.0.1:8050", **headers}, cookies)
+    said = ACCESS.why_not(method, False, query, {"Host": "127.0.0.1:8050", **headers}, cookies)
     assert said == reason
 
 
-def test_guard_is_on_the_server():
-    """Over the wire: 403 without the token, a cookie with it, nothing fetched from elsewhere, and an end."""
+JSON = {"Content-Type": "application/json"}
+
+
+def test_access_is_on_the_server(caplog):
+    """Over the wire: 403 without the token, a cookie with it, nothing fetched from elsewhere, and an end.
+
+    What only looks like a library needs the token too; what makes no sense is refused without a traceback.
+    """
 
     def get(url: str, data: bytes | None = None, **headers: str) -> tuple[int, dict]:
         try:
             with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=20) as given:
+                given.read()
                 return given.status, dict(given.headers)
         except urllib.error.HTTPError as refused:
             return refused.code, dict(refused.headers)
@@ -324,6 +336,17 @@ def test_guard_is_on_the_server():
         token = handle.url.partition("?")[2]
         assert get(f"{bare}{path}?{token}", b"{}", Origin="http://evil.example")[0] == 403
     assert get(handle.url, Host="evil.example")[0] == 403
+    ours = {"Sec-Fetch-Site": "same-origin"}
+    assert get(bare + "assets/explorer.js", **ours)[0] == 200
+    for path in ("assets//x", "assets/", "assets/../", "assets/%2e%2e/", "_dash-component-suites//", "_favicon.ico/x"):
+        assert get(bare + path, **ours)[0] in (403, 404), f"{path} is the page, or its redirection"
+    for path in ("_dash-component-suites/dash/nothing.js", "_dash-component-suites/os/x.js"):
+        assert get(bare + path, **ours)[0] == 404
+    assert get(f"{bare}_dash-update-component?{token}", b'{"output": "nothing"}', **JSON)[0] == 400
+    for path in ("change", "_dash-update-component"):
+        assert get(f"{bare}{path}?{token}", b" " * (LARGEST_BODY + 1), **JSON)[0] == 413
+    assert get(f"{bare}alive?{token}")[0] == 204 and get(f"{bare}alive")[0] == 403
+    assert caplog.records == []
     with pytest.raises(gi.BadRequest, match="cannot be served"):
         gi.explore(drawn(), port=handle.port)
     handle.stop()
@@ -344,8 +367,8 @@ def asked(session: Session, used: list[str], history=None, **hold) -> dict:
     """What the page gets, as it comes over the wire; `hold` are the controls that were touched since it opened."""
     state = session.resolved(State() if history is None else State.of(history["now"]))
     held = {name: given.get("value") for name, given in values(session, state).items()}
-    held |= {"lasso": None, "neurons": None, "table": None, "url": "", **hold}
-    found = answer(session, {"used": used, "hold": held, "history": history, "message": ""})
+    held |= {"lasso": None, "operands": None, "neurons": None, "table": None, "url": "", **hold}
+    found = respond(session, {"used": used, "hold": held, "history": history, "message": ""})
     return json.loads(json.dumps(found, allow_nan=False))
 
 
@@ -372,9 +395,13 @@ def test_an_answer_that_is_none_says_why_and_changes_nothing():
     """A pair outside the table, and an address that names no checkpoint; the latter opens the first view."""
     session = Session.of(drawn())
     kept = asked(session, [])["told"]["history"]["data"]
-    refused = asked(session, ["a"], kept, a=99)
-    assert "no pair (99, 0)" in refused["told"]["message"]["children"]
-    assert set(refused["told"]) == {"message"} and "numbers" not in refused
+    for pair, name in (([99, 0], "a"), ([3, None], "b"), ([3, -1], "b")):
+        refused = asked(session, ["operands"], kept, operands=pair)
+        assert f"{name} is a whole number from 0 to 6" in refused["rest"]["pair-refusal"]["children"]
+        assert refused["told"] == {} and "numbers" not in refused
+    there = asked(session, ["operands"], kept, operands=[3, 5])
+    assert "pair=3,5" in there["told"]["history"]["data"]["now"]
+    assert there["rest"]["pair-refusal"] == {"children": ""} and there["told"]["boxes"]["data"]["pair"] == [3, 5]
     lost = asked(session, [], url="?step=77")
     assert "no checkpoint at step 77" in lost["told"]["message"]["children"] and lost["numbers"]
 
@@ -388,3 +415,95 @@ def test_a_diverged_model_has_an_answer():
     assert found["table"]["data"] and found["numbers"][0]["said"] == "\N{EN DASH}"
     losses = {(tile["kind"], tile["delta"]) for tile in found["numbers"] if "loss" in tile["id"]}
     assert losses == {("same", "unchanged")}
+
+
+def test_what_was_overtaken_is_answered_with_what_overtook_it():
+    """A lasso, then a head before the lasso's answer: both count, each an undo of its own; two undos are two."""
+    session = Session.of(drawn())
+    first = asked(session, [])["told"]["history"]["data"]
+    both = asked(session, ["lasso", "heads"], first, lasso={"chosen": [3]}, heads=["0.1"])["told"]["history"]["data"]
+    assert State.of(both["now"]).neurons == ((0, 3),) and State.of(both["now"]).heads == ((0, 1),)
+    assert asked(session, ["undo", "undo"], both)["told"]["history"]["data"]["now"] == first["now"]
+    # The boxes still hold what an undo takes back.
+    undone = asked(session, ["heads", "undo"], first, heads=["0.1"])["told"]["history"]["data"]
+    assert undone["now"] == first["now"]
+
+
+def test_a_curve_that_is_recorded_less_often_is_drawn_whole():
+    """A test loss at every tenth step, 5,001 steps: no gaps are left in it, and train is thinned by itself."""
+    steps = np.arange(5001)
+    test_loss = np.where(steps % 10 == 3, 1.0 + steps, np.nan)
+    metrics = pd.DataFrame({"step": steps, "train_loss": 1.0, "test_loss": test_loss})
+    run = drawn()
+    store = MemoryStore({0: lambda: run.final.parameters}, metrics=metrics)
+    session = Session.of(Run(store, "sparse", config=run.config, task=run.task))
+    train, test = panels.curves(session, session.resolved(State()))["data"]
+    values = lambda trace, axis: np.frombuffer(base64.b64decode(trace[axis]["bdata"]), trace[axis]["dtype"])
+    assert 250 < len(values(test, "y")) and not np.isnan(values(test, "y")).any()
+    assert (values(test, "y") == 1 + values(test, "x")).all() and 600 <= len(values(train, "y")) < 1000
+
+
+def test_compare_shows_the_other_run_at_its_last_step():
+    """The run named as other; of several, the next; of one alone, its own first checkpoint."""
+    one, two = drawn(name="one"), drawn(name="two", steps=(0, 10, 20))
+    named = Session.of(one, two)
+    other = named.other(named.resolved(State()))
+    assert (other.run, other.step) == ("two", 20)
+    assert named.other(named.resolved(State(run="two"))).run == "one"
+    both = Session.of(Runs({"one": one, "two": two}))
+    assert both.other(both.resolved(State())).run == "two"
+    alone = Session.of(one)
+    assert (alone.other(alone.resolved(State())).run, alone.other(alone.resolved(State())).step) == ("one", 0)
+
+
+def test_two_sides_have_one_scale_that_covers_both():
+    """Equal colours and heights mean equal numbers, whichever side is the larger."""
+    session = Session.of(drawn())
+    state = session.resolved(State())
+    sides = [(session.checkpoint_of(side), side) for side in (state, session.other(state))]
+    scale = panels.shared_scale(sides)
+    own = [panels.table(checkpoint, checkpoint.before, side) for checkpoint, side in sides]
+    assert len({figure["data"][0]["zmax"] for figure in own}) == 2
+    assert scale.values[1] == max(figure["data"][0]["zmax"] for figure in own)
+    for checkpoint, side in sides:
+        shared = panels.table(checkpoint, checkpoint.before, side, scale)
+        assert (shared["data"][0]["zmin"], shared["data"][0]["zmax"]) == scale.values
+        waves = checkpoint.before.spectrum
+        assert scale.waves[0] <= float(waves.min()) and float(waves.max()) <= scale.waves[1]
+        assert panels.spectrum(checkpoint, checkpoint.before, scale)["layout"]["yaxis"]["range"] == list(scale.waves)
+
+
+def test_one_pair_opens_with_an_example():
+    """A pair that was not trained on, in the boxes too; other pages ask for none."""
+    session = Session.of(drawn())
+    state = session.resolved(State(page="pair"))
+    assert not session.runs["drawn"].task.is_train[session.row(state)]
+    kept = asked(session, [])["told"]["history"]["data"]
+    assert asked(session, ["page"], kept, page="pair")["told"]["boxes"]["data"]["pair"] == list(state.pair)
+    assert session.resolved(State()).pair is None
+
+
+def test_keep_only_says_what_it_waits_for_and_clear_takes_it_back():
+    """With nothing chosen to keep, all is kept: the page says so. Cleared, the controls are as they were at first."""
+    session = Session.of(drawn())
+    first = asked(session, [])["told"]["history"]["data"]
+    kept = asked(session, ["keep"], first, keep="keep")
+    assert (
+        "Choose the frequencies" in kept["rest"]["no-frequencies"]["children"] and not kept["rest"]["clear"]["disabled"]
+    )
+    cleared = asked(session, ["clear"], kept["told"]["history"]["data"], keep="keep")
+    assert cleared["told"]["keep"]["value"] == "ablate" and cleared["rest"]["no-frequencies"]["children"] == ""
+
+
+def test_an_address_cannot_name_neurons_without_end():
+    """60 ranges of 99,999 neurons are refused before they are counted out."""
+    query = "neurons=" + ",".join(f"{layer}.0~99998" for layer in range(60))
+    with pytest.raises(gi.BadRequest, match="more than 100,000"):
+        State.of(query)
+
+
+def test_runs_of_different_tasks_are_not_called_by_one():
+    """The heading names a task that all have, and no other."""
+    one, other = drawn(), drawn("a - b")
+    assert layout.heading({"x": one}) == "x: a + b" and layout.heading({"x": one, "y": one}) == "2 runs: a + b"
+    assert layout.heading({"x": one, "y": other}) == "2 runs"

@@ -93,7 +93,7 @@ def scored_labels(task: Task) -> Int[Tensor, "ab"]:
     return torch.where(task.is_train, trained_on, task.answer_labels)
 
 
-class View:
+class EvaluatedCheckpoint:
     """One checkpoint: its snapshot, and what ablations leave of it."""
 
     def __init__(self, run: Run, step: int):

@@ -12,7 +12,7 @@ from torch import Tensor
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Cycle
 from grokinterp.config.architecture import TransformerConfig
-from grokinterp.explorer.checkpoint import Scores, View, layers_of
+from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores, layers_of
 from grokinterp.explorer.neurons import Neurons
 
 
@@ -20,46 +20,46 @@ from grokinterp.explorer.neurons import Neurons
 class Pair:
     """A row of the table at one checkpoint, `row` its number, without what `request`, as `gi.ablate`'s, takes out."""
 
-    view: View
+    checkpoint: EvaluatedCheckpoint
     row: int
     request: Mapping[str, Any]
 
     @property
     def answer(self) -> int:
         """The right answer."""
-        return int(self.view.task.answer_labels[self.row])
+        return int(self.checkpoint.task.answer_labels[self.row])
 
     @property
     def operands(self) -> tuple[int, int]:
         """a and b."""
-        a, b = self.view.task.operands[self.row].tolist()
+        a, b = self.checkpoint.task.operands[self.row].tolist()
         return a, b
 
     @property
     def tokens(self) -> list[str]:
         """The row as the model reads it."""
-        task = self.view.task
-        return [task.tokens[token] for token in self.view.task.inputs[self.row].tolist()]
+        task = self.checkpoint.task
+        return [task.tokens[token] for token in self.checkpoint.task.inputs[self.row].tolist()]
 
     @property
     def patterns(self) -> list[tuple[Float[Tensor, "head source"], Float[Tensor, "head source"]]]:
         """Each layer's attention from the read-out position, before and after; none without attention."""
-        before = self.view.patterns(self.row, {})
-        return list(zip(before, self.view.patterns(self.row, self.request), strict=True))
+        before = self.checkpoint.patterns(self.row, {})
+        return list(zip(before, self.checkpoint.patterns(self.row, self.request), strict=True))
 
     @property
     def frequency(self) -> int:
         """The frequency with the largest share of the logits."""
-        return int(self.view.before.spectrum.abs().argmax()) + 1
+        return int(self.checkpoint.before.spectrum.abs().argmax()) + 1
 
     @property
     def has_circle(self) -> bool:
         """Whether the task's numbers go round a cycle; the other steps need none."""
-        return Cycle.why_not(self.view.task) is None
+        return Cycle.why_not(self.checkpoint.task) is None
 
     def circle(self) -> tuple[Float[Tensor, "place 2"], Int[Tensor, "place"]]:
         """The numbers' embeddings in the plane of `frequency`, centred, and which number stands at each place."""
-        snapshot = self.view.snapshot
+        snapshot = self.checkpoint.snapshot
         cycle = Cycle.of(snapshot.task)
         W_E = snapshot.W_E[cycle.tokens].double()
         waves = fourier.wave_rows(cycle.n, [self.frequency])
@@ -71,7 +71,7 @@ class Pair:
 
     def turns(self) -> dict[str, float]:
         """Degrees that the frequency's wave has turned by at a, b and the answer; without those that have no place."""
-        cycle = Cycle.of(self.view.task)
+        cycle = Cycle.of(self.checkpoint.task)
         place = {int(token): i for i, token in enumerate(cycle.tokens)}
         numbers = {"a": self.operands[0], "b": self.operands[1], "answer": self.answer}
         degrees = lambda at: 360 * self.frequency * at / cycle.n % 360
@@ -83,7 +83,7 @@ class Pair:
         Before and after; frequencies are those before, and 0 are the neurons without one. None for a model without
         MLPs, and where the whole MLP is taken out: what stands in its place is no neuron's.
         """
-        snapshot = self.view.snapshot
+        snapshot = self.checkpoint.snapshot
         hooks = layers_of(snapshot)
         has_norm = isinstance(snapshot.config, TransformerConfig) and snapshot.config.has_norms
         if not hooks or has_norm or "mlp" in self.request.get("components", ()):
@@ -94,7 +94,7 @@ class Pair:
         groups, index = Neurons(snapshot, layer).frequency.unique(return_inverse=True)
         before, after = (
             torch.zeros(len(groups), dtype=torch.float64).index_add(
-                0, index, self.view.activations(layer, request)[self.row].double() * weight
+                0, index, self.checkpoint.activations(layer, request)[self.row].double() * weight
             )
             for request in ({}, self.request)
         )
@@ -104,7 +104,7 @@ class Pair:
         """The answers with the largest logits after, and their logits before and after."""
         logits = after.logits[self.row]
         answers = logits.topk(min(n, len(logits))).indices
-        return answers, self.view.before.logits[self.row][answers], logits[answers]
+        return answers, self.checkpoint.before.logits[self.row][answers], logits[answers]
 
 
 def angle_text(turns: dict[str, float], frequency: int) -> str:

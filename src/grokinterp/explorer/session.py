@@ -2,38 +2,45 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, get_args
 
+import torch
+
 from grokinterp.config.architecture import VisionConfig
 from grokinterp.errors import BadRequest, listed
-from grokinterp.explorer.checkpoint import Scores, View, layers_of
+from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores, layers_of
 from grokinterp.explorer.neurons import TUNED, Neuron, Neurons, why_no_frequencies
 from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.state import State
-from grokinterp.explorer.trajectory import Places
+from grokinterp.explorer.trajectory import Trajectory
 from grokinterp.interventions import Ablation, AblationError, Component, all_frequencies_but, cycle_length
 from grokinterp.runs.run import Run, Runs
 
-VIEWS = 4
+OPEN = 4
 """How many checkpoints stay evaluated: about 75 MB each at p = 113."""
+
+
+class NoSuchPair(BadRequest):
+    """A pair that the table does not have; the page says so beside the boxes that ask for one."""
 
 
 class Session:
     """Runs under their names, and the checkpoints of them that were looked at last.
 
-    `loading[name]` is the Python expression that opens a run, for `snippet`.
+    `loading[name]` is the Python expression that opens a run, for `snippet`; `others` are the runs to compare with.
     Raises `BadRequest` where a run has nothing to explore.
     """
 
-    def __init__(self, runs: Mapping[str, Run], loading: Mapping[str, str]):
+    def __init__(self, runs: Mapping[str, Run], loading: Mapping[str, str], others: Sequence[str] = ()):
         self.runs = dict(runs)
         if not self.runs:
             raise BadRequest("there is no run to explore here; name a run's directory or a file of weights")
+        if bare := [name for name, run in self.runs.items() if not run.steps]:
+            which = "none of these runs has" if len(bare) == len(self.runs) > 1 else f"{listed(bare)}: no"
+            raise BadRequest(f"{which} checkpoints, only curves; `grokinterp report` draws those")
         for name, run in self.runs.items():
-            if not run.steps:
-                raise BadRequest(f"{name} has no checkpoints, only curves; `grokinterp report` draws those")
             if not run.has_task:
                 raise BadRequest(f"the task of {name} is not known; name it, as in --task 'a + b' --p 113")
             if not run.task.has_classes:
@@ -42,26 +49,27 @@ class Session:
                 raise BadRequest(
                     f"{name} has layers inside patches, which a table of rows does not show; use gi.ablate"
                 )
-        self.loading = dict(loading)
-        self._views: OrderedDict[tuple[str, int], View] = OrderedDict()
-        self._places: dict[str, Places] = {}
+        self.loading, self._others = dict(loading), tuple(others)
+        self._checkpoints: OrderedDict[tuple[str, int], EvaluatedCheckpoint] = OrderedDict()
+        self._trajectories: dict[str, Trajectory] = {}
         self._lock = threading.Lock()
         self._steps: dict[str, list[int]] = {}
         self._neurons: dict[tuple[str, int, int], Neurons] = {}
 
     @classmethod
-    def of(cls, found: Run | Runs, other: Run | Runs | None = None, task: str = "") -> "Session":
-        """What `gi.load` found, and what to compare it with. `task` is the task given to `gi.load`, as Python."""
-        runs, loading = {}, {}
-        for source, given in ((found, task), (other, "")):
+    def of(cls, opened: Run | Runs, other: Run | Runs | None = None, task: str = "") -> "Session":
+        """What `gi.load` gave, and what to compare it with. `task` is the task given to `gi.load`, as Python."""
+        runs, loading, others = {}, {}, []
+        for source, given in ((opened, task), (other, "")):
             listed_runs = {} if source is None else dict(source) if isinstance(source, Runs) else {source.name: source}
             shared = len(listed_runs) > 1 and len({run.path for run in listed_runs.values()}) == 1
             for name, run in listed_runs.items():
                 shown = name if name not in runs else f"{name} (other)"
                 runs[shown] = run
+                others += [shown] * (source is other)
                 call = f"gi.load({str(run.path or name)!r}{', task=' + given if given else ''})"
                 loading[shown] = f"{call}[{name!r}]" if shared else call
-        return cls(runs, loading)
+        return cls(runs, loading, others)
 
     # -- what a state means here
 
@@ -83,7 +91,7 @@ class Session:
         steps = self.steps(name)
         step = steps[-1] if state.step is None else self.runs[name][state.step].step
         state = state.change(run=name, step=step)
-        n_layers = len(layers_of(self.view(name, step).snapshot))
+        n_layers = len(layers_of(self.checkpoint(name, step).snapshot))
         layer = n_layers - 1 if state.layer is None else state.layer
         if why_no_frequencies(self.runs[name].task):
             # Axes on which all neurons would stand at one point.
@@ -91,11 +99,25 @@ class Session:
             state = state.change(x=x, y=y)
         if n_layers and not 0 <= layer < n_layers:
             raise BadRequest(f"layer {layer} is none of the layers with neurons, 0 to {n_layers - 1}")
-        return state.change(layer=layer if n_layers else None)
+        state = state.change(layer=layer if n_layers else None)
+        return state.change(pair=self._example(state)) if state.page == "pair" and state.pair is None else state
+
+    def _example(self, state: State) -> tuple[int, int] | None:
+        """The pair that is looked at before one is asked for: the middle one that was not trained on."""
+        task = self.checkpoint_of(state).task
+        if task.operands.shape[1] != 2:
+            return None
+        is_test = torch.ones(len(task.operands), dtype=torch.bool) if task.is_train is None else ~task.is_train
+        rows = task.operands[is_test if is_test.any() else ~is_test]
+        a, b = rows[len(rows) // 2].tolist()
+        return a, b
 
     def other(self, state: State) -> State:
-        """The same request of the checkpoint that it is compared with: by default the first of the same run."""
-        run = state.other_run or state.run
+        """The same request of the checkpoint that it is compared with.
+
+        By default the last of another run, or the first of the same one where there is no other.
+        """
+        run = state.other_run or next((name for name in (*self._others, *self.runs) if name != state.run), state.run)
         if run not in self.runs:
             raise BadRequest(f"there is no run {run!r} here; the runs: {listed(self.runs)}")
         steps = self.steps(run)
@@ -108,7 +130,7 @@ class Session:
         """The arguments of `gi.ablate` that a state stands for, without those that are empty."""
         frequencies = state.frequencies
         if state.keep and frequencies:
-            frequencies = tuple(all_frequencies_but(self.view_of(state).task, frequencies))
+            frequencies = tuple(all_frequencies_but(self.checkpoint_of(state).task, frequencies))
         parts = {
             "heads": state.heads,
             "neurons": state.neurons,
@@ -124,20 +146,20 @@ class Session:
 
     # -- numbers
 
-    def view(self, run: str, step: int) -> View:
+    def checkpoint(self, run: str, step: int) -> EvaluatedCheckpoint:
         """A checkpoint, evaluated once for all who ask while it is among the last few."""
         key = (run, step)
         with self._lock:
-            if key not in self._views:
-                self._views[key] = View(self.runs[run], step)
-                if len(self._views) > VIEWS:
-                    self._views.popitem(last=False)
-            self._views.move_to_end(key)
-            return self._views[key]
+            if key not in self._checkpoints:
+                self._checkpoints[key] = EvaluatedCheckpoint(self.runs[run], step)
+                if len(self._checkpoints) > OPEN:
+                    self._checkpoints.popitem(last=False)
+            self._checkpoints.move_to_end(key)
+            return self._checkpoints[key]
 
-    def view_of(self, state: State) -> View:
+    def checkpoint_of(self, state: State) -> EvaluatedCheckpoint:
         """The checkpoint of a resolved state."""
-        return self.view(*self._key(state))
+        return self.checkpoint(*self._key(state))
 
     def _key(self, state: State) -> tuple[str, int]:
         assert state.run is not None and state.step is not None
@@ -145,17 +167,17 @@ class Session:
 
     def scores(self, state: State) -> tuple[Scores, Scores]:
         """The table's scores before and after. Raises `BadRequest` for what the model does not have."""
-        view = self.view_of(state)
-        return view.before, view.after(self.request(state))
+        checkpoint = self.checkpoint_of(state)
+        return checkpoint.before, checkpoint.after(self.request(state))
 
     def neurons(self, state: State) -> Neurons | None:
         """The neurons of the state's layer; None for a model without MLPs."""
         if state.layer is None:
             return None
-        snapshot = self.view_of(state).snapshot
+        snapshot = self.checkpoint_of(state).snapshot
         # Kept, since what they are tuned to takes a while: as long as the checkpoint itself is.
         with self._lock:
-            self._neurons = {key: kept for key, kept in self._neurons.items() if key[:2] in self._views}
+            self._neurons = {key: kept for key, kept in self._neurons.items() if key[:2] in self._checkpoints}
             return self._neurons.setdefault((*self._key(state), state.layer), Neurons(snapshot, state.layer))
 
     def neuron(self, state: State, after: bool = True) -> Neuron | None:
@@ -163,41 +185,41 @@ class Session:
         neurons = self.neurons(state)
         if neurons is None or state.neuron is None or not 0 <= state.neuron < len(neurons.frequency):
             return None
-        view, request = self.view_of(state), self.request(state) if after else {}
-        return Neuron(view.task, view.activations(neurons.layer, request)[:, state.neuron].clone())
+        checkpoint, request = self.checkpoint_of(state), self.request(state) if after else {}
+        return Neuron(checkpoint.task, checkpoint.activations(neurons.layer, request)[:, state.neuron].clone())
 
     def pair(self, state: State) -> Pair | None:
         """The pair that is looked at. Raises `BadRequest` as `row` does."""
         row = self.row(state)
-        return None if row is None else Pair(self.view_of(state), row, self.request(state))
+        return None if row is None else Pair(self.checkpoint_of(state), row, self.request(state))
 
-    def places(self, state: State) -> Places:
+    def trajectory(self, state: State) -> Trajectory:
         """Where the run's checkpoints stand between clock and pizza."""
         run = self._key(state)[0]
         with self._lock:
-            return self._places.setdefault(run, Places(self.runs[run], self.steps(run)))
+            return self._trajectories.setdefault(run, Trajectory(self.runs[run], self.steps(run)))
 
-    def asked(self) -> None:
+    def postpone_background(self) -> None:
         """Somebody waits for an answer: what goes on in the background is put off."""
-        for places in list(self._places.values()):
-            places.wait()
+        for trajectory in list(self._trajectories.values()):
+            trajectory.wait()
 
     def close(self) -> None:
         """End what goes on in the background."""
-        for places in self._places.values():
-            places.stop()
+        for trajectory in self._trajectories.values():
+            trajectory.stop()
 
     def row(self, state: State) -> int | None:
-        """The table row of the state's pair. Raises `BadRequest` for a pair that the table does not have."""
+        """The table row of the state's pair. Raises `NoSuchPair` for a pair that the table does not have."""
         if state.pair is None:
             return None
-        task = self.view_of(state).task
+        task = self.checkpoint_of(state).task
         if task.operands.shape[1] != 2:
             raise BadRequest(f"{task.expression!r} has no pairs (a, b) to look at; its table has no two operands")
         rows = (task.operands == task.operands.new_tensor(state.pair)).all(1).nonzero()[:, 0]
         if not len(rows):
             a, b = task.sizes
-            raise BadRequest(f"the table has no pair {state.pair}; a is 0 to {a - 1}, b 0 to {b - 1}, no divisor is 0")
+            raise NoSuchPair(f"the table has no pair {state.pair}; a is 0 to {a - 1}, b 0 to {b - 1}, no divisor is 0")
         return int(rows[0])
 
 

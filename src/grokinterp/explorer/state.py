@@ -13,7 +13,11 @@ Map: TypeAlias = Literal["margin", "loss", "error"]
 Side: TypeAlias = Literal["all", "train", "test"]
 Axis: TypeAlias = Literal["frequency", "share", "norm", "first", "second"]
 Page: TypeAlias = Literal["overview", "pair", "compare", "python"]
+Scale: TypeAlias = Literal["shared", "own"]
 Pair: TypeAlias = tuple[int, int]
+
+MOST_PAIRS = 100_000
+"""How many heads or neurons an address may name."""
 
 LIMIT = 50
 """How many steps back can be undone."""
@@ -33,6 +37,7 @@ class State:
         neuron, pair: the neuron and the pair (a, b) that are looked at.
         page: which page is open.
         other_run, other_step: what `compare` puts on the right.
+        scale: whether the two sides of `compare` are drawn on one scale.
     """
 
     run: str | None = None
@@ -54,6 +59,7 @@ class State:
     page: Page = "overview"
     other_run: str | None = None
     other_step: int | None = None
+    scale: Scale = "shared"
 
     def change(self, **changes: Any) -> "State":
         """A copy with some fields changed; choices are sorted, so that equal choices have one URL."""
@@ -63,8 +69,9 @@ class State:
         return replace(self, **changes)
 
     def cleared(self) -> "State":
-        """Nothing taken out; the rest of the view stays."""
-        return self.change(heads=(), neurons=(), frequencies=(), components=())
+        """Nothing taken out, in the way of the first view; the rest of the view stays."""
+        takes = ("heads", "neurons", "frequencies", "components", "keep", "where", "how")
+        return self.change(**{name: getattr(_FIRST, name) for name in takes})
 
     @property
     def takes_out(self) -> bool:
@@ -92,7 +99,7 @@ class State:
 
 
 _FIRST = State()
-_LOOKS = ("page", "neuron", "pair", "map", "rows", "x", "y", "layer", "other_run", "other_step")
+_LOOKS = ("page", "neuron", "pair", "map", "rows", "x", "y", "layer", "other_run", "other_step", "scale")
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "where": get_args(Where),
     "how": get_args(How),
@@ -101,6 +108,7 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "x": get_args(Axis),
     "y": get_args(Axis),
     "page": get_args(Page),
+    "scale": get_args(Scale),
 }
 
 
@@ -160,15 +168,18 @@ def ranges(pairs: Iterable[Pair]) -> str:
 
 
 def _pairs(text: str) -> tuple[Pair, ...]:
-    found = []
+    pairs: list[Pair] = []
     for part in text.split(","):
         layer, first_index, *indices = part.split(".")
         for index in (first_index, *indices):
             first, _, last = index.partition("~")
-            if last and not 0 <= int(last) - int(first) < 100_000:
+            span = range(int(first), int(last or first) + 1)
+            if not span:
                 raise ValueError(part)
-            found += [(int(layer), m) for m in range(int(first), int(last or first) + 1)]
-    return tuple(found)
+            if len(pairs) + len(span) > MOST_PAIRS:
+                raise BadRequest(f"the address names more than {MOST_PAIRS:,} heads or neurons; name fewer")
+            pairs += [(int(layer), m) for m in span]
+    return tuple(pairs)
 
 
 @dataclass(frozen=True)
@@ -211,8 +222,8 @@ class History:
         """From JSON."""
         if data is None:
             return cls()
-        past, future = (tuple(map(State.of, data[name])) for name in ("past", "future"))
-        return cls(State.of(data["now"]), past, future)
+        past, future = data["past"][-LIMIT:], data["future"][:LIMIT]
+        return cls(State.of(data["now"]), tuple(map(State.of, past)), tuple(map(State.of, future)))
 
 
 def _looks(state: State) -> dict[str, Any]:

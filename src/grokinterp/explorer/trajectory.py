@@ -16,22 +16,22 @@ from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.measuring import snapshot_of
 from grokinterp.runs.run import Run
 
-Place: TypeAlias = dict[str, Any]
+Position: TypeAlias = dict[str, Any]
 """The scalars of `ClockPizza` at one checkpoint, by name."""
 
 QUIET = 2.0
 """For how many seconds nothing must have been asked before a further checkpoint is looked at."""
 
 
-class Places:
-    """The places of one run's checkpoints: at once where asked for, the others by and by.
+class Trajectory:
+    """The positions of one run's checkpoints: at once where asked for, the others by and by.
 
     Where `gi.measure` has read the run before, its readings are taken.
     """
 
     def __init__(self, run: Run, steps: list[int]):
         self.run, self.steps = run, steps
-        self._found: dict[int, Place] = {}
+        self._known: dict[int, Position] = {}
         self._asked = time.monotonic()
         self._stopped, self._done = threading.Event(), threading.Event()
         self.thread: threading.Thread | None = None
@@ -42,19 +42,19 @@ class Places:
         final = snapshot_of(self.run, self.steps[-1])
         return None if ClockPizza().why_not(final) else ClockPizza().fit(final)
 
-    def at(self, snapshot: Snapshot) -> Place | None:
-        """The place of one checkpoint; None for a run that clock and pizza say nothing of."""
+    def at(self, snapshot: Snapshot) -> Position | None:
+        """The position of one checkpoint; None for a run that clock and pizza say nothing of."""
         if self._circuit is None:
             return None
-        if snapshot.step not in self._found:
+        if snapshot.step not in self._known:
             with processor_settings():
-                self._found[snapshot.step] = _scalars(self._circuit.read(snapshot))
-        return self._found[snapshot.step]
+                self._known[snapshot.step] = _scalars(self._circuit.read(snapshot))
+        return self._known[snapshot.step]
 
     @property
-    def found(self) -> dict[int, Place]:
+    def known(self) -> dict[int, Position]:
         """What is known so far, by step."""
-        return dict(sorted(self._found.items()))
+        return dict(sorted(self._known.items()))
 
     @property
     def is_complete(self) -> bool:
@@ -64,7 +64,7 @@ class Places:
     def fill(self) -> None:
         """Look at all checkpoints from now on, in a thread that gives way to everything else."""
         if self.thread is None and self._circuit is not None:
-            self.thread = threading.Thread(target=self._fill, name="grokinterp places", daemon=True)
+            self.thread = threading.Thread(target=self._fill, name="grokinterp trajectory", daemon=True)
             self.thread.start()
 
     def wait(self) -> None:
@@ -83,22 +83,22 @@ class Places:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         assert self._circuit is not None
         for step, readout in measuring.kept(self.run, self._circuit).items():
-            self._found.setdefault(step, _scalars(readout))
+            self._known.setdefault(step, _scalars(readout))
         for step in _coarse_to_fine(self.steps):
-            while step not in self._found and (left := self._asked + QUIET - time.monotonic()) > 0:
+            while step not in self._known and (left := self._asked + QUIET - time.monotonic()) > 0:
                 self._stopped.wait(left)
                 if self._stopped.is_set():
                     return
             try:
-                if step not in self._found:
+                if step not in self._known:
                     self.at(snapshot_of(self.run, step))
             except BadRequest as reason:
                 # One file that cannot be read is one point less.
-                logging.getLogger(__name__).warning("step %d has no place: %s", step, reason)
+                logging.getLogger(__name__).warning("step %d has no position: %s", step, reason)
         self._done.set()
 
 
-def _scalars(readout: Any) -> Place:
+def _scalars(readout: Any) -> Position:
     return {str(name): value.item() for name, value in readout.data_vars.items() if not value.dims}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from grokinterp.explorer.checkpoint import layers_of
 from grokinterp.explorer.neurons import AXES, TUNED, why_no_frequencies
-from grokinterp.explorer.session import Parts, Session
+from grokinterp.explorer.session import NoSuchPair, Parts, Session
 from grokinterp.explorer.state import State
 
 COMPONENTS = {"attention": "Attention", "mlp": "MLP", "positions": "Positions", "direct_path": "Direct path"}
@@ -15,6 +15,7 @@ HOWS = {"zero": "Zero", "mean": "Mean", "resample": "Resample"}
 MAPS = {"margin": "Margin", "loss": "Loss", "error": "Error"}
 SIDES = {"all": "All", "train": "Train", "test": "Test"}
 PAGES = {"overview": "Overview", "pair": "One pair", "compare": "Compare", "python": "Python"}
+SCALES = {"shared": "One scale", "own": "Own scales"}
 MODES = {"ablate": "Take out", "keep": "Keep only"}
 
 
@@ -36,7 +37,7 @@ def values(session: Session, state: State) -> dict[str, dict[str, Any]]:
     steps = session.steps(state.run)
     other = session.other(state)
     other_steps = session.steps(other.run or "")
-    layers = layers_of(session.view_of(state).snapshot)
+    layers = layers_of(session.checkpoint_of(state).snapshot)
     runs = options({name: name for name in session.runs})
     no_frequencies = why_no_frequencies(run.task)
     axes = options(AXES, dict.fromkeys(TUNED, no_frequencies))
@@ -67,13 +68,18 @@ def values(session: Session, state: State) -> dict[str, dict[str, Any]]:
             style=_if(len(layers) > 1),
         ),
         "page": dict(value=state.page),
-        "a": dict(value=None if state.pair is None else state.pair[0]),
-        "b": dict(value=None if state.pair is None else state.pair[1]),
+        "scale": dict(value=state.scale),
+        "boxes": boxes(session, state),
         "other_run": dict(value=other.run, options=runs, style=_if(len(runs) > 1)),
         "other_step": dict(
             value=other_steps.index(other.step or 0), max=max(len(other_steps) - 1, 1), disabled=len(other_steps) == 1
         ),
     }
+
+
+def boxes(session: Session, state: State) -> dict[str, Any]:
+    """What the boxes of the pair hold, and how many values each operand has."""
+    return {"data": {"pair": state.pair, "sizes": session.checkpoint_of(state).task.sizes}}
 
 
 def _if(is_shown: bool) -> dict[str, str]:
@@ -103,7 +109,7 @@ def _other_step(session: Session, state: State, value: int) -> State:
 def _run(session: Session, state: State, value: str) -> State:
     """Another run: what is taken out stays, where that run has it."""
     parts = Parts(session.runs[value])
-    layers = layers_of(session.view_of(session.resolved(State(run=value))).snapshot)
+    layers = layers_of(session.checkpoint_of(session.resolved(State(run=value))).snapshot)
     return state.change(
         run=value,
         step=None,
@@ -136,13 +142,16 @@ def _looked(session: Session, state: State, value: Mapping[str, Any] | None) -> 
     return state if not value else state.change(neuron=operator.index(value["points"][0]["pointNumber"]))
 
 
-def _operand(place: int) -> Callable[[Session, State, Any], State]:
-    def set_operand(session: Session, state: State, value: int | None) -> State:
-        pair = list(state.pair or (0, 0))
-        pair[place] = pair[place] if value is None else operator.index(value)
-        return state.change(pair=(pair[0], pair[1]))
-
-    return set_operand
+def _operands(session: Session, state: State, value: list[int | None] | None) -> State:
+    """Both boxes at once. A box that is empty, or holds no number, comes as None."""
+    if value is None:
+        return state
+    sizes = session.checkpoint_of(state).task.sizes
+    for name, number, size in zip("ab", value, sizes, strict=True):
+        if not isinstance(number, int) or not 0 <= number < size:
+            raise NoSuchPair(f"{name} is a whole number from 0 to {size - 1}; the panels below keep the last pair.")
+    a, b = value
+    return state.change(pair=(a, b))
 
 
 def _plain(name: str) -> Callable[[Session, State, Any], State]:
@@ -156,17 +165,16 @@ USES: dict[str, Callable[[Session, State, Any], State]] = {
     "components": lambda session, state, value: state.change(components=value or ()),
     "frequencies": lambda session, state, value: state.change(frequencies=value or ()),
     "keep": lambda session, state, value: state.change(keep=value == "keep"),
-    **{name: _plain(name) for name in ("where", "how", "map", "rows", "x", "y", "page")},
+    **{name: _plain(name) for name in ("where", "how", "map", "rows", "x", "y", "page", "scale")},
     "layer": lambda session, state, value: state.change(layer=value, neuron=None),
     "lasso": _lasso,
     "neurons": _looked,
     "table": _cell,
-    "a": _operand(0),
-    "b": _operand(1),
+    "operands": _operands,
     "other_run": lambda session, state, value: state.change(other_run=value, other_step=None),
     "other_step": _other_step,
 }
 """What a state becomes when the control of this name takes a value. Anything else a browser sends is refused."""
 
-HELD = {"step", "heads", "components", "frequencies", "keep", "where", "how", "map", "rows", "x", "y", "page"}
+HELD = {"step", "heads", "components", "frequencies", "keep", "where", "how", "map", "rows", "x", "y", "page", "scale"}
 """Controls whose value is all there is to them, whichever was used; the others tell of an event."""

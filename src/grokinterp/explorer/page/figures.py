@@ -35,7 +35,7 @@ def layout(x: str, y: str, **changes: Any) -> dict[str, Any]:
     """The common layout: titled axes, no background, small margins."""
     axis = dict(
         gridcolor=FAINT, linecolor=NEUTRAL, zeroline=False, ticks="outside", ticklen=3, tickcolor=NEUTRAL,
-        tickfont=dict(size=10),
+        tickfont=dict(size=10), exponentformat="power",
     )  # fmt: skip
     title = lambda text: dict(text=text, font=dict(size=11), standoff=4)
     base = dict(
@@ -83,17 +83,19 @@ def heat_map(
     return dict(data=[trace], layout=layout(*names, margin=dict(l=44, r=4 if title is None else 64), **square))
 
 
-def spectrum(before: Tensor, after: Tensor, title: str) -> Figure:
+def spectrum(before: Tensor, after: Tensor, title: str, limits: tuple[float, float] | None = None) -> Figure:
     """Bars over the frequencies: before as a grey step behind, after in colour."""
     k = array(np.arange(1, len(before) + 1))
+    height = {} if limits is None else dict(range=list(limits))
     bars = _before_and_after(k, before, after, ACCENT, "frequency %{x}<br>%{y:.4g} ")
-    return dict(data=bars, layout=layout("frequency", title, barmode="overlay", hovermode="closest"))
+    return dict(data=bars, layout=layout("frequency", title, barmode="overlay", hovermode="closest", yaxis=height))
 
 
 def scatter(
     x: Tensor, y: Tensor, frequency: Tensor, titles: tuple[str, str], selected: Sequence[int], shown: int | None
 ) -> Figure:
     """A layer's neurons, coloured by frequency; the chosen ones full, the one looked at ringed."""
+    values = "<br>".join(f"{title}: %{{{axis}:.4g}}" for title, axis in zip(titles, "xy", strict=True))
     points = dict(
         type="scatter", mode="markers", x=array(x), y=array(y), customdata=array(frequency),
         marker=dict(size=6, color=array(frequency), colorscale=CYCLE, cmin=1, cmax=max(int(frequency.max()), 2),
@@ -101,7 +103,7 @@ def scatter(
         selectedpoints=list(selected) if selected else None,
         selected=dict(marker=dict(opacity=1, size=8)),
         unselected=dict(marker=dict(opacity=0.25)),
-        hovertemplate="neuron %{pointNumber}, frequency %{customdata}<br>%{x:.4g}, %{y:.4g}<extra></extra>",
+        hovertemplate=f"neuron %{{pointNumber}}, frequency %{{customdata}}<br>{values}<extra></extra>",
     )  # fmt: skip
     ring = dict(
         type="scatter", mode="markers", x=array(x[[] if shown is None else [shown]]),
@@ -113,11 +115,11 @@ def scatter(
     return dict(data=[points, ring], layout=made)
 
 
-def curves(metrics: Mapping[str, Any], step: int, thresholds: Sequence[int]) -> Figure:
-    """Train and test loss over the steps, log scale, and where the checkpoint stands."""
+def curves(losses: Mapping[str, tuple[Any, Any]], step: int, thresholds: Sequence[int]) -> Figure:
+    """Train and test loss, each as (steps, losses), on a log scale, and where the checkpoint stands."""
     names = {"train_loss": ("train", NEUTRAL), "test_loss": ("test", ACCENT)}
     traces: list[dict[str, Any]] = [
-        dict(type="scatter", mode="lines", x=array(metrics["step"]), y=array(metrics[name]), name=label,
+        dict(type="scatter", mode="lines", x=array(losses[name][0]), y=array(losses[name][1]), name=label,
              line=dict(color=colour, width=1.5),
              hovertemplate="step %{x:,}<br>%{y:.4g} nats<extra>" + label + "</extra>")
         for name, (label, colour) in names.items()
@@ -129,7 +131,7 @@ def curves(metrics: Mapping[str, Any], step: int, thresholds: Sequence[int]) -> 
         layout=layout(
             "training step",
             "loss (nats)",
-            yaxis=dict(type="log", exponentformat="power"),
+            yaxis=dict(type="log"),
             shapes=[*marks, here],
         ),
     )

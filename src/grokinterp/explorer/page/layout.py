@@ -1,16 +1,29 @@
 """Layout: the page's skeleton. Everything in it is filled by callbacks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dash import dcc, html
 
 from grokinterp.explorer.neurons import AXES
-from grokinterp.explorer.page.controls import HOWS, MAPS, MODES, PAGES, PLACES, SIDES, options
+from grokinterp.explorer.page.controls import HOWS, MAPS, MODES, PAGES, PLACES, SCALES, SIDES, options
 from grokinterp.explorer.page.figures import nothing
+from grokinterp.runs.run import Run
 
 GRAPH = {"displayModeBar": False, "responsive": True, "displaylogo": False, "doubleClick": "reset", "scrollZoom": False}
 DRAWS = tuple(f"draw-{panel}" for panel in ("neurons", "neuron", "place", "attention", "pair", "compare"))
-STORES = ("history", "lasso", *DRAWS, "compared", "filled", "export")
+STORES = ("history", "lasso", "boxes", "operands", *DRAWS, "compared", "filled", "export")
+
+
+def name(runs: Mapping[str, Run]) -> str:
+    """What is open, in a word or two."""
+    return next(iter(runs)) if len(runs) == 1 else f"{len(runs)} runs"
+
+
+def heading(runs: Mapping[str, Run]) -> str:
+    """What is open, and the task where all runs have the same."""
+    tasks = {run.task.expression for run in runs.values()}
+    return f"{name(runs)}: {tasks.pop()}" if len(tasks) == 1 else name(runs)
 
 
 def page(title: str) -> html.Div:
@@ -96,6 +109,7 @@ def _controls() -> html.Aside:
                 [
                     html.Div([html.H2("Frequencies"), _radio("keep", MODES)], className="line"),
                     _chips("frequencies", "chips small"),
+                    html.P(id="no-frequencies", className="note"),
                     html.Div([html.Span("of", className="note"), _radio("where", PLACES)],
                              className="line start"),
                 ]
@@ -143,7 +157,9 @@ def _overview() -> html.Div:
                 html.Div([_graph("activation"), _graph("waves")], className="halves"),
                 name="neuron",
             ),
-            _panel("Clock or pizza", _graph("plane"), name="plane", tools=[html.Span(_PUBLIC, className="key")]),
+            _panel(
+                "Clock or pizza, as trained", _graph("plane"), name="plane", tools=[html.Span(_PUBLIC, className="key")]
+            ),
         ],
         className="page overview",
     )
@@ -159,13 +175,12 @@ _PUBLIC = [html.I(className="before"), "public runs"]
 
 
 def _pair() -> html.Div:
-    number = lambda name: dcc.Input(id=name, type="number", min=0, step=1, debounce=True, placeholder=name)
     return html.Div(
         [
             html.Div(
                 [
-                    html.Label(["a ", number("a")]),
-                    html.Label(["b ", number("b")]),
+                    html.Div(id="operand-boxes"),
+                    html.P(id="pair-refusal", role="alert"),
                     html.P(id="pair-text"),
                 ],
                 className="ask",
@@ -199,6 +214,7 @@ def _compare() -> html.Div:
                             dcc.Dropdown(id="other_run", clearable=False, className="run"),
                             _slider("other_step"),
                             html.Output(id="right-label", className="step-label"),
+                            _radio("scale", SCALES),
                         ],
                         className="label",
                     ),

@@ -1,5 +1,7 @@
 """Panels: the figure of every panel for a state."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from torch import Tensor
 from grokinterp import circuits
 from grokinterp.analysis import public_runs
 from grokinterp.analysis.cycles import Cycle, Wave
-from grokinterp.explorer.checkpoint import Scores, View
+from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores
 from grokinterp.explorer.neurons import AXES
 from grokinterp.explorer.page import figures
 from grokinterp.explorer.page.figures import Figure
@@ -18,39 +20,69 @@ from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State
 
 
-def table(view: View, scores: Scores, state: State) -> Figure:
+@dataclass(frozen=True)
+class Scale:
+    """The range of the map's values and of the waves, where two checkpoints are drawn on one."""
+
+    values: tuple[float, float]
+    waves: tuple[float, float]
+
+
+def shared_scale(sides: Sequence[tuple[EvaluatedCheckpoint, State]]) -> Scale:
+    """What covers every side as it is before anything is taken out."""
+    limits = [_limits(checkpoint, state) for checkpoint, state in sides]
+    waves = torch.cat([checkpoint.before.spectrum.double() for checkpoint, _ in sides]).nan_to_num()
+    top, bottom = float(waves.max()), min(float(waves.min()), 0.0)
+    # Wave plots leave the bars some air.
+    return Scale(
+        (min(low for low, _ in limits), max(high for _, high in limits)), (1.06 * bottom, 1.06 * max(top, 1e-12))
+    )
+
+
+def table(checkpoint: EvaluatedCheckpoint, scores: Scores, state: State, scale: Scale | None = None) -> Figure:
     """The a x b map of margin, loss or error after what is taken out, on the rows of one side of the split."""
-    task = view.task
+    task = checkpoint.task
     if len(task.grid_shape) != 2:
         return figures.nothing(f"{task.expression}<br>is no table of pairs (a, b),<br>so there is no map of them.")
-    values, title, colours, limits = _mapped(view, scores, state)
+    values, title, colours = _mapped(checkpoint, scores, state)
     if state.rows != "all" and task.is_train is not None:
         values = torch.where(task.is_train == (state.rows == "train"), values, torch.nan)
     unit = {"margin": "margin %{z:.4g}", "loss": "loss %{z:.4g} nats", "error": "off by %{z:.0f}"}[state.map]
     hover = "a = %{y}, b = %{x}<br>" + unit + "<extra></extra>"
+    limits = _limits(checkpoint, state) if scale is None else scale.values
     return figures.heat_map(task.to_grid(values), title, colours, limits, hover)
 
 
-def _mapped(view: View, scores: Scores, state: State) -> tuple[Tensor, str, list[Any], tuple[float, float]]:
-    n = view.task.n_values
+def _mapped(checkpoint: EvaluatedCheckpoint, scores: Scores, state: State) -> tuple[Tensor, str, list[Any]]:
+    """Values by row, what they are, and their colours."""
+    n = checkpoint.task.n_values
     match state.map:
         case "margin":
-            # The scale is that of the checkpoint as it is, so that a click changes the picture and not its key.
-            limits = (-view.usual_margin, view.usual_margin)
-            return scores.margin, "right logit less best other", figures.DIVERGING, limits
+            return scores.margin, "margin (logits)", figures.DIVERGING
         case "loss":
-            return scores.loss.float(), "loss (nats)", figures.HOT, (0.0, 2 * float(np.log(n)))
-    wrong = (scores.predicted - view.task.answer_labels + n // 2) % n - n // 2
-    return wrong.float(), "answer less the right one", figures.DIVERGING, (-n / 2, n / 2)
+            return scores.loss.float(), "loss (nats)", figures.HOT
+    wrong = (scores.predicted - checkpoint.task.answer_labels + n // 2) % n - n // 2
+    return wrong.float(), "answer less the right one", figures.DIVERGING
 
 
-def spectrum(view: View, scores: Scores) -> Figure:
+def _limits(checkpoint: EvaluatedCheckpoint, state: State) -> tuple[float, float]:
+    """The map's scale: that of the checkpoint as it is, so that a click changes the picture and not its key."""
+    n = checkpoint.task.n_values
+    match state.map:
+        case "margin":
+            return -checkpoint.usual_margin, checkpoint.usual_margin
+        case "loss":
+            return 0.0, 2 * float(np.log(n))
+    return -n / 2, n / 2
+
+
+def spectrum(checkpoint: EvaluatedCheckpoint, scores: Scores, scale: Scale | None = None) -> Figure:
     """The logits' waves before and after."""
-    is_wave = Wave.of(view.task) is not None
-    if not is_wave and Cycle.why_not(view.task):
+    is_wave = Wave.of(checkpoint.task) is not None
+    if not is_wave and Cycle.why_not(checkpoint.task):
         return figures.nothing("The answers go round no cycle,<br>so their logits have no waves.")
     title = "wave in the logits" if is_wave else "logits along the answers"
-    return figures.spectrum(view.before.spectrum, scores.spectrum, title)
+    return figures.spectrum(checkpoint.before.spectrum, scores.spectrum, title, None if scale is None else scale.waves)
 
 
 def scatter(session: Session, state: State) -> Figure:
@@ -108,38 +140,37 @@ _WAVES = ("frequency in b", "frequency in a")
 def curves(session: Session, state: State) -> Figure:
     """The training curves and the checkpoint on them."""
     metrics = session.runs[state.run or ""].metrics
-    known = metrics[["train_loss", "test_loss"]].notna().any(axis=1)
-    if not known.any():
+    # Each curve by itself: one is often recorded less often than the other, which leaves gaps in the table.
+    losses = {name: metrics[["step", name]].dropna() for name in ("train_loss", "test_loss")}
+    if all(loss.empty for loss in losses.values()):
         return figures.nothing("No training curves<br>were recorded in this file.")
-    metrics = metrics[known]
     loss = circuits.loss.Loss()
     thresholds = []
     for name, threshold in (("train_accuracy", loss.memorised_accuracy), ("test_accuracy", loss.grokked_accuracy)):
         reached = metrics["step"][metrics[name] >= threshold]
         thresholds += [int(reached.iloc[0])] if len(reached) else []
     # More points than a panel has pixels only cost time.
-    thinned = metrics.iloc[:: max(1, len(metrics) // 600)]
-    columns = {name: thinned[name].to_numpy() for name in ("step", "train_loss", "test_loss")}
-    return figures.curves(columns, state.step or 0, thresholds)
+    thinned = {name: loss.iloc[:: max(1, len(loss) // 600)].to_numpy().T for name, loss in losses.items()}
+    return figures.curves({name: (steps, loss) for name, (steps, loss) in thinned.items()}, state.step or 0, thresholds)
 
 
 def plane(session: Session, state: State) -> tuple[Figure, str]:
     """Where the checkpoint stands between clock and pizza, and the verdict in words."""
-    places = session.places(state)
-    place = places.at(session.view_of(state).snapshot)
-    if place is None:
+    trajectory = session.trajectory(state)
+    position = trajectory.at(session.checkpoint_of(state).snapshot)
+    if position is None:
         return figures.nothing(
             "Clock and pizza are told apart<br>on sums and differences,<br>products and quotients."
         ), ""
     visited = [
         (step, found["gradient_symmetricity"], found["distance_irrelevance_runner_up"])
-        for step, found in places.found.items()
+        for step, found in trajectory.known.items()
     ]
     counts = public_runs.histogram(public_runs.chosen(layers="one", solved=True))
     edges = public_runs.EDGES
     # The bins below 0 are as good as empty.
     background = (edges["gradient_symmetricity"][1:], edges["distance_irrelevance"], counts[1:].T)
-    return figures.plane(background, visited, state.step or 0), str(place["verdict"])
+    return figures.plane(background, visited, state.step or 0), str(position["verdict"])
 
 
 def pair_figures(pair: Pair, after: Scores) -> dict[str, Figure]:

@@ -120,8 +120,8 @@ def hint(text: str) -> html.P:
 
 def answered(pair: Pair, after: Scores) -> str:
     """`3 + 5: the right answer is 8. Before it said 8, after 17.`"""
-    was, now = int(pair.view.before.predicted[pair.row]), int(after.predicted[pair.row])
-    task, (a, b) = pair.view.task, pair.operands
+    was, now = int(pair.checkpoint.before.predicted[pair.row]), int(after.predicted[pair.row])
+    task, (a, b) = pair.checkpoint.task, pair.operands
     known = "" if task.is_train is None else ", trained on" if bool(task.is_train[pair.row]) else ", a test pair"
     said = f"The model says {was}" + (f"; with the parts taken out, {now}." if now != was else ", before and after.")
     return f"a = {a}, b = {b}{known}. The right answer is {pair.answer}. {said}"

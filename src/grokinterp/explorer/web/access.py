@@ -12,11 +12,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 HEADER = "X-Grokinterp-Token"
-STATIC = ("/_dash-component-suites/", "/assets/", "/_favicon.ico")
 
 
 @dataclass(frozen=True)
-class Guard:
+class Access:
     """The rules of one server.
 
     Attributes:
@@ -30,9 +29,12 @@ class Guard:
     cookie: str = "grokinterp"
 
     def why_not(
-        self, method: str, path: str, query: str, headers: Mapping[str, str], cookies: Mapping[str, str]
+        self, method: str, is_static: bool, query: str, headers: Mapping[str, str], cookies: Mapping[str, str]
     ) -> str | None:
-        """Why a request is refused, as `host`, `origin` or `token`; None where it is not."""
+        """Why a request is refused, as `host`, `origin` or `token`; None where it is not.
+
+        `is_static` is whether the route that will answer serves libraries and nothing else: a path may look like it.
+        """
         host = headers.get("Host", "")
         if not self.is_known(host):
             return "host"
@@ -42,7 +44,7 @@ class Guard:
         if method != "GET" and headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
             return "origin"
         # A page of ours may load its libraries where cookies are blocked (frames of notebooks): they hold no secret.
-        if method == "GET" and path.startswith(STATIC) and headers.get("Sec-Fetch-Site") == "same-origin":
+        if method == "GET" and is_static and headers.get("Sec-Fetch-Site") == "same-origin":
             return None
         given = (dict(parse_qsl(query)).get("token"), cookies.get(self.cookie), headers.get(HEADER))
         return None if self.token is None or any(self.is_token(text) for text in given) else "token"

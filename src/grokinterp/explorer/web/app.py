@@ -2,24 +2,28 @@
 
 import json
 import logging
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import torch
 from dash import ClientsideFunction, Dash, Input, Output, set_props
 from dash import State as Given
-from flask import Response, request
+from dash.exceptions import DependencyException
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
 
 from grokinterp.explorer import page
 from grokinterp.explorer.page import controls, layout
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.web import deferred
-from grokinterp.explorer.web.respond import answer, only
+from grokinterp.explorer.web.respond import message_alone, respond
 
 ASKS = {
     **dict.fromkeys(controls.USES, "value"),
     **dict.fromkeys(("neurons", "table"), "clickData"),
     **dict.fromkeys(("undo", "redo", "clear"), "n_clicks"),
-    "lasso": "data",
+    **dict.fromkeys(("lasso", "operands"), "data"),
     "url": "search",
 }
 """The property by which each control tells that it was used."""
@@ -29,39 +33,43 @@ FILLED = {
     **dict.fromkeys(("run", "layer", "other_run"), ("value", "options", "style")),
     **dict.fromkeys(("step", "other_step"), ("value", "max", "disabled")),
     "play": ("disabled",),
-    **dict.fromkeys(("keep", "how", "map", "page", "a", "b"), ("value",)),
+    "boxes": ("data",),
+    **dict.fromkeys(("keep", "how", "map", "page", "scale"), ("value",)),
 }
 """The properties of every control that a state decides."""
+
+LARGEST_BODY = 8 * 2**20
+"""Bytes: some ten times what a page with a full history of chosen neurons asks."""
 
 
 def build(session: Session, prefix: str = "/") -> Dash:
     """The Dash application on a session, reached under `prefix`."""
-    names = list(session.runs)
-    title = names[0] if len(names) == 1 else f"{len(names)} runs"
-    task = session.runs[names[0]].task.expression
+    heading = layout.heading(session.runs)
     app = Dash(
         "grokinterp.explorer",
         assets_folder=str(Path(page.__file__).parent / "assets"),
         requests_pathname_prefix=prefix,
         routes_pathname_prefix="/",
         serve_locally=True,
-        title=f"{title} · grokinterp",
+        # Dash writes it into the page as it is.
+        title=escape(f"{layout.name(session.runs)} · grokinterp"),
         update_title="",
         add_log_handler=False,
-        on_error=_told,
+        on_error=_report_failure,
     )
     app.enable_dev_tools(debug=False)
     threads = torch.get_num_threads()
     # A connection's thread that is born while another computes side by side would keep the other's share of the cores.
     app.server.before_request(lambda: torch.set_num_threads(threads))
-    app.layout = layout.page(f"{title}: {task}")
+    app.layout = layout.page(heading)
+    _bound_requests(app.server)
     _main(app, session)
     deferred.register(app, session)
     _in_the_browser(app)
     return app
 
 
-def _told(error: Exception) -> None:
+def _report_failure(error: Exception) -> None:
     set_props("message", {"children": _logged(error)})
 
 
@@ -69,6 +77,20 @@ def _logged(error: Exception) -> str:
     """What the page says of a failure of ours, while it stays as it was; the log has all of it."""
     logging.getLogger(__name__).error("the explorer failed", exc_info=error)
     return f"This could not be computed: {' '.join(str(error).split())[:300]}"
+
+
+def _bound_requests(server: Flask) -> None:
+    """Refuse what no page of ours asks: bodies beyond `LARGEST_BODY`, unknown libraries, callbacks that are none."""
+    server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    server.register_error_handler(DependencyException, lambda error: ("There is no such file.", 404))
+
+    @server.errorhandler(Exception)
+    def refuse(error: Exception) -> Any:
+        if isinstance(error, HTTPException):
+            return error
+        # What fails in computing is caught where it is computed; here the request itself makes no sense.
+        logging.getLogger(__name__).debug("a request was refused", exc_info=error)
+        return "This is no request of the explorer's page.", 400
 
 
 def _main(app: Dash, session: Session) -> None:
@@ -86,13 +108,18 @@ def _main(app: Dash, session: Session) -> None:
 
     @app.server.post("/change")
     def change() -> Response:
-        session.asked()
+        session.postpone_background()
+        request_body = request.get_json()
         try:
             # A number that JSON does not know would stop the page; better that it is told.
-            said = json.dumps(answer(session, request.get_json()), allow_nan=False)
+            body = json.dumps(respond(session, request_body), allow_nan=False)
         except Exception as error:
-            said = json.dumps(only(_logged(error)))
-        return Response(said, mimetype="application/json")
+            body = json.dumps(message_alone(_logged(error)))
+        return Response(body, mimetype="application/json")
+
+    @app.server.get("/alive")
+    def alive() -> Response:
+        return Response(status=204)
 
 
 def _in_the_browser(app: Dash) -> None:
@@ -100,6 +127,7 @@ def _in_the_browser(app: Dash) -> None:
     here = lambda name: ClientsideFunction("explorer", name)
     app.clientside_callback(here("lasso"), Output("lasso", "data"), Input("neurons", "selectedData"))
     app.clientside_callback(here("compared"), Input("compared", "data"))
+    app.clientside_callback(here("boxes"), Input("boxes", "data"))
     app.clientside_callback(here("address"), Output("url", "hash"), Input("history", "data"))
     app.clientside_callback(here("page"), Output("pages", "className"), Input("page", "value"))
     app.clientside_callback(

@@ -45,10 +45,10 @@ def register(app: Dash, session: Session) -> None:
     def draw_place(query: str, n_places: int | None) -> Any:
         state = State.of(query)
         figure, verdict = panels.plane(session, state)
-        places = session.places(state)
-        places.fill()
+        trajectory = session.trajectory(state)
+        trajectory.fill()
         curves = no_update if ctx.triggered_id == "filled" else panels.curves(session, state)
-        return curves, figure, f"Clock or pizza: {verdict}" if verdict else "Clock or pizza", places.is_complete
+        return curves, figure, f"Clock or pizza, as trained{f': {verdict}' if verdict else ''}", trajectory.is_complete
 
     @app.callback(
         Output("filled", "data"),
@@ -61,8 +61,8 @@ def register(app: Dash, session: Session) -> None:
         """How many checkpoints of the plane are known by now."""
         if query is None:
             return no_update
-        places = session.places(State.of(query))
-        return no_update if len(places.found) == n_drawn and not places.is_complete else len(places.found)
+        trajectory = session.trajectory(State.of(query))
+        return no_update if len(trajectory.known) == n_drawn and not trajectory.is_complete else len(trajectory.known)
 
     @app.callback(
         Output("attention", "children"),
@@ -116,7 +116,11 @@ def register(app: Dash, session: Session) -> None:
     @app.callback(Output("compared", "data"), *sides, Input("draw-compare", "data"), prevent_initial_call=True)
     def draw_compare(query: str) -> Any:
         state = State.of(query)
-        left, right = _side(session, state, "left-"), _side(session, session.other(state), "right-")
+        other = session.other(state)
+        scale = None
+        if state.scale == "shared":
+            scale = panels.shared_scale([(session.checkpoint_of(side), side) for side in (state, other)])
+        left, right = _side(session, state, "left-", scale), _side(session, other, "right-", scale)
         return {"left-numbers": left[0], "right-numbers": right[0]}, *left[1:], *right[1:]
 
     @app.callback(
@@ -138,14 +142,15 @@ def register(app: Dash, session: Session) -> None:
 _SIDE = {"label": "children", "table": "figure", "spectrum": "figure"}
 
 
-def _side(session: Session, state: State, prefix: str) -> list[Any]:
+def _side(session: Session, state: State, prefix: str, scale: panels.Scale | None) -> list[Any]:
     """The numbers of a side, then what `_SIDE` names."""
     label = text.step_label(state.step, session.steps(state.run or ""))
     if prefix == "left-":
         label = f"{state.run} \N{MIDDLE DOT} {label}"
-    view = session.view_of(state)
+    checkpoint = session.checkpoint_of(state)
     try:
         old, new = session.scores(state)
     except BadRequest as refusal:
         return [str(refusal), label, *[panels.figures.nothing("This model has no such part.")] * 2]
-    return [text.tiles(old, new, prefix), label, panels.table(view, new, state), panels.spectrum(view, new)]
+    table, spectrum = panels.table(checkpoint, new, state, scale), panels.spectrum(checkpoint, new, scale)
+    return [text.tiles(old, new, prefix), label, table, spectrum]

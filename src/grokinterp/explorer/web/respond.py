@@ -1,12 +1,12 @@
 """Respond: what a use of the controls changes on the page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grokinterp.errors import BadRequest
 from grokinterp.explorer.page import controls, panels, text
 from grokinterp.explorer.page.snippet import snippet
-from grokinterp.explorer.session import Session
+from grokinterp.explorer.session import NoSuchPair, Session
 from grokinterp.explorer.state import History, State
 
 REQUEST = ("run", "step", "heads", "neurons", "frequencies", "keep", "components", "where", "how")
@@ -18,54 +18,66 @@ DRAWS = {
     "draw-place": ("run", "step"),
     "draw-attention": REQUEST,
     "draw-pair": ("pair", "page", *REQUEST),
-    "draw-compare": ("map", "rows", "other_run", "other_step", "page", *REQUEST),
+    "draw-compare": ("map", "rows", "other_run", "other_step", "page", "scale", *REQUEST),
 }
 """Which changes of a state the slower panels wait for."""
 
 REFILLS = {"undo", "redo", "clear", "run", "lasso", "other_run", "table"}
 """Controls whose use changes what others hold."""
 
+STALE = {"undo", "redo", "clear", "run"}
+"""Controls after whose use the others hold what was, until the page is told."""
 
-def answer(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
+
+def respond(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What is told to the page, as `{component: {property: value}}`, when controls were used or it was opened.
 
-    `asked` names the controls that were `used`, what all `hold` (and `url` the address), and the page's `history` and
-    `message`, which are None when it opens. `numbers` and `table` are drawn at once; once they are painted, Dash hears
-    the `rest` and then what is `told`. A key that is missing changes nothing.
+    `asked` names the controls that were `used` since the view that is shown, in order, what all `hold` (and `url` the
+    address), and the page's `history` and `message`, which are None when it opens. `numbers` and `table` are drawn at
+    once; once they are painted, Dash hears the `rest` and then what is `told`. A key that is missing changes nothing.
     """
-    used, hold = set(asked["used"]), asked["hold"]
-    was, said = History.of(asked["history"]), asked["message"] or ""
+    used, hold = list(asked["used"]), asked["hold"]
+    was, shown_message = History.of(asked["history"]), asked["message"] or ""
     is_opened = asked["history"] is None or "url" in used
     try:
         if is_opened:
-            history, message = _opened(session, hold["url"] or "")
+            history, message = _open(session, hold["url"] or "")
         else:
-            history, message = _used(session, was, used, hold), ""
+            history, message = _use(session, was, used, hold), ""
         state = history.now
-        drawn = _drawn(session, state, None if is_opened else was.now)
+        drawn = _draw(session, state, None if is_opened else was.now)
+    except NoSuchPair as refusal:
+        return {"told": {}, "rest": {"pair-refusal": {"children": str(refusal)}}}
     except BadRequest as refusal:
-        return only(str(refusal))
-    told: dict[str, dict[str, Any]] = controls.values(session, state) if is_opened or used & REFILLS else {}
+        return message_alone(str(refusal))
+    told: dict[str, dict[str, Any]] = {}
+    if is_opened or REFILLS & set(used):
+        told = controls.values(session, state)
+    elif state.pair != was.now.pair:
+        told["boxes"] = controls.boxes(session, state)
     # Every component that is told something costs the browser a round, so only news is told.
-    if message != said:
+    if message != shown_message:
         told["message"] = {"children": message}
-    off, was_off = _off(history), {} if is_opened else _off(was)
+    if "operands" in used:
+        drawn["rest"]["pair-refusal"] = {"children": ""}
+    off, was_off = _idle_buttons(history), {} if is_opened else _idle_buttons(was)
     drawn["rest"] |= {name: {"disabled": is_off} for name, is_off in off.items() if is_off != was_off.get(name)}
     place = session.steps(state.run or "").index(state.step or 0)
     return {**drawn, "told": {**told, "history": {"data": {**history.as_data(), "place": place}}}}
 
 
-def only(message: str) -> dict[str, Any]:
+def message_alone(message: str) -> dict[str, Any]:
     """An answer that changes nothing on the page but its message."""
     return {"told": {"message": {"children": message}}, "rest": {}}
 
 
-def _off(history: History) -> dict[str, bool]:
+def _idle_buttons(history: History) -> dict[str, bool]:
     """Which of the buttons have nothing to do."""
-    return {"undo": not history.past, "redo": not history.future, "clear": not history.now.takes_out}
+    is_first = history.now == history.now.cleared()
+    return {"undo": not history.past, "redo": not history.future, "clear": is_first}
 
 
-def _opened(session: Session, search: str) -> tuple[History, str]:
+def _open(session: Session, search: str) -> tuple[History, str]:
     """The state that the address describes; where it cannot be read, the first view and why."""
     session.look_again()
     try:
@@ -78,22 +90,28 @@ def _opened(session: Session, search: str) -> tuple[History, str]:
         return History(session.resolved(State())), str(refusal)
 
 
-def _used(session: Session, history: History, used: set[str], hold: Mapping[str, Any]) -> History:
-    if "undo" in used:
-        return history.undone()
-    if "redo" in used:
-        return history.redone()
-    state = history.now.cleared() if "clear" in used else history.now
-    # What was clicked while an answer was on its way is not in the history yet, but it is in the controls.
-    held = set() if used & {"clear", "run"} else controls.HELD
-    for name in held | (used & set(controls.USES)):
-        state = controls.USES[name](session, state, hold[name])
-    state = session.resolved(state)
+def _use(session: Session, history: History, used: Sequence[str], hold: Mapping[str, Any]) -> History:
+    """The history once the controls were used, one after the other."""
+    for name in used:
+        match name:
+            case "undo":
+                history = history.undone()
+            case "redo":
+                history = history.redone()
+            case "clear":
+                history = history.to(history.now.cleared())
+            case _:
+                history = history.to(session.resolved(controls.USES[name](session, history.now, hold[name])))
+    state = history.now
+    if not STALE & set(used):
+        for name in controls.HELD:
+            state = controls.USES[name](session, state, hold[name])
+        state = session.resolved(state)
     session.row(state)
     return history.to(state)
 
 
-def _drawn(session: Session, state: State, before: State | None) -> dict[str, Any]:
+def _draw(session: Session, state: State, before: State | None) -> dict[str, Any]:
     """The panels that differ between two states, all of them where there was none before.
 
     The numbers and the map under their names, for the browser to draw at once; under `rest` what is told after them,
@@ -102,17 +120,21 @@ def _drawn(session: Session, state: State, before: State | None) -> dict[str, An
     changed = lambda *names: before is None or any(getattr(state, name) != getattr(before, name) for name in names)
     drawn: dict[str, Any] = {}
     rest: dict[str, dict[str, Any]] = {}
-    view = session.view_of(state)
+    checkpoint = session.checkpoint_of(state)
     old, new = session.scores(state)
     if changed(*REQUEST):
         drawn["numbers"] = text.tiles(old, new)
     if changed(*REQUEST, "map", "rows"):
-        drawn["table"] = panels.table(view, new, state)
+        drawn["table"] = panels.table(checkpoint, new, state)
     if changed("run", "step"):
         steps = session.steps(state.run or "")
         rest["step-label"] = {"children": text.step_label(state.step, steps)}
         heads = controls.Parts(session.runs[state.run or ""]).heads
         rest["no-heads"] = {"children": "" if heads else "This model has no attention."}
+    if changed("keep", "frequencies"):
+        is_idle = state.keep and not state.frequencies
+        hint = "Choose the frequencies to keep; until then all are there." if is_idle else ""
+        rest["no-frequencies"] = {"children": hint}
     if changed("neurons"):
         rest["chosen-neurons"] = {"children": text.chosen(state)}
     waiting = {name for name, fields in DRAWS.items() if changed(*fields)}
@@ -122,6 +144,6 @@ def _drawn(session: Session, state: State, before: State | None) -> dict[str, An
         waiting -= {"draw-neuron"}
     rest |= {name: {"data": state.query} for name in waiting}
     if changed(*REQUEST):
-        rest["spectrum"] = {"figure": panels.spectrum(view, new)}
+        rest["spectrum"] = {"figure": panels.spectrum(checkpoint, new)}
         rest["python-code"] = {"children": snippet(session, state)}
     return {**drawn, "rest": rest}

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from grokinterp.errors import BadRequest
 from grokinterp.explorer.session import Session
-from grokinterp.explorer.web.access import LOCAL, Guard, refusal_page
+from grokinterp.explorer.web.access import LOCAL, Access, refusal_page
 
 if TYPE_CHECKING:
     from flask import Flask
+
+STATIC = ("/_dash-component-suites/", "/assets/", "/_favicon.ico")
+"""How the routes begin that serve libraries. What no route of these takes is the page, and needs the token."""
 
 MISSING = "the explorer needs dash, which is not installed; pip install 'grokinterp[explore]'"
 
@@ -102,26 +105,27 @@ def serve(
         # werkzeug leaves with SystemExit where a port is in use.
         raise BadRequest(f"{host}:{port} cannot be served ({error}); leave --port out for a free one") from None
     named = tuple(name for name in (host,) if name not in LOCAL and name not in ("0.0.0.0", "::"))
-    guard = Guard(hosts=(*allow_hosts, *named), cookie=f"grokinterp-{server.server_port}")
+    access = Access(hosts=(*allow_hosts, *named), cookie=f"grokinterp-{server.server_port}")
     if not token:
-        guard = Guard(token=None, hosts=guard.hosts, cookie=guard.cookie)
+        access = Access(token=None, hosts=access.hosts, cookie=access.cookie)
     prefix = _proxy_prefix(server.server_port)
     app = build(session, prefix)
-    watch(app.server, guard)
+    watch(app.server, access)
     server.app = _without_prefix(app.server, prefix)
     shown = "127.0.0.1" if host in (*LOCAL, "0.0.0.0", "::") else host
-    secret = "" if guard.token is None else f"?token={guard.token}"
+    secret = "" if access.token is None else f"?token={access.token}"
     return Handle(server, f"http://{shown}:{server.server_port}/{secret}", session)
 
 
-def watch(flask: "Flask", guard: Guard) -> None:
-    """Put the guard before every request of a Flask application, and the cookie behind one that showed the token."""
+def watch(flask: "Flask", access: Access) -> None:
+    """Put the access before every request of a Flask application, and the cookie behind one that showed the token."""
     from flask import Response, request
 
     @flask.before_request
     def _check() -> Response | None:
         query = request.query_string.decode("utf-8", "replace")
-        reason = guard.why_not(request.method, request.path, query, dict(request.headers), dict(request.cookies))
+        is_static = request.url_rule is not None and request.url_rule.rule.startswith(STATIC)
+        reason = access.why_not(request.method, is_static, query, dict(request.headers), dict(request.cookies))
         return None if reason is None else Response(refusal_page(reason, query), 403, mimetype="text/html")
 
     @flask.after_request
@@ -134,9 +138,9 @@ def watch(flask: "Flask", guard: Guard) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
         # The address holds the token.
         response.headers["Referrer-Policy"] = "no-referrer"
-        if guard.token is not None and guard.is_token(request.args.get("token")) and response.status_code == 200:
+        if access.token is not None and access.is_token(request.args.get("token")) and response.status_code == 200:
             secure = request.headers.get("X-Forwarded-Proto") == "https"
-            response.set_cookie(guard.cookie, guard.token, httponly=True, samesite="Lax", secure=secure)
+            response.set_cookie(access.cookie, access.token, httponly=True, samesite="Lax", secure=secure)
         return response
 
 

@@ -78,19 +78,72 @@
     return window.Plotly.react(drawn, figure.data, figure.layout);
   };
   let asked = 0, shown;
+  // What was used since the view that is shown: an answer that was overtaken is not drawn, and the next one is of all.
+  let pending = [];
   const only = (message) => ({ told: { message: { children: message } }, rest: {} });
-  const ask = async (body) => {
+  const DEAD = "The explorer does not answer. Start it again, and open the address that it prints.";
+  const UNKNOWN = "The explorer no longer knows this page. Open the address that it printed.";
+  const reach = (path, options) => {
     const prefix = JSON.parse(document.getElementById("_dash-config").textContent).requests_pathname_prefix;
+    return window.fetch(prefix + path, options);
+  };
+  const ask = async (body) => {
     const headers = { "Content-Type": "application/json" };
     try {
-      const response = await window.fetch(`${prefix}change`, { method: "POST", headers, body: JSON.stringify(body) });
+      const response = await reach("change", { method: "POST", headers, body: JSON.stringify(body) });
       if (response.ok) return await response.json();
-      if (response.status === 403) return only("The explorer no longer knows this page. Open the address that it printed.");
+      if (response.status === 403) return only(UNKNOWN);
     } catch {
       // Said below, as for an answer that is none.
     }
-    return only("The explorer does not answer. Start it again, and open the address that it prints.");
+    return only(DEAD);
   };
+  // A server that has ended cannot say so: the page asks now and then, and says when it is back.
+  let lost = "";
+  setInterval(async () => {
+    if (document.hidden || !shown) return;
+    let reason = DEAD;
+    try {
+      const response = await reach("alive");
+      if (response.status === 403) reason = UNKNOWN;
+      if (response.ok) reason = "";
+    } catch {
+      // It is dead.
+    }
+    if (reason !== lost) window.dash_clientside.set_props("message", { children: reason });
+    lost = reason;
+  }, 3000);
+  // The boxes of a pair. Dash's own number box forgets what it was told, and sends each box by itself.
+  const operands = ["a", "b"];
+  const box = (name) => document.getElementById(name);
+  let sent = "null", waiting;
+  const send = () => {
+    clearTimeout(waiting);
+    const numbers = operands.map((name) => (box(name).validity.valid && box(name).value !== "" ? +box(name).value : null));
+    steppers();
+    if (JSON.stringify(numbers) === sent) return;
+    sent = JSON.stringify(numbers);
+    window.dash_clientside.set_props("operands", { data: numbers });
+  };
+  const steppers = () => operands.forEach((name) => {
+    const { value, min, max, previousElementSibling: down, nextElementSibling: up } = box(name);
+    down.disabled = value !== "" && +value <= +min;
+    up.disabled = value !== "" && +value >= +max;
+  });
+  const buildBoxes = () => operands.map((name) => {
+    const label = element("label", `${name} `, { className: "operand" });
+    const number = element("input", "", { id: name, type: "number", min: 0, step: 1, autocomplete: "off" });
+    const step = (text, why, move) =>
+      element("button", text, { type: "button", ariaLabel: why, onclick: () => { number[move](); send(); } });
+    number.addEventListener("change", send);
+    // While a number is being typed it is not asked for digit by digit.
+    number.addEventListener("input", () => {
+      clearTimeout(waiting);
+      if (number.value !== "") waiting = setTimeout(send, 300);
+    });
+    label.append(step("\u2212", `${name} less 1`, "stepDown"), number, step("+", `${name} and 1`, "stepUp"));
+    return label;
+  });
   let shift = false;
   addEventListener("pointerdown", (event) => { shift = event.shiftKey; }, true);
 
@@ -109,8 +162,9 @@
         const { inputs, states, triggered, outputs_list } = window.dash_clientside.callback_context;
         const id = (name) => name.split(".")[0];
         const mine = (asked += 1);
+        pending.push(...triggered.map(({ prop_id }) => id(prop_id)).filter((name) => name));
         const answer = await ask({
-          used: triggered.map(({ prop_id }) => id(prop_id)),
+          used: pending,
           hold: Object.fromEntries(Object.entries(inputs).map(([name, value]) => [id(name), value])),
           history: shown || states["history.data"],
           message: states["message.children"],
@@ -118,6 +172,7 @@
         // An answer is what differs from the view that is shown: one that was overtaken is not drawn, and one that is
         // drawn counts from here on, since Dash forgets it where the next click comes before it has been told.
         if (mine < asked) return outputs_list.map(same);
+        pending = [];
         if (answer.told.history) shown = answer.told.history.data;
         // The numbers and the map first: what is drawn in the same breath delays them.
         if (answer.numbers) tiles("numbers", answer.numbers);
@@ -126,6 +181,19 @@
         Object.entries(answer.rest).forEach(([id, props]) => window.dash_clientside.set_props(id, props));
         const told = ({ id, property }) => (property in (answer.told[id] || {}) ? answer.told[id][property] : same());
         return outputs_list.map(told);
+      },
+      // A box in which somebody types keeps what stands there.
+      boxes: (data) => {
+        if (!data) return same();
+        const home = document.getElementById("operand-boxes");
+        if (!home.firstChild) home.append(...buildBoxes());
+        operands.forEach((name, i) => {
+          box(name).max = data.sizes[i] - 1;
+          if (box(name) !== document.activeElement && data.pair) box(name).value = data.pair[i];
+        });
+        sent = JSON.stringify(data.pair);
+        steppers();
+        return same();
       },
       compared: (numbers) => {
         if (numbers) Object.entries(numbers).forEach(([id, found]) => tiles(id, found));
