@@ -16,7 +16,8 @@ from pathlib import Path
 
 import torch
 
-from grokinterp.evaluation.evaluator import cross_entropy, evaluator
+from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.models.initialisation import initialise
 from grokinterp.training.optimiser import Optimiser

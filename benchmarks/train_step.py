@@ -22,7 +22,8 @@ import torch
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
-from grokinterp.evaluation.evaluator import cross_entropy, evaluator
+from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.models.initialisation import initialise
 from grokinterp.training.optimiser import Optimiser

@@ -13,9 +13,8 @@ from torch.nn import functional as F
 
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.key_frequencies import neuron_shares
-from grokinterp.config.architecture import TransformerConfig, VisionConfig
 from grokinterp.evaluation.snapshot import Snapshot
-from grokinterp.interventions import Ablator, Component, Where, cycle_length, has_positions
+from grokinterp.interventions import Ablator, Component, Where, cycle_length
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.tasks import Task
 
@@ -76,7 +75,7 @@ class AblationCircuit(Circuit):
         del requested
         ablator, config, task = Ablator(snapshot), snapshot.config, snapshot.task
         has_wave = Wave.of(task) is not None
-        components = _components(snapshot)
+        components = [name for name in get_args(Component) if config.why_not_ablated(name) is None]
         frequencies = range(1, cycle_length(task) // 2 + 1)
         places = PLACES if has_wave else PLACES[:1]
 
@@ -99,22 +98,6 @@ class AblationCircuit(Circuit):
             left = [[without(neurons=neurons) if neurons else whole for neurons in row] for row in members]
             found["cluster"] = (("layer", "k"), left)
         return readout(_variables(found), {"component": ["none", *components], "place": [*places], "k": [*frequencies]})
-
-
-def _components(snapshot: Snapshot) -> list[Component]:
-    """Those of `ablate`'s components that this model has."""
-    config = snapshot.config
-    if isinstance(config, VisionConfig):
-        return ["attention", "mlp", "positions"]
-    if not isinstance(config, TransformerConfig):
-        return ["mlp"]
-    present = {
-        "attention": True,
-        "mlp": not config.attn_only,
-        "positions": has_positions(config),
-        "direct_path": config.normalization != "post",
-    }
-    return [component for component in get_args(Component) if present[component]]
 
 
 def _pairs(layer: int, chosen: Bool[Tensor, "neuron"]) -> list[tuple[int, int]]:

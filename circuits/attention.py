@@ -12,7 +12,6 @@ from torch import Tensor
 
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Cycle, Group
-from grokinterp.config.architecture import TransformerConfig
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
@@ -82,7 +81,7 @@ class Attention(Circuit):
     group: Group = "own"
 
     def why_not(self, snapshot: Snapshot) -> str | None:
-        if not isinstance(snapshot.config, TransformerConfig):
+        if not snapshot.config.has_token_attention:
             return f"this {snapshot.config.kind} has no attention over tokens (blocks.0.attn.hook_pattern)"
         return Cycle.why_not(snapshot.task, self.group)
 

@@ -1,6 +1,6 @@
 """Causal tests of the coset circuit: what a model of a group still knows when its neurons are tampered with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -10,12 +10,11 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from grokinterp.config.architecture import EmbeddingMLPConfig
+from grokinterp.config import ModelConfig
 from grokinterp.evaluation import folded
-from grokinterp.evaluation.evaluator import accuracy, cross_entropy
+from grokinterp.evaluation.losses import accuracy, cross_entropy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.functional import ACTIVATIONS
-from grokinterp.models.parameters import embedding_tables
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.tasks.groups import why_no_group
 
@@ -53,7 +52,6 @@ def tampered_logits(snapshot: Snapshot, tampering: Tampering, seed: int = 0) -> 
     The snapshot and its weights stay as they are.
     """
     config, task = snapshot.config, snapshot.task
-    assert isinstance(config, EmbeddingMLPConfig)
     parameters = _swapped(config, snapshot.parameters) if tampering.swap else snapshot.parameters
     left, right = folded.operand_tables(config, parameters, task.inputs, task.operands)
     x, y = task.operands.T
@@ -62,8 +60,9 @@ def tampered_logits(snapshot: Snapshot, tampering: Tampering, seed: int = 0) -> 
         mean, deviation = tampering.noise
         noise = torch.randn(pre.shape, generator=torch.Generator().manual_seed(seed), dtype=pre.dtype)
         pre = pre + mean + deviation * noise
-    activation: Callable[[Tensor], Tensor] = torch.abs if tampering.absolute else ACTIVATIONS[config.activation]
-    logits = activation(pre) @ parameters["unembed.W_U"] + parameters.get("unembed.b_U", 0)
+    activation = ACTIVATIONS[folded.folding(config).activation]
+    post = pre.abs() if tampering.absolute else activation(pre)
+    logits = post @ parameters["unembed.W_U"] + parameters.get("unembed.b_U", 0)
     return logits[:, : task.n_answers]
 
 
@@ -82,20 +81,18 @@ class Causal(Circuit):
         if reason := why_no_group(snapshot.task):
             return reason
         config = snapshot.config
-        if not isinstance(config, EmbeddingMLPConfig):
-            return f"the neurons of a {config.kind} are no sum of a function of x and one of y"
-        if len(config.hidden_sizes) != 1:
-            return f"the model has {len(config.hidden_sizes)} hidden layers; these tests are of one"
+        if reason := config.why_not_folded():
+            return reason
+        if len(config.layer_neurons) != 1:
+            return f"the model has {len(config.layer_neurons)} hidden layers; these tests are of one"
         if snapshot.task.inputs.shape[1] != 2:
             return "the model reads more than the two operands; use layout='a b'"
         return None
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
-        config = snapshot.config
-        assert isinstance(config, EmbeddingMLPConfig)
         # One table for both operands cannot be swapped with itself.
-        kept = {k: v for k, v in INTERVENTIONS.items() if not (v.swap and len(embedding_tables(config)) == 1)}
+        kept = {k: v for k, v in INTERVENTIONS.items() if not (v.swap and len(snapshot.config.tables) == 1)}
         logits = [tampered_logits(snapshot, tampering) for tampering in kept.values()]
         source = "Stander et al. 2023, section 7"
         dims = ("intervention",)
@@ -112,6 +109,6 @@ class Causal(Circuit):
         )
 
 
-def _swapped(config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    first, second = (f"{name}.W_E" for name in embedding_tables(config))
+def _swapped(config: ModelConfig, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    first, second = (f"{name}.W_E" for name in config.tables)
     return {**parameters, first: parameters[second], second: parameters[first]}

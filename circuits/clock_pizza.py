@@ -21,7 +21,7 @@ from grokinterp import fourier
 from grokinterp.analysis import circle_formulas, public_runs
 from grokinterp.analysis.clock_or_pizza import Evidence, Rule
 from grokinterp.analysis.cycles import Wave
-from grokinterp.config.architecture import EmbeddingMLPConfig, ModelConfig, TransformerConfig
+from grokinterp.config import ModelConfig, TransformerConfig
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.evaluation.gradients import (
@@ -33,7 +33,7 @@ from grokinterp.evaluation.gradients import (
     token_rows,
 )
 from grokinterp.evaluation.snapshot import Snapshot
-from grokinterp.models.parameters import embedding_tables
+from grokinterp.models.parameters import unembedding
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.tasks import Task
 
@@ -61,7 +61,7 @@ def gradient_symmetricity(
     triples = seeded_triples(task) if triples is None else triples
     a_b, answers = triples[:, :2], triples[:, 2]
     if own_tokens:
-        view = EmbeddingView.of_model(model, readout_position(task, model.config.kind))
+        view = EmbeddingView.of_model(model, readout_position(task, model.config))
         return _mean(view.cosines(token_rows(task, a_b), operand_columns(task), answers))
     return _mean(EmbeddingView.of_model(model).cosines(a_b, (0, 1), answers))
 
@@ -72,7 +72,7 @@ def gradient_symmetricity_full(model: Any, task: Task | None = None) -> float:
     One triple's cosine has a standard deviation of about 0.4 in a clock, so 100 of them err by 0.04.
     """
     task = _task_of(model, task)
-    view = EmbeddingView.of_model(model, readout_position(task, model.config.kind))
+    view = EmbeddingView.of_model(model, readout_position(task, model.config))
     return _mean(view.cosines_of_all(task.inputs, operand_columns(task), task.sizes[0]))
 
 
@@ -142,15 +142,14 @@ def isolated_logits(
     if wave is None:
         raise BadRequest(_no_cycle(task))
     edited = dict(parameters)
-    if isinstance(config, TransformerConfig) and config.tied_unembed:
-        config = dataclasses.replace(config, tied_unembed=False)
-        edited["unembed.W_U"] = parameters["embed.W_E"].mT
+    config = config.untied()
+    edited["unembed.W_U"] = unembedding(parameters)
     for table, first in _number_blocks(config, task):
         W_E = edited[table].clone()
         W_E[first + wave.tokens] = circle_formulas.isolate_frequency(W_E[first + wave.tokens], frequency)
         edited[table] = W_E
     with torch.no_grad():
-        columns = evaluator(config, task)(edited)
+        columns = evaluator(config, task)(edited, for_gradient=False)
     columns = columns if columns.ndim == 2 else columns[:, 0]
     return wave.grid(wave.answers(columns))
 
@@ -158,8 +157,7 @@ def isolated_logits(
 def _number_blocks(config: ModelConfig, task: Task) -> set[tuple[str, int]]:
     """(embedding table, row of number 0) for each vocabulary of numbers: the operands' one, or one each."""
     firsts = [int(task.inputs[0, c] - task.operands[0, i]) for i, c in enumerate(operand_columns(task))]
-    tables = embedding_tables(config) if isinstance(config, EmbeddingMLPConfig) else ("embed",)
-    return {(f"{tables[i % len(tables)]}.W_E", first) for i, first in enumerate(firsts)}
+    return {(f"{config.tables[i % len(config.tables)]}.W_E", first) for i, first in enumerate(firsts)}
 
 
 def _no_cycle(task: Task) -> str:
@@ -204,6 +202,7 @@ class ClockPizza(Circuit):
 
     def fit(self, final: Snapshot) -> "ClockPizza":
         config, wave, kin = final.config, Wave.of(final.task), None
+        # The public runs are all of this family, told apart by what only it has.
         if isinstance(config, TransformerConfig) and 0 <= config.attention_rate <= 1:
             kin = ("one" if config.n_layers == 1 else "deep", config.attention_rate)
         return dataclasses.replace(self, kin=kin, gradients_count=wave is None or wave.sign == 1)

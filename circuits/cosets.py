@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokinterp.evaluation.evaluator import accuracy, cross_entropy
+from grokinterp.evaluation.losses import accuracy, cross_entropy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.irreps.cosets import MOST_SUBGROUPS, Subgroups, concentrations, subgroups, within_shares
 from grokinterp.irreps.group import GroupError

@@ -9,7 +9,6 @@ import xarray as xr
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grokinterp.config.architecture import NALUConfig
 from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
@@ -55,7 +54,7 @@ class Extrapolation(Circuit):
         generator = torch.Generator().manual_seed(self.seed)
         pairs = torch.randint(1, largest + 1, (self.pairs, 2), generator=generator)
         with torch.no_grad():
-            found = evaluator(snapshot.config, snapshot.task).of(snapshot.parameters, pairs.float())
+            found = evaluator(snapshot.config, snapshot.task)(snapshot.parameters, pairs.float(), for_gradient=False)
         return relative_error(found[:, 0], pairs[:, 0].double() / pairs[:, 1])
 
 
@@ -73,7 +72,7 @@ class Cells(Circuit):
     name: ClassVar[str] = "cells"
 
     def why_not(self, snapshot: Snapshot) -> str | None:
-        if not isinstance(snapshot.config, NALUConfig):
+        if "blocks.0.mlp.M_hat" not in snapshot.parameters:
             return f"this {snapshot.config.kind} has no arithmetic cells (blocks.0.mlp.hook_gate)"
         return None
 

@@ -26,7 +26,7 @@ def kept(snapshot: Snapshot, rows: Int[Tensor, "image"]) -> Bool[Tensor, "image 
     evaluate, n_answers = evaluator(snapshot.config, snapshot.task), snapshot.task.n_answers
 
     def answers(images: Float[Tensor, "n pixel"]) -> Int[Tensor, "n"]:
-        parts = [evaluate.of(snapshot.parameters, part) for part in images.split(rows_at_once(images))]
+        parts = [evaluate(snapshot.parameters, part, for_gradient=False) for part in images.split(rows_at_once(images))]
         return torch.cat(parts)[:, :n_answers].argmax(1)
 
     with torch.no_grad():

@@ -8,8 +8,7 @@ from typing import ClassVar
 import numpy as np
 import xarray as xr
 
-from grokinterp.config.architecture import TransformerConfig
-from grokinterp.evaluation.evaluator import accuracy, cross_entropy
+from grokinterp.evaluation.losses import accuracy, cross_entropy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions import Ablator
 from grokinterp.readout import Circuit, Variable, readout
@@ -40,16 +39,15 @@ class HeadMasks(Circuit):
 
     def why_not(self, snapshot: Snapshot) -> str | None:
         config = snapshot.config
-        if not isinstance(config, TransformerConfig):
+        if not config.has_token_attention:
             return f"this {config.kind} has no attention heads over tokens (blocks.0.attn.hook_z)"
-        heads = config.n_layers * config.n_heads
+        heads = sum(config.layer_heads)
         return f"{heads} heads have {2**heads:,} sets; up to {MOST_HEADS} are tried" if heads > MOST_HEADS else None
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
         config, ablator = snapshot.config, Ablator(snapshot)
-        assert isinstance(config, TransformerConfig)
-        heads = list(product(range(config.n_layers), range(config.n_heads)))
+        heads = [(layer, head) for layer, n in enumerate(config.layer_heads) for head in range(n)]
         found = np.array(
             [self._measured(snapshot, ablator, [heads[i] for i in mask] if mask else []) for mask in masks(len(heads))]
         )

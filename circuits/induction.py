@@ -8,7 +8,6 @@ import xarray as xr
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grokinterp.config.architecture import TransformerConfig
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.tasks import Task
@@ -60,7 +59,7 @@ class Induction(Circuit):
 
     def why_not(self, snapshot: Snapshot) -> str | None:
         task = snapshot.task
-        if not isinstance(snapshot.config, TransformerConfig):
+        if not snapshot.config.has_token_attention:
             return f"this {snapshot.config.kind} has no attention over tokens (blocks.0.attn.hook_pattern)"
         if not bool(sources(task).any(-1).all()):
             return f"the answers of {task.expression!r} do not stand earlier in the row, after the token they follow"

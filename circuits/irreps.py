@@ -10,9 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokinterp.config.architecture import EmbeddingMLPConfig
 from grokinterp.evaluation import folded
-from grokinterp.evaluation.evaluator import cross_entropy
+from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.irreps import Group, spectrum
 from grokinterp.readout import Circuit, Variable, readout
@@ -193,7 +192,7 @@ def _neurons(snapshot: Snapshot) -> list[str]:
 def _embeddings(snapshot: Snapshot) -> list[Float[Tensor, "g width"]]:
     """What the model reads of either operand: through the first layer for an MLP, else the embedding."""
     task = snapshot.task
-    if isinstance(snapshot.config, EmbeddingMLPConfig):
+    if snapshot.config.why_not_folded() is None:
         return folded.operand_tables(snapshot.config, snapshot.parameters, task.inputs, task.operands)
     offset = int(task.tokens.index(task.tokens[0] + "'")) if task.tokens[0] + "'" in task.tokens else 0
     return [snapshot.W_E, snapshot.parameters["embed.W_E"][offset : offset + snapshot.n_numbers]]

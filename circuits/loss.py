@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokinterp.evaluation.evaluator import is_right
+from grokinterp.evaluation.losses import is_right
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.tasks import Task

@@ -10,7 +10,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp.analysis.pca import pca
-from grokinterp.config.architecture import NALUConfig
 from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.irreps.cosets import Subgroup, subgroups
@@ -104,7 +103,8 @@ class OutputLayer(Circuit):
         return replace(self, subgroup=subgroup, side=side)
 
     def why_not(self, snapshot: Snapshot) -> str | None:
-        return "a nalu has no unembedding (unembed.W_U)" if isinstance(snapshot.config, NALUConfig) else None
+        config = snapshot.config
+        return None if config.has_unembedding else f"a {config.kind} has no unembedding (unembed.W_U)"
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         W = _columns(snapshot)

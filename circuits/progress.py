@@ -16,8 +16,7 @@ from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.key_frequencies import KeyFrequencies, last_neurons
 from grokinterp.analysis.periodicity import coefficients
-from grokinterp.config.architecture import TransformerConfig
-from grokinterp.evaluation.evaluator import accuracy
+from grokinterp.evaluation.losses import accuracy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 
@@ -289,7 +288,7 @@ def _neuron_part(snapshot: Snapshot, wave: Wave, key: Sequence[int]) -> Float[Te
     # Behind a norm neurons do not add to the logits linearly; attention-only models have none.
     config = snapshot.config
     name = last_neurons(snapshot)
-    if name is None or (isinstance(config, TransformerConfig) and config.has_norms):
+    if name is None or config.has_norms:
         return None
     return neuron_part(wave.fold(snapshot[name]), snapshot.W_L, key)
 

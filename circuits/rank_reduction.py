@@ -10,7 +10,8 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from grokinterp.evaluation.evaluator import Evaluator, accuracy, evaluator
+from grokinterp.evaluation.evaluator import Evaluator, evaluator
+from grokinterp.evaluation.losses import accuracy
 from grokinterp.evaluation.snapshot import Snapshot, rows_at_once
 from grokinterp.readout import Circuit, Variable, readout
 
@@ -60,7 +61,7 @@ class RankReduction(Circuit):
     seed: int = 0
 
     def why_not(self, snapshot: Snapshot) -> str | None:
-        if not snapshot.task.has_classes or snapshot.config.kind == "nalu":
+        if not snapshot.task.has_classes:
             return "there is no accuracy to lose: answers are numbers"
         return None
 
@@ -82,5 +83,5 @@ class RankReduction(Circuit):
         rows = torch.arange(len(task.inputs)) if task.is_train is None else (~task.is_train).nonzero().flatten()
         rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(self.seed))[: self.rows]]
         with torch.no_grad():
-            parts = [evaluate(parameters, part) for part in rows.split(rows_at_once(task.inputs))]
+            parts = [evaluate(parameters, part, for_gradient=False) for part in rows.split(rows_at_once(task.inputs))]
         return accuracy(torch.cat(parts)[..., : task.n_answers], task.labels[rows]).item()

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from grokinterp.evaluation.evaluator import evaluator
-from grokinterp.evaluation.evaluator import loss as mean_loss
+from grokinterp.evaluation.losses import loss as mean_loss
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 

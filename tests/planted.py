@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.config.architecture import EmbeddingMLPConfig, TransformerConfig
+from grokinterp.config import EmbeddingMLPConfig, TransformerConfig
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.initialisation import initialise
 from grokinterp.tasks import Task

@@ -5,9 +5,9 @@ import torch
 
 from grokinterp import Task, ablate, fourier
 from grokinterp.analysis.cycles import Cycle
-from grokinterp.config.architecture import EmbeddingMLPConfig
+from grokinterp.config import EmbeddingMLPConfig
 from grokinterp.interventions import AblationError, cycle_length
-from grokinterp.models.embedding_mlp import EmbeddingMLP
+from grokinterp.models.mlp import EmbeddingMLP
 
 
 @pytest.mark.parametrize("expression", ["a + b", "a - b", "a^2 + b", "a*b + b"])

@@ -7,7 +7,7 @@ import grokinterp as gi
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.key_frequencies import KeyFrequencies, neuron_shares
-from grokinterp.config.architecture import EmbeddingMLPConfig
+from grokinterp.config import EmbeddingMLPConfig
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.tasks import Task
 

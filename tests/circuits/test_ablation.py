@@ -9,7 +9,7 @@ import torch
 
 import grokinterp as gi
 from grokinterp.circuits.ablation import AblationCircuit, clusters, measures
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions import Ablation, Ablator
 from grokinterp.measuring import measure

@@ -6,7 +6,7 @@ import torch
 
 import grokinterp as gi
 from grokinterp import circuits, models
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.initialisation import initialise

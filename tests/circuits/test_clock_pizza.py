@@ -11,8 +11,7 @@ import grokinterp as gi
 from grokinterp import circuits
 from grokinterp.analysis import circle_formulas
 from grokinterp.analysis.cycles import Wave
-from grokinterp.config.architecture import EmbeddingMLPConfig, TransformerConfig
-from grokinterp.evaluation import fused
+from grokinterp.config import EmbeddingMLPConfig, TransformerConfig
 from grokinterp.evaluation.gradients import GradientError
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.measuring import measure, snapshot_of
@@ -219,7 +218,7 @@ def test_the_runner_up_is_sought_in_every_column():
 def test_hooks_and_the_fast_path_give_the_same_gradients(layout, changes):
     """A checkpoint's GS, by whichever way it is evaluated, is that of its hooked model."""
     snapshot = untrained(layout=layout, **changes)
-    assert (fused.why_not(snapshot.config) is None) == (not changes)
+    assert (snapshot.config.why_not_fused() is None) == (not changes)
     found = ClockPizza().read(snapshot, frozenset({"gradient_symmetricity_full"}))
     model = hooked(snapshot)
     assert float(found.gradient_symmetricity) == pytest.approx(clock_pizza.gradient_symmetricity(model), abs=1e-5)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from grokinterp.circuits.encodings import Encoding, LearntCode, bit_correlation, explained_by_answer, fitted
-from grokinterp.config.architecture import DenseMLPConfig, EmbeddingMLPConfig
+from grokinterp.config import DenseMLPConfig, EmbeddingMLPConfig
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.initialisation import initialise
 from grokinterp.tasks import Task

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from grokinterp.circuits import grid_alignment
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.initialisation import initialise
 from grokinterp.tasks import Task

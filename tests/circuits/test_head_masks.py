@@ -6,7 +6,7 @@ import pytest
 import grokinterp as gi
 from grokinterp import models
 from grokinterp.circuits import head_masks
-from grokinterp.evaluation.evaluator import accuracy, cross_entropy
+from grokinterp.evaluation.losses import accuracy, cross_entropy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.initialisation import initialise
 from grokinterp.training.planning import plan

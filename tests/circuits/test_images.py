@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from grokinterp.circuits import flips, rank_reduction, ransac, translation
-from grokinterp.config.architecture import DenseMLPConfig, VisionConfig
+from grokinterp.config import DenseMLPConfig, VisionConfig
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.initialisation import initialise

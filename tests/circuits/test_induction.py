@@ -6,7 +6,7 @@ import torch
 import grokinterp as gi
 from grokinterp.circuits import induction
 from grokinterp.circuits.loss import Loss
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.measuring.reading import join
 from grokinterp.tasks import Task

@@ -8,7 +8,7 @@ import grokinterp as gi
 from grokinterp import circuits, fourier
 from grokinterp.analysis.cycles import Cycle
 from grokinterp.analysis.key_frequencies import neuron_shares
-from grokinterp.config.architecture import EmbeddingMLPConfig
+from grokinterp.config import EmbeddingMLPConfig
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.initialisation import initialise
 

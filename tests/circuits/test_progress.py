@@ -14,8 +14,8 @@ from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.periodicity import coefficients
 from grokinterp.circuits import progress
-from grokinterp.config.architecture import TransformerConfig
-from grokinterp.evaluation.evaluator import cross_entropy
+from grokinterp.config import TransformerConfig
+from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.tasks import Task
 

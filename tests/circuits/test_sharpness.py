@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from grokinterp.circuits.sharpness import Maximum, Sharpness, maximise
-from grokinterp.config.architecture import EmbeddingMLPConfig
+from grokinterp.config import EmbeddingMLPConfig
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.initialisation import initialise
 from grokinterp.tasks import Task

@@ -5,7 +5,7 @@ import torch
 
 import grokinterp as gi
 from grokinterp import models
-from grokinterp.config.architecture import EmbeddingMLPConfig
+from grokinterp.config import EmbeddingMLPConfig
 from grokinterp.evaluation import folded
 from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.models.initialisation import initialise

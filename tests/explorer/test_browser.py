@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import grokinterp as gi
-from grokinterp.evaluation.evaluator import cross_entropy
+from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.runs.writer import RunWriter
 from grokinterp.training.planning import plan
 

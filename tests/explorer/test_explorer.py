@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import grokinterp as gi
-from grokinterp.evaluation.evaluator import cross_entropy
+from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.explorer import trajectory
 from grokinterp.explorer.page import layout, panels
 from grokinterp.explorer.page.controls import USES, values

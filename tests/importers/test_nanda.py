@@ -108,7 +108,8 @@ def test_its_initial_weights_can_be_drawn_again(data):
 
 
 def first_loss(run, seed, rows):
-    from grokinterp.evaluation.evaluator import cross_entropy, evaluator
+    from grokinterp.evaluation.evaluator import evaluator
+    from grokinterp.evaluation.losses import cross_entropy
 
     logits = evaluator(run.final.config, run.task)(initialise(run.final.config, seed))
     return float(cross_entropy(logits[rows], run.task.labels[rows]))

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import grokinterp as gi
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.models.initialisation import initialise
 
 P = 5

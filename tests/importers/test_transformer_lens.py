@@ -9,7 +9,7 @@ from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
 import grokinterp as gi
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.models.initialisation import initialise
 
 P = 5
@@ -147,7 +147,8 @@ def test_native_models_keep_their_function(tmp_path, fields):
 
 def test_the_operation_is_the_one_that_the_weights_answer(tmp_path):
     """Trained weights show their operation on the training rows, and the note says so."""
-    from grokinterp.evaluation.evaluator import cross_entropy, evaluator
+    from grokinterp.evaluation.evaluator import evaluator
+    from grokinterp.evaluation.losses import cross_entropy
 
     task = gi.Task("a * b", p=P, layout="a b =").split(frac=0.6, seed=0)
     config = TransformerConfig(

@@ -5,7 +5,7 @@ import torch
 
 import grokinterp as gi
 from grokinterp import models
-from grokinterp.config.architecture import EmbeddingMLPConfig, TransformerConfig
+from grokinterp.config import EmbeddingMLPConfig, TransformerConfig
 
 TASK = gi.Task("a + b", p=7, layout="a b =")
 

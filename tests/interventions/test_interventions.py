@@ -7,7 +7,7 @@ from torch.nn import functional as F
 import grokinterp as gi
 from grokinterp import fourier, models
 from grokinterp.analysis.cycles import Wave
-from grokinterp.config.architecture import EmbeddingMLPConfig, TransformerConfig
+from grokinterp.config import EmbeddingMLPConfig, TransformerConfig
 from grokinterp.interventions import all_frequencies_but
 from grokinterp.interventions.frequencies import number_blocks, number_waves
 from grokinterp.models.parameters import parameter_shapes

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import grokinterp as gi
-from grokinterp.config.architecture import EmbeddingMLPConfig, TransformerConfig
+from grokinterp.config import EmbeddingMLPConfig, TransformerConfig
 from grokinterp.models import build
 from grokinterp.models.attribution import PATCHES, answers_of, direct_logit_attribution, patch
 from grokinterp.models.parameters import parameter_shapes

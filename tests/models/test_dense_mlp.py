@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import grokinterp as gi
-from grokinterp.config.architecture import DenseMLPConfig
+from grokinterp.config import DenseMLPConfig
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.interventions import AblationError

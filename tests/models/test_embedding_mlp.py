@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformer_lens import ActivationCache
 
-from grokinterp.config.architecture import EmbeddingMLPConfig
+from grokinterp.config import EmbeddingMLPConfig
 from grokinterp.config.presets import PRESETS
 from grokinterp.errors import BadRequest
 from grokinterp.models import build
-from grokinterp.models.embedding_mlp import EmbeddingMLP
 from grokinterp.models.hooked import UnknownHookError
+from grokinterp.models.mlp import EmbeddingMLP
 from grokinterp.models.parameters import parameter_shapes
 
 options = st.fixed_dictionaries(

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.models.hooked import UnknownHookError
 from grokinterp.models.transformer import HookedTransformer
 

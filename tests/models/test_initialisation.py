@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grokinterp.config.architecture import EmbeddingMLPConfig, TransformerConfig
+from grokinterp.config import EmbeddingMLPConfig, TransformerConfig
 from grokinterp.config.presets import PRESETS
 from grokinterp.errors import ConfigError
 from grokinterp.models.initialisation import initialise, plane_waves

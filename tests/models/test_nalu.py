@@ -5,9 +5,9 @@ import torch
 
 import grokinterp as gi
 from grokinterp.circuits import extrapolation, loss
-from grokinterp.config.architecture import NALUConfig
+from grokinterp.config import NALUConfig
 from grokinterp.errors import BadRequest
-from grokinterp.evaluation.evaluator import accuracy
+from grokinterp.evaluation.losses import accuracy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.nalu import NALU
 from grokinterp.tasks import Task

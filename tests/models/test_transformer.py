@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.models.parameters import parameter_shapes
 from grokinterp.models.transformer import HookedTransformer
 

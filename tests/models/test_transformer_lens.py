@@ -8,7 +8,7 @@ from transformer_lens import ActivationCache, patching
 from transformer_lens.model_protocol import TransformerLensModelWithWeights
 from transformer_lens.tools.analysis import direct_logit_attribution
 
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.errors import BadRequest
 from grokinterp.models.parameters import parameter_shapes
 from grokinterp.models.transformer import HookedTransformer

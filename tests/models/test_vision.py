@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 import grokinterp as gi
-from grokinterp.config.architecture import VisionConfig
+from grokinterp.config import VisionConfig
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.parameters import parameter_shapes

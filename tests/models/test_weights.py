@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.config.presets import PRESETS
 from grokinterp.errors import BadRequest
 from grokinterp.models import build

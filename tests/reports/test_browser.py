@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import grokinterp as gi
-from grokinterp.evaluation.evaluator import accuracy, cross_entropy
+from grokinterp.evaluation.losses import accuracy, cross_entropy
 from grokinterp.reports import report
 
 FLAGS = (

@@ -8,7 +8,8 @@ import torch
 
 import grokinterp as gi
 from grokinterp.errors import BadRequest
-from grokinterp.evaluation.evaluator import cross_entropy, evaluator
+from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.training.batches import batches
 from grokinterp.training.planning import plan
 
@@ -45,10 +46,10 @@ def test_train_loss_is_of_the_fresh_batch_and_test_loss_of_the_table(tmp_path):
         inputs, labels = run.task.fresh(16, run.config.seed, step)
         with torch.no_grad():
             weights = run[step].parameters
-            fresh, held_out = evaluate.of(weights, inputs), evaluate(weights)
+            fresh, held_out = evaluate(weights, inputs), evaluate(weights)
         assert row.train_loss == pytest.approx(cross_entropy(fresh, labels).item(), rel=1e-6)
         assert row.test_loss == pytest.approx(cross_entropy(held_out, run.task.labels).item(), rel=1e-6)
-        assert torch.allclose(evaluate.of(weights, run.task.inputs), held_out, atol=1e-5)
+        assert torch.allclose(evaluate(weights, run.task.inputs), held_out, atol=1e-5)
 
 
 @pytest.mark.parametrize("preset", RECIPES)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import grokinterp as gi
-from grokinterp.evaluation.evaluator import loss
+from grokinterp.evaluation.losses import loss
 from grokinterp.training.batches import batches
 from grokinterp.training.scores import Scores
 

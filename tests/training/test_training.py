@@ -14,7 +14,8 @@ import grokinterp as gi
 from grokinterp.config import ScheduleConfig
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation import fused
-from grokinterp.evaluation.evaluator import accuracy, cross_entropy, evaluator
+from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.evaluation.losses import accuracy, cross_entropy
 from grokinterp.training.planning import plan
 
 SMALL = {"p": 7, "d_model": 8, "n_heads": 2, "frac": 0.5, "metrics_every": 5, "checkpoint_every": 20, "progress": False}

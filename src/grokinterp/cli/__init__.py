@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from grokinterp.errors import BadRequest, did_you_mean, listed
-from grokinterp.evaluation.memory import keep_memory
+from grokinterp.evaluation.processor import keep_memory
 
 SUFFIX = "_command"
 

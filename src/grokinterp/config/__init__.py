@@ -1,14 +1,11 @@
 """What a run is, as data: its task, split, model, optimiser and schedule. Importing it needs no torch."""
 
-from grokinterp.config.architecture import (
-    MODEL_CONFIGS,
-    DenseMLPConfig,
-    EmbeddingMLPConfig,
-    ModelConfig,
-    NALUConfig,
-    TransformerConfig,
-    VisionConfig,
-)
+import importlib
+import pkgutil
+
+from grokinterp.config.family import MODEL_CONFIGS, ModelConfig
+from grokinterp.config.mlp import DenseMLPConfig, EmbeddingMLPConfig
+from grokinterp.config.nalu import NALUConfig
 from grokinterp.config.run import (
     FORMAT_VERSION,
     SECTIONS,
@@ -19,6 +16,8 @@ from grokinterp.config.run import (
     SplitMethod,
     TaskConfig,
 )
+from grokinterp.config.transformer import TransformerConfig
+from grokinterp.config.vision import VisionConfig
 
 __all__ = [
     "FORMAT_VERSION",
@@ -37,3 +36,8 @@ __all__ = [
     "TransformerConfig",
     "VisionConfig",
 ]
+
+# A family of models is a file in here: importing it enters its config class in MODEL_CONFIGS.
+for _file in pkgutil.iter_modules(__path__):
+    if not _file.ispkg:
+        importlib.import_module(f"{__name__}.{_file.name}")

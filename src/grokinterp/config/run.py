@@ -13,7 +13,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
-from grokinterp.config.architecture import MODEL_CONFIGS, ModelConfig, TransformerConfig
+from grokinterp.config.family import ModelConfig, family
+from grokinterp.config.transformer import TransformerConfig
 from grokinterp.config.validation import check_types
 from grokinterp.errors import ConfigError, did_you_mean, listed, require
 
@@ -168,7 +169,7 @@ class RunConfig:
         """
         data = self.to_json()
         defaults = {f.name: f.default for f in dataclasses.fields(self.model)}
-        for name in getattr(self.model, "later_fields", ()):
+        for name in self.model.later_fields:
             if getattr(self.model, name) == defaults[name]:
                 del data["model"][name]
         canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
@@ -190,14 +191,12 @@ class RunConfig:
         """The inverse of `to_json`. Raises `ConfigError` for unknown fields or values."""
         data = dict(data)
         model = dict(data.get("model", {}))
-        kind = model.pop("kind", None)
-        if kind not in MODEL_CONFIGS:
-            raise ConfigError(f"a config's model.kind must be one of {listed(MODEL_CONFIGS)}, not {kind!r}")
+        model_section = family(model.pop("kind", None))
         data["model"] = model
         sections = {
             "task": TaskConfig,
             "split": SplitConfig,
-            "model": MODEL_CONFIGS[kind],
+            "model": model_section,
             "optimiser": OptimiserConfig,
             "schedule": ScheduleConfig,
         }

@@ -15,9 +15,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokinterp.config.architecture import EmbeddingMLPConfig
+from grokinterp.config import EmbeddingMLPConfig, ModelConfig
+from grokinterp.errors import BadRequest
 from grokinterp.models.functional import ACTIVATIONS
-from grokinterp.models.parameters import embedding_tables
 
 
 class Activations(NamedTuple):
@@ -28,18 +28,27 @@ class Activations(NamedTuple):
     logits: Float[Tensor, "n answer"]
 
 
+def folding(config: ModelConfig) -> EmbeddingMLPConfig:
+    """The config of a model that is folded. Raises `BadRequest` where `config.why_not_folded` has a reason."""
+    # What is computed here is this one family, so that which it is cannot be its own method.
+    if (reason := config.why_not_folded()) or not isinstance(config, EmbeddingMLPConfig):
+        raise BadRequest(f"the fast path does not take this model: {reason}; run the hooked model instead")
+    return config
+
+
 def first_layer(config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor]) -> list[Float[Tensor, "d_vocab width"]]:
     """What each token adds to the first layer's pre-activations, for each operand position; without bias."""
     assert config.n_ctx is not None
     W_in = parameters["blocks.0.mlp.W_in"]
-    tables = [parameters[f"{name}.W_E"] for name in embedding_tables(config)]
+    tables = [parameters[f"{name}.W_E"] for name in config.tables]
     parts = W_in.split(config.d_embed) if config.combine == "concatenate" else [W_in]
     folded = [tables[i % len(tables)] @ parts[i % len(parts)] for i in range(max(len(tables), len(parts)))]
     return folded * (config.n_ctx // len(folded))
 
 
-def bias(config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor]) -> Tensor | float:
+def bias(config: ModelConfig, parameters: Mapping[str, Tensor]) -> Tensor | float:
     """What the first layer adds to every row: its bias, once for each operand where each is projected; 0 without."""
+    config = folding(config)
     if not config.mlp_bias:
         return 0.0
     assert config.n_ctx is not None
@@ -47,28 +56,27 @@ def bias(config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor]) -> Tensor
 
 
 def operand_tables(
-    config: EmbeddingMLPConfig,
+    config: ModelConfig,
     parameters: Mapping[str, Tensor],
     inputs: Int[Tensor, "n position"],
     operands: Int[Tensor, "n operand"],
 ) -> list[Float[Tensor, "number width"]]:
     """What each value of each operand of a table adds to the first layer's pre-activations: W_x W of Chughtai et al."""
-    tables = first_layer(config, parameters)
-    found = []
+    tables = first_layer(folding(config), parameters)
+    columns = []
     for operand in operands.T:
         for table, tokens in zip(tables, inputs.T, strict=True):
             offset = tokens - operand
             if bool((offset == offset[0]).all()):
-                found.append(table[offset[0] : int(operand.max()) + 1 + int(offset[0])])
+                columns.append(table[offset[0] : int(operand.max()) + 1 + int(offset[0])])
                 break
-    return found
+    return columns
 
 
-def activations(
-    config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor], tokens: Int[Tensor, "n operand"]
-) -> Activations:
-    """Everything the model computes on rows of tokens, differentiable."""
-    pre = _gathered(first_layer(config, parameters), tokens)
+def activations(config: ModelConfig, parameters: Mapping[str, Tensor], tokens: Int[Tensor, "n operand"]) -> Activations:
+    """Everything the model computes on rows of tokens, differentiable. Raises `BadRequest` as `folding` does."""
+    config = folding(config)
+    pre = _gather_sum(first_layer(config, parameters), tokens)
     if config.mlp_bias:
         pre = pre + bias(config, parameters)
     act = ACTIVATIONS[config.activation]
@@ -81,13 +89,13 @@ def activations(
 
 
 def logits(
-    config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor], tokens: Int[Tensor, "n operand"]
+    config: ModelConfig, parameters: Mapping[str, Tensor], tokens: Int[Tensor, "n operand"]
 ) -> Float[Tensor, "n answer"]:
     """The logits on rows of tokens, [n, d_vocab_out]; differentiable."""
     return activations(config, parameters, tokens).logits
 
 
-def _gathered(tables: list[Float[Tensor, "d_vocab width"]], tokens: Int[Tensor, "n operand"]) -> Tensor:
+def _gather_sum(tables: list[Float[Tensor, "d_vocab width"]], tokens: Int[Tensor, "n operand"]) -> Tensor:
     # F.embedding: its gather and its scatter are several times faster than indexing and its gradient.
     columns = tokens.unbind(1)
     total = F.embedding(columns[0], tables[0])

@@ -19,24 +19,18 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokinterp.config.architecture import ModelConfig, TransformerConfig
+from grokinterp.config import ModelConfig, TransformerConfig
 from grokinterp.errors import BadRequest
 from grokinterp.models.functional import ACTIVATIONS, sinusoids
+from grokinterp.models.parameters import unembedding
 
 
-def why_not(config: ModelConfig, positions: tuple[int, ...] = (-1,)) -> str | None:
-    """Why the fast path does not take a model whose answer is read at `positions`, or None where it does."""
-    if not isinstance(config, TransformerConfig):
-        return f"it is not a transformer but a {config.kind}"
-    if config.n_layers != 1:
-        return f"it has {config.n_layers} layers"
-    if config.has_norms:
-        return f"it has {'RMSNorm' if config.norm_kind == 'rms' else 'LayerNorm'}"
-    if config.embedding_scale != 1:
-        return "its embedding is scaled"
-    if positions != (-1,):
-        return "its answer is not read at the last position only"
-    return None
+def one_layer(config: ModelConfig) -> TransformerConfig:
+    """The config of a model that the fast path takes. Raises `BadRequest` where `config.why_not_fused` has a reason."""
+    # What is computed here is this one family, so that which it is cannot be its own method.
+    if (reason := config.why_not_fused()) or not isinstance(config, TransformerConfig):
+        raise BadRequest(f"the fast path does not take this model: {reason}; run the hooked model instead")
+    return config
 
 
 class Rows(NamedTuple):
@@ -87,15 +81,17 @@ class Activations(NamedTuple):
     logits: Float[Tensor, "*batch n answer"]
 
 
-def activations(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Activations:
-    """Everything the model computes at the last position of `rows`, differentiable.
+def activations(
+    config: ModelConfig, parameters: Mapping[str, Tensor], rows: Rows, for_gradient: bool = True
+) -> Activations:
+    """Everything the model computes at the last position of `rows`.
 
-    Raises `BadRequest` for a model against which `why_not` has a reason.
+    Raises `BadRequest` for a model against which `config.why_not_fused` has a reason. With `for_gradient=False` sums
+    are taken in the order that is fastest; their gradient would be summed in any order on a GPU.
     """
-    _refuse(config)
     batch = parameters["embed.W_E"].shape[:-2]
     flat = _flat(parameters, len(batch))
-    out = _forward(config, flat, flat["embed.W_E"][:, rows.tokens], rows)
+    out = _forward(one_layer(config), flat, flat["embed.W_E"][:, rows.tokens], rows, for_gradient)
     return Activations._make(None if x is None else x.reshape(*batch, *x.shape[1:]) for x in out)
 
 
@@ -119,71 +115,72 @@ class Reading(NamedTuple):
         return index, torch.cat([*weight, self.pattern.new_ones(len(start), 1)], 1)
 
 
-def reading(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Reading:
-    """The attention of one model, before it is summed up. Raises `BadRequest` as `activations` does."""
-    _refuse(config)
-    flat = _flat(parameters, 0)
+def reading(config: ModelConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Reading:
+    """The attention of one model before it is summed up, for no gradient. Raises `BadRequest` as `activations` does."""
+    config, flat = one_layer(config), _flat(parameters, 0)
     x = _positioned(config, flat, flat["embed.W_E"][:, rows.tokens], rows)
-    return _reading(flat, x[:, -rows.n_last :], _project(config, flat, x, "V"), _pattern(config, flat, x, rows))
+    pattern = _pattern(config, flat, x, rows, for_gradient=False)
+    return _reading(flat, x[:, -rows.n_last :], _project(config, flat, x, "V"), pattern)
 
 
-def behind(
+def through_matrix(
     W: Float[Tensor, "d width"],
     b: Tensor | None,
     writes: Float[Tensor, "head pair d"],
     last: Float[Tensor, "last d"],
 ) -> Float[Tensor, "vector width"]:
-    """The vectors that `Reading.terms` counts, behind an affine map: of these every row sums just one of `last`."""
+    """The vectors that `Reading.terms` counts, through an affine map: of these every row sums just one of `last`."""
     vectors = torch.cat([writes.flatten(0, 1), last]) @ W
     if b is not None:
         vectors[-len(last) :] += b
     return vectors
 
 
-def summed(
+def gather_sum(
     vectors: Float[Tensor, "vector width"], index: Int[Tensor, "n term"], weight: Float[Tensor, "n term"]
 ) -> Float[Tensor, "n width"]:
     """The weighted sum of some of the vectors for each row."""
     return F.embedding_bag(index, vectors, per_sample_weights=weight, mode="sum")
 
 
-def logits(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Float[Tensor, "*batch n answer"]:
-    """The logits at the last position, [*batch, n, d_vocab_out]; differentiable."""
-    return activations(config, parameters, rows).logits
+def logits(
+    config: ModelConfig, parameters: Mapping[str, Tensor], rows: Rows, for_gradient: bool = True
+) -> Float[Tensor, "*batch n answer"]:
+    """The logits at the last position, [*batch, n, d_vocab_out], as `activations` gives them."""
+    return activations(config, parameters, rows, for_gradient).logits
 
 
 def logits_from_embeddings(
-    config: TransformerConfig, parameters: Mapping[str, Tensor], embedded: Float[Tensor, "n position d"]
+    config: ModelConfig, parameters: Mapping[str, Tensor], embedded: Float[Tensor, "n position d"]
 ) -> Float[Tensor, "n answer"]:
     """The logits at the last position as a function of what `hook_embed` gives (before positions), differentiable.
 
     For gradients with respect to embedding outputs. Every row has pairs of its own here, so that scores take n^2
     memory: give some hundred rows at a time. Raises `BadRequest` as `activations` does.
     """
-    _refuse(config)
     n, length, _ = embedded.shape
     every = torch.arange(n, device=embedded.device)
     position = torch.arange(length, device=embedded.device)
     # Pairs are listed position by position, those of the last position last.
-    own = Rows(
+    rows = Rows(
         tokens=every.repeat(length),
         positions=position.repeat_interleave(n),
         source=every[:, None] + n * position,
         last=every,
         n_last=n,
     )
-    return _forward(config, _flat(parameters, 0), embedded.transpose(0, 1).flatten(0, 1)[None], own).logits[0]
+    x = embedded.transpose(0, 1).flatten(0, 1)[None]
+    return _forward(one_layer(config), _flat(parameters, 0), x, rows, for_gradient=True).logits[0]
 
 
 def mean_pattern(
-    config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows
+    config: ModelConfig, parameters: Mapping[str, Tensor], rows: Rows
 ) -> Float[Tensor, "head query source"]:
     """The attention pattern of every query position, not the last alone, averaged over the rows.
 
     Raises `BadRequest` as `activations` does.
     """
-    _refuse(config)
-    flat = _flat(parameters, 0)
+    config, flat = one_layer(config), _flat(parameters, 0)
     x = _positioned(config, flat, flat["embed.W_E"][:, rows.tokens], rows)
     score_of_pairs = _scores(config, flat, x, x).flatten(1, 2)
     length = rows.source.shape[1]
@@ -197,23 +194,21 @@ def mean_pattern(
     return rearrange(out, "query source head -> head query source")
 
 
-def _refuse(config: TransformerConfig) -> None:
-    reason = why_not(config)
-    if reason:
-        raise BadRequest(f"the fast path does not take this model: {reason}; run the hooked model instead")
-
-
 def _flat(parameters: Mapping[str, Tensor], n_batch: int) -> dict[str, Tensor]:
     # With exactly one batch dimension everything below is a single (batched) matrix product.
     return {name: tensor.reshape(-1, *tensor.shape[n_batch:]) for name, tensor in parameters.items()}
 
 
 def _pattern(
-    config: TransformerConfig, parameters: Mapping[str, Tensor], x: Float[Tensor, "batch pair d"], rows: Rows
+    config: TransformerConfig,
+    parameters: Mapping[str, Tensor],
+    x: Float[Tensor, "batch pair d"],
+    rows: Rows,
+    for_gradient: bool,
 ) -> Float[Tensor, "batch n source head"]:
     score_of_pairs = _scores(config, parameters, x[:, -rows.n_last :], x).flatten(1, 2)
     pairs = rows.last[:, None] * len(rows.tokens) + rows.source
-    if torch.is_grad_enabled():
+    if for_gradient:
         pattern = _gather(score_of_pairs, pairs).softmax(2)
     else:
         # A gather of four numbers at a time takes as long as one of whole vectors; number by number, a tenth of that.
@@ -224,11 +219,15 @@ def _pattern(
 
 
 def _forward(
-    config: TransformerConfig, parameters: Mapping[str, Tensor], x: Float[Tensor, "batch pair d"], rows: Rows
+    config: TransformerConfig,
+    parameters: Mapping[str, Tensor],
+    x: Float[Tensor, "batch pair d"],
+    rows: Rows,
+    for_gradient: bool,
 ) -> Activations:
     x = _positioned(config, parameters, x, rows)
     x_last = x[:, -rows.n_last :]
-    pattern = _pattern(config, parameters, x, rows)
+    pattern = _pattern(config, parameters, x, rows, for_gradient)
     value_of_pair = _project(config, parameters, x, "V")
     weights = pattern[..., None].unbind(2)
     values = [
@@ -240,7 +239,7 @@ def _forward(
     z = z.flatten(2)
 
     b_O, W_in, b_in = (parameters.get(f"blocks.0.{name}") for name in ("attn.b_O", "mlp.W_in", "mlp.b_in"))
-    if torch.is_grad_enabled() or len(x) > 1:
+    if for_gradient or len(x) > 1:
         W_O, residual = parameters["blocks.0.attn.W_O"], x_last if rows.n_last == 1 else _gather(x_last, rows.last)
         resid_mid = _affine(z, W_O.flatten(1, 2), b_O, residual)
         pre = None if W_in is None else _affine(resid_mid, W_in, b_in)
@@ -248,17 +247,15 @@ def _forward(
         read = _reading(parameters, x_last, value_of_pair, pattern)
         terms = read.terms(rows, range(config.n_heads))
         last = read.last if b_O is None else read.last + b_O
-        resid_mid = summed(torch.cat([read.writes.flatten(0, 1), last]), *terms)[None]
-        pre = None if W_in is None else summed(behind(W_in[0], b_in, read.writes, last), *terms)[None]
+        resid_mid = gather_sum(torch.cat([read.writes.flatten(0, 1), last]), *terms)[None]
+        pre = None if W_in is None else gather_sum(through_matrix(W_in[0], b_in, read.writes, last), *terms)[None]
     post, resid_post = None, resid_mid
     if pre is not None:
         post = ACTIVATIONS[config.activation](pre)
         W_out, b_out = parameters["blocks.0.mlp.W_out"], parameters.get("blocks.0.mlp.b_out")
         resid_post = _affine(post, W_out, b_out, residual=resid_mid)
-    W_U = parameters["embed.W_E"].mT if config.tied_unembed else parameters["unembed.W_U"]
-    return Activations(
-        pattern, z, resid_mid, pre, post, resid_post, _affine(resid_post, W_U, parameters.get("unembed.b_U"))
-    )
+    logits = _affine(resid_post, unembedding(parameters), parameters.get("unembed.b_U"))
+    return Activations(pattern, z, resid_mid, pre, post, resid_post, logits)
 
 
 def _reading(

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import ModelConfig
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation import fused
 from grokinterp.evaluation.snapshot import Snapshot
@@ -58,7 +58,7 @@ class EmbeddingView:
     def of(cls, snapshot: Snapshot) -> "EmbeddingView":
         """Of a checkpoint: the fast path where it applies, else its hooked model."""
         config, parameters = snapshot.config, snapshot.parameters
-        if isinstance(config, TransformerConfig) and fused.why_not(config, snapshot.task.positions) is None:
+        if config.why_not_fused(snapshot.task.positions) is None:
             return cls(
                 lambda tokens: parameters["embed.W_E"][tokens],
                 lambda tokens, embedded: fused.logits_from_embeddings(config, parameters, embedded),
@@ -68,40 +68,40 @@ class EmbeddingView:
         from grokinterp import models  # imports TransformerLens, which the fast path does not wait for
 
         model = models.build(config, parameters=dict(parameters), task=snapshot.task)
-        return cls.of_model(model, readout_position(snapshot.task, config.kind))
+        return cls.of_model(model, readout_position(snapshot.task, config))
 
     def cosines(
         self, tokens: Int[Tensor, "n position"], columns: tuple[int, int], answers: Int[Tensor, "n"]
     ) -> Float[Tensor, "n"]:
         """Row by row, the cosine of d logit[answer] / d embedding at two columns of the tokens; 0 where one is zero."""
-        found = []
+        cosines = []
         tokens, answers = tokens.to(self.device), answers.to(self.device)
         for rows, wanted in zip(tokens.split(self.chunk), answers.split(self.chunk), strict=True):
             embedded = self.embed(rows).detach().requires_grad_()
             with torch.enable_grad():
                 chosen = self.logits(rows, embedded).gather(1, wanted[:, None]).sum()
                 (gradient,) = torch.autograd.grad(chosen, embedded)
-            found.append(F.cosine_similarity(gradient[:, columns[0]], gradient[:, columns[1]], dim=-1))
-        return torch.cat(found)
+            cosines.append(F.cosine_similarity(gradient[:, columns[0]], gradient[:, columns[1]], dim=-1))
+        return torch.cat(cosines)
 
     def cosines_of_all(
         self, tokens: Int[Tensor, "n position"], columns: tuple[int, int], n_answers: int
     ) -> Float[Tensor, "n answer"]:
         """`cosines` for every answer 0 .. n_answers - 1: one evaluation and n_answers backward passes."""
-        found = []
+        cosines = []
         for rows in tokens.to(self.device).split(self.chunk):
             embedded = self.embed(rows).detach().requires_grad_()
             with torch.enable_grad():
                 out = self.logits(rows, embedded)
                 each = [torch.autograd.grad(out[:, c].sum(), embedded, retain_graph=True)[0] for c in range(n_answers)]
             a, b = (torch.stack([gradient[:, column] for gradient in each], 1) for column in columns)
-            found.append(F.cosine_similarity(a, b, dim=-1))
-        return torch.cat(found)
+            cosines.append(F.cosine_similarity(a, b, dim=-1))
+        return torch.cat(cosines)
 
 
-def readout_position(task: Task, kind: str = "transformer") -> int:
-    """Where a model's answer is read: the task's (first) scored position; an MLP has only one."""
-    return task.positions[0] if kind == "transformer" else -1
+def readout_position(task: Task, config: ModelConfig) -> int:
+    """Where in a model's output its answer is: the task's (first) scored position; an MLP has only one."""
+    return config.read_positions(task.positions)[0]
 
 
 def operand_columns(task: Task) -> tuple[int, int]:

@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from grokinterp.config.architecture import ModelConfig, NALUConfig, TransformerConfig, VisionConfig
+from grokinterp.config import ModelConfig
 from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation import fused
-from grokinterp.evaluation.evaluator import loss
+from grokinterp.evaluation.losses import loss
+from grokinterp.models.parameters import unembedding
 from grokinterp.tasks import Task
 
 TOKENS_AT_ONCE = 24_576
@@ -20,10 +21,6 @@ TOKENS_AT_ONCE = 24_576
 def rows_at_once(inputs: Shaped[Tensor, "ab position"]) -> int:
     """How many rows the hooked model is run on at a time, so that activations fit into memory."""
     return max(1, TOKENS_AT_ONCE // inputs.shape[1])
-
-
-_ATTENTION_KINDS = ("attn.hook_pattern", "attn.hook_z", "hook_resid_mid", "hook_resid_post")
-_MLP_KINDS = ("mlp.hook_pre", "mlp.hook_post")
 
 
 # The checkpoints of a run have one task.
@@ -55,18 +52,7 @@ class Snapshot:
     @property
     def names(self) -> list[str]:
         """The activations that can be asked for, by hook name."""
-        config = self.config
-        if isinstance(config, NALUConfig):
-            return [f"blocks.{i}.mlp.hook_post" for i in range(len(config.layer_neurons))]
-        if isinstance(config, VisionConfig):
-            # Of the blocks over patches; an inner one has no position that is read.
-            layers = range(config.inner_layers, len(config.block_configs))
-            return [f"blocks.{i}.{kind}" for i in layers for kind in (*_ATTENTION_KINDS, *_MLP_KINDS)]
-        if not isinstance(config, TransformerConfig):
-            layers = range(len(config.hidden_sizes))
-            return [f"blocks.{i}.{kind}" for i in layers for kind in _MLP_KINDS]
-        kinds = [*_ATTENTION_KINDS, *([] if config.attn_only else _MLP_KINDS)]
-        return [f"blocks.{i}.{kind}" for i in range(config.n_layers) for kind in kinds]
+        return self.config.activation_names
 
     def __contains__(self, name: str) -> bool:
         return name in self.names
@@ -88,12 +74,13 @@ class Snapshot:
 
         Raises `UnknownActivationError` for a model without attention.
         """
-        if not isinstance(self.config, TransformerConfig):
+        if not self.config.has_token_attention:
             raise UnknownActivationError(f"no attention in this {self.config.kind}; it has {listed(self.names)}")
         if self._is_fast:
             with torch.no_grad():
                 return fused.mean_pattern(self.config, self.parameters, self.rows)[None]
-        return torch.stack([self._evaluated[2][f"blocks.{i}.attn.hook_pattern"] for i in range(self.config.n_layers)])
+        layers = range(len(self.config.layer_heads))
+        return torch.stack([self._evaluated[2][f"blocks.{i}.attn.hook_pattern"] for i in layers])
 
     @property
     def is_evaluated(self) -> bool:
@@ -107,51 +94,49 @@ class Snapshot:
 
     @property
     def _is_fast(self) -> bool:
-        return isinstance(self.config, TransformerConfig) and fused.why_not(self.config, self.task.positions) is None
+        return self.config.why_not_fused(self.task.positions) is None
 
     @cached_property
     def _evaluated(self) -> tuple[Float[Tensor, "ab t column"], dict[str, Tensor], dict[str, Tensor]]:
         with torch.no_grad():
-            if isinstance(self.config, TransformerConfig) and self._is_fast:
-                return *self._through_the_fast_path(self.config), {}
+            if self._is_fast:
+                return *self._through_the_fast_path(), {}
             return self._through_the_hooks()
 
-    def _through_the_fast_path(self, config: TransformerConfig) -> tuple[Tensor, dict[str, Tensor]]:
-        act = fused.activations(config, self.parameters, self.rows)
-        found = {
+    def _through_the_fast_path(self) -> tuple[Tensor, dict[str, Tensor]]:
+        act = fused.activations(self.config, self.parameters, self.rows, for_gradient=False)
+        activations = {
             "attn.hook_pattern": act.pattern.mT,
-            "attn.hook_z": act.z.unflatten(-1, (config.n_heads, -1)),
+            "attn.hook_z": act.z.unflatten(-1, (self.config.layer_heads[0], -1)),
             "hook_resid_mid": act.resid_mid,
             "hook_resid_post": act.resid_post,
             "mlp.hook_pre": act.pre,
             "mlp.hook_post": act.post,
         }
-        found_at = {f"blocks.0.{name}": value[:, None] for name, value in found.items() if value is not None}
-        return act.logits[:, None], found_at
+        named = {f"blocks.0.{name}": value[:, None] for name, value in activations.items() if value is not None}
+        return act.logits[:, None], named
 
     def _through_the_hooks(self) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         from grokinterp import models  # imports TransformerLens, which the fast path does not wait for
 
         model = models.build(self.config, parameters=dict(self.parameters), task=self.task)
-        positions = list(self.task.positions) if isinstance(self.config, TransformerConfig) else [-1]
+        positions = list(self.config.read_positions(self.task.positions))
         names = [name for name in self.names if name in model.hook_dict]
-        seen: dict[str, list[Tensor]] = {name: [] for name in names}
+        parts: dict[str, list[Tensor]] = {name: [] for name in names}
         logits = []
         patterns: dict[str, Tensor] = {}
         for rows in self.task.inputs.split(rows_at_once(self.task.inputs)):
             out, cache = model.run_with_cache(rows, names_filter=names, return_cache_object=False)
             logits.append(out[:, positions])
             for name in names:
-                # A pattern's query position is its third axis, [batch, head, query, source]; all others' the second.
                 value = cache[name]
                 if name.endswith("hook_pattern"):
                     patterns[name] = patterns.get(name, 0) + value.sum(0) / len(self.task.inputs)
-                    value = value.transpose(1, 2)
-                seen[name].append(value[:, positions])
-        found = {name: torch.cat(parts) for name, parts in seen.items()}
+                parts[name].append(value.movedim(self.config.position_axis(name), 1)[:, positions])
+        activations = {name: torch.cat(values) for name, values in parts.items()}
         # Without an MLP there is no hook between attention and the block's end: they are the same place.
-        same = {name: found[name.replace("mid", "post")] for name in self.names if name not in found}
-        return torch.cat(logits), {**found, **same}, patterns
+        same = {name: activations[name.replace("mid", "post")] for name in self.names if name not in activations}
+        return torch.cat(logits), {**activations, **same}, patterns
 
     # -- logits and losses
 
@@ -197,14 +182,11 @@ class Snapshot:
     @property
     def W_U(self) -> Float[Tensor, "d answer"]:
         """[d, answer]: the unembedding of the answers."""
-        tied = isinstance(self.config, TransformerConfig) and self.config.tied_unembed
-        W_U = self.parameters["embed.W_E"].mT if tied else self.parameters["unembed.W_U"]
-        return W_U[:, : self.task.n_answers]
+        return unembedding(self.parameters)[:, : self.task.n_answers]
 
     @property
     def W_L(self) -> Float[Tensor, "neuron answer"]:
         """[neuron, answer]: the neuron-logit map W_out W_U of the last layer (Nanda et al. 2023); an MLP's is W_U."""
-        config = self.config
-        if not isinstance(config, TransformerConfig):
+        if not self.config.layer_heads:
             return self.W_U
-        return self.parameters[f"blocks.{config.n_layers - 1}.mlp.W_out"] @ self.W_U
+        return self.parameters[f"blocks.{len(self.config.layer_heads) - 1}.mlp.W_out"] @ self.W_U

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Cycle
-from grokinterp.config.architecture import TransformerConfig
 from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores, layers_of
 from grokinterp.explorer.neurons import Neurons
 
@@ -85,8 +84,7 @@ class Pair:
         """
         snapshot = self.checkpoint.snapshot
         hooks = layers_of(snapshot)
-        has_norm = isinstance(snapshot.config, TransformerConfig) and snapshot.config.has_norms
-        if not hooks or has_norm or "mlp" in self.request.get("components", ()):
+        if not hooks or snapshot.config.has_norms or "mlp" in self.request.get("components", ()):
             return None
         layer = len(hooks) - 1
         W_L = snapshot.W_L.double()

@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 import torch
 
-from grokinterp.config.architecture import VisionConfig
 from grokinterp.errors import BadRequest, listed
 from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores, layers_of
 from grokinterp.explorer.neurons import TUNED, Neuron, Neurons, why_no_frequencies
@@ -45,7 +44,7 @@ class Session:
                 raise BadRequest(f"the task of {name} is not known; name it, as in --task 'a + b' --p 113")
             if not run.task.has_classes:
                 raise BadRequest(f"{name} answers with a number and the explorer shows logits; use `grokinterp report`")
-            if isinstance(run.model_config, VisionConfig) and run.model_config.inner_layers:
+            if run.model_config.first_read_layer:
                 raise BadRequest(
                     f"{name} has layers inside patches, which a table of rows does not show; use gi.ablate"
                 )

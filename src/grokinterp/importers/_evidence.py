@@ -12,8 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokinterp.config.architecture import ModelConfig
-from grokinterp.evaluation.evaluator import accuracy, evaluator
+from grokinterp.config import ModelConfig
+from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.evaluation.losses import accuracy
 from grokinterp.tasks import Task
 from grokinterp.tasks._splits import draw_order
 
@@ -21,7 +22,7 @@ from grokinterp.tasks._splits import draw_order
 @torch.no_grad()
 def answer_logits(config: ModelConfig, parameters: Mapping[str, Tensor], task: Task) -> Float[Tensor, "ab *t answer"]:
     """Logits of every row of the table at the scored positions, over all output columns."""
-    return evaluator(config, task)(parameters)
+    return evaluator(config, task)(parameters, for_gradient=False)
 
 
 def losses(logits: Float[Tensor, "ab *t answer"], task: Task) -> Float[Tensor, "ab"]:

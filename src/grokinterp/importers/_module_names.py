@@ -6,7 +6,7 @@ from typing import NoReturn, TypeAlias
 
 from torch import Tensor
 
-from grokinterp.config.architecture import EmbeddingMLPConfig, ModelConfig, TransformerConfig
+from grokinterp.config import EmbeddingMLPConfig, ModelConfig, TransformerConfig
 from grokinterp.errors import listed
 from grokinterp.importers._base import ImportFileError
 from grokinterp.importers._parameters import from_native, transformer_config

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.errors import listed
 from grokinterp.importers._base import ImportFileError
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from grokinterp.config.architecture import MODEL_CONFIGS, ModelConfig
+from grokinterp.config import MODEL_CONFIGS, ModelConfig
 from grokinterp.importers._evidence import measured
 from grokinterp.runs.run import CURVES, Run, Runs, last_recorded
 

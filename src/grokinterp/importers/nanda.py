@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grokinterp.config import OptimiserConfig, RunConfig, ScheduleConfig, SplitConfig
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import OptimiserConfig, RunConfig, ScheduleConfig, SplitConfig, TransformerConfig
 from grokinterp.config.presets import preset
 from grokinterp.importers._base import Importer, Payload
 from grokinterp.importers._evidence import SplitMatch, answer_logits, best_task, curve_table, find_split, losses

@@ -12,8 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from grokinterp.config import RunConfig, TaskConfig
-from grokinterp.config.architecture import ModelConfig
+from grokinterp.config import ModelConfig, RunConfig, TaskConfig
 from grokinterp.config.presets import preset
 from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload

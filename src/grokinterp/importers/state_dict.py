@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grokinterp.config import RunConfig, ScheduleConfig
-from grokinterp.config.architecture import ModelConfig
-from grokinterp.evaluation.evaluator import accuracy, evaluator
+from grokinterp.config import ModelConfig, RunConfig, ScheduleConfig
+from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.evaluation.losses import accuracy
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._module_names import mapping, matches
 from grokinterp.importers._parameters import float_tensors, is_classic, is_native, without_idle_biases
@@ -97,7 +97,7 @@ def _best_match(
         check_fits(task, model, where)
         check_parameters(model, parameters)
         with torch.no_grad():
-            logits = evaluator(model, task)(parameters, rows)
+            logits = evaluator(model, task)(parameters, rows, for_gradient=False)
         share = float(accuracy(logits[..., : task.n_answers], task.labels[rows]))
         tried.append((share, model, parameters))
     best = max(tried, key=lambda candidate: candidate[0])

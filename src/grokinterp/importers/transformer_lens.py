@@ -18,8 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from grokinterp.config import RunConfig, SplitConfig
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import RunConfig, SplitConfig, TransformerConfig
 from grokinterp.config.presets import preset
 from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload

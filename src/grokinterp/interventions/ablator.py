@@ -9,8 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokinterp import models
-from grokinterp.config.architecture import TransformerConfig
-from grokinterp.evaluation import fused
 from grokinterp.evaluation.snapshot import Snapshot, rows_at_once
 from grokinterp.interventions.hooks import applied
 from grokinterp.interventions.last_position import Ablated, LastPosition
@@ -45,16 +43,17 @@ class Ablator:
     def why_hooks(self, ablation: Ablation) -> str | None:
         """Why an ablation has to be run with hooks; None where the snapshot's own activations do."""
         config, task = self.snapshot.config, self.snapshot.task
-        if reason := fused.why_not(config, task.positions):
+        if reason := config.why_not_fused(task.positions):
             return reason
-        assert isinstance(config, TransformerConfig)
         if ablation.directions is not None:
             return "directions are taken out all along the stream"
         if ablation.data is not task.inputs:
             return "the reference is not the table itself"
-        if config.tied_unembed and ablation.frequencies:
+        names = self.snapshot.parameters
+        if "unembed.W_U" not in names and ablation.frequencies:
             return "the embedding is the unembedding as well"
-        return "its positions are no parameters" if config.position_embedding == "sinusoidal" else None
+        is_fixed = config.has_positions and "pos_embed.W_pos" not in names
+        return "its positions are no parameters" if is_fixed else None
 
     def patterns(self, **request: Any) -> list[Float[Tensor, "ab head source"]]:
         """Each layer's attention from the scored position; of a head that is taken out, the one it no longer uses."""
@@ -80,26 +79,20 @@ class Ablator:
 
     def _through_hooks(self, ablation: Ablation) -> Float[Tensor, "ab column"]:
         with applied(self._model, ablation) as model:
-            return torch.cat([model(rows, **self._options)[:, 0] for rows in self._batches(ablation)])
+            options = self.snapshot.config.forward_options(self.snapshot.task.positions[:1])
+            return torch.cat([model(rows, **options)[:, 0] for rows in self._batches(ablation)])
 
     def _seen(self, ablation: Ablation, names: list[str]) -> dict[str, Float[Tensor, "ab *rest"]]:
         """Activations at the scored position, by the names of their hooks."""
         config, task = self.snapshot.config, self.snapshot.task
-        # A transformer's last block sees only the positions that logits are asked for at.
-        place = task.positions[0] if isinstance(config, TransformerConfig) else -1
+        place = config.read_positions(task.positions)[0]
         seen: dict[str, list[Tensor]] = {name: [] for name in names}
         with applied(self._model, ablation) as model:
             for rows in self._batches(ablation):
                 _, cache = model.run_with_cache(rows, names_filter=names, return_cache_object=False)
                 for name, values in seen.items():
-                    value = cache[name]
-                    values.append((value.transpose(1, 2) if name.endswith("hook_pattern") else value)[:, place])
+                    values.append(cache[name].movedim(config.position_axis(name), 1)[:, place])
         return {name: torch.cat(values) for name, values in seen.items()}
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        task = self.snapshot.task
-        return {"positions": task.positions[:1]} if isinstance(self.snapshot.config, TransformerConfig) else {}
 
     def _batches(self, ablation: Ablation) -> Sequence[Tensor]:
         """The table's rows, as many at a time as fit; all of them where a row's value depends on the whole table."""

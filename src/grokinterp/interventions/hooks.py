@@ -9,12 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from grokinterp import models
-from grokinterp.config.architecture import EmbeddingMLPConfig, TransformerConfig, VisionConfig
+from grokinterp.config import ModelConfig
 from grokinterp.evaluation.snapshot import rows_at_once
 from grokinterp.interventions.edits import Call, DirectPath, EmbeddingFrequencies, Part, Replace, TableWaves
-from grokinterp.interventions.request import Ablation, AblationError, has_positions
-
-_ALONG_THE_STREAM = ("hook_resid_mid", "hook_resid_post")
+from grokinterp.interventions.request import Ablation, AblationError
 
 LOGITS = "unembed"
 """Where logits are edited. It is a module, not a hook point: `model.hook_dict` does not have it."""
@@ -101,7 +99,7 @@ def applied(model: Any, ablation: Ablation) -> Iterator[Any]:
     with ExitStack() as stack:
         for column, table in enumerate(_tables(model)):
             stack.callback(table.register_forward_pre_hook(call.seeing_tokens(column)).remove)
-        if isinstance(ablation.config, TransformerConfig):
+        if ablation.config.answers_at_positions:
             stack.callback(model.blocks[-1].register_forward_pre_hook(call.seeing_queries, with_kwargs=True).remove)
         for point, edit in edits:
             if point == LOGITS:
@@ -125,7 +123,7 @@ def _add(stack: ExitStack, point: Any, edit: Callable[..., Tensor | None]) -> No
 
 def _tables(model: Any) -> list[nn.Module]:
     """The embedding modules: one, or one for each operand."""
-    return [model.get_submodule(name) for name in getattr(model, "tables", ("embed",))]
+    return [model.get_submodule(name) for name in model.config.tables]
 
 
 # -- which edits an ablation is
@@ -145,12 +143,12 @@ def _edits(model: Any, ablation: Ablation, call: Call) -> list[tuple[str, Any]]:
         edits.append((LOGITS, TableWaves(ablation, call)))
     if ablation.frequencies and where == "mlp":
         edits += [(name, TableWaves(ablation, call)) for name in model.hook_dict if name.endswith("mlp.hook_post")]
-    if has_positions(config) and ablation.how == "zero":
+    if config.has_positions and ablation.how == "zero":
         chosen = range(model.cfg.n_ctx) if "positions" in ablation.components else ablation.positions
         if chosen:
             replace("hook_pos_embed", entries=torch.tensor(list(chosen)), axis=1)
     if ablation.directions is not None:
-        for point in _points_of_directions(model, ablation):
+        for point in _points_of_directions(ablation):
             last = point == LOGITS or _is_read_at_queries(point, config)
             replace(point, directions=ablation.directions, at_queries=last)
     for layer in range(len(model.blocks)):
@@ -183,7 +181,7 @@ def _edit_layer(layer: int, ablation: Ablation, replace: Callable[..., None]) ->
         replace(block + "hook_mlp_out", at_queries=last)
 
 
-def _points_of_directions(model: Any, ablation: Ablation) -> list[str]:
+def _points_of_directions(ablation: Ablation) -> list[str]:
     assert ablation.directions is not None
     config = ablation.config
     if ablation.where == "logits":
@@ -191,21 +189,13 @@ def _points_of_directions(model: Any, ablation: Ablation) -> list[str]:
     if ablation.where == "mlp":
         width = ablation.directions.shape[1]
         return [f"blocks.{layer}.mlp.hook_post" for layer, size in enumerate(config.layer_neurons) if size == width]
-    if isinstance(config, EmbeddingMLPConfig):
-        return ["hook_embed"]
-    if not config.layer_heads:
-        return ["hook_combined"]
-    first = config.inner_layers if isinstance(config, VisionConfig) else 0
-    blocks = [f"blocks.{layer}.{part}" for layer in range(first, len(model.blocks)) for part in _ALONG_THE_STREAM]
-    return [f"blocks.{first}.hook_resid_pre", *(name for name in blocks if name in model.hook_dict)]
+    return config.stream_points
 
 
-def _is_read_at_queries(point: str, config: Any) -> bool:
+def _is_read_at_queries(point: str, config: ModelConfig) -> bool:
     """Whether a point comes after the last block's queries: it sees only the positions that logits are asked for at."""
-    is_transformer = isinstance(config, TransformerConfig)
-    return (
-        is_transformer and point.startswith(f"blocks.{config.n_layers - 1}.") and not point.endswith("hook_resid_pre")
-    )
+    last = f"blocks.{len(config.layer_heads) - 1}."
+    return config.answers_at_positions and point.startswith(last) and not point.endswith("hook_resid_pre")
 
 
 # -- references

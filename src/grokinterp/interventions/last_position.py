@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokinterp.config.architecture import TransformerConfig
 from grokinterp.evaluation import fused
 from grokinterp.evaluation.processor import side_by_side
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions.request import Ablation
 from grokinterp.models.functional import ACTIVATIONS
+from grokinterp.models.parameters import unembedding
 
 ROWS = 1024
 """How many rows one core takes at a time: some for each core of a laptop, so that none waits long for a busy one."""
@@ -40,7 +40,6 @@ class LastPosition:
         return self.reading if parameters is self._snapshot.parameters else self._read(parameters)
 
     def _read(self, parameters: Mapping[str, Tensor]) -> fused.Reading:
-        assert isinstance(self._snapshot.config, TransformerConfig)
         return fused.reading(self._snapshot.config, parameters, self._snapshot.rows)
 
     @cached_property
@@ -82,9 +81,9 @@ class Stream(NamedTuple):
     own: Float[Tensor, "ab d"] | None
     W: Float[Tensor, "d width"]
 
-    def of(self, rows: slice) -> Float[Tensor, "_ width"]:
+    def at(self, rows: slice) -> Float[Tensor, "_ width"]:
         """Some of its rows."""
-        out = fused.summed(self.entries, self.index[rows], self.weight[rows])
+        out = fused.gather_sum(self.entries, self.index[rows], self.weight[rows])
         return out if self.own is None else out.addmm_(self.own[rows], self.W)
 
 
@@ -110,8 +109,7 @@ class Ablated:
     @classmethod
     def of(cls, ablation: Ablation, snapshot: Snapshot, clean: LastPosition) -> "Ablated":
         """What stands in the parts' places, found once for all rows."""
-        assert isinstance(snapshot.config, TransformerConfig)
-        config, like = snapshot.config, snapshot.parameters["embed.W_E"]
+        config, like = fused.one_layer(snapshot.config), snapshot.parameters["embed.W_E"]
         heads = [] if ablation.whole_attention(0) else ablation.of_layer(ablation.heads, 0)
         neurons = [] if ablation.whole_mlp(0) else ablation.of_layer(ablation.neurons, 0)
 
@@ -137,12 +135,12 @@ class Ablated:
         """The logits of all output columns."""
         ablation, weights = self.ablation, self.snapshot.parameters
         waves = ablation.table_waves() if ablation.frequencies and ablation.where != "embedding" else None
-        W_U = weights["unembed.W_U"] if "unembed.W_U" in weights else weights["embed.W_E"].mT
+        W_U = unembedding(weights)
         direct, mlp = self._stream(W_U, weights.get("unembed.b_U"), self.new_start), self._mlp(W_U)
         if waves is not None and ablation.where == "mlp" and self._has_neurons:
             # Waves are over the whole table: nothing behind them can be computed before all of it is there.
             mlp = ablation.edit_rows(self._by_rows(mlp), waves).__getitem__
-        columns = self._by_rows(lambda rows: direct.of(rows).add_(mlp(rows)))
+        columns = self._by_rows(lambda rows: direct.at(rows).add_(mlp(rows)))
         if self.new_post is not None:
             columns += self.new_post @ (weights["blocks.0.mlp.W_out"][self.neurons] @ W_U)
         return ablation.edit_rows(columns, waves) if waves is not None and ablation.where == "logits" else columns
@@ -182,15 +180,15 @@ class Ablated:
 
     def _post(self, rows: slice) -> Float[Tensor, "_ neuron"]:
         """Some rows of the neurons, before any of them is taken out itself."""
-        config, stream = self.snapshot.config, self._to_neurons
-        assert isinstance(config, TransformerConfig)
-        return self.clean.post[rows] if stream is None else ACTIVATIONS[config.activation](stream.of(rows))
+        if self._to_neurons is None:
+            return self.clean.post[rows]
+        activation = ACTIVATIONS[fused.one_layer(self.snapshot.config).activation]
+        return activation(self._to_neurons.at(rows))
 
     @property
     def _has_neurons(self) -> bool:
         """Whether the model has an MLP, and not all of it is taken out."""
-        assert isinstance(self.snapshot.config, TransformerConfig)
-        return self.new_mlp is None and not self.snapshot.config.attn_only
+        return self.new_mlp is None and bool(self.snapshot.config.layer_neurons)
 
     @cached_property
     def _to_neurons(self) -> Stream | None:
@@ -218,7 +216,7 @@ class Ablated:
         first = sum((x for x in put if len(x) == 1), first)
         own = sum(x for x in put if len(x) > 1) if any(len(x) > 1 for x in put) else None
 
-        return Stream(*self._terms, fused.behind(W, b, writes[self._left], first), own, W)
+        return Stream(*self._terms, fused.through_matrix(W, b, writes[self._left], first), own, W)
 
     @property
     def _left(self) -> list[int]:

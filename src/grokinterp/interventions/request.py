@@ -11,21 +11,14 @@ from torch import Tensor
 
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Cycle, Wave
-from grokinterp.config.architecture import (
-    DenseMLPConfig,
-    EmbeddingMLPConfig,
-    ModelConfig,
-    NALUConfig,
-    TransformerConfig,
-    VisionConfig,
-)
+from grokinterp.config import ModelConfig
+from grokinterp.config.family import Component
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.interventions.frequencies import cycle_length, number_blocks, number_waves
 from grokinterp.tasks import Task
 
 Where: TypeAlias = Literal["embedding", "mlp", "logits"]
 How: TypeAlias = Literal["zero", "mean", "resample"]
-Component: TypeAlias = Literal["attention", "mlp", "positions", "direct_path"]
 
 
 class AblationError(BadRequest):
@@ -77,8 +70,8 @@ class Ablation:
         request = cls(
             config,
             task,
-            _pairs("head", heads, config, _heads_of(config)),
-            _pairs("neuron", neurons, config, _neurons_of(config)),
+            _pairs("head", heads, config, config.layer_heads),
+            _pairs("neuron", neurons, config, config.layer_neurons),
             tuple(dict.fromkeys(_whole(frequencies, "frequencies", "[14, 35]"))),
             _orthonormal(directions),
             _within("layer", layers, len(config.layer_neurons or config.layer_heads)),
@@ -109,33 +102,21 @@ class Ablation:
                     f"directions have {self.directions.shape[1]} entries and where={self.where!r} has "
                     f"{listed(sorted(widths))}; 'embedding' is the residual stream, 'mlp' neurons, 'logits' columns"
                 )
-        if (self.positions or "positions" in self.components) and not has_positions(self.config):
-            raise AblationError(f"this {self.config.kind} has no position embedding; leave positions out")
-        if "attention" in self.components:
-            _heads_of(self.config, asked=True)
-        if "mlp" in self.components:
-            _neurons_of(self.config, asked=True)
-        if "direct_path" in self.components:
-            if not isinstance(self.config, TransformerConfig):
-                raise AblationError(
-                    f"this {self.config.kind} has no direct path around its layers; leave direct_path out"
-                )
-            if self.config.normalization == "post":
-                raise AblationError("with LayerNorm after the sublayers no path is direct; leave direct_path out")
+        for component in (*(["positions"] if self.positions else []), *self.components):
+            _refuse_absent(self.config, component)
         if self.how != "zero" and self.data is None:
             raise AblationError(f"how={self.how!r} needs inputs and this model has no task; give data=, rows of tokens")
 
     def _widths(self) -> set[int]:
         config = self.config
         if self.where == "logits":
-            if isinstance(config, NALUConfig):
-                raise AblationError("a nalu has no unembedding behind its cells; use where='mlp'")
+            if not config.has_unembedding:
+                raise AblationError(f"a {config.kind} has no unembedding behind its cells; use where='mlp'")
             return {config.d_vocab_out or 0}
         if self.where == "mlp":
-            return set(_neurons_of(config, asked=True))
-        if isinstance(config, DenseMLPConfig | NALUConfig):
-            return {config.d_in or 0}
-        return {config.d_embed if isinstance(config, EmbeddingMLPConfig) else config.d_model}
+            _refuse_absent(config, "mlp")
+            return set(config.layer_neurons)
+        return {config.stream_width}
 
     # -- frequencies
 
@@ -168,8 +149,8 @@ class Ablation:
         change = torch.zeros_like(W_E)
         for first in number_blocks(self.task, column):
             part = fourier.project(W_E[first : first + p], waves)
-            kept = part[self.shuffle(p).to(W_E.device)] if self.how == "resample" else 0
-            change[first : first + p] = kept - part
+            replacement = part[self.shuffle(p).to(W_E.device)] if self.how == "resample" else 0
+            change[first : first + p] = replacement - part
         return change
 
     # -- what is put in the place
@@ -201,33 +182,16 @@ class Ablation:
 
 def has_positions(config: ModelConfig) -> bool:
     """Whether it has a position embedding."""
-    if isinstance(config, VisionConfig):
-        return True
-    return isinstance(config, TransformerConfig) and config.position_embedding != "none"
+    return config.has_positions
 
 
 def _n_positions(config: ModelConfig, task: Task | None) -> int:
-    if isinstance(config, VisionConfig):
-        return config.n_patches + 1
-    if config.reads == "features":
-        return 1
-    return config.n_ctx or (task.inputs.shape[1] if task is not None else 0)
+    return config.n_positions(task.inputs.shape[1] if task is not None else 0)
 
 
-def _heads_of(config: ModelConfig, asked: bool = False) -> list[int]:
-    """How many heads each layer has."""
-    if asked and not config.layer_heads:
-        raise AblationError(f"this {config.kind} has no attention heads; ablate neurons=[(layer, neuron)] instead")
-    return list(config.layer_heads)
-
-
-def _neurons_of(config: ModelConfig, asked: bool = False) -> list[int]:
-    """How many neurons each layer has."""
-    if asked and not config.layer_neurons:
-        raise AblationError(
-            "this transformer is attention only and has no neurons; ablate heads=[(layer, head)] instead"
-        )
-    return list(config.layer_neurons)
+def _refuse_absent(config: ModelConfig, component: Component) -> None:
+    if reason := config.why_not_ablated(component):
+        raise AblationError(reason)
 
 
 # -- reading arguments
@@ -240,14 +204,14 @@ def _whole(given: Iterable[Any], name: str, example: str) -> list[int]:
         raise AblationError(f"{name}={given!r} must be whole numbers, as in {name}={example}") from None
 
 
-def _pairs(noun: str, given: Iterable[Any], config: ModelConfig, sizes: list[int]) -> tuple[tuple[int, int], ...]:
+def _pairs(noun: str, given: Iterable[Any], config: ModelConfig, sizes: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
     asked = list(given)
     try:
         pairs = [(operator.index(layer), operator.index(index)) for layer, index in asked]
     except (TypeError, ValueError):
         raise AblationError(f"{noun}s={asked!r} must be (layer, {noun}) pairs, as in {noun}s=[(0, 1)]") from None
     if pairs and not sizes:
-        (_heads_of if noun == "head" else _neurons_of)(config, asked=True)
+        _refuse_absent(config, "attention" if noun == "head" else "mlp")
     for layer, index in pairs:
         if not 0 <= layer < len(sizes):
             raise AblationError(f"{noun} {(layer, index)} names layer {layer}; the layers are 0 to {len(sizes) - 1}")
@@ -290,15 +254,15 @@ def _rows(
     if data is None:
         return None
     if config.reads == "features":
-        if data.ndim != 2 or not len(data) or not data.is_floating_point() or data.shape[1] != config.d_in:
-            raise AblationError(f"data must be rows [n, {config.d_in}], as in task.inputs; not {_shown(data)}")
+        if data.ndim != 2 or not len(data) or not data.is_floating_point() or data.shape[1] != config.row_width:
+            raise AblationError(f"data must be rows [n, {config.row_width}], as in task.inputs; not {_shown(data)}")
         return data
-    width, d_vocab = _n_positions(config, task), config.d_vocab
+    width, n_tokens = _n_positions(config, task), config.n_tokens
     whole = not (data.is_floating_point() or data.is_complex() or data.dtype == torch.bool)
     if data.ndim != 2 or not len(data) or not whole or data.shape[1] > width:
         raise AblationError(f"data must be rows of tokens [n, {width}], as in task.inputs; not {_shown(data)}")
-    if d_vocab is not None and not (0 <= int(data.min()) and int(data.max()) < d_vocab):
-        raise AblationError(f"data holds tokens outside 0 to {d_vocab - 1}; give rows such as task.inputs")
+    if n_tokens is not None and not (0 <= int(data.min()) and int(data.max()) < n_tokens):
+        raise AblationError(f"data holds tokens outside 0 to {n_tokens - 1}; give rows such as task.inputs")
     return data
 
 

@@ -1,7 +1,7 @@
 """The parts of the transformer: embeddings, norms, attention, MLP and the block that joins them.
 
 Every part registers its own parameters out of the model's dictionary, so names and shapes are decided in one place,
-`shapes.parameter_shapes`. Hook names are TransformerLens' classic ones.
+`parameters.parameter_shapes`. Hook names are TransformerLens' classic ones.
 """
 
 import math
@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, einsum
 from transformer_lens.hook_points import HookPoint
 
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.models.functional import ACTIVATIONS, sinusoids
-from grokinterp.models.hooked import own
+from grokinterp.models.hooked import adopt
 
 LAYER_NORM_EPS = 1e-5
 
@@ -35,7 +35,7 @@ class Embed(nn.Module):
 
     def __init__(self, parameters: Mapping[str, Tensor], prefix: str = "embed.", scale: float = 1.0):
         super().__init__()
-        own(self, parameters, prefix)
+        adopt(self, parameters, prefix)
         self.scale = scale
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch d"]:
@@ -50,7 +50,7 @@ class PosEmbed(nn.Module):
 
     def __init__(self, config: TransformerConfig, parameters: Mapping[str, Tensor]):
         super().__init__()
-        own(self, parameters, "pos_embed.")
+        adopt(self, parameters, "pos_embed.")
         if config.position_embedding == "sinusoidal":
             assert config.n_ctx is not None
             table = sinusoids(config.n_ctx, config.d_model).to(parameters["embed.W_E"])
@@ -71,7 +71,7 @@ class Norm(nn.Module):
 
     def __init__(self, parameters: Mapping[str, Tensor], prefix: str):
         super().__init__()
-        own(self, parameters, prefix)
+        adopt(self, parameters, prefix)
         self.b: nn.Parameter | None = getattr(self, "b", None)
         self.hook_scale = HookPoint()
         self.hook_normalized = HookPoint()
@@ -104,7 +104,7 @@ class Attention(nn.Module):
     def __init__(self, config: TransformerConfig, flags: Any, parameters: Mapping[str, Tensor], prefix: str):
         super().__init__()
         assert config.n_ctx is not None
-        own(self, parameters, prefix)
+        adopt(self, parameters, prefix)
         self.b_Q, self.b_K, self.b_V, self.b_O = (getattr(self, f"b_{x}", None) for x in "QKVO")
         self.attention_rate = config.attention_rate
         self.flags = flags
@@ -168,7 +168,7 @@ class MLP(nn.Module):
 
     def __init__(self, config: TransformerConfig, parameters: Mapping[str, Tensor], prefix: str):
         super().__init__()
-        own(self, parameters, prefix)
+        adopt(self, parameters, prefix)
         self.b_in, self.b_out = getattr(self, "b_in", None), getattr(self, "b_out", None)
         self.activation = ACTIVATIONS[config.activation]
         self.hook_pre = HookPoint()
@@ -255,7 +255,7 @@ class Unembed(nn.Module):
 
     def __init__(self, parameters: Mapping[str, Tensor], tied_to: Embed | None = None, n_tied: int | None = None):
         super().__init__()
-        own(self, parameters, "unembed.")
+        adopt(self, parameters, "unembed.")
         self.b_U = getattr(self, "b_U", None)
         # In a tuple, so that the embedding is not registered a second time.
         self._tied = None if tied_to is None else (tied_to, n_tied)

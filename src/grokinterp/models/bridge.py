@@ -10,7 +10,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources.native import boot
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.errors import BadRequest
 from grokinterp.models.blocks import LAYER_NORM_EPS
 

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 from transformer_lens import ActivationCache, HookedRootModule
 
-from grokinterp.config.architecture import ModelConfig
+from grokinterp.config import ModelConfig
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.models.initialisation import initialise
 from grokinterp.models.parameters import check_parameters
@@ -23,7 +23,7 @@ class UnknownHookError(BadRequest):
     """A hook name that this model does not have, or does not compute as it is set."""
 
 
-def own(module: nn.Module, parameters: Mapping[str, Tensor], prefix: str) -> None:
+def adopt(module: nn.Module, parameters: Mapping[str, Tensor], prefix: str) -> None:
     """Register the parameters named `prefix` + one word on a module, under that word."""
     for name, value in parameters.items():
         if name.startswith(prefix) and "." not in name[len(prefix) :]:
@@ -58,7 +58,7 @@ class HookedModule(HookedRootModule, Generic[Config]):
 
     Args:
         config: what it looks like; sizes left open are taken from `task`, and `model.config` has them all.
-        parameters: its weights by classic name (`shapes.parameter_shapes`), copied; fresh ones by default.
+        parameters: its weights by classic name (`parameters.parameter_shapes`), copied; fresh ones by default.
         seed: of fresh weights.
         task: what it was made for, kept as `model.task`.
 
@@ -178,3 +178,44 @@ class HookedModule(HookedRootModule, Generic[Config]):
             rows = [[self.to_single_token(token) for token in row.split()] for row in rows]
         device = next(self.parameters()).device
         return torch.atleast_2d(torch.as_tensor(rows, dtype=torch.int64, device=device))
+
+
+class Switches(HookedModule[Config]):
+    """A model of blocks that share one TransformerLens config, `_cfg`, whose `use_*` flags take effect at once."""
+
+    _cfg: Any
+    blocks: nn.ModuleList
+
+    def set_use_attn_result(self, use: bool) -> None:
+        """Compute `attn.hook_result` [batch pos head d_model], each head's own output (memory!)."""
+        self._cfg.use_attn_result = use
+
+    def set_use_attn_in(self, use: bool) -> None:
+        """Give each head its own copy of the residual stream, `hook_attn_in` [batch pos head d_model]."""
+        self._cfg.use_attn_in = use
+
+    def set_use_split_qkv_input(self, use: bool) -> None:
+        """Give each head's queries, keys and values a copy of their own: `hook_q_input` [batch pos head d_model], ...
+
+        As `blocks.i.hook_q_input` (classic) and `blocks.i.attn.hook_q_input` (TransformerLens 4), before LayerNorm.
+        """
+        self._cfg.use_split_qkv_input = use
+
+    def set_use_hook_mlp_in(self, use: bool) -> None:
+        """Give the MLP its own copy of the residual stream, `hook_mlp_in`, before LayerNorm."""
+        self._cfg.use_hook_mlp_in = use
+
+    def idle_hooks(self) -> dict[str, str]:
+        switches = {
+            "use_attn_result": ("attn.hook_result",),
+            "use_attn_in": ("hook_attn_in",),
+            "use_hook_mlp_in": () if self._cfg.attn_only else ("hook_mlp_in",),
+            "use_split_qkv_input": [f"{where}hook_{x}_input" for where in ("", "attn.") for x in "qkv"],
+        }
+        return {
+            f"blocks.{layer}.{name}": f"set_{switch}(True)"
+            for switch, names in switches.items()
+            if not getattr(self._cfg, switch)
+            for layer in range(len(self.blocks))
+            for name in names
+        }

@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
-from grokinterp.config.architecture import NALUConfig
+from grokinterp.config import NALUConfig
 from grokinterp.errors import BadRequest
-from grokinterp.models.embedding_mlp import Layer
-from grokinterp.models.hooked import HookedModule, own
+from grokinterp.models.hooked import HookedModule, adopt
+from grokinterp.models.mlp import Layer
 
 
 class Cells(nn.Module):
@@ -27,7 +27,7 @@ class Cells(nn.Module):
 
     def __init__(self, config: NALUConfig, parameters: Mapping[str, Tensor], prefix: str):
         super().__init__()
-        own(self, parameters, prefix)
+        adopt(self, parameters, prefix)
         self.eps = config.cell_eps
         self.is_nac = config.cell == "nac"
         self.hook_add, self.hook_post = HookPoint(), HookPoint()
@@ -53,9 +53,6 @@ class NALU(HookedModule[NALUConfig]):
 
     Hooks: `hook_combined` [batch 1 d_in] (the row), `blocks.i.mlp.hook_post` [batch 1 cell] and those of `Cells`.
     """
-
-    tables: tuple[str, ...] = ()
-    """It has no embeddings."""
 
     def assemble(self, config: NALUConfig, parameters: Mapping[str, Tensor]) -> None:
         self.hook_combined = HookPoint()

@@ -12,11 +12,11 @@ from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 
-from grokinterp.config.architecture import TransformerConfig
+from grokinterp.config import TransformerConfig
 from grokinterp.errors import BadRequest
 from grokinterp.models.blocks import Block, Embed, Norm, PosEmbed, Unembed
 from grokinterp.models.bridge import classic_config, native_bridge
-from grokinterp.models.switches import Switches
+from grokinterp.models.hooked import Switches
 
 
 class HookedTransformer(Switches[TransformerConfig]):

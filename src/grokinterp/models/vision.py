@@ -10,12 +10,11 @@ from torch import Tensor
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.hook_points import HookPoint
 
-from grokinterp.config.architecture import VisionConfig
+from grokinterp.config import VisionConfig
 from grokinterp.errors import BadRequest
 from grokinterp.models.blocks import Block, Norm, Unembed
 from grokinterp.models.bridge import classic_config
-from grokinterp.models.hooked import own
-from grokinterp.models.switches import Switches
+from grokinterp.models.hooked import Switches, adopt
 
 
 class Project(nn.Module):
@@ -25,7 +24,7 @@ class Project(nn.Module):
 
     def __init__(self, parameters: Mapping[str, Tensor], prefix: str):
         super().__init__()
-        own(self, parameters, prefix)
+        adopt(self, parameters, prefix)
 
     def forward(self, x: Float[Tensor, "batch token number"]) -> Float[Tensor, "batch token d"]:
         return x @ self.W_E
@@ -38,7 +37,7 @@ class Places(nn.Module):
 
     def __init__(self, parameters: Mapping[str, Tensor], prefix: str):
         super().__init__()
-        own(self, parameters, prefix)
+        adopt(self, parameters, prefix)
 
     def forward(self, n: int) -> Float[Tensor, "n token d"]:
         # A copy, since a hook may edit it in place, and an expanded view would carry the edit into the weights.
@@ -56,9 +55,6 @@ class VisionTransformer(Switches[VisionConfig]):
     `hook_inner_embed`, `hook_inner_pos_embed` and theirs begin with [batch * patch, pixel]. Arguments as
     `HookedModule`'s.
     """
-
-    tables: tuple[str, ...] = ()
-    """It has no embeddings of tokens."""
 
     def assemble(self, config: VisionConfig, parameters: Mapping[str, Tensor]) -> None:
         self._cfg = classic_config(config.block_configs[-1])

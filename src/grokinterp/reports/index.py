@@ -49,7 +49,7 @@ def row(subject: Subject, path: str) -> Row:
         name=run.name,
         path=path,
         task=words[0],
-        model="unknown" if config is None else prose.model_in_words(config).split(",")[0],
+        model="unknown" if config is None else config.in_words().split(",")[0],
         checkpoints=prose.checkpoints(run.steps) if run.steps else "curves only",
         numbers=", ".join(told),
         verdict="" if isinstance(trace, Absent) else verdict.headline(trace, subject.landmarks),

@@ -5,7 +5,6 @@ import pandas as pd
 import xarray as xr
 
 from grokinterp.config import OptimiserConfig, RunConfig
-from grokinterp.config.architecture import DenseMLPConfig, EmbeddingMLPConfig, ModelConfig, NALUConfig, VisionConfig
 from grokinterp.errors import listed
 from grokinterp.reports.figures.curves import Curve
 from grokinterp.reports.section import Fact
@@ -14,8 +13,6 @@ from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 from grokinterp.tasks.groups import GroupTask
 
-_NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
-_ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU", "tanh": "tanh", "silu": "SiLU", "square": "squaring"}
 _CURVES = {
     "train_loss": "train loss",
     "test_loss": "test loss",
@@ -53,7 +50,7 @@ def trained(run: Run) -> list[str]:
     size = ""
     if run.steps:
         size = f" It has {sum(weight.numel() for weight in run.final.parameters.values()):,} parameters."
-    return [*said, f"The model is {model_in_words(run.config.model)}.{size}", recipe_sentence(run.config)]
+    return [*said, f"The model is {run.config.model.in_words()}.{size}", recipe_sentence(run.config)]
 
 
 def is_imported(run: Run) -> bool:
@@ -88,47 +85,6 @@ def task_sentence(task: Task) -> str:
     if wrong:
         said.append(f"{wrong:,} of the training rows were given a wrong answer on purpose.")
     return " ".join(said)
-
-
-def model_in_words(config: ModelConfig) -> str:
-    """A noun phrase, as in `a one-layer transformer of width 128 with 4 heads of 32, 512 ReLU neurons, ...`."""
-    if isinstance(config, NALUConfig):
-        layers = " and ".join(str(size) for size in config.layer_neurons)
-        return f"layers of {layers} arithmetic cells ({config.cell.upper()})"
-    activation = _ACTIVATIONS[config.activation]
-    if isinstance(config, VisionConfig):
-        layers = _NUMBERS.get(config.n_layers, str(config.n_layers))
-        tokens = "pixels" if config.patch == 1 else f"patches of {config.patch} x {config.patch} pixels"
-        inside = f", behind {config.inner_layers} of width {config.inner_width} inside each patch"
-        return (
-            f"a {layers}-layer transformer of width {config.d_model} with {config.n_heads} heads, {activation} "
-            f"neurons, on {tokens}{inside if config.inner_layers else ''}"
-        )
-    if isinstance(config, DenseMLPConfig):
-        return f"hidden layers of {' and '.join(f'{size:,}' for size in config.hidden_sizes)} {activation} neurons"
-    if isinstance(config, EmbeddingMLPConfig):
-        combined = {"concatenate": "concatenated", "add": "added", "project_then_add": "projected and then added"}
-        shared = "one shared embedding" if config.shared_embedding else "an embedding for each operand"
-        hidden = " and ".join(f"{size:,}" for size in config.hidden_sizes)
-        layers = "a hidden layer" if len(config.hidden_sizes) == 1 else "hidden layers"
-        return (
-            f"{shared} of width {config.d_embed}, the operands' embeddings {combined[config.combine]}, "
-            f"and {layers} of {hidden} {activation} neurons"
-        )
-    layers = _NUMBERS.get(config.n_layers, str(config.n_layers))
-    neurons = f"{config.mlp_size:,} {activation} neurons{' a layer' if config.n_layers > 1 else ''}"
-    kind = "RMSNorm" if config.norm_kind == "rms" else "LayerNorm"
-    norm = {"none": f"no {kind}", "pre": f"{kind} before each block", "post": f"{kind} after each block"}
-    final = "" if config.final_norm is None else f" and {'one' if config.final_norm else 'none'} at the end"
-    positions = {"learned": "learnt", "sinusoidal": "sinusoidal", "none": "no"}[config.position_embedding]
-    parts = [
-        f"a {layers}-layer transformer of width {config.d_model} with {config.n_heads} heads of {config.head_size}",
-        "no MLP" if config.attn_only else neurons,
-        norm[config.normalization] + final,
-        f"{positions} position embeddings and {config.attention_direction} attention",
-    ]
-    parts += [] if config.attention_rate == 1 else [f"attention rate {config.attention_rate:.4g}"]
-    return ", ".join(parts)
 
 
 def recipe_sentence(config: RunConfig) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from grokinterp.config.architecture import ModelConfig
+from grokinterp.config import ModelConfig
 from grokinterp.models.parameters import check_parameters
 
 if TYPE_CHECKING:

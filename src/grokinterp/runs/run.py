@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grokinterp.config import RunConfig, TaskConfig
-from grokinterp.config.architecture import ModelConfig
+from grokinterp.config import ModelConfig, RunConfig, TaskConfig
 from grokinterp.errors import BadRequest, listed
 from grokinterp.models.parameters import why_unreadable
 from grokinterp.runs.checkpoint import Checkpoint

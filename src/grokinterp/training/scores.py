@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from grokinterp.evaluation.evaluator import Evaluator, accuracy, loss
+from grokinterp.evaluation.evaluator import Evaluator
+from grokinterp.evaluation.losses import accuracy, loss
 from grokinterp.tasks import Task
 from grokinterp.training.batches import Batches
 
@@ -33,12 +34,12 @@ class Scores:
     @torch.no_grad()
     def __call__(self, evaluate: Evaluator, parameters: dict[str, Tensor], step: int) -> dict[str, float]:
         rows = torch.arange(len(self.labels), device=self.labels.device)
-        parts = [evaluate(parameters, part)[..., : self.n_answers] for part in rows.split(self.rows_at_once)]
-        logits = torch.cat(parts)
+        parts = [evaluate(parameters, part, for_gradient=False) for part in rows.split(self.rows_at_once)]
+        logits = torch.cat(parts)[..., : self.n_answers]
         trained, train_labels = logits[self.train], self.train_labels[self.train]
         if self.batches is not None:
             inputs, train_labels = self.batches.draw(step)
-            trained = evaluate.of(parameters, inputs)[..., : self.n_answers]
+            trained = evaluate(parameters, inputs, for_gradient=False)[..., : self.n_answers]
         values = {
             "train_loss": loss(trained, train_labels),
             "test_loss": loss(logits[self.test], self.labels[self.test]),

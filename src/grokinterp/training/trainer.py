@@ -15,7 +15,8 @@ from tqdm.auto import tqdm
 
 from grokinterp.config import RunConfig
 from grokinterp.errors import BadRequest
-from grokinterp.evaluation.evaluator import Evaluator, evaluator, loss
+from grokinterp.evaluation.evaluator import Evaluator, evaluator
+from grokinterp.evaluation.losses import loss
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.runs.directory import open_run
 from grokinterp.runs.run import Run
@@ -120,7 +121,6 @@ class _Trainer:
         schedule = self.config.schedule
         checkpointed = set(schedule.checkpointed_steps())
         evaluate = evaluator(self.config.model, self.task, self.device)
-        forward = evaluate.of if self.task.is_endless else evaluate  # fresh rows are in no table
         bar = tqdm(total=schedule.steps, initial=self.step, unit="step", disable=not progress, mininterval=0.5)
         with bar, _stop_requested() as stop:
             resumed_at = self.step or None  # its metrics were written before the interruption
@@ -138,7 +138,7 @@ class _Trainer:
                 if done or stop.is_set():
                     break
                 rows, labels = self.batches.draw(self.step)
-                logits = forward(self.optimiser.noisy(self.parameters), rows)
+                logits = evaluate(self.optimiser.noisy(self.parameters), rows)
                 loss(logits, labels, self.loss_dtype).backward()
                 self.optimiser.step(self.step)
                 self.step += 1

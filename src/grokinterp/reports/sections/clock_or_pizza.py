@@ -6,7 +6,6 @@ import xarray as xr
 from jaxtyping import Float
 
 from grokinterp.analysis import public_runs
-from grokinterp.config.architecture import TransformerConfig
 from grokinterp.reports import prose, style
 from grokinterp.reports.section import Finding, Plate, Section
 from grokinterp.reports.subject import Subject
@@ -38,8 +37,8 @@ class ClockOrPizza(Finding):
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
         config = subject.run.model_config
         layers = None
-        if isinstance(config, TransformerConfig):
-            layers = "one" if config.n_layers == 1 else "deep"
+        if config.has_token_attention:
+            layers = "one" if len(config.layer_heads) == 1 else "deep"
         source = (
             prose.source(subject.run, "gradients and logits")
             + " Public runs: the tables of Zhong et al. 2023, addition mod 59."

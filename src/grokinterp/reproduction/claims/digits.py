@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp.circuits.tokens import SOURCES, by_position
-from grokinterp.evaluation.evaluator import cross_entropy, evaluator
+from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.reproduction.claim import Values, claim
 from grokinterp.reproduction.claims.nanda_saved_curves import DIGITS as FILE
 from grokinterp.reproduction.needed_run import training
@@ -88,7 +89,7 @@ def by_token(path: Path) -> Values:
 def _scores(run: Run, task: Task) -> tuple[Float[Tensor, "t"], Float[Tensor, "t"]]:
     """Loss and accuracy at each digit of the sum."""
     with torch.no_grad():
-        logits = evaluator(run.model_config, task)(run.final.parameters)
+        logits = evaluator(run.model_config, task)(run.final.parameters, for_gradient=False)
     found = by_position(logits, task)
     names = list(SOURCES)  # of rows not trained on, which are all of them
     return found[names[0]], found[names[1]]
@@ -120,7 +121,8 @@ def format_(path: Path) -> Values:
 
 def _loss(run: Run, task: Task, tokens: Int[Tensor, "n 18"], sums: Int[Tensor, "n 6"]) -> float:
     with torch.no_grad():
-        return float(cross_entropy(evaluator(run.model_config, task).of(run.final.parameters, tokens), sums))
+        logits = evaluator(run.model_config, task)(run.final.parameters, tokens, for_gradient=False)
+        return float(cross_entropy(logits, sums))
 
 
 # -- trained anew

@@ -1,4 +1,4 @@
-"""`EmbeddingMLP`: embeddings of the operands, combined, then hidden layers; hook names after the transformer's."""
+"""`EmbeddingMLP` and `DenseMLP`: hidden layers behind embeddings, or on numbers; hook names after the transformer's."""
 
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -11,12 +11,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
-from grokinterp.config.architecture import DenseMLPConfig, EmbeddingMLPConfig, MLPConfig
+from grokinterp.config.mlp import DenseMLPConfig, EmbeddingMLPConfig, MLPConfig
 from grokinterp.errors import BadRequest
 from grokinterp.models.blocks import Embed, Unembed
 from grokinterp.models.functional import ACTIVATIONS
-from grokinterp.models.hooked import HookedModule, own
-from grokinterp.models.parameters import embedding_tables
+from grokinterp.models.hooked import HookedModule, adopt
 
 MLP = TypeVar("MLP", EmbeddingMLPConfig, DenseMLPConfig)
 
@@ -28,7 +27,7 @@ class HiddenLayer(nn.Module):
 
     def __init__(self, config: MLPConfig, parameters: Mapping[str, Tensor], prefix: str, n_copies: int = 1):
         super().__init__()
-        own(self, parameters, prefix)
+        adopt(self, parameters, prefix)
         self.b_in = getattr(self, "b_in", None)
         self.n_copies = n_copies
         self.activation = ACTIVATIONS[config.activation]
@@ -111,8 +110,7 @@ class EmbeddingMLP(HiddenLayers[EmbeddingMLPConfig]):
 
     def assemble(self, config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor]) -> None:
         assert config.n_ctx is not None
-        self.tables = embedding_tables(config)
-        for table in self.tables:
+        for table in config.tables:
             self.add_module(table, Embed(parameters, f"{table}."))
         self.hook_embed = HookPoint()
         self.hook_combined = HookPoint()
@@ -134,9 +132,10 @@ class EmbeddingMLP(HiddenLayers[EmbeddingMLPConfig]):
         return self._through_layers(self.hook_combined(x[:, None]))
 
     def _embedded(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch operand d"]:
-        if len(self.tables) == 1:
-            return self.get_submodule(self.tables[0])(tokens)
-        return torch.stack([self.get_submodule(table)(tokens[:, i]) for i, table in enumerate(self.tables)], dim=1)
+        tables = [self.get_submodule(name) for name in self.config.tables]
+        if len(tables) == 1:
+            return tables[0](tokens)
+        return torch.stack([table(tokens[:, i]) for i, table in enumerate(tables)], dim=1)
 
     @property
     def cfg(self) -> SimpleNamespace:
@@ -146,3 +145,30 @@ class EmbeddingMLP(HiddenLayers[EmbeddingMLPConfig]):
     def W_E(self) -> Float[Tensor, "d_vocab d"]:
         """The shared table, or the first operand's own (the second's is `model.embed_b.W_E`)."""
         return self.embed.W_E
+
+
+class DenseMLP(HiddenLayers[DenseMLPConfig]):
+    """Rows of numbers -> hidden layers -> logits. Arguments as `HookedModule`'s.
+
+    Hooks: `hook_combined` [batch 1 d_in] (the row), `blocks.i.mlp.hook_pre` and `hook_post` [batch 1 width].
+    """
+
+    def assemble(self, config: DenseMLPConfig, parameters: Mapping[str, Tensor]) -> None:
+        self.hook_combined = HookPoint()
+        self._assemble_layers(config, parameters)
+
+    def forward(self, rows: Float[Tensor, "batch d_in"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
+        """Logits, at one position, so that `logits[:, -1]` reads the answer of any model.
+
+        Raises `BadRequest` unless each row has `d_in` numbers.
+        """
+        if rows.shape[1] != self.config.d_in:
+            raise BadRequest(
+                f"the model reads rows of {self.config.d_in} numbers and was given {rows.shape[1]}; "
+                "give those of its task, task.inputs"
+            )
+        return self._through_layers(self.hook_combined(rows.to(self.W_U.dtype)[:, None]))
+
+    @property
+    def cfg(self) -> SimpleNamespace:
+        return self._sizes(self.config.d_in, n_ctx=1)
