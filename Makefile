@@ -1,9 +1,9 @@
-# make demo | test | lowest | lint | bench | soak. The first call makes .venv and installs; a stamp makes later ones instant.
+# make demo | test | lowest | crash | fuzz | lint | bench | soak. The first call makes .venv and installs; a stamp makes later ones instant.
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lowest lint bench soak clean
+.PHONY: demo test lowest crash fuzz lint bench soak clean
 
 demo: .venv/installed
 	$(BIN)/python -m grokinterp demo
@@ -27,6 +27,15 @@ lowest:
 	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --constraint $(LOWEST)/lowest.txt pytest pytest-xdist hypothesis beartype
 	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(LOWEST_TESTS)
+
+# What tests/crash and tests/fuzz run for a moment, for as long as you like.
+KILLS ?= 200
+SECONDS ?= 600
+crash: .venv/installed-dev
+	$(BIN)/python tests/crash/crash.py --kills $(KILLS)
+
+fuzz: .venv/installed-dev
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) --keep
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

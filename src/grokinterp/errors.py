@@ -1,16 +1,29 @@
 """How the project says no: one error family, and the wording that lists what would have worked."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
 
 class BadRequest(ValueError):
-    """A request that cannot be met; its one line names the remedy. The command line exits with 2 on it."""
+    """A request that cannot be met; its one line names the remedy. The command line exits with 2 on it.
+
+    It stays one line, and harmless in a terminal, whatever stands in the file or the other library's error it quotes.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 class ConfigError(BadRequest):
     """A configuration that cannot be run."""
+
+
+def printable(text: str) -> str:
+    """The text on one line, each character that does not print shown as Python writes it (`\\x1b`)."""
+    line = re.sub(r"\s*[\r\n]+\s*", " ", text).strip()
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def listed(names: Iterable[Any]) -> str:

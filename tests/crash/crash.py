@@ -1,0 +1,247 @@
+"""Kills training, overwriting, importing and packing at random moments, and looks at what is left.
+
+`python tests/crash/crash.py --kills 200 --seed 0`: half of the kills come just before the k-th thing that the program
+asks of the file system, so that every gap between two of them is met whatever the machine is busy with; the others
+after a random time. Every kill is followed by a look and by doing the same again:
+
+- what lies at the place that was asked for is the old thing whole, the new one, or nothing; never a part of one;
+- a killed training's checkpoints are those of an uninterrupted one bit for bit, and so are its metrics, once each;
+- `resume` goes on and ends in the uninterrupted run's weights and metrics; an import or a pack done again is whole;
+- nothing is left beside it.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pandas as pd
+import torch
+
+import grokinterp as gi
+from grokinterp.runs.packing import pack
+from grokinterp.runs.writer import save_run
+
+FIELDS = {"p": 5, "d_model": 8, "n_heads": 2, "frac": 0.5, "steps": 30, "metrics_every": 5, "checkpoint_every": 10}
+EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate")
+"""What Python tells its audit hooks of the file system; each is a moment to be killed at."""
+
+
+def train(out: Path, **fields: object) -> gi.Run:
+    return gi.train("a + b", out=out, progress=False, threads=1, **{**FIELDS, **fields})
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`prepare` what is there before, `act` in a process that is killed, then `check` raises AssertionError."""
+
+    prepare: Callable[[Path], None]
+    act: Callable[[Path], object]
+    check: Callable[[Path], None]
+
+
+class Reference:
+    """What the same work gives when nothing disturbs it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.run, self.other = train(folder / "run"), train(folder / "other", seed=1)
+        pack(self.run, folder / "run.safetensors")
+
+    def scenarios(self) -> dict[str, Scenario]:
+        return {
+            "train": Scenario(nothing, lambda place: train(place / "run"), self.check_training),
+            "resume": Scenario(
+                lambda place: train(place / "run", steps=20) and None,
+                lambda place: train(place / "run", resume=True),
+                self.check_training,
+            ),
+            "overwrite": Scenario(
+                lambda place: shutil.copytree(self.folder / "other", place / "run") and None,
+                lambda place: train(place / "run", overwrite=True),
+                self.check_overwriting,
+            ),
+            "import": Scenario(
+                nothing,
+                lambda place: save_run(gi.load(self.folder / "run.safetensors"), place / "run"),
+                self.check_import,
+            ),
+            "import over": Scenario(
+                lambda place: shutil.copytree(self.folder / "other", place / "run") and None,
+                lambda place: save_run(gi.load(self.folder / "run.safetensors"), place / "run", overwrite=True),
+                self.check_import,
+            ),
+            "pack": Scenario(nothing, lambda place: pack(self.run, place / "p.safetensors"), self.check_pack),
+            "pack over": Scenario(
+                lambda place: pack(self.other, place / "p.safetensors") and None,
+                lambda place: pack(self.run, place / "p.safetensors"),
+                self.check_pack,
+            ),
+        }
+
+    def check_training(self, place: Path) -> None:
+        there = (place / "run").exists()
+        if there:
+            check_part(gi.load(place / "run"), self.run)
+        check_whole(train(place / "run", resume=there), self.run)
+        check_tidy(place, "run")
+
+    def check_overwriting(self, place: Path) -> None:
+        assert (place / "run").exists(), "neither the old run nor the new one is there"
+        left = gi.load(place / "run")
+        if left.config.seed == 1:
+            check_whole(left, self.other)
+        else:
+            check_part(left, self.run)
+        check_whole(train(place / "run", overwrite=True), self.run)
+        check_tidy(place, "run")
+
+    def check_import(self, place: Path) -> None:
+        if (place / "run").exists():
+            left = gi.load(place / "run")
+            check_whole(left, self.other if left.config.seed == 1 else self.run)
+        check_whole(save_run(gi.load(self.folder / "run.safetensors"), place / "run", overwrite=True), self.run)
+        check_tidy(place, "run")
+
+    def check_pack(self, place: Path) -> None:
+        path = place / "p.safetensors"
+        if path.exists():
+            left = gi.load(path)
+            check_whole(left, self.other if left.config.seed == 1 else self.run)
+        check_whole(gi.load(pack(self.run, path)), self.run)
+        check_tidy(place, "p.safetensors")
+
+
+def nothing(place: Path) -> None:
+    del place
+
+
+def check_part(run: gi.Run, whole: gi.Run) -> None:
+    """Checkpoints and metrics are the whole run's as far as they go, none torn and none twice."""
+    assert set(run.steps) <= set(whole.steps), (run.steps, whole.steps)
+    for step in run.steps:
+        for name, value in whole[step].parameters.items():
+            assert torch.equal(run[step].parameters[name], value), (step, name)
+    rows = run.metrics
+    if len(rows):
+        assert rows.step.is_unique, rows.step.tolist()
+        expected = whole.metrics[whole.metrics.step.isin(rows.step)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows[expected.columns], expected, check_dtype=False)
+
+
+def check_whole(run: gi.Run, whole: gi.Run) -> None:
+    assert run.steps == whole.steps, (run.steps, whole.steps)
+    assert run.metrics.step.tolist() == whole.metrics.step.tolist(), f"metrics of {run.metrics.step.tolist()}"
+    check_part(run, whole)
+
+
+def check_tidy(place: Path, name: str) -> None:
+    """Nothing that a kill left is still there after the work was done again."""
+    assert sorted(os.listdir(place)) == [name], sorted(os.listdir(place))
+    assert not [*place.rglob(".*.tmp")], [*place.rglob(".*.tmp")]
+
+
+def killed(act: Callable[[Path], object], place: Path, at: int | None = None, after: float = 0.0) -> bool:
+    """Whether `act` was still at work when it was killed: at its `at`-th file operation, or `after` so many seconds."""
+    child = os.fork()
+    if child == 0:
+        try:
+            silent = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silent, 1)
+            os.dup2(silent, 2)
+            if at is not None:
+                kill_at(place, at)
+            act(place)
+        finally:
+            os._exit(0)
+    if at is None:
+        time.sleep(after)
+        os.kill(child, signal.SIGKILL)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def kill_at(place: Path, at: int) -> None:
+    """From now on this process counts what it asks of the file system under `place`, and dies before number `at`."""
+    count = 0
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal count
+        if event in EVENTS and str(place) in str(arguments[0]):
+            count += 1
+            if count > at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
+def last_moment(scenario: Scenario, folder: Path) -> tuple[int, float]:
+    """How many file operations the work has, found by bisection, and how many seconds it takes."""
+    place = fresh(folder, scenario)
+    started = time.monotonic()
+    killed(scenario.act, place, at=10**9)
+    seconds = time.monotonic() - started
+    low, high = 0, 4096
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if killed(scenario.act, fresh(folder, scenario), at=middle) else (low, middle)
+    return high, seconds
+
+
+def fresh(folder: Path, scenario: Scenario) -> Path:
+    place = folder / "place"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    scenario.prepare(place)
+    return place
+
+
+def crashes(kills: int, seed: int, only: str | None = None) -> Iterator[dict[str, object]]:
+    """One line a kill: what was done, when it was killed, and what was wrong with what it left (nothing, if well)."""
+    draw = random.Random(seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        scenarios = {name: s for name, s in Reference(folder).scenarios().items() if only in (None, name)}
+        moments = {name: last_moment(scenario, folder) for name, scenario in scenarios.items()}
+        for number in range(kills):
+            name = list(scenarios)[number % len(scenarios)]
+            scenario, (operations, seconds) = scenarios[name], moments[name]
+            timed = number // len(scenarios) % 2 == 1
+            moment = {"after": draw.uniform(0, seconds)} if timed else {"at": draw.randrange(operations)}
+            place = fresh(folder, scenario)
+            caught = killed(scenario.act, place, **moment)
+            line: dict[str, object] = {"scenario": name, **moment, "killed": caught, "wrong": ""}
+            try:
+                scenario.check(place)
+            except Exception as error:  # whatever comes out of a torn run is a finding
+                line["wrong"] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            yield line
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="one scenario by its name")
+    given = parser.parse_args()
+    wrong = caught = 0
+    for line in crashes(given.kills, given.seed, given.only):
+        caught += bool(line["killed"])
+        if line["wrong"]:
+            wrong += 1
+            print(json.dumps(line), flush=True)
+    print(f"{given.kills} kills, {caught} of them before the work was done; {wrong} left something wrong")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

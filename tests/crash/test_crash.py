@@ -1,0 +1,19 @@
+"""A killed program leaves nothing torn: the short form of `make crash`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("crash.py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", ["resume"])
+def test_what_a_kill_leaves_is_whole_and_goes_on(scenario):
+    """Half of the kills come between two file operations, half after a random time."""
+    command = [sys.executable, SCRIPT, "--kills", "6", "--only", scenario]
+    kills = subprocess.run(command, capture_output=True, text=True)
+    assert kills.returncode == 0, kills.stdout + kills.stderr
+    assert "6 kills" in kills.stdout and "0 left something wrong" in kills.stdout
