@@ -1,8 +1,10 @@
 """A run as data: round trips, overrides and refusals."""
 
+import dataclasses
+
 import pytest
 
-from grokinterp.config import OptimiserConfig, RunConfig, SplitConfig
+from grokinterp.config import MODEL_CONFIGS, OptimiserConfig, RunConfig, ScheduleConfig, SplitConfig
 from grokinterp.config.presets import PRESETS, preset
 from grokinterp.errors import ConfigError
 
@@ -17,17 +19,42 @@ def test_json_round_trip(name):
 
 
 def test_identity_follows_the_values():
-    """Equal configurations share their identity; any change alters it."""
+    """Equal configurations share their identity; what changes the weights alters it."""
     config = preset("nanda")
     assert config.replace(seed=0).identity == config.identity
-    assert len({config.replace(**change).identity for change in ({}, {"seed": 1}, {"lr": 0.1}, {"steps": 7})}) == 4
+    assert len({config.replace(**change).identity for change in ({}, {"seed": 1}, {"lr": 0.1}, {"n_layers": 2})}) == 4
 
 
-def test_identity_outlives_new_fields():
-    """A run of version 0.1 keeps its identity though a transformer has more fields today; what they change counts."""
-    assert preset("nanda").identity == "370ebb04fbac" and preset("pizza").identity == "17bcc78648fe"
+def test_a_field_that_is_added_later_changes_no_identity():
+    """A default counts for nothing, for every family of models; any other value does, and so does the family."""
+    for kind, family in MODEL_CONFIGS.items():
+        grown = dataclasses.make_dataclass("Grown", [("added", float, 2.0)], bases=(family,), frozen=True)
+        config = RunConfig(model=family(), seed=3, split=SplitConfig(frac=0.7))
+        later = dataclasses.replace(config, model=grown(**vars(config.model)))
+        assert later.identity == config.identity and later.fingerprint != config.fingerprint, kind
+        other = dataclasses.replace(config, model=grown(**{**vars(config.model), "added": 3.0}))
+        assert other.identity != config.identity, kind
+    assert len({RunConfig(model=family()).identity for family in MODEL_CONFIGS.values()}) == len(MODEL_CONFIGS)
     later = ({}, {"norm_kind": "rms"}, {"final_norm": True}, {"embedding_scale": 2.0})
     assert len({preset("nanda").replace(**change).identity for change in later}) == 4
+
+
+LENGTH = {"steps": 7, "metrics_every": 3, "checkpoint_every": 0, "checkpoint_steps": (5,), "checkpoints_per_octave": 2,
+          "stop_after_grokking": 9, "grokked_accuracy": 0.5}  # fmt: skip
+WEIGHTS = {"batch_size": 5, "loss_dtype": "float32", "frozen_parts": ("embed",), "pretrained": "runs/add"}
+
+
+@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(ScheduleConfig) if f.name != "pretrained_parts"])
+def test_identity_leaves_out_how_long_a_run_goes_on(name):
+    """Of the schedule only what changes the weights counts; the length does where the rate depends on it."""
+    config = preset("nanda")
+    parts = {"pretrained_parts": ("embed",)} if name == "pretrained" else {}
+    changed = config.replace(**{name: {**LENGTH, **WEIGHTS}[name]}, **parts)
+    assert (changed.identity == config.identity) is (name in LENGTH)
+    assert changed.fingerprint != config.fingerprint
+    cosine = config.replace(lr_schedule="cosine")
+    assert cosine.replace(steps=7).identity != cosine.identity
+    assert cosine.replace(metrics_every=7).identity == cosine.identity
 
 
 def test_replace_reaches_every_section():

@@ -31,7 +31,7 @@ def read(source: Source) -> "Run | Runs":
     given = {name: value for name, value in parameters.items() if value is not None}
     if given and source.task is None:
         raise BadRequest(f"--{next(iter(given))} says more about a task; name it with --task, as in --task 'a + b'")
-    task = Task(source.task, **given) if source.task else None
+    task = Task(source.task, **given) if source.task and given else source.task
     return load(source.path, format=source.format, task=task)
 
 

@@ -42,9 +42,6 @@ class ModelConfig(ABC):
     open_sizes: ClassVar[tuple[str, ...]]
     """The fields that follow from the task where they are left out."""
 
-    later_fields: ClassVar[tuple[str, ...]] = ()
-    """Fields given to the family after runs had been written: they count for an identity where not the default."""
-
     answers_at_positions: ClassVar[bool] = False
     """Whether `forward` takes `positions=`, those at which the answer is wanted; else it answers at one position."""
 

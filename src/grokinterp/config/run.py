@@ -151,7 +151,7 @@ class ScheduleConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that determines a run's numbers. `identity` is the hash of its JSON form."""
+    """Everything that determines a run's numbers, how long it runs, and what is kept of it."""
 
     preset: str = "nanda"
     seed: int = 0
@@ -163,17 +163,22 @@ class RunConfig:
 
     @property
     def identity(self) -> str:
-        """Twelve hexadecimal digits of the SHA-256 of the canonical JSON form.
+        """Twelve hexadecimal digits of what determines the weights after each step.
 
-        Fields that a model's config was given after runs had been written count only where they are not the default.
+        How long the run goes on and what is kept of it are left out, and every field at its default: neither
+        prolonging a run nor a field that is added to grokinterp later makes another run of it.
         """
         data = self.to_json()
-        defaults = {f.name: f.default for f in dataclasses.fields(self.model)}
-        for name in self.model.later_fields:
-            if getattr(self.model, name) == defaults[name]:
-                del data["model"][name]
-        canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        # The rate at each step of a cosine depends on where it ends.
+        length = _LENGTH if self.optimiser.lr_schedule == "constant" else _LENGTH - {"steps"}
+        data["schedule"] = {name: value for name, value in data["schedule"].items() if name not in length}
+        defaults = RunConfig(model=type(self.model)()).to_json()
+        return _digest({**_without(data, defaults), "kind": self.model.kind})
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits of all fields, the length of the run included."""
+        return _digest(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of JSON values; `RunConfig.from_json` is its inverse."""
@@ -228,6 +233,34 @@ class RunConfig:
         return listed(
             f"{name}={value}" for name, value in mine.items() if theirs.get(name) != value and name != "preset"
         )
+
+
+_LENGTH = frozenset(
+    {
+        "steps",
+        "metrics_every",
+        "checkpoint_every",
+        "checkpoint_steps",
+        "checkpoints_per_octave",
+        "stop_after_grokking",
+        "grokked_accuracy",
+    }
+)
+"""Fields of the schedule that say how long a run goes on and what is kept of it."""
+
+
+def _digest(data: dict[str, Any]) -> str:
+    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def _without(data: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """The entries that differ from the defaults, in nested dictionaries too."""
+    differing = {name: value for name, value in data.items() if name not in defaults or defaults[name] != value}
+    return {
+        name: _without(value, defaults.get(name, {})) if isinstance(value, dict) else value
+        for name, value in differing.items()
+    }
 
 
 def _flattened(data: dict[str, Any]) -> dict[str, Any]:

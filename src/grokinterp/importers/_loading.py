@@ -34,7 +34,7 @@ SUFFIXES = (".pt", ".pth", ".safetensors")
 DEPTH = 3
 
 
-def load(path: str | Path, *, format: str = "auto", task: Task | None = None) -> Run | Runs:
+def load(path: str | Path, *, format: str = "auto", task: Task | str | None = None) -> Run | Runs:
     """The run at `path`: a run directory, a packed run, or a third-party `.pt`, `.pth` or `.safetensors` file.
 
     A directory of several gives `Runs`, by name. `format` (one of `FORMATS`) is only needed where the content does not
@@ -51,7 +51,7 @@ def load(path: str | Path, *, format: str = "auto", task: Task | None = None) ->
     return _load_file(path, format, task)
 
 
-def _load_file(path: Path, format: str, task: Task | None) -> Run | Runs:
+def _load_file(path: Path, format: str, task: Task | str | None) -> Run | Runs:
     content: Any
     if path.parent.name == CHECKPOINTS and is_run(path.parent.parent):
         raise ImportFileError(f"{path} is one checkpoint of a run; load {path.parent.parent} and choose its step there")
@@ -62,7 +62,7 @@ def _load_file(path: Path, format: str, task: Task | None) -> Run | Runs:
             content = {name: file.get_tensor(name) for name in file.keys()}
     else:
         content = read_torch_file(path)
-    payload = Payload(path, content, format, task)
+    payload = Payload(path, content, format, Task(task) if isinstance(task, str) else task)
     if format == "run":
         raise ImportFileError(f"{path} is not a packed run; it holds {describe(content)}. Leave format='auto'")
     if format == "auto":
@@ -94,7 +94,7 @@ def _is_safetensors(path: Path) -> bool:
     return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
 
 
-def _load_directory(path: Path, format: str, task: Task | None) -> Runs:
+def _load_directory(path: Path, format: str, task: Task | str | None) -> Runs:
     runs: dict[str, Run] = {}
     skipped: dict[str, str] = {}
     for candidate in _candidates(path, DEPTH):

@@ -81,8 +81,9 @@ class TraceCache:
         if self.run.path is None:
             return None
         # A task's own class and the model's family need not be imported by the circuit.
-        kinds = (type(circuit), type(self.run.task), type(self.run.model_config))
-        code = digest_of_sources([kind.__module__ for kind in kinds])
+        model = self.run.model_config
+        kinds = (type(circuit), type(self.run.task), type(model))
+        code = digest_of_sources([*(kind.__module__ for kind in kinds), model.module.partition(":")[0]])
         if code is None:
             return None
         asked = sorted(requested & {circuit.name, *circuit.on_request})

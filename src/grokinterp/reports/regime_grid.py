@@ -44,7 +44,7 @@ def place(subject: Subject, path: str) -> Place | None:
         f"{side} {'never' if step is None else f'{step:,}'}" for side, step in (("train", memorised), ("test", grokked))
     ]
     return Place(
-        group=config.replace(frac=0.5, weight_decay=0.0).identity,
+        group=config.replace(frac=0.5, weight_decay=0.0).fingerprint,
         title=f"{prose.title(run)}, seed {config.seed}",
         frac=config.split.frac,
         decay=config.optimiser.weight_decay,

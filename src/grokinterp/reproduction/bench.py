@@ -59,7 +59,7 @@ class Bench:
 
     def cost(self, claim: Claim) -> float:
         """About how many minutes a claim takes: its measuring, and the runs that are not there yet."""
-        wanted = {each.config().identity: each for run in claim.trainings for each in run.whole}
+        wanted = {each.config().fingerprint: each for run in claim.trainings for each in run.whole}
         return claim.minutes + sum(each.minutes for each in wanted.values() if self.find(each) is None)
 
     def files(self, claim: Claim) -> list[Path]:
@@ -81,7 +81,7 @@ class Bench:
         fields = {"steps": QUICK_STEPS, "metrics_every": 10, "checkpoint_every": 10} if self.quick else {}
         source = self.run(wanted.frozen_from).path if wanted.frozen_from else None
         config = wanted.config(source, **fields)
-        out = self._begun(config) or self.places[0] / f"{default_directory(config).name}-{config.identity}"
+        out = self._begun(config) or self.places[0] / f"{default_directory(config).name}-{config.fingerprint}"
         fresh, start = not is_run(out), time.monotonic()
         given = {name: getattr(config, name) for name in ("seed", "split", "model", "optimiser", "schedule")}
         trained = train(
@@ -134,11 +134,11 @@ def is_finished(path: Path) -> bool:
 
 
 def _same(known: RunConfig, wanted: RunConfig) -> bool:
-    """Whether two configurations are one, but for where the run lies that they start from."""
+    """Whether two configurations are one, their length included, but for where the run lies that they start from."""
     mine, theirs = known.schedule.pretrained, wanted.schedule.pretrained
     if not (mine and theirs):
-        return known.identity == wanted.identity
+        return known.fingerprint == wanted.fingerprint
     here, there = Path(mine), Path(theirs)
     if not (is_run(here) and is_run(there)) or read_header(here).config != read_header(there).config:
         return False
-    return known.replace(pretrained=theirs).identity == wanted.identity
+    return known.replace(pretrained=theirs).fingerprint == wanted.fingerprint

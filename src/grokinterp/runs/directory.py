@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,17 @@ import pandas as pd
 from torch import Tensor
 
 from grokinterp.runs.digests import FileDigests
-from grokinterp.runs.files import StorageError, cannot_read, read_tensors
+from grokinterp.runs.files import StorageError, cannot_read, read_metadata, read_tensors
 from grokinterp.runs.format import RunHeader
 from grokinterp.runs.provenance import DIRECTORY
-from grokinterp.runs.run import Run, check_fits
+from grokinterp.runs.run import Run, RunError
 from grokinterp.tasks import Task
 
 CONFIG, SPLIT, CHECKPOINTS, TRACES = "config.json", "split.npz", "checkpoints", "traces"
 JSONL, PARQUET, OPTIMISER = "metrics.jsonl", "metrics.parquet", "optimiser.safetensors"
+RULE = "identity_rule"
+"""Stands in a checkpoint's metadata where its identity leaves out how long the run goes on; absent before."""
+
 _STEP = re.compile(r"step_(\d{8,})\.safetensors")
 
 
@@ -35,18 +38,25 @@ def is_run(path: Path) -> bool:
         return False
 
 
-def open_run(path: Path, task: Task | None = None) -> Run:
+def has_nothing_to_lose(path: Path) -> bool:
+    """Whether a run was stopped before it had anything: no optimiser state yet, and no checkpoint."""
+    return is_run(path) and not (path / OPTIMISER).exists() and not RunDirectory(path).steps()
+
+
+def open_run(path: Path, task: Task | str | None = None) -> Run:
     """The run in this directory; `task` takes the place of its own. Raises `BadRequest` where it is damaged."""
     header = read_header(path)
     name = path.resolve().name
-    if task is not None and header.config is not None:
-        check_fits(task, header.config.model, name)
-    knows_task = task is not None or header.task is not None
+
+    def own() -> Task | None:
+        return header.rebuild_task(read_split(path), name)
+
+    given = None if task is None else header.in_place_of_own(task, own, name)
     return Run(
-        RunDirectory(path),
+        RunDirectory(path, header),
         name=name,
         config=header.config,
-        task=task or ((lambda: header.rebuild_task(read_split(path), name)) if knows_task else None),  # type: ignore[arg-type]
+        task=given or (own if header.task is not None else None),  # type: ignore[arg-type]
         path=path,
         provenance=header.provenance,
     )
@@ -55,8 +65,9 @@ def open_run(path: Path, task: Task | None = None) -> Run:
 class RunDirectory:
     """The numbers of a run directory, read afresh at every call."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, header: RunHeader | None = None):
+        self.path, self._header = path, header
+        self._stages: dict[str, bool] = {}
         self._digests = FileDigests(path / CHECKPOINTS, path / TRACES / "checkpoints.json")
 
     def steps(self) -> list[int]:
@@ -70,7 +81,32 @@ class RunDirectory:
         return isinstance(step, int) and (self.path / CHECKPOINTS / checkpoint_name(step)).exists()
 
     def parameters(self, step: int) -> dict[str, Tensor]:
-        return read_tensors(self.path / CHECKPOINTS / checkpoint_name(step))[0]
+        tensors, metadata = read_tensors(self.path / CHECKPOINTS / checkpoint_name(step))
+        self._check_belongs(step, metadata)
+        return tensors
+
+    def _check_belongs(self, step: int, metadata: Mapping[str, str]) -> None:
+        """Refuse a checkpoint that says itself that it is of another step or run."""
+        file = self.path / CHECKPOINTS / checkpoint_name(step)
+        if (recorded := metadata.get("step", str(step))) != str(step):
+            raise RunError(f"{file} holds step {recorded}; give it back its name, or restore it from a copy")
+        identity = metadata.get("config")
+        if not identity or self._header is None or self._header.config is None:
+            return
+        if identity not in self._header.identities and (RULE in metadata or not self._is_of_an_earlier_stage(identity)):
+            raise RunError(f"{file} is a checkpoint of another run ({identity}); restore its own from a copy")
+
+    def _is_of_an_earlier_stage(self, identity: str) -> bool:
+        """Whether the run bore this identity before it was prolonged: several checkpoints in a row do.
+
+        Until RULE was written an identity changed with the number of steps.
+        """
+        if identity not in self._stages:
+            files = [self.path / CHECKPOINTS / checkpoint_name(step) for step in self.steps()]
+            bears = [read_metadata(file).get("config") == identity for file in files]
+            first, count = bears.index(True), sum(bears)
+            self._stages[identity] = count > 1 and all(bears[first : first + count])
+        return self._stages[identity]
 
     def digests(self, steps: Sequence[int]) -> dict[int, str]:
         return dict(zip(steps, self._digests.of([checkpoint_name(step) for step in steps]), strict=True))

@@ -108,6 +108,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file, without its tensors. Raises `StorageError` where it is damaged."""
+    with open_tensors(path) as file:
+        return file.metadata() or {}
+
+
 def open_tensors(path: Path) -> safe_open:
     """A safetensors file whose tensors are read on demand. Raises `StorageError` where it is damaged."""
     try:

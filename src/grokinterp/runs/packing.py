@@ -14,9 +14,9 @@ from torch import Tensor
 
 from grokinterp.runs.digests import digest_of_tensors, file_stamp
 from grokinterp.runs.files import open_tensors, write_atomic
-from grokinterp.runs.format import RunHeader, task_arrays
+from grokinterp.runs.format import RunHeader, split_digest, task_arrays
 from grokinterp.runs.provenance import PACKED as PACKED_RUN
-from grokinterp.runs.run import Run, RunError, check_fits
+from grokinterp.runs.run import Run, RunError
 from grokinterp.tasks import Task
 
 PACKED = "grokinterp packed run"
@@ -40,9 +40,10 @@ def pack(run: Run, out: str | Path) -> Path:
     if run.path is not None and out.resolve() == run.path.resolve():
         raise RunError(f"{out} is the file that the run is read from; write to another")
     task = run.task if run.has_task else None
-    header = RunHeader(run.config, task and task.config(), run.provenance.copied(run.name))
+    arrays = task_arrays(task)
+    header = RunHeader(run.config, task and task.config(), run.provenance.copied(run.name), split=split_digest(arrays))
     metadata = {"format": PACKED, "header": json.dumps(header.to_json())}
-    extras = {"steps": np.array(steps), **task_arrays(task)}
+    extras = {"steps": np.array(steps), **arrays}
     extras |= {f"metrics/{name}": column.to_numpy(np.float64) for name, column in run.metrics.items()}
     first = {name: value.numpy() for name, value in run.final.parameters.items()}
     stacked = {name: (value.dtype, (len(steps), *value.shape)) for name, value in first.items()}
@@ -84,7 +85,7 @@ def is_packed(file: safe_open) -> bool:
     return (file.metadata() or {}).get("format") == PACKED
 
 
-def open_packed(path: Path, task: Task | None = None) -> Run:
+def open_packed(path: Path, task: Task | str | None = None) -> Run:
     """The run in a packed file; `task` takes the place of its own."""
     with open_tensors(path) as file:
         header = RunHeader.from_json(file.metadata()["header"], path, PACKED_RUN, path)
@@ -93,13 +94,15 @@ def open_packed(path: Path, task: Task | None = None) -> Run:
             for name in ("is_train", "train_labels")
             if f"run/{name}" in file.keys()
         }
-    if task is not None and header.config is not None:
-        check_fits(task, header.config.model, path.stem)
+
+    def own() -> Task | None:
+        return header.rebuild_task(arrays, path.stem)
+
     return Run(
         PackedRun(path),
         name=path.stem,
         config=header.config,
-        task=task or header.rebuild_task(arrays, path.stem),
+        task=own() if task is None else header.in_place_of_own(task, own, path.stem),
         path=path,
         provenance=header.provenance,
     )

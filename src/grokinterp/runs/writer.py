@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import pandas as pd
 from torch import Tensor
 
 from grokinterp.config import RunConfig
+from grokinterp.runs.digests import digest_of_tensors
 from grokinterp.runs.directory import (
     CHECKPOINTS,
     CONFIG,
     JSONL,
     OPTIMISER,
     PARQUET,
+    RULE,
     SPLIT,
     RunDirectory,
     checkpoint_name,
@@ -38,7 +41,7 @@ from grokinterp.runs.files import (
     write_atomic,
     write_tensors,
 )
-from grokinterp.runs.format import RunHeader, task_arrays
+from grokinterp.runs.format import RunHeader, split_digest, task_arrays
 from grokinterp.runs.provenance import Provenance
 from grokinterp.runs.run import Run, RunError
 from grokinterp.tasks import Task
@@ -48,12 +51,14 @@ class RunWriter:
     """Writes one run directory: `create` or `reopen` it, then write checkpoints and metrics, then `finish`.
 
     A checkpoint and its metrics should be written before the optimiser state of the same step: a crash between
-    them then costs the steps since the last state, and nothing else.
+    them then costs the steps since the last state, and nothing else. `measured` are the steps whose metrics a run that
+    was reopened has.
     """
 
     def __init__(self, path: Path, config: RunConfig | None):
         self.path = path
         self.config = config
+        self.measured: set[int] = set()
 
     @classmethod
     def create(
@@ -77,8 +82,9 @@ class RunWriter:
         try:
             make_directory(fresh / CHECKPOINTS)
             known = None if task is None else task.config()
-            _write_json(fresh / CONFIG, RunHeader(config, known, provenance or Provenance()).to_json())
             arrays: dict[str, Any] = {**task_arrays(task)}
+            header = RunHeader(config, known, provenance or Provenance(), split=split_digest(arrays))
+            _write_json(fresh / CONFIG, header.to_json())
             if arrays:
                 write_atomic(fresh / SPLIT, lambda file: np.savez_compressed(file, **arrays))
             _replace_directory(fresh, target)
@@ -101,25 +107,36 @@ class RunWriter:
         if not is_run(path):
             raise RunError(f"{path} is not a run that could be resumed; leave out --resume to start one there")
         header = read_header(path)
-        if config is not None and header.config is not None and config != header.config:
-            _refuse_other_config(path, header.config, config)
-            _write_json(path / CONFIG, RunHeader(**{**vars(header), "config": config}).to_json())
         writer = cls(path, config or header.config)
+        if config is not None and header.config is not None:
+            _refuse_other_config(path, header.config, config)
         step = int(writer.read_optimiser_state()[1]["step"])
+        if config is not None and config.schedule.steps < step:
+            raise RunError(
+                f"{path} is trained to step {step} already; give --steps {step} or more with --resume, "
+                f"or choose another directory with --out"
+            )
+        if config is not None and config != header.config:
+            _write_json(path / CONFIG, replace(header, config=config).to_json())
         for directory in (path, path / CHECKPOINTS):
             remove_temporaries(directory)
         for later in (later for later in RunDirectory(path).steps() if later > step):
             (path / CHECKPOINTS / checkpoint_name(later)).unlink(missing_ok=True)
         rows = RunDirectory(path).metrics().to_dict("records")
-        kept = "".join(_line(row) for row in rows if row["step"] <= step)
-        write_atomic(path / JSONL, kept.encode())
+        rows = [row for row in rows if row["step"] <= step]
+        writer.measured = {int(row["step"]) for row in rows}
+        write_atomic(path / JSONL, "".join(map(_line, rows)).encode())
         (path / PARQUET).unlink(missing_ok=True)
         return writer
 
     def write_checkpoint(self, step: int, parameters: Mapping[str, Tensor]) -> None:
         """The weights after `step` updates, by their classic names."""
-        metadata = {"step": str(step), "config": self.config.identity if self.config else ""}
-        write_tensors(self.path / CHECKPOINTS / checkpoint_name(step), parameters, metadata)
+        write_tensors(self.path / CHECKPOINTS / checkpoint_name(step), parameters, {"step": str(step), **self._owner})
+
+    @property
+    def _owner(self) -> dict[str, str]:
+        """What a file says of the run that it belongs to."""
+        return {"config": self.config.identity, RULE: "2"} if self.config else {}
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """One line of metrics: `step`, and losses, accuracies or whatever else was measured there.
@@ -146,14 +163,36 @@ class RunWriter:
         Both go into one file: two renames could be torn apart by a crash.
         """
         sync_directory(self.path / CHECKPOINTS)  # the state must not outlive its checkpoint in a power cut
-        write_tensors(self.path / OPTIMISER, tensors, {"state": json.dumps({**state, "step": int(state["step"])})})
+        text = json.dumps({**state, "step": int(state["step"])})
+        write_tensors(self.path / OPTIMISER, tensors, {"state": text, **self._owner})
 
     def read_optimiser_state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """What `write_optimiser_state` wrote last. Raises `RunError` where it never did."""
         if not (self.path / OPTIMISER).exists():
             raise RunError(f"{self.path} has no optimiser state to resume from; train it anew with --overwrite")
         tensors, metadata = read_tensors(self.path / OPTIMISER)
-        return tensors, json.loads(metadata["state"])
+        try:
+            state = json.loads(metadata["state"])
+            step = int(state["step"])
+        except (KeyError, TypeError, ValueError):
+            raise RunError(f"{self.path / OPTIMISER} is no optimiser state; train it anew with --overwrite") from None
+        self._check_own_state(tensors, step, metadata)
+        return tensors, state
+
+    def _check_own_state(self, tensors: Mapping[str, Tensor], step: int, metadata: Mapping[str, str]) -> None:
+        """Refuse the state of another run: by what it says itself, else by the weights of its step."""
+        run = RunDirectory(self.path)
+        if "config" in metadata:
+            is_own = metadata["config"] == self._owner.get("config", "")
+        else:
+            weights = run.parameters(step) if step in run else {}
+            known = {name: tensors[f"parameter.{name}"] for name in weights if f"parameter.{name}" in tensors}
+            is_own = digest_of_tensors(known) == digest_of_tensors({name: weights[name] for name in known})
+        if not is_own:
+            raise RunError(
+                f"{self.path / OPTIMISER} is the state of another run; restore its own from a copy, or train it anew "
+                f"with --overwrite"
+            )
 
     def finish(self) -> None:
         """Turn the lines of metrics into metrics.parquet. The optimiser state stays: the run can be lengthened."""
@@ -165,7 +204,12 @@ class RunWriter:
 
 
 def save_run(run: Run, path: str | Path, overwrite: bool = False) -> Run:
-    """Write any run, a third-party file read as one included, as a run directory, and open it."""
+    """Write any run, a third-party file read as one included, as a run directory, and open it.
+
+    Raises `RunError` where that would overwrite what the run is read from.
+    """
+    if run.path is not None and run.path.resolve().is_relative_to(Path(path).resolve()):
+        raise RunError(f"{path} is where the run is read from; choose another directory with --out")
     config, task = run.config if run.has_config else None, run.task if run.has_task else None
     writer = RunWriter.create(path, config, task, overwrite, provenance=run.provenance.copied(run.name))
     for checkpoint in run:

@@ -60,9 +60,9 @@ def train(
     place = find_device(device)
     parameters = initial_parameters(config)
     directory = Path(out) if out else default_directory(config)
-    writer, state = open_directory(directory, config, task, resume, overwrite)
     # A notebook that only looks may have switched gradients off.
     with processor_settings(threads), torch.enable_grad():
+        writer, state = open_directory(directory, config, task, resume, overwrite)
         _Trainer(config, task, parameters, place, writer, state).run(progress)
     return open_run(writer.path)
 
@@ -123,11 +123,10 @@ class _Trainer:
         evaluate = evaluator(self.config.model, self.task, self.device)
         bar = tqdm(total=schedule.steps, initial=self.step, unit="step", disable=not progress, mininterval=0.5)
         with bar, _stop_requested() as stop:
-            resumed_at = self.step or None  # its metrics were written before the interruption
             saved = -math.inf  # so that a run can be resumed from its first step on
             while True:
                 if self.step % schedule.metrics_every == 0 or self.step == schedule.steps:
-                    if self.step != resumed_at:
+                    if self.step not in self.writer.measured:
                         self._log(evaluate, bar)
                     if time.monotonic() - saved > SECONDS_BETWEEN_STATES:
                         self._save_state()
