@@ -1,6 +1,5 @@
 """Where the model looks: mean patterns, and the one frequency by which a head compares two operands."""
 
-import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -59,14 +58,6 @@ def difference_fit(attention: Float[Tensor, "ab head"], rows: Int[Tensor, "place
     return DifferenceFit(torch.where(is_flat, 0, index + 1), fve, alpha, beta)
 
 
-@functools.lru_cache(maxsize=8)
-def operand_positions(task: Task) -> tuple[int, ...]:
-    """The position of each operand's token in a row: the first that is the operand, but for a constant offset."""
-    shift = task.inputs[:, :, None] - task.operands[:, None, :]
-    follows = (shift == shift[:1]).all(0)
-    return tuple(follows.int().argmax(0).tolist())
-
-
 @dataclass(frozen=True)
 class Attention(Circuit):
     """Mean patterns of all layers, and each head's frequency of attention from the read-out position to a.
@@ -89,11 +80,11 @@ class Attention(Circuit):
         task, cycle = snapshot.task, Cycle.of(snapshot.task, self.group)
         patterns = [snapshot[name] for name in snapshot.names if name.endswith("hook_pattern")]
         heads = ("layer", "head")
-        if cycle.rows is None:
+        to_a = task.operand_columns[0]
+        if cycle.rows is None or to_a is None:
             frequency = torch.zeros(len(patterns), patterns[0].shape[1], dtype=torch.int64)
             fve = torch.full(frequency.shape, torch.nan)
         else:
-            to_a = operand_positions(task)[0]
             fits = [difference_fit(pattern[:, :, to_a], cycle.rows) for pattern in patterns]
             frequency, fve = torch.stack([fit.frequency for fit in fits]), torch.stack([fit.fve for fit in fits])
         source = f"Nanda et al. 2023, section 4.1; {cycle.description}"

@@ -53,7 +53,7 @@ def tampered_logits(snapshot: Snapshot, tampering: Tampering, seed: int = 0) -> 
     """
     config, task = snapshot.config, snapshot.task
     parameters = _swapped(config, snapshot.parameters) if tampering.swap else snapshot.parameters
-    left, right = folded.operand_tables(config, parameters, task.inputs, task.operands)
+    left, right = folded.operand_tables(config, parameters, task)
     x, y = task.operands.T
     pre = tampering.left * left[x] + tampering.right * right[y] + folded.bias(config, parameters)
     if tampering.noise is not None:

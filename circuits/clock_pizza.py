@@ -156,8 +156,8 @@ def isolated_logits(
 
 def _number_blocks(config: ModelConfig, task: Task) -> set[tuple[str, int]]:
     """(embedding table, row of number 0) for each vocabulary of numbers: the operands' one, or one each."""
-    firsts = [int(task.inputs[0, c] - task.operands[0, i]) for i, c in enumerate(operand_columns(task))]
-    return {(f"{config.tables[i % len(config.tables)]}.W_E", first) for i, first in enumerate(firsts)}
+    tables, firsts = config.tables, task.zero_tokens
+    return {(f"{tables[i % len(tables)]}.W_E", first) for i, first in enumerate(firsts) if first is not None}
 
 
 def _no_cycle(task: Task) -> str:

@@ -193,6 +193,6 @@ def _embeddings(snapshot: Snapshot) -> list[Float[Tensor, "g width"]]:
     """What the model reads of either operand: through the first layer for an MLP, else the embedding."""
     task = snapshot.task
     if snapshot.config.why_not_folded() is None:
-        return folded.operand_tables(snapshot.config, snapshot.parameters, task.inputs, task.operands)
-    offset = int(task.tokens.index(task.tokens[0] + "'")) if task.tokens[0] + "'" in task.tokens else 0
-    return [snapshot.W_E, snapshot.parameters["embed.W_E"][offset : offset + snapshot.n_numbers]]
+        return folded.operand_tables(snapshot.config, snapshot.parameters, task)
+    W_E, n = snapshot.parameters["embed.W_E"], snapshot.n_numbers
+    return [W_E[zero : zero + n] for zero in task.zero_tokens if zero is not None]

@@ -97,7 +97,7 @@ def test_multiplication_is_compared_in_discrete_logs(planted):
 )
 def test_operands_are_found_in_every_layout(layout, expected):
     """By their tokens, also where the second operand has tokens of its own."""
-    assert attention.operand_positions(gi.Task("a + b", p=7, layout=layout)) == expected
+    assert gi.Task("a + b", p=7, layout=layout).operand_columns == expected
 
 
 def test_maps_over_the_operands_on_request(planted):

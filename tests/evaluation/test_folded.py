@@ -48,6 +48,6 @@ def test_operand_tables_find_each_operands_tokens():
         config = EmbeddingMLPConfig(d_embed=4, shared_embedding=False, hidden_sizes=(5,), mlp_bias=False)
         config = config.resolved(task.n_vocab, task.n_answers, 2)
         parameters = initialise(config, seed=0)
-        left, right = folded.operand_tables(config, parameters, task.inputs, task.operands)
+        left, right = folded.operand_tables(config, parameters, task)
         x, y = task.operands.T
         torch.testing.assert_close(left[x] + right[y], folded.activations(config, parameters, task.inputs).pre[0])

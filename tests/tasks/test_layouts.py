@@ -100,3 +100,24 @@ def test_only_add_with_a_second_vocabulary() -> None:
     task = Task("only_add", p=3, layout="a b+p")
     assert task.n_answers == 5 and task.n_vocab == 10
     assert torch.equal(task.inputs, task.operands + torch.tensor([0, 5]))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("expression", ["a + b", "a + 0*b", "a^2 + b + c", "a / b"])
+def test_each_operand_is_found_where_the_layout_puts_it(layout, expression):
+    """The first column of its tokens, also where the answer is a token that equals it; with the token of its zero."""
+    task = Task(expression, p=5, layout=layout)
+    words = (layout.replace("b+p", "b") if layout != "power" else "eos a op b = answer").split()
+    if len(task.sizes) == 3:  # as the second operand, so the third
+        words[words.index("b") + 1 : words.index("b") + 1] = ["op", "c"] if "op" in words else ["c"]
+    names = "abc"[: len(task.sizes)]
+    assert task.operand_columns == tuple(words.index(name) for name in names)
+    assert task.zero_tokens == tuple(5 * i if "b+p" in layout else 0 for i in range(len(names)))
+    for i, column in enumerate(task.operand_columns):
+        assert torch.equal(task.inputs[:, column], task.operands[:, i] + task.zero_tokens[i])
+
+
+def test_numbers_that_are_read_as_they_are_have_no_column():
+    """Rows without tokens have no operand among them."""
+    assert Task("division", n=4, form="numbers").operand_columns == (None, None)
+    assert Task("division", n=4, form="numbers").zero_tokens == (None, None)

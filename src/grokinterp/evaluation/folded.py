@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from grokinterp.config import EmbeddingMLPConfig, ModelConfig
 from grokinterp.errors import BadRequest
 from grokinterp.models.functional import ACTIVATIONS
+from grokinterp.tasks import Task
 
 
 class Activations(NamedTuple):
@@ -56,21 +57,12 @@ def bias(config: ModelConfig, parameters: Mapping[str, Tensor]) -> Tensor | floa
 
 
 def operand_tables(
-    config: ModelConfig,
-    parameters: Mapping[str, Tensor],
-    inputs: Int[Tensor, "n position"],
-    operands: Int[Tensor, "n operand"],
+    config: ModelConfig, parameters: Mapping[str, Tensor], task: Task
 ) -> list[Float[Tensor, "number width"]]:
-    """What each value of each operand of a table adds to the first layer's pre-activations: W_x W of Chughtai et al."""
+    """What each value of each operand of a task adds to the first layer's pre-activations: W_x W of Chughtai et al."""
     tables = first_layer(folding(config), parameters)
-    columns = []
-    for operand in operands.T:
-        for table, tokens in zip(tables, inputs.T, strict=True):
-            offset = tokens - operand
-            if bool((offset == offset[0]).all()):
-                columns.append(table[offset[0] : int(operand.max()) + 1 + int(offset[0])])
-                break
-    return columns
+    stands = zip(task.operand_columns, task.zero_tokens, task.sizes, strict=True)
+    return [tables[at][zero : zero + size] for at, zero, size in stands if at is not None and zero is not None]
 
 
 def activations(config: ModelConfig, parameters: Mapping[str, Tensor], tokens: Int[Tensor, "n operand"]) -> Activations:

@@ -108,12 +108,7 @@ def operand_columns(task: Task) -> tuple[int, int]:
     """The columns of `task.inputs` that hold a and b. Raises `GradientError` for other than two operands in tokens."""
     if task.operands.shape[1] != 2 or task.inputs.is_floating_point():
         raise GradientError(f"{task.expression!r} has not two operands with a token each; use a task such as a + b")
-    found = []
-    for operand in task.operands.T:
-        offsets = ((column, task.inputs[:, column] - operand) for column in range(task.inputs.shape[1]))
-        # The answer may be a token too (Power et al.), and in a degenerate task equal an operand: that one comes later.
-        found += [next((column for column, offset in offsets if bool((offset == offset[0]).all())), None)]
-    a, b = found
+    a, b = task.operand_columns
     if a is None or b is None:
         raise GradientError(f"{task.expression!r} has no column of tokens for each operand; use a layout such as 'a b'")
     return a, b

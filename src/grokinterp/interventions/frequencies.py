@@ -42,9 +42,7 @@ def number_waves(task: Task, frequencies: tuple[int, ...]) -> Float[Tensor, "wav
     return rows
 
 
-@functools.lru_cache(maxsize=64)
 def number_blocks(task: Task, column: int | None = None) -> list[int]:
     """The tokens that stand for the number 0, read off the table: [0], and p where the second operand has its own."""
-    columns = task.inputs.T if column is None else task.inputs.T[column : column + 1]
-    offsets = [tokens - operand for tokens in columns for operand in task.operands.T if operand.unique().numel() > 1]
-    return sorted({int(offset[0]) for offset in offsets if bool((offset == offset[0]).all())})
+    stands = zip(task.operand_columns, task.zero_tokens, strict=True)
+    return sorted({zero for at, zero in stands if zero is not None and column in (None, at)})

@@ -7,7 +7,8 @@ soon as that is imported.
 import importlib
 import pkgutil
 
-from grokinterp.tasks._base import Task, build, parameter_names
+from grokinterp.tasks._base import Task
+from grokinterp.tasks._building import build, parameter_names
 from grokinterp.tasks._table import Table, TaskError, all_rows
 from grokinterp.tasks.layout import Layout, find_layout
 

@@ -124,6 +124,27 @@ class Task:
         """Whether an answer is one of several, as opposed to a number."""
         return not self.labels.is_floating_point()
 
+    # -- where the operands stand
+
+    @cached_property
+    def operand_columns(self) -> tuple[int | None, ...]:
+        """[operand]: the column of `inputs` that holds its token; None where there is none.
+
+        Tokens follow the operand but for a constant, since it may have tokens of its own. The first such column: the
+        answer may be a token too (Power's layout), and equal an operand (a + 0*b); it comes after them.
+        """
+        if not self.has_tokens:
+            return (None,) * self.operands.shape[1]
+        offsets = self.inputs[:, :, None] - self.operands[:, None, :]
+        follows = (offsets == offsets[:1]).all(0).T
+        return tuple(int(columns.int().argmax()) if columns.any() else None for columns in follows)
+
+    @cached_property
+    def zero_tokens(self) -> tuple[int | None, ...]:
+        """[operand]: the token that stands for the number 0 as this operand, p for a second one with its own tokens."""
+        columns = enumerate(self.operand_columns)
+        return tuple(None if c is None else int(self.inputs[0, c] - self.operands[0, i]) for i, c in columns)
+
     # -- the table as a grid
 
     @property
@@ -282,23 +303,6 @@ class Task:
             f"<tr><th style='text-align:left'>{k}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items()
         )
         return f"<b>Task <code>{html.escape(self.expression)}</code></b><table>{cells}</table>"
-
-
-def build(config: TaskConfig, defaults: dict[str, Any] | None = None) -> Task:
-    """The task a config describes; `defaults` (a preset's) fill in what the config leaves out and the class knows.
-
-    `given` of the task are the config's parameters only. Raises `TaskError` for an expression or a parameter
-    that does not work.
-    """
-    expression = spelled(config.expression)
-    task = Task(expression, **{**class_of(expression).defaults(expression, defaults), **config.parameters})
-    task.given = {name: task.given[name] for name in config.parameters if name in task.given}
-    return task
-
-
-def parameter_names(expression: str | list[str] | tuple[str, ...]) -> list[str]:
-    """The parameters that `Task(expression, ...)` takes."""
-    return list(parameters_of(class_of(spelled(expression)).tabulate))
 
 
 def spelled(expression: str | list[str] | tuple[str, ...]) -> str:
