@@ -1,9 +1,10 @@
-# make demo | test | lowest | crash | fuzz | lint | bench | soak. The first call makes .venv and installs; a stamp makes later ones instant.
+# make demo | test | lowest | crash | fuzz | lint | bench | soak | docs. The first call makes .venv and installs; a
+# stamp makes later ones instant.
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lowest crash fuzz lint bench soak clean
+.PHONY: demo test lowest crash fuzz lint bench soak docs clean
 
 demo: .venv/installed
 	$(BIN)/python -m grokinterp demo
@@ -53,6 +54,9 @@ soak: .venv/installed-dev
 	test -e $(RUN) || $(BIN)/python -m grokinterp train "a + b" --p 59 --steps 1000 --checkpoint-every 50 --out $(RUN)
 	$(BIN)/python benchmarks/explorer_soak.py $(RUN) --actions $(ACTIONS)
 
+docs: .venv/installed-dev
+	$(BIN)/mkdocs build --quiet
+
 .venv/installed: pyproject.toml setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
@@ -63,4 +67,4 @@ soak: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv build dist src/*.egg-info
+	rm -rf .venv build dist site src/*.egg-info

@@ -52,7 +52,7 @@ def test_the_pages_are_generated():
 
 
 def test_the_index_is_short_and_adds_up():
-    """Of each source the reproduced by kind and the others by outcome are all its claims, and its link leads to a page."""
+    """The reproduced by kind and the others by outcome are all claims of a source, and its link leads to a page."""
     text = pages(CLAIMS, RESULTS)[INDEX]
     assert len(text.splitlines()) <= 80
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| [")]

@@ -1,0 +1,130 @@
+"""CONTRIBUTING.md: each example is put where its first line says, in a copy of the package, and carried out."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"^```python\n# (\S+)\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(), re.M | re.S)
+EXAMPLES = dict(BLOCKS)
+
+CARRIED_OUT = """
+import contextlib, io, json, sys
+import torch
+import grokinterp as gi
+from grokinterp.cli import main
+from grokinterp.reproduction import every_claim, find_claim, outcome_of, pages
+
+def printed(*words):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert main(list(words)) == 0, words
+    return out.getvalue()
+
+run = gi.train("maximum", n=10, preset="narrow", steps=300, checkpoint_every=100, out="run", progress=False)
+torch.save({"pairs": [(0, 2.5), (100, 0.5)]}, "losses.pt")
+curves = gi.load("losses.pt")
+trace = gi.measure(run, ["embedding_size"], cache=False)
+print(json.dumps({
+    "package": gi.__file__,
+    "help": printed("--help"),
+    "tasks": printed("tasks"),
+    "presets": printed("presets"),
+    "circuits": printed("circuits"),
+    "labels": run.task.labels.reshape(10, 10)[3].tolist(),
+    "width": run.config.model.d_model,
+    "train_accuracy": run.metrics.train_accuracy.iloc[-1],
+    "sizes": trace.embedding_size.values.tolist(),
+    "norm": run.final.parameters["embed.W_E"][:10].norm().item(),
+    "default": "embedding_size" in gi.measure(run, steps=[300], cache=False),
+    "steps": printed("steps", "run"),
+    "listed": printed("reproduce", "--results", "results"),
+    "reproduced": printed("reproduce", "maximum-learnt", "--results", "results", "--runs", "runs", "--threads", "1"),
+    "pages": {str(path): text for path, text in pages(every_claim(), {}).items()},
+    "curves": curves.metrics.to_dict("list"),
+    "format": curves.source["format"],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory) -> dict:
+    """What the examples do, in a copy of the package that holds them."""
+    house = tmp_path_factory.mktemp("house")
+    package = house / "grokinterp"
+    shutil.copytree(ROOT / "src" / "grokinterp", package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "circuits", package / "circuits", ignore=shutil.ignore_patterns("__pycache__"))
+    for place, text in EXAMPLES.items():
+        path = house / place.removeprefix("src/") if place.startswith("src/") else package / place
+        assert not path.exists(), f"{place} is there already"
+        path.write_text(text)
+    order = package / "importers" / "_loading.py"
+    order.write_text(
+        order.read_text()
+        .replace("import curves, nanda,", "import curves, nanda, pairs,")
+        .replace("IMPORTERS: tuple[Importer, ...] = (", "IMPORTERS: tuple[Importer, ...] = (\n    pairs.PAIRS,")
+    )
+    work = tmp_path_factory.mktemp("work")
+    ended = subprocess.run(
+        [sys.executable, "-c", CARRIED_OUT],
+        cwd=work, env={**os.environ, "PYTHONPATH": str(house), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    answers = json.loads(ended.stdout.splitlines()[-1])
+    assert Path(answers["package"]).is_relative_to(house)
+    return answers
+
+
+@pytest.mark.parametrize("place", EXAMPLES)
+def test_an_example_is_a_whole_file_of_twenty_lines(place):
+    """Its place, docstring and imports among them."""
+    assert EXAMPLES[place].startswith('"""') and "import " in EXAMPLES[place]
+    assert 1 + len(EXAMPLES[place].splitlines()) <= 20
+
+
+def test_every_code_block_is_carried_out():
+    """None lacks its place, and there is one for everything that is found."""
+    assert (ROOT / "CONTRIBUTING.md").read_text().count("```python") == len(EXAMPLES)
+    assert {place.removeprefix("src/grokinterp/").rpartition("/")[0] for place in EXAMPLES} == {
+        "tasks", "circuits", "cli", "config/presets", "reproduction/claims", "importers"
+    }  # fmt: skip
+
+
+def test_the_task_is_listed_and_learnt(done):
+    assert "maximum" in done["tasks"] and "the larger of two numbers" in done["tasks"]
+    assert done["labels"] == [3, 3, 3, 3, 4, 5, 6, 7, 8, 9]
+    assert done["train_accuracy"] == 1
+
+
+def test_the_preset_is_listed_and_trained(done):
+    assert re.search(r"^narrow +.*d_model", done["presets"], re.M)
+    assert done["width"] == 32
+
+
+def test_the_circuit_is_listed_and_measured(done):
+    """At every checkpoint, and among the defaults; the last value is the norm of the embedding in the weights."""
+    assert re.search(r"^embedding_size +Frobenius", done["circuits"], re.M) and done["default"]
+    assert len(done["sizes"]) == 4 and done["sizes"][-1] == pytest.approx(done["norm"], rel=1e-6)
+
+
+def test_the_command_has_its_place_in_the_help_and_runs(done):
+    """ORDER = 45 stands between info and measure."""
+    commands = [line.split()[0] for line in done["help"].splitlines() if line.startswith("  ")]
+    assert commands[commands.index("steps") - 1 : commands.index("steps") + 2] == ["info", "steps", "measure"]
+    assert done["steps"].split() == ["0", "100", "200", "300"]
+
+
+def test_the_claim_is_in_the_table_and_reproduced(done):
+    assert re.search(r"^maximum-learnt +not run ", done["listed"], re.M)
+    assert done["pages"]["docs/reproduction/nobody-2000.md"].count("| `maximum-learnt` |") == 1
+    assert done["reproduced"].startswith("maximum-learnt: reproduced.")
+
+
+def test_the_importer_reads_its_files(done):
+    assert done["curves"]["step"] == [0, 100] and done["curves"]["train_loss"] == [2.5, 0.5]
+    assert done["format"] == "pairs"
