@@ -30,6 +30,7 @@ run = gi.train("maximum", n=10, preset="narrow", steps=300, checkpoint_every=100
 torch.save({"pairs": [(0, 2.5), (100, 0.5)]}, "losses.pt")
 curves = gi.load("losses.pt")
 trace = gi.measure(run, ["embedding_size"], cache=False)
+gi.report(run, "report.html", cache=False)
 print(json.dumps({
     "package": gi.__file__,
     "help": printed("--help"),
@@ -46,6 +47,7 @@ print(json.dumps({
     "listed": printed("reproduce", "--results", "results"),
     "reproduced": printed("reproduce", "maximum-learnt", "--results", "results", "--runs", "runs", "--threads", "1"),
     "pages": {str(path): text for path, text in pages(every_claim(), {}).items()},
+    "report": open("report.html").read().partition("</style>")[2],
     "curves": curves.metrics.to_dict("list"),
     "format": curves.source["format"],
 }))
@@ -91,7 +93,7 @@ def test_every_code_block_is_carried_out():
     """None lacks its place, and there is one for everything that is found."""
     assert (ROOT / "CONTRIBUTING.md").read_text().count("```python") == len(EXAMPLES)
     assert {place.removeprefix("src/grokinterp/").rpartition("/")[0] for place in EXAMPLES} == {
-        "tasks", "circuits", "cli", "config/presets", "reproduction/claims", "importers"
+        "tasks", "circuits", "cli", "config/presets", "reproduction/claims", "reports/sections", "importers"
     }  # fmt: skip
 
 
@@ -112,10 +114,10 @@ def test_the_circuit_is_listed_and_measured(done):
     assert len(done["sizes"]) == 4 and done["sizes"][-1] == pytest.approx(done["norm"], rel=1e-6)
 
 
-def test_the_command_has_its_place_in_the_help_and_runs(done):
-    """ORDER = 45 stands between info and measure."""
-    commands = [line.split()[0] for line in done["help"].splitlines() if line.startswith("  ")]
-    assert commands[commands.index("steps") - 1 : commands.index("steps") + 2] == ["info", "steps", "measure"]
+def test_the_command_is_in_the_help_and_runs(done):
+    """Last, since it has no ORDER."""
+    commands = [line.split(maxsplit=1) for line in done["help"].splitlines() if line.startswith("  ")]
+    assert commands[-1] == ["steps", "list the steps at which a run has checkpoints"]
     assert done["steps"].split() == ["0", "100", "200", "300"]
 
 
@@ -128,3 +130,10 @@ def test_the_claim_is_in_the_table_and_reproduced(done):
 def test_the_importer_reads_its_files(done):
     assert done["curves"]["step"] == [0, 100] and done["curves"]["train_loss"] == [2.5, 0.5]
     assert done["format"] == "pairs"
+
+
+def test_the_section_stands_in_the_report(done):
+    """With its paragraph and figure, and its variable is not drawn again further down."""
+    assert len(re.findall("<h3[^>]*>The size of the embedding", done["report"])) == 1
+    assert f"At the end its norm is {done['norm']:.3g}." in done["report"]
+    assert done["report"].count("Look for it falling in cleanup.") == 1
