@@ -253,3 +253,17 @@ def test_a_snapshot_refuses_unknown_activations(run):
     snapshot: Snapshot = measuring.snapshot_of(run, 0)
     with pytest.raises(BadRequest, match=r"blocks\.0\.mlp\.hook_post"):
         snapshot["blocks.1.mlp.hook_post"]
+
+
+def test_json_has_no_numbers_that_are_none(tmp_path, capsys):
+    """What is not known is null: a run that trains on every row has no test loss."""
+    options = ["--p", "5", "--d-model", "4", "--n-heads", "2", "--frac", "1", "--steps", "2", "--out"]
+    assert main(["train", "a + b", *options, str(tmp_path / "run")]) == 0
+    assert "no test rows" in capsys.readouterr().out
+
+    def refuse(word: str):
+        raise AssertionError(f"{word} is no JSON")
+
+    assert main(["measure", str(tmp_path / "run"), "--json"]) == 0
+    values = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert values["test_loss"] is None and values["train_loss"] > 0

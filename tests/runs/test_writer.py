@@ -284,3 +284,79 @@ def test_save_run_copies_any_run(small, small_run, tmp_path):
     assert copy.source["copied_from"] == f"{small_run} (run directory)"
     assert all(torch.equal(copy[200].parameters[n], value) for n, value in run[200].parameters.items())
     assert isinstance(gi.load(tmp_path / "copy"), gi.Run)
+
+
+@pytest.mark.parametrize("at", ["checkpoint", "metrics"])
+def test_a_copy_that_fails_half_way_leaves_nothing(small_run, tmp_path, monkeypatch, at):
+    """Built hidden and renamed last: a run that was there is there still, and no partial one loads."""
+    run, target = open_run(small_run), tmp_path / "copies" / "copy"
+    save_run(run, target)
+    from grokinterp.runs import writer
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    patched = (RunWriter, "write_checkpoint") if at == "checkpoint" else (writer, "write_metrics")
+    monkeypatch.setattr(*patched, fail)
+    for name in ("copy", "another"):
+        with pytest.raises(KeyboardInterrupt):
+            save_run(run, target.with_name(name), overwrite=True)
+    assert os.listdir(target.parent) == ["copy"] and open_run(target).steps == run.steps
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_run_is_not_written_over_what_it_is_read_from(small, small_run, inside):
+    """`import RUN --out RUN --overwrite` would delete the run before it is read."""
+    from grokinterp.runs.packing import pack
+
+    run = gi.load(pack(open_run(small_run), small_run / "pack.safetensors")) if inside else open_run(small_run)
+    with pytest.raises(RunError, match="is where the run is read from; choose another directory"):
+        save_run(run, small_run, overwrite=True)
+    assert open_run(small_run).steps == [0, 100, 200, 300]
+
+
+# -- what `train --resume` is asked
+
+
+def train(out, **options):
+    defaults = {"p": 5, "d_model": 4, "n_heads": 2, "frac": 0.5, "steps": 20, "metrics_every": 10}
+    return gi.train("a + b", out=out, progress=False, **{**defaults, **options})
+
+
+def test_fewer_steps_than_are_trained_are_refused(tmp_path):
+    """They would never be reached. Nothing is written."""
+    path = train(tmp_path / "run").path
+    before = (path / "config.json").read_bytes()
+    with pytest.raises(RunError, match="is trained to step 20 already; give --steps 20 or more with --resume"):
+        train(path, steps=10, resume=True)
+    assert (path / "config.json").read_bytes() == before and open_run(path).steps[-1] == 20
+
+
+def test_a_run_that_had_nothing_starts_anew(tmp_path):
+    """Killed in the first seconds, or refused a number of threads: --resume works, and loses nothing."""
+    with pytest.raises(gi.BadRequest, match="threads=0"):
+        train(tmp_path / "run", threads=0)
+    assert not (tmp_path / "run").exists()
+    anew = train(tmp_path / "anew")
+    config, task = anew.config, anew.task
+    RunWriter.create(tmp_path / "run", config, task)
+    resumed = train(tmp_path / "run", resume=True)
+    assert all(torch.equal(resumed.final.parameters[n], w) for n, w in anew.final.parameters.items())
+    (tmp_path / "anew" / "optimiser.safetensors").unlink()
+    with pytest.raises(RunError, match="no optimiser state"):
+        train(tmp_path / "anew", resume=True)
+    assert open_run(tmp_path / "anew").steps[-1] == 20
+
+
+def test_a_step_is_measured_once(tmp_path, monkeypatch):
+    """After a kill between the state of step 0 and the first step, its metrics are not written again."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunWriter, "write_checkpoint", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "run")
+    assert open_run(tmp_path / "run").metrics["step"].tolist() == [0]
+    assert train(tmp_path / "run", resume=True).metrics["step"].tolist() == [0, 10, 20]

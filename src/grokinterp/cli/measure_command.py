@@ -1,6 +1,7 @@
 """Read circuits off a run's checkpoints."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +49,10 @@ def run(argv: list[str]) -> None:
         write(trace, given.out)
     values = measuring.scalars(trace)
     if given.json:
-        say(json.dumps(values, default=str))
+        # JSON has no word for what is not a number.
+        finite = {name: None if isinstance(value, float) and not math.isfinite(value) else value
+                  for name, value in values.items()}  # fmt: skip
+        say(json.dumps(finite, default=str, allow_nan=False))
     else:
         width = max(map(len, values))
         say("\n".join(f"{name:<{width}}  {value:.6g}" if isinstance(value, float) else f"{name:<{width}}  {value}"

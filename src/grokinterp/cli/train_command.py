@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -85,9 +86,10 @@ def run(argv: list[str]) -> None:
         **options,
     )
     last = finished.metrics.iloc[-1]
+    tested = f"test loss {last.test_loss:.3g}, test accuracy {last.test_accuracy:.2%}"
     say(
         f"{finished.path}: {len(finished)} checkpoints to step {finished.steps[-1]}, train loss {last.train_loss:.3g}, "
-        f"test loss {last.test_loss:.3g}, test accuracy {last.test_accuracy:.2%}"
+        f"{'no test rows' if math.isnan(last.test_loss) else tested}"
     )
 
 

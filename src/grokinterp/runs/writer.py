@@ -78,7 +78,7 @@ class RunWriter:
         target = path.resolve()  # a link to a directory elsewhere stays one
         _refuse_existing(path, target, overwrite)
         make_directory(target.parent)
-        fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+        fresh = _hidden_beside(target)
         try:
             make_directory(fresh / CHECKPOINTS)
             known = None if task is None else task.config()
@@ -204,18 +204,30 @@ class RunWriter:
 
 
 def save_run(run: Run, path: str | Path, overwrite: bool = False) -> Run:
-    """Write any run, a third-party file read as one included, as a run directory, and open it.
+    """Write any run, a third-party file read as one included, as a run directory, which appears whole, and open it.
 
     Raises `RunError` where that would overwrite what the run is read from.
     """
     if run.path is not None and run.path.resolve().is_relative_to(Path(path).resolve()):
         raise RunError(f"{path} is where the run is read from; choose another directory with --out")
     config, task = run.config if run.has_config else None, run.task if run.has_task else None
-    writer = RunWriter.create(path, config, task, overwrite, provenance=run.provenance.copied(run.name))
-    for checkpoint in run:
-        writer.write_checkpoint(checkpoint.step, checkpoint.parameters)
-    write_metrics(writer.path, run.metrics)
-    return open_run(writer.path)
+    path = Path(path)
+    target = path.resolve()
+    _refuse_existing(path, target, overwrite)
+    hidden = _hidden_beside(target)
+    try:
+        writer = RunWriter.create(hidden, config, task, provenance=run.provenance.copied(run.name))
+        for checkpoint in run:
+            writer.write_checkpoint(checkpoint.step, checkpoint.parameters)
+        write_metrics(hidden, run.metrics)
+        _replace_directory(hidden, target)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    except StorageError as refusal:
+        raise StorageError(str(refusal).replace(str(hidden), str(path))) from None
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+    return open_run(path)
 
 
 def write_metrics(path: Path, metrics: pd.DataFrame) -> None:
@@ -258,8 +270,13 @@ def _refuse_other_config(path: Path, old: RunConfig, new: RunConfig) -> None:
             )
 
 
+def _hidden_beside(target: Path) -> Path:
+    """A name that nobody has, which directories of runs pass over."""
+    return target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+
+
 def _replace_directory(fresh: Path, target: Path) -> None:
-    old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+    old = _hidden_beside(target)
     try:
         if target.exists():
             os.rename(target, old)
