@@ -72,6 +72,79 @@ def test_a_number_over_steps_is_a_line(trace):
     assert (list(marked.x), list(marked.y)) == ([10], [20])
 
 
+def losses() -> xr.Dataset:
+    """Two losses over four decades, an accuracy, and counts in one layer and in two."""
+    steps = np.array([0, 10, 20])
+    counts = np.arange(6).reshape(3, 1, 2)
+    data = {
+        "train_loss": ("step", [3.0, 1e-2, 1e-4], "nats"),
+        "test_loss": ("step", [3.0, 4.0, 1e-3], "nats"),
+        "test_accuracy": ("step", [0.1, 0.2, 1.0], "share"),
+        "neurons_per_frequency": (("step", "layer", "k"), counts, "neurons"),
+        "of_two_layers": (("step", "layers", "k"), np.concatenate([counts, counts], 1), "neurons"),
+    }
+    return xr.Dataset(
+        {name: (dims, values, {"units": units}) for name, (dims, values, units) in data.items()},
+        {"step": steps, "k": [1, 2], "layer": [0]},
+    )
+
+
+def test_losses_have_a_log_axis_unless_it_is_refused():
+    """The whole of grokking lies below 0.01; other quantities are drawn as they are."""
+    assert gi.draw(losses()["train_loss"]).layout.yaxis.type == "log"
+    assert gi.draw(losses()["train_loss"], log=False).layout.yaxis.type != "log"
+    assert gi.draw(losses()["test_accuracy"]).layout.yaxis.type != "log"
+    assert gi.draw(losses()["test_accuracy"], log=True).layout.yaxis.type == "log"
+    assert "%" in gi.draw(losses()["test_accuracy"]).layout.yaxis.tickformat
+
+
+def test_several_numbers_over_steps_are_lines_in_one_figure():
+    """Train beside test, each in its colour and with its own dash or marker, named in a legend."""
+    figure = gi.draw(losses()[["train_loss", "test_loss"]], step=10)
+    lines = [line for line in figure.data if line.mode == "lines"]
+    assert [line.name for line in lines] == ["train loss", "test loss"] and figure.layout.yaxis.type == "log"
+    assert len({line.line.color for line in lines}) == 2 and all(line.showlegend for line in lines)
+    assert figure.layout.yaxis.title.text == "loss (nats)"
+    assert sorted(float(point.y[0]) for point in figure.data if point.mode == "markers") == [1e-2, 4.0]
+
+
+def test_a_dim_of_one_entry_is_dropped():
+    """Counts of one layer are bars over the frequencies, of two layers bars beside each other; never a bar code."""
+    figure = gi.draw(losses()["neurons_per_frequency"])
+    assert [bars.type for bars in figure.data] == ["bar"]
+    assert list(figure.data[0].x) == [1, 2] and list(figure.data[0].y) == [4, 5]
+    two = gi.draw(losses()["of_two_layers"])
+    assert [bars.name for bars in two.data] == ["layers 0", "layers 1"] and two.data[1].type == "bar"
+    assert [list(moved["y"]) for moved in frame(losses()["of_two_layers"], 0)] == [[0, 1], [0, 1]]
+
+
+def test_size_and_type_are_set_for_paper():
+    """Centimetres at 96 pixels to the inch, in proportion; points as pixels, for every text."""
+    variable = losses()["train_loss"]
+    figure, plain = gi.draw(variable, width_cm=8.5, font_pt=9), gi.draw(variable)
+    assert figure.layout.width == round(8.5 / 2.54 * 96)
+    assert figure.layout.height == pytest.approx(plain.layout.height * figure.layout.width / 700, abs=1)
+    assert figure.layout.font.size == figure.layout.xaxis.title.font.size == figure.layout.yaxis.tickfont.size == 12
+    assert plain.layout.width is None
+
+
+@pytest.mark.parametrize(
+    ("draw", "said"),
+    [
+        (lambda data: gi.draw(data[["train_loss", "test_accuracy"]]), "share a unit, and these are in nats"),
+        (lambda data: gi.draw(data["train_loss"] * -1, log=True), "no values above 0, so no log axis; leave log out"),
+        (lambda data: gi.draw(data["train_loss"], width_cm=0), "width_cm is a length above 0, not 0"),
+        (lambda data: gi.draw(data["train_loss"], font_pt=float("nan")), "font_pt is a length above 0, not nan"),
+        (lambda data: gi.draw(data[[]]), "this has no variable"),
+    ],
+    ids=["units", "log", "width", "font", "empty"],
+)
+def test_settings_that_cannot_be_met_are_refused(draw, said):
+    """One line each."""
+    with pytest.raises(BadRequest, match=said):
+        draw(losses())
+
+
 def test_a_vector_is_bars_at_a_step(trace):
     """Of the last step where none is given; along its coordinate."""
     assert list(gi.draw(trace["vector"]).data[0].y) == [21, 22, 23, 24]
@@ -116,7 +189,7 @@ def test_frames_are_what_draw_draws(trace, name):
 @pytest.mark.parametrize(
     ("given", "step", "said"),
     [
-        (lambda trace: trace, None, r"draw takes one variable, as in gi.draw\(trace\['train_loss'\]\)"),
+        (lambda trace: trace, None, r"draw takes one variable, as in gi.draw\(trace\['train_loss'\]\), or several"),
         (lambda trace: trace["vector"], 12, "not measured at step 12; the nearest are 0, 10, 20"),
         (lambda trace: trace["vector"].isel(step=0, drop=True), 10, "has no steps; leave step out"),
         (lambda trace: trace["words"], None, "only numbers are drawn"),

@@ -269,13 +269,13 @@ def test_neuron_maps_are_the_activations():
         assert numbers(value) == pytest.approx(post, abs=(value["high"] - value["low"]) / 500)
 
 
-def test_circles_are_named_by_frequency_and_step_and_closed(html):
+def test_circles_are_named_by_frequency_and_stride_and_closed(html):
     """Each planted ring has its panel; neighbours along its line are a step apart and 1/p of a turn apart."""
     figure = figures_of(html)["circles"]
     headings = [note["text"] for note in figure["layout"]["annotations"]]
     for i, k in enumerate(FREQUENCIES):
         step = circuits.embedding.step_between_neighbours(k, P)
-        assert f"frequency {k}, step {step}" in headings[i] and "purity 100%" in headings[i]
+        assert f"frequency {k}, stride {step}" in headings[i] and "purity 100%" in headings[i]
         trace = {**figure["data"][i], **figure["frames"][-1][i]}
         tokens = numbers(trace["customdata"]).astype(int)
         assert sorted(tokens[:-1]) == list(range(P)) and tokens[0] == tokens[-1]

@@ -12,44 +12,95 @@ from jaxtyping import Shaped
 from grokinterp.errors import BadRequest, listed
 from grokinterp.reports import labels, style
 from grokinterp.reports.section import Frame
+from grokinterp.reports.style import heading, panel
 
 PANELS = 12
 """How many slices of an array of three or more dims are drawn at most."""
 
+WIDTH = 700
+"""The width in pixels for which the heights of figures are made."""
 
-def draw(variable: xr.DataArray | xr.Dataset, step: int | None = None) -> go.Figure:
+ROWS = 6
+"""How many rows of whole numbers are drawn as bars beside each other; more are a map."""
+
+_ONE = "gi.draw(trace['train_loss'])"
+_SEVERAL = "gi.draw(trace[['train_loss', 'test_loss']])"
+
+
+def draw(
+    data: xr.DataArray | xr.Dataset,
+    step: int | None = None,
+    log: bool | None = None,
+    width_cm: float | None = None,
+    font_pt: float | None = None,
+) -> go.Figure:
     """A figure of one variable of a trace or a readout: `draw(trace["embedding_power"], step=5000)`. Never shown.
 
-    A number over `step` is a line, a vector bars, `(a, b)` a heat map, with the first dim down and the second across;
-    of larger arrays the leading dims become panels, the first 12. Arrays are drawn at `step`, the last where left out;
-    a line marks it. Words, units and source come from the variable's name and attributes.
+    A number over `step` is a line, a vector bars, `(a, b)` a heat map, with the first dim downwards from the top and
+    the second across; of larger arrays the leading dims become panels, the first 12. Dims of length 1 are dropped, and
+    counts in few rows are bars beside each other. Several numbers over `step`, as `trace[["train_loss", "test_loss"]]`,
+    are lines in one figure. Arrays are drawn at `step`, the last where left out; a line marks it. Words, units and
+    source come from the variable's name and attributes.
 
-    Raises `BadRequest` for what is no variable, holds neither numbers nor words, or has no such step.
+    Args:
+        log: a log axis for values; where left out, lines have one if they are losses (nats) above 0.
+        width_cm: the width on paper in centimetres, at 96 pixels to the inch; the height keeps its proportion.
+        font_pt: the size of all text in points.
+
+    Raises `BadRequest` for what is no variable, holds neither numbers nor words, has no such step, or has no log.
     """
-    if not isinstance(variable, xr.DataArray):
-        raise BadRequest(
-            f"draw takes one variable, as in gi.draw(trace['train_loss']), not a {type(variable).__name__}"
-        )
+    figure = _drawn(data, step, log)
+    return _sized(figure, width_cm, font_pt)
+
+
+def _drawn(data: xr.DataArray | xr.Dataset, step: int | None, log: bool | None) -> go.Figure:
+    if isinstance(data, xr.Dataset):
+        return _lines(_numbers_over_steps(data), step, log)
+    if not isinstance(data, xr.DataArray):
+        raise BadRequest(f"draw takes one variable, as in {_ONE}, not a {type(data).__name__}")
     if step is not None:
-        _check(variable, step)
+        _check(data, step)
+    variable = _squeezed(data)
     if variable.dims in ((), ("step",)):
-        return _line(variable, step)
+        return _lines([variable], step, log)
     shown = _at(variable, step)
     if shown.dtype.kind not in "fiub":
         raise BadRequest(f"{variable.name} holds words at every {shown.dims[0]}; only numbers are drawn")
     title = labels.spoken(str(variable.name)) + (f" at step {int(shown.step):,}" if "step" in shown.coords else "")
-    figure = _bars(shown) if shown.ndim == 1 else _maps(shown)
+    figure = _bars(shown, bool(log)) if _is_bars(shown) else _maps(shown, bool(log))
     return figure.update_layout(title=dict(text=title, font=dict(size=14), x=0, xref="paper", y=0.985, yanchor="top"))
 
 
 def frame(variable: xr.DataArray, step: int) -> Frame:
     """What `draw(variable, step)` has in its traces: numbers of bars, or a map a panel; nothing for a line."""
+    variable = _squeezed(variable)
     if variable.dims in ((), ("step",)):
         return []
     shown = _at(variable, step)
-    if shown.ndim == 1:
-        return [{"y": _numbers(shown.values)}]
+    if _is_bars(shown):
+        return [{"y": _numbers(row.values)} for _, row in _rows(shown)]
     return [{"z": _numbers(part)} for _, part in _slices(shown)]
+
+
+def _numbers_over_steps(data: xr.Dataset) -> list[xr.DataArray]:
+    """The variables of a selection, each one number a step, in one unit."""
+    variables = [_squeezed(data[name]) for name in data.data_vars]
+    arrays = [str(each.name) for each in variables if each.dims not in ((), ("step",)) or each.dtype.kind not in "fiub"]
+    if arrays or not variables:
+        which = f"{arrays[0]} is none" if arrays else "this has no variable"
+        raise BadRequest(
+            f"draw takes one variable, as in {_ONE}, or several numbers over the steps, as in {_SEVERAL}; {which}"
+        )
+    units = list(dict.fromkeys(labels.unit(each.attrs.get("units", "")) or "pure numbers" for each in variables))
+    if len(units) > 1:
+        raise BadRequest(f"variables in one figure share a unit, and these are in {listed(units)}; draw them apart")
+    return variables
+
+
+def _squeezed(variable: xr.DataArray) -> xr.DataArray:
+    """Without dims of one entry, which say nothing; steps stay."""
+    single = [dim for dim in variable.dims if dim != "step" and variable.sizes[dim] == 1]
+    return variable.squeeze(single, drop=True)
 
 
 def _check(variable: xr.DataArray, step: int) -> None:
@@ -72,37 +123,76 @@ def _numbers(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
 
 
 def _labels(variable: xr.DataArray, dim: str) -> Shaped[np.ndarray, "place"]:
-    """The coordinate of a dim, as numbers where it holds numbers; places count from 0 where it has none."""
+    """The coordinate of a dim, as numbers where they ascend, as words elsewhere; places from 0 where it has none.
+
+    Numbers in another order, such as that of discrete logs, are names of places: on an axis of numbers their cells
+    would lie over each other.
+    """
     values = variable[dim].values if dim in variable.coords else np.arange(variable.sizes[dim])
     if values.dtype.kind in "fiu":
-        return values
+        return values if (np.diff(values) > 0).all() else np.array([f"{value:g}" for value in values], dtype=object)
     return np.array([labels.MATRICES.get(str(v), labels.spoken(str(v))) for v in values], dtype=object)
 
 
-def _line(variable: xr.DataArray, step: int | None) -> go.Figure:
-    figure = style.figure(320, margin=dict(l=84, t=16))
-    x = np.atleast_1d(variable.step.values) if "step" in variable.coords else np.zeros(1)
-    values = np.atleast_1d(variable.values)
-    said = labels.quantity(str(variable.name), variable.attrs.get("units", ""))
-    color = dict(color=style.ACCENT, width=2)
-    figure.add_scatter(
-        x=x, y=values, mode="lines" if len(x) > 1 else "markers", name=said, line=color, showlegend=False
-    )
-    if step is not None:
-        at = values[int(np.flatnonzero(x == step)[0])]
+def _name(variable: xr.DataArray) -> str:
+    return labels.quantity(str(variable.name), variable.attrs.get("units", ""))
+
+
+def _lines(variables: list[xr.DataArray], step: int | None, log: bool | None) -> go.Figure:
+    """Numbers over steps; what lies at or below 0 is left out of a log axis."""
+    several = len(variables) > 1
+    figure = style.figure(320 + 30 * several, margin=dict(l=84, t=16, b=56 + 30 * several))
+    values = np.concatenate([np.atleast_1d(each.values).astype(np.float64) for each in variables])
+    known = values[np.isfinite(values)]
+    is_loss = all(each.attrs.get("units") == "nats" for each in variables)
+    if log and not (known > 0).any():
+        raise BadRequest(f"{variables[0].name} has no values above 0, so no log axis; leave log out")
+    log = bool(is_loss and known.size and (known > 0).all() and known.max() > 2 * known.min()) if log is None else log
+    for i, variable in enumerate(variables):
+        color, dash, marker = style.line(i, str(variable.name) if several else "")
+        x = np.atleast_1d(variable.step.values) if "step" in variable.coords else np.zeros(1)
+        y = np.atleast_1d(variable.values)
         figure.add_scatter(
-            x=[step], y=[at], mode="markers", marker=dict(size=9, color=style.WARM), name=f"step {step:,}"
-        )
+            x=x, y=y, mode="lines" if len(x) > 1 else "markers", name=labels.spoken(str(variable.name)),
+            line=dict(color=color, width=2, dash=dash), marker=dict(color=color, symbol=marker), showlegend=several,
+        )  # fmt: skip
+        if step is not None:
+            _check(variable, step)
+            figure.add_scatter(
+                x=[step], y=y[x == step], mode="markers", marker=dict(size=9, color=style.WARM),
+                name=f"step {step:,}", showlegend=several and i == 0, legendgroup="step",
+            )  # fmt: skip
     figure.update_xaxes(dict(title_text=labels.axis("step"), separatethousands=True, exponentformat="none"))
-    return figure.update_yaxes(title_text=said)
+    figure.update_yaxes(labels.value_axis([str(each.name) for each in variables], variables[0].attrs.get("units", "")))
+    return figure.update_yaxes(dict(type="log", exponentformat="power") if log else {})
 
 
-def _bars(shown: xr.DataArray) -> go.Figure:
-    figure = style.figure(360, margin=dict(l=84))
-    (dim,) = map(str, shown.dims)
-    said = labels.quantity(str(shown.name), shown.attrs.get("units", ""))
-    ticks = _labels(shown, dim)
-    figure.add_bar(x=ticks, y=_numbers(shown.values), marker=dict(color=style.ACCENT), name=said, showlegend=False)
+def _is_bars(shown: xr.DataArray) -> bool:
+    """Vectors, and whole numbers in few rows, whose sizes a map of colours would not tell."""
+    return shown.ndim == 1 or (shown.ndim == 2 and shown.dtype.kind in "iu" and shown.shape[0] <= ROWS)
+
+
+def _rows(shown: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
+    if shown.ndim == 1:
+        return [("", shown)]
+    dim = str(shown.dims[0])
+    names = _labels(shown, dim)
+    return [(f"{labels.spoken(dim)} {name}", shown.isel({dim: i})) for i, name in enumerate(names)]
+
+
+def _bars(shown: xr.DataArray, log: bool) -> go.Figure:
+    figure = style.figure(360, margin=dict(l=84), barmode="group")
+    dim = str(shown.dims[-1])
+    ticks, rows = _labels(shown, dim), _rows(shown)
+    for i, (name, row) in enumerate(rows):
+        color, _, marker = style.line(i)
+        y, several = _numbers(row.values), len(rows) > 1
+        if log:  # the height of a bar says nothing where there is no 0
+            figure.add_scatter(
+                x=ticks, y=y, mode="markers", name=name, showlegend=several, marker=dict(color=color, symbol=marker)
+            )
+        else:
+            figure.add_bar(x=ticks, y=y, marker=dict(color=color), name=name or _name(shown), showlegend=several)
     figure.update_xaxes(dict(title_text=labels.axis(dim), showgrid=False))
     if ticks.dtype == object:
         # Words: as many as there is room for.
@@ -110,44 +200,42 @@ def _bars(shown: xr.DataArray) -> go.Figure:
         figure.update_xaxes(dict(type="category", tickmode="linear", dtick=every))
         if max(map(len, ticks.tolist())) > 8:
             figure.update_layout(margin=dict(b=120), height=420)
-    return figure.update_yaxes(title_text=said)
+    figure.update_yaxes(labels.value_axis([str(shown.name)], shown.attrs.get("units", "")))
+    return figure.update_yaxes(dict(type="log", exponentformat="power") if log else {})
 
 
 def _slices(shown: xr.DataArray) -> list[tuple[str, Shaped[np.ndarray, "row column"]]]:
     """Every 2-D slice over the last two dims with its name, up to `PANELS`."""
     leading = [str(dim) for dim in shown.dims[:-2]]
-    # A dim of one entry says nothing.
-    told = [dim for dim in leading if shown.sizes[dim] > 1]
-    found = []
+    slices = []
     for index in list(product(*(range(shown.sizes[dim]) for dim in leading)))[:PANELS]:
         place = dict(zip(leading, index, strict=True))
-        names = [f"{labels.spoken(dim)} {_labels(shown, dim)[place[dim]]}" for dim in told]
-        found.append((", ".join(names), shown.isel(place).values))
-    return found
+        names = [f"{labels.spoken(dim)} {_labels(shown, dim)[place[dim]]}" for dim in leading]
+        slices.append((", ".join(names), shown.isel(place).values))
+    return slices
 
 
-def _maps(shown: xr.DataArray) -> go.Figure:
+def _maps(shown: xr.DataArray, log: bool) -> go.Figure:
+    if log:
+        raise BadRequest(f"{shown.name} is a map, and maps have no log axis; draw np.log10 of it, or leave log out")
     slices = _slices(shown)
     columns = min(len(slices), 4 if len(slices) > 4 else 3)
     rows = math.ceil(len(slices) / columns)
     down, across = map(str, shown.dims[-2:])
     height = 430 if rows == 1 and columns == 1 else 60 + 260 * rows
     figure = style.figure(height, margin=dict(t=64))
-    said = labels.quantity(str(shown.name), shown.attrs.get("units", ""))
     scale = _scale(np.stack([values for _, values in slices]).astype(np.float64))
+    x, y = _labels(shown, across), _labels(shown, down)
     for i, (name, values) in enumerate(slices):
         row, column = divmod(i, columns)
         axes = panel(figure, i, row, column, rows, columns)
-        x, y = _labels(shown, across), _labels(shown, down)
         hover = f"{labels.spoken(down)} %{{y}}, {labels.spoken(across)} %{{x}}<br>%{{z:.4g}}<extra>{name}</extra>"
         figure.add_heatmap(x=x, y=y, z=_numbers(values), coloraxis="coloraxis", hovertemplate=hover, **axes)
         number = axes["xaxis"][1:]
-        titles = {f"xaxis{number}": labels.axis(across), f"yaxis{number}": labels.axis(down) if column == 0 else ""}
-        for axis, title in titles.items():
-            figure.layout[axis].update(title_text=title, showgrid=False)
-        for axis, ticks in ((f"xaxis{number}", x), (f"yaxis{number}", y)):
-            if len(ticks) <= 12 and ticks.dtype.kind in "iu":
-                figure.layout[axis].update(tickvals=ticks)
+        figure.layout[f"xaxis{number}"].update(_place_axis(x), title_text=labels.axis(across))
+        figure.layout[f"yaxis{number}"].update(
+            _place_axis(y), title_text=labels.axis(down) if column == 0 else "", **style.DOWNWARDS
+        )
         if name:
             heading(figure, number, name)
     more = shown.size // (shown.shape[-1] * shown.shape[-2]) - len(slices)
@@ -155,9 +243,17 @@ def _maps(shown: xr.DataArray) -> go.Figure:
         figure.add_annotation(
             text=f"and {more:,} more, not drawn", xref="paper", yref="paper", x=1, y=-0.14, showarrow=False
         )
-    bar = dict(title=dict(text=said, side="right"))
+    bar = dict(title=dict(text=_name(shown), side="right"))
     figure.update_layout(coloraxis=dict(colorbar=bar, **scale))
     return figure.update_layout(meta=dict(sequential=["coloraxis"]) if "cmid" not in scale else {})
+
+
+def _place_axis(ticks: Shaped[np.ndarray, "place"]) -> dict[str, Any]:
+    """An axis of a map: few whole numbers are all named, words by their place."""
+    if ticks.dtype == object:
+        return dict(showgrid=False, type="category", nticks=8)
+    few = len(ticks) <= 12 and ticks.dtype.kind in "iu"
+    return dict(showgrid=False, tickvals=ticks) if few else dict(showgrid=False)
 
 
 def _scale(values: Shaped[np.ndarray, "..."]) -> dict[str, Any]:
@@ -169,22 +265,18 @@ def _scale(values: Shaped[np.ndarray, "..."]) -> dict[str, Any]:
     return dict(colorscale=style.SEQUENTIAL, cmin=0, cmax=largest or 1.0)
 
 
-def panel(
-    figure: go.Figure, i: int, row: int, column: int, rows: int, columns: int, gap: float = 0.09, high: float = 0.7
-) -> dict[str, str]:
-    """Give panel `i` its pair of axes in a grid; returns the names a trace takes. `high` is its share of a row,
-    the rest room for titles."""
-    number = "" if i == 0 else str(i + 1)
-    wide = (1 - gap * (columns - 1)) / columns
-    tall = 1 / (rows + (rows - 1) * (1 / high - 1))
-    left, top = column * (wide + gap), 1 - row * tall / high
-    x = dict(domain=[left, min(left + wide, 1)], anchor=f"y{number}")
-    y = dict(domain=[max(top - tall, 0), top], anchor=f"x{number}")
-    figure.update_layout({f"xaxis{number}": x, f"yaxis{number}": y})
-    return dict(xaxis=f"x{number}", yaxis=f"y{number}")
-
-
-def heading(figure: go.Figure, number: str, text: str, size: int = 12) -> None:
-    """A title above a panel, by the number of its axes."""
-    place = dict(xref=f"x{number} domain", yref=f"y{number} domain", x=0.5, y=1, xanchor="center", yanchor="bottom")
-    figure.add_annotation(text=text, showarrow=False, font=dict(size=size), **place)
+def _sized(figure: go.Figure, width_cm: float | None, font_pt: float | None) -> go.Figure:
+    """At a width on paper and with one size of text."""
+    for name, value in (("width_cm", width_cm), ("font_pt", font_pt)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise BadRequest(f"{name} is a length above 0, not {value}")
+    if width_cm is not None:
+        width, height = round(width_cm / 2.54 * 96), figure.layout.height
+        figure.update_layout(width=width, height=round(height * width / WIDTH))
+    if font_pt is not None:
+        size = font_pt / 72 * 96
+        figure.update_layout(font_size=size, title_font_size=size, legend_font_size=size)
+        figure.update_xaxes(title_font_size=size, tickfont_size=size)
+        figure.update_yaxes(title_font_size=size, tickfont_size=size)
+        figure.update_annotations(font_size=size)
+    return figure

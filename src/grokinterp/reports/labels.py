@@ -1,9 +1,10 @@
 """Labels: the names of variables, dims, units and parameters as a reader says them."""
 
 import re
+from typing import Any
 
 DIMS = {
-    "step": "training step (optimiser updates)",
+    "step": "training step",
     "k": "frequency k (turns per cycle)",
     "a": "first operand a",
     "b": "second operand b",
@@ -23,6 +24,7 @@ MATRICES = {"W_E": "embedding", "W_L": "neuron-logit map"}
 UNITS = {
     "": "",
     "1": "",
+    "share": "",
     "nats": "nats",
     "weights": "units of the weights",
     "weights^2": "squared units of the weights",
@@ -62,6 +64,23 @@ def quantity(name: str, units: str) -> str:
     return f"{spoken(name)} ({said})" if said else spoken(name)
 
 
+def is_share(name: str) -> bool:
+    """Whether a quantity is told in percent: accuracies, and shares of variance, of rows or of attention."""
+    return name.endswith(("accuracy", "accuracy_unswapped", "_fve", "purity")) or "_accuracy_" in name
+
+
+def value_axis(names: list[str], units: str) -> dict[str, Any]:
+    """The axis of these quantities: the quantity with its unit, or what they have in common; shares in percent."""
+    share = all(map(is_share, names))
+    if len(names) == 1:
+        title = quantity(names[0], units)
+    else:
+        *_, last = names[0].split("_")
+        common = last if all(name.endswith(f"_{last}") for name in names) else "value"
+        title = quantity(common, units)
+    return dict(title_text=title, **(dict(tickformat=".0%") if share else {}))
+
+
 def parameter(name: str) -> str:
     """`blocks.0.attn.W_Q` as `queries, layer 0`."""
     *home, last = name.split(".")
@@ -70,4 +89,7 @@ def parameter(name: str) -> str:
     if said is None and kind == "b":
         said = f"bias of {_PARAMETERS.get(f'W_{which}', spoken(which))}"
     layer = next((part for part in home if part.isdigit()), None)
-    return (said or spoken(last)) + (f", layer {layer}" if layer is not None else "")
+    # Embeddings of single operands: embed_a, embed_b.
+    which = next((part.rpartition("_")[2] for part in home if part.startswith("embed_")), "")
+    of_operand = f" of {which}" if len(which) == 1 else ""
+    return (said or spoken(last)) + of_operand + (f", layer {layer}" if layer is not None else "")

@@ -37,6 +37,7 @@ def page(subject: Subject) -> str:
             last_moving=moving[-1] if moving and len(subject.frame_steps) > 1 else -1,
             steps=subject.frame_steps if moving else [],
             heads=head_names(subject),
+            readings=readings(subject),
             head_steps=[] if isinstance(masks, Absent) else masks.step.values.tolist(),
             configuration=configuration(run),
             written=written(),
@@ -122,6 +123,19 @@ def head_names(subject: Subject) -> list[str]:
     config: Any = subject.run.model_config
     layers, heads = range(config.n_layers), range(config.n_heads)
     return [f"head {i}.{j}" if len(layers) > 1 else f"head {j}" for i in layers for j in heads]
+
+
+def readings(subject: Subject) -> list[tuple[str, str]]:
+    """The measures that the switches of heads show, each by its name and in words that say of which rows it is."""
+    masks = subject.head_masks
+    if isinstance(masks, Absent):
+        return []
+    if subject.run.task.is_train is None:
+        rows = [("train_loss", "loss on all rows (nats)"), ("train_accuracy", "accuracy on all rows")]
+    else:
+        rows = [("train_loss", "train loss (nats)"), ("test_loss", "test loss (nats)")]
+        rows += [("train_accuracy", "train accuracy"), ("test_accuracy", "test accuracy")]
+    return [(name, words) for name, words in rows if bool(masks[f"{name}_without_heads"].notnull().any())]
 
 
 def controls(subject: Subject) -> dict[str, Any]:

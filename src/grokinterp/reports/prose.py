@@ -50,7 +50,8 @@ def trained(run: Run) -> list[str]:
     size = ""
     if run.steps:
         size = f" It has {sum(weight.numel() for weight in run.final.parameters.values()):,} parameters."
-    return [*said, f"The model is {run.config.model.in_words()}.{size}", recipe_sentence(run.config)]
+    model = f"The model is {run.config.model.in_words()}.{size}"
+    return [*said, model, recipe_sentence(run.config, is_seed_known(run))]
 
 
 def is_imported(run: Run) -> bool:
@@ -87,12 +88,21 @@ def task_sentence(task: Task) -> str:
     return " ".join(said)
 
 
-def recipe_sentence(config: RunConfig) -> str:
+def is_seed_known(run: Run) -> bool:
+    """Whether the seed of the configuration is that of the training, and not the one that stands there by default.
+
+    A file of other code tells its seed by its split: where that is not known, neither is the seed.
+    """
+    return not run.provenance.trained_elsewhere or (run.has_task and run.task.is_train is not None)
+
+
+def recipe_sentence(config: RunConfig, seed_known: bool = True) -> str:
     """How long, on what, and with which optimiser."""
+    seed = f"from seed {config.seed}" if seed_known else "from a seed that is not recorded"
     size = config.schedule.batch_size
     batch = "on all training rows at once" if size is None else f"in batches of {size:,} rows"
     return (
-        f"It was set to train for {config.schedule.steps:,} steps {batch}, from seed {config.seed}, "
+        f"It was set to train for {config.schedule.steps:,} steps {batch}, {seed}, "
         f"with {optimiser_in_words(config.optimiser)}."
     )
 

@@ -23,13 +23,16 @@ class Recipe:
 
     expression: str
     preset: str
-    seed: int
+    seed: int | None
     parameters: dict[str, Any]
     fields: dict[str, Any]
 
     @classmethod
-    def of(cls, config: RunConfig) -> "Recipe | None":
-        """None where no command says it: a preset's name that is not known, another kind of model, a split by hand."""
+    def of(cls, config: RunConfig, seed_known: bool = True) -> "Recipe | None":
+        """None where no command says it: a preset's name that is not known, another kind of model, a split by hand.
+
+        A seed that is not known is left out.
+        """
         base = PRESETS.get(config.preset)
         if base is None or type(base.model) is not type(config.model) or config.split.split == "indices":
             return None
@@ -51,7 +54,7 @@ class Recipe:
                     fields[field.name] = value
                 elif value is None and getattr(getattr(base, section), field.name) is not None:
                     fields[field.name] = None
-        return cls(config.task.expression, config.preset, config.seed, parameters, fields)
+        return cls(config.task.expression, config.preset, config.seed if seed_known else None, parameters, fields)
 
     def command(self) -> str:
         """`grokinterp train "a + b" --p 113 ...`, to be pasted into a shell."""
@@ -64,7 +67,7 @@ class Recipe:
         for name, value in self.fields.items():
             words += _flag(name, value)
         # Last, so that a flag that takes several values never stands before the formula.
-        words += ["--seed", str(self.seed)]
+        words += [] if self.seed is None else ["--seed", str(self.seed)]
         expression = shlex.quote(self.expression)
         quoted = shlex.join(words)
         # A formula that begins with a minus sign would be read as an option.
@@ -77,7 +80,7 @@ class Recipe:
     def python(self) -> str:
         """`run = gi.train(...)`, to be pasted into a notebook."""
         given = {"preset": self.preset} if self.preset != "nanda" else {}
-        given |= {**self.parameters, **self.fields, "seed": self.seed}
+        given |= {**self.parameters, **self.fields} | ({} if self.seed is None else {"seed": self.seed})
         arguments = "".join(f", {name}={value!r}" for name, value in given.items())
         return f"import grokinterp as gi\n\nrun = gi.train({self.expression!r}{arguments})"
 

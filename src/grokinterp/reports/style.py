@@ -4,21 +4,27 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-# Middle tones: each has a contrast of 3 or more against both the light and the dark page.
-ACCENT = "#3b7fc4"
-ACCENT_SOFT = "rgba(59, 127, 196, 0.38)"
-NEUTRAL = "#85898f"
-FAINT = "rgba(133, 137, 143, 0.22)"
+# No two of the six lie closer than 20 by CIEDE2000, for normal, protanope, deuteranope and tritanope eyes (a test
+# simulates these by Machado et al. 2009). Middle tones: each has a contrast of 2.3 or more against the light and the
+# dark page. What needs more curves than colours changes dashes and markers as well.
+ACCENT = "#2b62c9"
+WARM = "#d2944f"
+SKY = "#00adff"
+RED = "#bc0000"
+PLUM = "#77435c"
+NEUTRAL = "#8c9096"
+LINES = (ACCENT, WARM, SKY, RED, PLUM, NEUTRAL)
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
+
+FAINT = "rgba(140, 144, 150, 0.22)"
 CLEAR = "rgba(0, 0, 0, 0)"
-WARM = "#c1703a"
-GREEN = "#3c9774"
-LINES = (ACCENT, WARM, GREEN, "#9a6cc0", NEUTRAL, "#b0843a", "#4a9aa8", "#c0607f", "#6f7fd0", "#7a9a45")
-PHASES = ("rgba(133, 137, 143, 0.13)", "rgba(193, 112, 58, 0.13)", "rgba(60, 151, 116, 0.14)")
+PHASES = ("rgba(140, 144, 150, 0.13)", "rgba(210, 148, 79, 0.16)", "rgba(0, 173, 255, 0.12)")
 
 # From the page's own background to the accent and past it; the page turns the dark end light on a dark page.
-SEQUENTIAL = [[0.0, "rgba(59, 127, 196, 0)"], [0.6, ACCENT], [1.0, "#0d2b4e"]]
+SEQUENTIAL = [[0.0, "rgba(43, 98, 201, 0)"], [0.6, ACCENT], [1.0, "#0d2b4e"]]
 # Signed: nothing at 0, which stands in the middle.
-SIGNED = [[0.0, WARM], [0.5, "rgba(133, 137, 143, 0.04)"], [1.0, ACCENT]]
+SIGNED = [[0.0, WARM], [0.5, "rgba(140, 144, 150, 0.04)"], [1.0, ACCENT]]
 # Cyclic: 0 and p - 1 are neighbours. Blue and violet tones only, the lightness turning once.
 CYCLIC = [[0.0, "#2a62a5"], [0.25, "#4aa0cf"], [0.5, "#a9cfea"], [0.75, "#a086c9"], [1.0, "#2a62a5"]]
 
@@ -36,6 +42,9 @@ _AXIS = dict(
     automargin=False,
     title=dict(standoff=8, font=dict(size=13)),
 )
+
+DOWNWARDS = dict(autorange="reversed")
+"""The upright axis of every map over two operands: rows as in a matrix, the first at the top."""
 
 TEMPLATE = go.layout.Template(
     layout=dict(
@@ -60,6 +69,17 @@ def figure(height: int, **layout: Any) -> go.Figure:
     return go.Figure(layout=go.Layout(template=TEMPLATE, height=height, **layout))
 
 
+def line(i: int, name: str = "") -> tuple[str, str, str]:
+    """Colour, dash and marker of the i-th curve of a figure: past the palette the dashes change.
+
+    A curve of training rows is grey and one of test rows blue, wherever it stands.
+    """
+    if name.startswith(("train_", "test_")):
+        return (NEUTRAL, "solid", "circle") if name.startswith("train_") else (ACCENT, "solid", "square")
+    again = i // len(LINES)
+    return LINES[i % len(LINES)], DASHES[again % len(DASHES)], MARKERS[i % len(MARKERS)]
+
+
 def log_toggle(axis: str, noun: str, kind: str, offset: int) -> dict[str, Any]:
     """Two buttons above the plot that draw `axis` (`xaxis`, `yaxis`) linear or log; it starts as `kind`.
 
@@ -81,3 +101,24 @@ def log_toggle(axis: str, noun: str, kind: str, offset: int) -> dict[str, Any]:
         bordercolor=FAINT,
         font=dict(size=11),
     )
+
+
+def panel(
+    figure: go.Figure, i: int, row: int, column: int, rows: int, columns: int, gap: float = 0.09, high: float = 0.7
+) -> dict[str, str]:
+    """Give panel `i` its pair of axes in a grid; returns the names a trace takes. `high` is its share of a row,
+    the rest room for titles."""
+    number = "" if i == 0 else str(i + 1)
+    wide = (1 - gap * (columns - 1)) / columns
+    tall = 1 / (rows + (rows - 1) * (1 / high - 1))
+    left, top = column * (wide + gap), 1 - row * tall / high
+    x = dict(domain=[left, min(left + wide, 1)], anchor=f"y{number}")
+    y = dict(domain=[max(top - tall, 0), top], anchor=f"x{number}")
+    figure.update_layout({f"xaxis{number}": x, f"yaxis{number}": y})
+    return dict(xaxis=f"x{number}", yaxis=f"y{number}")
+
+
+def heading(figure: go.Figure, number: str, text: str, size: int = 12) -> None:
+    """A title above a panel, by the number of its axes."""
+    place = dict(xref=f"x{number} domain", yref=f"y{number} domain", x=0.5, y=1, xanchor="center", yanchor="bottom")
+    figure.add_annotation(text=text, showarrow=False, font=dict(size=size), **place)

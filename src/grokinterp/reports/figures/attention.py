@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import style
-from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.tasks import Task
 
 MOST = 8
@@ -29,9 +29,9 @@ def operands(trace: xr.Dataset, task: Task) -> go.Figure:
         drawn = []
         for i, (layer, head) in enumerate(heads(trace)):
             one = found.isel(layer=layer, head=head, source=named.index(letter))
-            drawn.append((Curve.read(one), head_name(trace, layer, head), style.LINES[i % len(style.LINES)], "solid"))
+            drawn.append((Curve.read(one), head_name(trace, layer, head), *style.line(i)[:2]))
         lines.append(drawn)
-    return panels(["mean attention to a", "mean attention to b"], lines, [[-0.03, 1.03]] * 2)
+    return panels(["mean attention to a", "mean attention to b"], lines, [SHARE] * 2)
 
 
 def heads(trace: xr.Dataset) -> list[tuple[int, int]]:

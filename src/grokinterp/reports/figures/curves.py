@@ -11,13 +11,20 @@ import xarray as xr
 from jaxtyping import Float
 
 from grokinterp.reports import labels, style
-from grokinterp.reports.drawing import panel
+from grokinterp.reports.style import panel
 from grokinterp.reports.subject import Landmarks
 
 POINTS = 1500
 """How many points of a curve are drawn at most: fewer make a smaller page and no visible difference."""
 
 _WHOLE: dict[str, Any] = dict(separatethousands=True, exponentformat="none")
+
+
+SHARE: dict[str, Any] = dict(range=[-0.03, 1.03], tickformat=".0%")
+"""The axis of a share of rows, of variance or of attention: in percent, wherever it stands."""
+
+INDEX: dict[str, Any] = dict(range=[-0.03, 1.03])
+"""The axis of an index between 0 and 1 that is no share of anything."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +118,13 @@ class Chart:
 
 
 def panels(
-    titles: list[str], lines: list[list[tuple[Curve, str, str, str]]], ranges: list[list[float] | None]
+    titles: list[str], lines: list[list[tuple[Curve, str, str, str]]], axes_of: list[dict[str, Any] | None]
 ) -> go.Figure:
     """Panels side by side over steps, each with lines of (curve, name, colour, dash); one legend for all."""
     figure = style.figure(330, hovermode="x unified", margin=dict(t=16, b=90))
     named: set[str] = set()
     n = len(titles)
-    for i, (title, drawn, reach) in enumerate(zip(titles, lines, ranges, strict=True)):
+    for i, (title, drawn, axis) in enumerate(zip(titles, lines, axes_of, strict=True)):
         axes = panel(figure, i, 0, i, 1, n, gap=0.1)
         number = axes["xaxis"][1:]
         for curve, name, color, dash in drawn:
@@ -135,9 +142,8 @@ def panels(
                 **axes,
             )
             named.add(name)
-        # Short, since panels are narrow.
-        figure.layout[f"xaxis{number}"].update(title_text="training step", nticks=5, **_WHOLE)
-        figure.layout[f"yaxis{number}"].update(title_text=title, range=reach)
+        figure.layout[f"xaxis{number}"].update(title_text=labels.axis("step"), nticks=5, **_WHOLE)
+        figure.layout[f"yaxis{number}"].update(axis or {}, title_text=title)
     rows = {}
     for i in range(n):
         number = "" if i == 0 else str(i + 1)

@@ -24,10 +24,9 @@ def output_map(trace: xr.Dataset, points: str = "output_pca", step: int | None =
     gap = lambda values: np.where([False, False, True], np.nan, values[lines]).ravel()
     figure = style.figure(560, hovermode="closest", showlegend=False, margin=dict(l=32, r=16, t=40, b=32))
     figure.add_scatter(x=gap(x), y=gap(y), mode="lines", line=dict(color=style.FAINT, width=1), hoverinfo="skip")
-    shapes = ("circle", "square", "diamond", "triangle-up", "cross", "star")
     for label in np.unique(colour):
         here = colour == label
-        shape = shapes[label // len(style.LINES) % len(shapes)]
+        shape = style.MARKERS[(label + label // len(style.LINES)) % len(style.MARKERS)]
         figure.add_scatter(
             x=x[here], y=y[here], mode="markers", name=str(label), text=found.answer.values[here],
             hovertemplate="answer %{text}<br>colour " + str(label) + "<extra></extra>",

@@ -6,9 +6,9 @@ import xarray as xr
 from jaxtyping import Float
 
 from grokinterp.reports import labels, style
-from grokinterp.reports.drawing import heading, panel
-from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.curves import INDEX, Curve, panels
 from grokinterp.reports.section import Frame
+from grokinterp.reports.style import heading, panel
 
 SPECTRAL = {
     "ffd": "frequency density (FFD)",
@@ -106,4 +106,4 @@ def spectral(trace: xr.Dataset, measures: tuple[str, ...]) -> go.Figure:
                 curve = Curve.read(trace[f"{measure}{suffix}"].sel(matrix=matrix))
                 drawn.append((curve, f"{labels.MATRICES[matrix]}, {basis}", color, dash))
         lines.append(drawn)
-    return panels([SPECTRAL[measure] for measure in measures], lines, [[-0.03, 1.03]] * len(measures))
+    return panels([SPECTRAL[measure] for measure in measures], lines, [INDEX] * len(measures))

@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import labels, prose, style
-from grokinterp.reports.drawing import heading, panel
 from grokinterp.reports.figures import spectra
 from grokinterp.reports.section import Absent, Finding, Plate, Section
+from grokinterp.reports.style import heading, panel
 from grokinterp.reports.subject import Subject
 
 PARTS = (

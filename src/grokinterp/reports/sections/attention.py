@@ -5,13 +5,18 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import prose, style
-from grokinterp.reports.drawing import heading, panel
 from grokinterp.reports.figures import attention
-from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Absent, Finding, Frame, Plate, Section
+from grokinterp.reports.style import heading, panel
 from grokinterp.reports.subject import Subject
 from grokinterp.tasks import Task
 
+RATE_NOTE = (
+    "The attention rate of this model is {rate:.3g}: each weight is that share of the softmax and the rest constant 1, "
+    "so a row may sum to more than 100 %."
+)
+CONSTANT_NOTE = "Its attention is constant by construction: it looks at every position alike, whatever the operands."
 PATTERNS = (
     "Where each head looks from the position at which the answer is read. Look for heads that share their attention "
     "between the two operands."
@@ -43,10 +48,15 @@ class Attention(Finding):
 
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
         task, found = subject.run.task, subject.frames
+        rate = float(getattr(subject.run.model_config, "attention_rate", 1.0))
+        if rate == 0:
+            section.notes.append(CONSTANT_NOTE)
+        elif rate != 1:
+            section.notes.append(RATE_NOTE.format(rate=rate))
         source = prose.source(subject.run, "attention patterns at the read-out position")
         figure, frames = patterns(trace, subject.frame_steps, task)
         section.plates.append(Plate("attention", figure, PATTERNS, source, frames))
-        if not isinstance(found, Absent) and "attention_to" in found and "a" in attention.positions(task):
+        if rate and not isinstance(found, Absent) and "attention_to" in found and "a" in attention.positions(task):
             figure, frames = to_first(found, trace, task)
             section.plates.append(Plate("attention-to", figure, TO_FIRST, source, frames))
         periodic = bool(trace["attention_fve"].notnull().any())
@@ -61,6 +71,7 @@ def patterns(trace: xr.Dataset, steps: list[int], task: Task) -> tuple[go.Figure
     figure = style.figure(350, margin=dict(t=16, b=80), barmode="group", bargap=0.3, bargroupgap=0.08)
     at = int(task.positions[0])
     found = trace["attention_pattern"].sel(step=steps).isel(query=at)
+    highest = float(found.max())
     frames: list[Frame] = [[] for _ in steps]
     heads = attention.heads(trace)
     x = [attention.head_name(trace, layer, head) for layer, head in heads]
@@ -73,7 +84,7 @@ def patterns(trace: xr.Dataset, steps: list[int], task: Task) -> tuple[go.Figure
         for frame, row in zip(frames, values, strict=True):
             frame.append({"y": row})
     figure.update_xaxes(dict(title_text="attention head", type="category", showgrid=False))
-    figure.update_yaxes(title_text="mean attention", range=[0, 1.03], tickformat=".0%")
+    figure.update_yaxes(title_text="mean attention", range=[0, max(1.03, 1.03 * highest)], tickformat=".0%")
     return figure.update_layout(showlegend=True, legend=dict(y=-0.22)), frames
 
 
@@ -103,7 +114,7 @@ def to_first(frames_of: xr.Dataset, trace: xr.Dataset, task: Task) -> tuple[go.F
         figure.layout[f"xaxis{number}"].update(title_text="b", constrain="domain", showgrid=False, nticks=4)
         figure.layout[f"yaxis{number}"].update(
             title_text="a" if i % columns == 0 else "", scaleanchor=axes["xaxis"], constrain="domain",
-            showgrid=False, nticks=4,
+            showgrid=False, nticks=4, **style.DOWNWARDS,
         )  # fmt: skip
     narrow: dict[str, object] = {"height": 225 * -(-n // 2) + 60, "coloraxis.showscale": False}
     for i in range(n):
@@ -122,10 +133,10 @@ def periodicity(trace: xr.Dataset) -> go.Figure:
     left, right = [], []
     for i, (layer, head) in enumerate(attention.heads(trace)):
         one = trace.isel(layer=layer, head=head)
-        name, color = attention.head_name(trace, layer, head), style.LINES[i % len(style.LINES)]
-        left.append((Curve.read(one["attention_fve"]), name, color, "solid"))
-        right.append((Curve.read(one["attention_frequency"]), name, color, "solid"))
-    return panels(["share of variance explained", "frequency k"], [left, right], [[-0.03, 1.03], None])
+        name, (color, dash, _) = attention.head_name(trace, layer, head), style.line(i)
+        left.append((Curve.read(one["attention_fve"]), name, color, dash))
+        right.append((Curve.read(one["attention_frequency"]), name, color, dash))
+    return panels(["share of variance explained", "frequency k"], [left, right], [SHARE, None])
 
 
 def _unique(names: list[str]) -> list[str]:

@@ -57,7 +57,7 @@ def caption(found: xr.Dataset) -> str:
     neighbours = (
         "joins tokens that differ by the named factor"
         if factor
-        else "joins tokens that are the named step apart, the inverse of the frequency"
+        else "joins tokens that are the named stride apart, the inverse of the frequency"
     )
     moves = (
         " Earlier checkpoints are projected on the same components: move the slider and watch the rings open."
@@ -146,7 +146,7 @@ def _panel(figure: go.Figure, circle: xr.Dataset, i: int, order: Int[np.ndarray,
         }
     )
     place = dict(xref=f"x{number} domain", yref=f"y{number} domain", showarrow=False)
-    word = "factor" if circle["circle_step"].attrs["units"] == "factor" else "step"
+    word = "factor" if circle["circle_step"].attrs["units"] == "factor" else "stride"
     heading = f"<b>frequency {k}, {word} {int(circle['circle_step'])}</b>" if clean else f"mostly frequency {k}"
     shares = f"purity {share:.0%}, variance {float(circle['circle_variance']):.0%}"
     text = f"{heading}<br><span style='font-size:11px'>{shares}</span>"

@@ -3,7 +3,7 @@
 import xarray as xr
 
 from grokinterp.reports import drawing, style
-from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Plate, Section
 from grokinterp.reports.subject import Subject
 
@@ -47,7 +47,7 @@ class Codes(Finding):
                     (Curve.read(trace["test_accuracy"]), "all test pairs", style.ACCENT, "solid"),
                     (Curve.read(trace["test_accuracy_equal"]), "those with a = b", style.WARM, "solid"),
                 ]
-                figure = panels(["share answered right"], [curves], [[-0.03, 1.03]])
+                figure = panels(["share answered right"], [curves], [SHARE])
                 section.plates.append(Plate("code-equal", figure, CODE_EQUAL, f"test rows of {name}."))
         similarity = drawing.draw(last.code_similarity).update_layout(title=None)
         # The differences are small beside the values.

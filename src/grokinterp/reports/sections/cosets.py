@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import prose, style
-from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Plate, Section
 from grokinterp.reports.subject import Subject
 
@@ -57,7 +57,7 @@ class Cosets(Finding):
                 (Curve.read(trace.coset_neurons), "concentrated neurons", style.ACCENT, "solid"),
                 (Curve.read(trace.coset_conjugate), "of these, conjugate in x and y", style.WARM, "dash"),
             ]
-            figure = panels(["share"], [curves], [[-0.03, 1.03]])
+            figure = panels(["share"], [curves], [SHARE])
             section.plates.append(Plate("cosets-over-time", figure, COSETS_OVER_TIME, source))
 
 
@@ -86,5 +86,5 @@ def concentrated(last: xr.Dataset) -> go.Figure:
         xaxis=dict(domain=[0, 0.56], title_text="subgroup (its order and class)", type="category", tickangle=-40),
         yaxis=dict(title_text="concentration, 0 on cosets", **power),
         xaxis2=dict(domain=[0.68, 1], anchor="y2", title_text="dropped above", **power),
-        yaxis2=dict(anchor="x2", title_text="accuracy without", range=[-0.03, 1.03]),
+        yaxis2=dict(anchor="x2", title_text="accuracy without", **SHARE),
     )

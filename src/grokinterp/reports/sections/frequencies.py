@@ -8,7 +8,7 @@ import xarray as xr
 
 from grokinterp.reports import labels, prose, style
 from grokinterp.reports.figures import spectra
-from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.curves import INDEX, SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Plate, Section
 from grokinterp.reports.subject import Subject
 
@@ -107,12 +107,12 @@ def sparsity(trace: xr.Dataset) -> go.Figure:
     right = [
         (Curve.read(trace[name]), said, color, "solid")
         for name, said, color in (
-            ("circularity", "circularity of the embedding", style.GREEN),
+            ("circularity", "circularity of the embedding", style.SKY),
             ("logit_fve", "logits explained by the clock's waves", style.NEUTRAL),
         )
         if name in trace
     ]
-    return panels(["Gini index (0 even, 1 one only)", "share"], [left, right], [[-0.03, 1.03]] * 2)
+    return panels(["Gini index (0 even, 1 one only)", "share"], [left, right], [INDEX, SHARE])
 
 
 def order_of_numbers(trace: xr.Dataset, multiplicative: bool) -> str:
@@ -120,7 +120,8 @@ def order_of_numbers(trace: xr.Dataset, multiplicative: bool) -> str:
     last = trace.isel(step=-1)
     n = last.sizes["token"] - multiplicative if "token" in last.dims else last.sizes["basis"] - multiplicative
     additive, characters = (float(last[name].sel(matrix="W_E")) for name in ("gini", "gini_multiplicative"))
-    other = "" if characters != characters else f", and {characters:.2f} on the characters"
+    on_characters = f", and {characters:.2f} on the characters, the waves of their discrete logs"
+    other = "" if characters != characters else on_characters
     if multiplicative:
         return (
             "The numbers are read in the order of their discrete logs, as powers of a primitive root, zero left "

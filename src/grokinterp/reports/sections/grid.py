@@ -6,7 +6,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from grokinterp.reports import style
-from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.curves import INDEX, SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Frame, Plate, Section
 from grokinterp.reports.subject import Subject
 
@@ -44,14 +44,14 @@ class Grid(Finding):
         section.paragraphs.append(f"R² of the best affine map from principal components to (x, y) at the end: {told}.")
         if trace.sizes["step"] > 1:
             r2 = [
-                (Curve.read(trace.grid_r2.sel(components=n)), f"first {n} components", style.LINES[i], "solid")
+                (Curve.read(trace.grid_r2.sel(components=n)), f"first {n} components", *style.line(i)[:2])
                 for i, n in enumerate(trace.components.values)
             ]
             right = [
                 (Curve.read(trace["test_accuracy"]), "test accuracy", style.NEUTRAL, "solid"),
                 (Curve.read(trace["test_accuracy_unswapped"]), "without swapped pairs", style.NEUTRAL, "dot"),
             ]
-            figure = panels(["R² of (x, y)", "test accuracy"], [r2, right], [[-0.03, 1.03]] * 2)
+            figure = panels(["R² of (x, y)", "test accuracy"], [r2, right], [INDEX, SHARE])
             section.plates.append(Plate("grid-over-time", figure, GRID_OVER_TIME, f"{source}."))
         figure, frames = plane(trace.grid_plane.sel(step=subject.frame_steps), coordinates.numpy(), subject)
         section.plates.append(Plate("grid", figure, GRID, f"{source} 1 and 2.", frames))

@@ -5,7 +5,7 @@ import xarray as xr
 
 from grokinterp.reports import labels, prose, style
 from grokinterp.reports.figures import spectra
-from grokinterp.reports.figures.curves import Chart, Curve, panels
+from grokinterp.reports.figures.curves import SHARE, Chart, Curve, panels
 from grokinterp.reports.section import Absent, Fact, Plate, ReportSection, Section
 from grokinterp.reports.subject import Landmarks, Subject
 
@@ -62,13 +62,13 @@ DENSITY = (
 CURVES = {
     "train_loss": ("train loss", style.NEUTRAL, "solid"),
     "test_loss": ("test loss", style.ACCENT, "solid"),
-    "restricted_loss": ("restricted loss (key frequencies alone)", style.GREEN, "solid"),
+    "restricted_loss": ("restricted loss (key frequencies alone)", style.SKY, "solid"),
     "excluded_loss": ("excluded loss (without them)", style.WARM, "solid"),
 }
 
 MORE_CURVES = {
-    "restricted_test_loss": ("restricted, test rows", style.GREEN, "dot"),
-    "restricted_loss_mlp": ("restricted, in the neurons", style.GREEN, "dash"),
+    "restricted_test_loss": ("restricted, test rows", style.SKY, "dot"),
+    "restricted_loss_mlp": ("restricted, in the neurons", style.SKY, "dash"),
     "excluded_loss_3d": ("excluded, along the answer (3D)", style.WARM, "dot"),
     "excluded_loss_mlp": ("excluded, in the neurons", style.WARM, "dash"),
     "excluded_loss_full": ("excluded, all frequencies", style.WARM, "longdash"),
@@ -176,7 +176,7 @@ def accuracies(subject: Subject) -> go.Figure:
         chart.line(level, "chance", style.NEUTRAL, 1, dash="dot")
     chart.landmarks(subject.landmarks)
     chart.phases(subject.phases)
-    figure = chart.finished("accuracy (share of rows)", "linear", "accuracy")
+    figure = chart.finished("accuracy", "linear", "accuracy")
     return figure.update_yaxes(tickformat=".2~p")
 
 
@@ -195,13 +195,13 @@ def excluded_by_frequency(trace: xr.Dataset) -> go.Figure:
     """The excluded loss of each key frequency, and the accuracy without all of them."""
     by_k = trace["excluded_loss_by_frequency"]
     lines = [
-        (Curve.read(by_k.sel(k=k)), f"without frequency {k}", style.LINES[i % len(style.LINES)], "solid")
+        (Curve.read(by_k.sel(k=k)), f"without frequency {k}", *style.line(i)[:2])
         for i, k in enumerate(spectra.keys(trace))
     ]
     right = [(Curve.read(trace["excluded_accuracy"]), "without any key frequency", style.NEUTRAL, "dash")]
-    return panels(
-        ["excluded loss (nats)", "train accuracy (share of rows)"], [lines, right], [None, [-0.03, 1.03]]
-    ).update_layout(yaxis=dict(rangemode="tozero"))
+    return panels(["excluded loss (nats)", "train accuracy"], [lines, right], [None, SHARE]).update_layout(
+        yaxis=dict(rangemode="tozero")
+    )
 
 
 def weight_norms(total: Curve, trace: xr.Dataset | None, subject: Subject) -> go.Figure:
@@ -211,8 +211,7 @@ def weight_norms(total: Curve, trace: xr.Dataset | None, subject: Subject) -> go
     if trace is not None and "weight_norm_squared_by_parameter" in trace and trace.sizes["step"] > 1:
         for i, name in enumerate(trace.parameter.values):
             curve = Curve.read(trace["weight_norm_squared_by_parameter"].isel(parameter=i))
-            color = style.LINES[(i + 1) % len(style.LINES)]
-            dash = "solid" if i < len(style.LINES) // 2 else "dot"
+            color, dash, _ = style.line(i + 1)
             chart.line(curve, labels.parameter(str(name)), color, 1.5, dash=dash)
     chart.landmarks(subject.landmarks)
     chart.phases(subject.phases)

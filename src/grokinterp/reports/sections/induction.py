@@ -3,7 +3,7 @@
 import xarray as xr
 
 from grokinterp.reports import style
-from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Fact, Finding, Plate, Section
 from grokinterp.reports.subject import Subject
 
@@ -62,6 +62,6 @@ class Induction(Finding):
             ]
             for kind in _KINDS
         ]
-        figure = panels([f"{said} score" for said in _KINDS.values()], lines, [[-0.03, 1.03]] * 2)
+        figure = panels([f"{said} score" for said in _KINDS.values()], lines, [SHARE] * 2)
         source = f"attention patterns of {subject.run.name} (Olsson et al. 2022)."
         section.plates.append(Plate("induction", figure, INDUCTION, source))

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import style
-from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.curves import INDEX, Curve, panels
 from grokinterp.reports.section import Finding, Frame, Plate, Section
 from grokinterp.reports.subject import Subject
 
@@ -27,7 +27,7 @@ IRREPS_LOSSES = (
 
 SHARES = {
     "embedding_fve": ("embeddings", style.ACCENT),
-    "hidden_answer_fve": ("neurons, as functions of the answer", style.GREEN),
+    "hidden_answer_fve": ("neurons, as functions of the answer", style.SKY),
     "unembedding_fve": ("neuron-logit map", style.WARM),
     "logit_similarity": ("logits, squared cosine", style.NEUTRAL),
 }
@@ -96,7 +96,7 @@ def shares(trace: xr.Dataset, steps: list[int]) -> tuple[go.Figure, list[Frame]]
         figure.add_bar(x=trace.irrep.values, name=said, marker=dict(color=color), **last)
     frames = [_heights(trace.sel(step=step)) for step in steps]
     figure.update_xaxes(dict(title_text="irrep", type="category", showgrid=False))
-    return figure.update_yaxes(title_text="share", range=[0, 1]), frames
+    return figure.update_yaxes(title_text="share", range=[0, 1], tickformat=".0%"), frames
 
 
 def _heights(at: xr.Dataset) -> Frame:
@@ -109,7 +109,7 @@ def over_time(trace: xr.Dataset) -> go.Figure:
     """Each irrep in the logits, and the losses, over training."""
     names = trace.irrep.values[1:]  # the trivial one says nothing of an answer
     similar = [
-        (Curve.read(trace.logit_similarity.sel(irrep=name)), str(name), style.LINES[i % len(style.LINES)], "solid")
+        (Curve.read(trace.logit_similarity.sel(irrep=name)), str(name), *style.line(i)[:2])
         for i, name in enumerate(names)
     ]
     losses = [
@@ -121,6 +121,6 @@ def over_time(trace: xr.Dataset) -> go.Figure:
         )
         if variable in trace
     ]
-    figure = panels(["cosine with the logits", "loss (nats)"], [similar, losses], [[-0.03, 1.03], None])
+    figure = panels(["cosine with the logits", "loss (nats)"], [similar, losses], [INDEX, None])
     figure.update_layout(yaxis2=dict(type="log", exponentformat="power"))
     return figure

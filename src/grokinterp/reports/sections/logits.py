@@ -6,7 +6,7 @@ import xarray as xr
 
 from grokinterp.reports import prose, style
 from grokinterp.reports.figures import spectra
-from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Frame, Plate, Section
 from grokinterp.reports.subject import Subject
 
@@ -59,8 +59,8 @@ def coefficients(trace: xr.Dataset, steps: list[int], ticks: str) -> tuple[go.Fi
 def coefficients_over_time(trace: xr.Dataset) -> go.Figure:
     """The coefficients of the key frequencies over steps, and the share of the logits that all waves explain."""
     left = [
-        (Curve.read(trace["logit_coefficient"].sel(k=k)), f"k = {k}", style.LINES[i % len(style.LINES)], "solid")
+        (Curve.read(trace["logit_coefficient"].sel(k=k)), f"k = {k}", *style.line(i)[:2])
         for i, k in enumerate(spectra.keys(trace))
     ]
     right = [(Curve.read(trace["logit_fve"]), "share of the logits' variance", style.NEUTRAL, "dash")]
-    return panels(["coefficient in the logits", "share of variance explained"], [left, right], [None, [-0.03, 1.03]])
+    return panels(["coefficient in the logits (nats)", "share of variance explained"], [left, right], [None, SHARE])

@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import prose, style
-from grokinterp.reports.drawing import heading, panel
 from grokinterp.reports.figures import spectra
 from grokinterp.reports.section import Absent, Finding, Frame, Plate, Section
+from grokinterp.reports.style import heading, panel
 from grokinterp.reports.subject import Subject
 
 CLUSTERS = (
@@ -109,7 +109,9 @@ def maps(found: xr.Dataset) -> tuple[go.Figure, list[Frame]]:
         )
         for frame, one in zip(frames, values[:, i], strict=True):
             frame += [{"z": one}, {}]  # the spectrum under it stands still
-        largest, least = float(np.abs(values[-1, i]).max()) or 1.0, float(values[-1, i].min())
+        # A product has no rows for the operand zero: they are NaN.
+        largest = float(np.nanmax(np.abs(values[-1, i]), initial=0)) or 1.0
+        least = float(np.nanmin(values[-1, i], initial=0))
         scale = dict(colorscale=style.SEQUENTIAL, cmin=0) if least > -1e-3 * largest else signed(largest)
         figure.update_layout({f"coloraxis{number}": dict(scale, cmax=largest, showscale=False)})
         k, fve = int(last["example_frequency"][i]), float(last["example_fve"][i])
@@ -119,7 +121,12 @@ def maps(found: xr.Dataset) -> tuple[go.Figure, list[Frame]]:
         )
         title = ("a" if additive else "place of a") if i == 0 else ""
         figure.layout[f"yaxis{number}"].update(
-            title_text=title, scaleanchor=above["xaxis"], constrain="domain", showgrid=False, nticks=4
+            title_text=title,
+            scaleanchor=above["xaxis"],
+            constrain="domain",
+            showgrid=False,
+            nticks=4,
+            **style.DOWNWARDS,
         )
         _spectrum(figure, last["neuron_fourier_norm"].isel(example=i), below, i == 0)
         figure.layout[f"xaxis{under}"].update(title_text="row of b")
@@ -153,7 +160,10 @@ def _spectrum(figure: go.Figure, norms: xr.DataArray, axes: dict[str, str], titl
     number = axes["xaxis"][1:]
     figure.layout[f"xaxis{number}"].update(constrain="domain", **ticks)
     figure.layout[f"yaxis{number}"].update(
-        title_text="row of a" if titled else "", scaleanchor=axes["xaxis"], constrain="domain", **ticks
+        title_text="row of a" if titled else "",
+        scaleanchor=axes["xaxis"],
+        constrain="domain",
+        **{**ticks, "range": ticks["range"][::-1]},
     )
 
 

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import style
-from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Frame, Plate, Section
 from grokinterp.reports.subject import Subject
 from grokinterp.tasks.lines import Lines
@@ -49,7 +49,7 @@ class Representation(Finding):
                 ("translation_invariance_of_pixels", "of the images themselves", style.NEUTRAL, "dot"),
             )
             lines = [(Curve.read(trace[name]), said, color, dash) for name, said, color, dash in named]
-            figure = panels(["share between gradients"], [lines], [[-0.03, 1.03]])
+            figure = panels(["share between gradients"], [lines], [SHARE])
             section.plates.append(Plate("translation", figure, TRANSLATION, source))
 
 
@@ -63,9 +63,8 @@ def plane(trace: xr.Dataset, gradients: list[str], steps: list[int]) -> tuple[go
         return [{"x": x[rows], "y": y[rows]} for rows in members]
 
     figure = style.figure(480, hovermode="closest")
-    shapes = ("circle", "square", "diamond", "triangle-up")
     for i, (name, place) in enumerate(zip(gradients, points(int(trace.step[-1])), strict=True)):
-        color, shape = style.LINES[i % len(style.LINES)], shapes[i // len(style.LINES) % len(shapes)]
+        color, shape = style.LINES[i % len(style.LINES)], style.MARKERS[i % len(style.MARKERS)]
         marker = dict(size=6, color=color, symbol=shape, opacity=0.7)
         figure.add_scatter(mode="markers", name=name, marker=marker, **place)
     figure.update_xaxes(title_text="first component")

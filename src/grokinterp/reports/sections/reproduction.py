@@ -32,7 +32,7 @@ class Reproduction(ReportSection):
         if not (run.has_config and run.has_task):
             section.notes.append("The configuration is not known in full, so no command trains this run again.")
             return section
-        recipe = Recipe.of(run.config)
+        recipe = Recipe.of(run.config, prose.is_seed_known(run))
         if recipe is None:
             section.notes.append("No single command trains this configuration; all that is known of it stands below.")
             return section
@@ -51,7 +51,11 @@ def configuration(run: Run) -> dict[str, dict[str, str]]:
         return {}
     data = run.config.to_json()
     tables = {
-        "run": {"preset": run.config.preset, "seed": run.config.seed, "identity": run.config.identity},
+        "run": {
+            "preset": run.config.preset,
+            "seed": run.config.seed if prose.is_seed_known(run) else "not recorded",
+            "identity": run.config.identity,
+        },
         "task": {"expression": data["task"]["expression"], **data["task"]["parameters"]},
         **{section: data[section] for section in ("split", "model", "optimiser", "schedule")},
     }

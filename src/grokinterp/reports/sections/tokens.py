@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import prose, style
-from grokinterp.reports.figures.curves import Curve, panels
+from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Fact, Finding, Plate, Section
 from grokinterp.reports.subject import Subject
 
@@ -56,5 +56,5 @@ def by_token(trace: xr.Dataset) -> go.Figure:
     half = Curve.read(trace.uniform_loss / 2)
     drawn["loss"].append((half, "half of a uniform guess", style.NEUTRAL, "dash"))
     titles = ["loss of a token (nats)", "share of rows right"]
-    figure = panels(titles, list(drawn.values()), [None, [-0.03, 1.03]])
+    figure = panels(titles, list(drawn.values()), [None, SHARE])
     return figure.update_layout(yaxis=dict(type="log", exponentformat="power"))

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 
 from grokinterp.reports import prose, style
-from grokinterp.reports.drawing import heading
 from grokinterp.reports.section import Absent, Plate, ReportSection, Section
+from grokinterp.reports.style import heading
 from grokinterp.reports.subject import Subject
 from grokinterp.tasks import Task
 
@@ -79,7 +79,8 @@ def picture(table: Table) -> go.Figure:
         )
         left, right = 0.56 * i, 0.44 + 0.56 * i
         x = dict(domain=[left, right], anchor=f"y{number}", constrain="domain", title_text="second operand b")
-        y = dict(anchor=f"x{number}", scaleanchor=f"x{number}", constrain="domain", title_text="first operand a")
+        y = dict(anchor=f"x{number}", scaleanchor=f"x{number}", constrain="domain", **style.DOWNWARDS)
+        y["title_text"] = "first operand a"
         figure.update_layout({f"xaxis{number}": dict(x, showgrid=False), f"yaxis{number}": dict(y, showgrid=False)})
         heading(figure, number, title, 13)
     bar = dict(title=dict(text="answer", side="right"), len=0.9, x=1.02 if wide else 0.46)
@@ -100,6 +101,7 @@ def caption(table: Table) -> str:
     )
     shown = f" Shown {table.shown}." if table.shown else ""
     return (
-        "Every question and its answer: rows are the first operand, columns the second, and the colour turns once "
+        "Every question and its answer: rows, from the top, are the first operand, columns the second, and the colour "
+        "turns once "
         f"through the answers. {split} Look for the stripes or patches that a rule makes.{shown}"
     )
