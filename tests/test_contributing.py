@@ -19,6 +19,7 @@ import contextlib, io, json, sys
 import torch
 import grokinterp as gi
 from grokinterp.cli import main
+from grokinterp.config.squares import SquaresConfig
 from grokinterp.reproduction import every_claim, find_claim, outcome_of, pages
 
 def printed(*words):
@@ -27,6 +28,14 @@ def printed(*words):
     return out.getvalue()
 
 run = gi.train("maximum", n=10, preset="narrow", steps=300, checkpoint_every=100, out="run", progress=False)
+squares = gi.train("encoded_sum", p=7, preset="encoded_sum", batch_size=None, steps=40, checkpoint_every=40,
+                   model=SquaresConfig(d_mlp=16), out="squares", progress=False)
+squares = gi.load("squares")
+model = squares.final.model()
+logits, cache = model.run_with_cache(squares.task.inputs, names_filter=["blocks.0.mlp.hook_post"])
+with gi.ablate(model, neurons=[(0, m) for m in range(16)]):
+    without = model(squares.task.inputs)
+gi.report(squares, "squares.html", cache=False)
 torch.save({"pairs": [(0, 2.5), (100, 0.5)]}, "losses.pt")
 curves = gi.load("losses.pt")
 trace = gi.measure(run, ["embedding_size"], cache=False)
@@ -48,6 +57,15 @@ print(json.dumps({
     "reproduced": printed("reproduce", "maximum-learnt", "--results", "results", "--runs", "runs", "--threads", "1"),
     "pages": {str(path): text for path, text in pages(every_claim(), {}).items()},
     "report": open("report.html").read().partition("</style>")[2],
+    "model": {
+        "kind": squares.config.model.kind,
+        "losses": squares.metrics.train_loss.tolist(),
+        "measured": gi.measure(squares, cache=False).train_loss.values.tolist(),
+        "unembedded": (cache["blocks.0.mlp.hook_post"] @ model.unembed.W_U - logits).abs().max().item(),
+        "without": without.abs().max().item(),
+        "squared": cache["blocks.0.mlp.hook_post"].min().item() >= 0,
+        "report": open("squares.html").read(),
+    },
     "curves": curves.metrics.to_dict("list"),
     "format": curves.source["format"],
 }))
@@ -84,16 +102,17 @@ def done(tmp_path_factory) -> dict:
 
 @pytest.mark.parametrize("place", EXAMPLES)
 def test_an_example_is_a_whole_file_of_twenty_lines(place):
-    """Its place, docstring and imports among them."""
+    """Its place, docstring and imports among them, blank ones aside."""
     assert EXAMPLES[place].startswith('"""') and "import " in EXAMPLES[place]
-    assert 1 + len(EXAMPLES[place].splitlines()) <= 20
+    assert 1 + sum(bool(line.strip()) for line in EXAMPLES[place].splitlines()) <= 20
 
 
 def test_every_code_block_is_carried_out():
     """None lacks its place, and there is one for everything that is found."""
     assert (ROOT / "CONTRIBUTING.md").read_text().count("```python") == len(EXAMPLES)
     assert {place.removeprefix("src/grokinterp/").rpartition("/")[0] for place in EXAMPLES} == {
-        "tasks", "circuits", "cli", "config/presets", "reproduction/claims", "reports/sections", "importers"
+        "tasks", "circuits", "cli", "config/presets", "reproduction/claims", "reports/sections", "importers", "config",
+        "models",
     }  # fmt: skip
 
 
@@ -137,3 +156,13 @@ def test_the_section_stands_in_the_report(done):
     assert len(re.findall("<h3[^>]*>The size of the embedding", done["report"])) == 1
     assert f"At the end its norm is {done['norm']:.3g}." in done["report"]
     assert done["report"].count("Look for it falling in cleanup.") == 1
+
+
+def test_the_model_is_trained_loaded_measured_ablated_and_reported(done):
+    """Its logits are its neurons through W_U, so that without any neuron they are zero."""
+    model = done["model"]
+    assert model["kind"] == "squares" and model["squared"]
+    assert model["losses"][-1] < 0.1 * model["losses"][0]
+    assert model["measured"] == pytest.approx([model["losses"][0], model["losses"][-1]], rel=1e-5)
+    assert model["unembedded"] < 1e-5 and model["without"] == 0
+    assert "one layer of 16 squaring neurons" in model["report"]
