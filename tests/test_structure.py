@@ -13,7 +13,7 @@ import grokinterp as gi
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"errors"},
+    {"errors", "markup"},
     {"config", "fourier", "irreps"},
     {"tasks"},
     {"models"},

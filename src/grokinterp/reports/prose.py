@@ -6,6 +6,7 @@ import xarray as xr
 
 from grokinterp.config import OptimiserConfig, RunConfig
 from grokinterp.errors import listed
+from grokinterp.markup import power_of_ten
 from grokinterp.reports.figures.curves import Curve
 from grokinterp.reports.section import Fact
 from grokinterp.reports.subject import Landmarks
@@ -22,8 +23,6 @@ _CURVES = {
 }
 _CURVE_NOTES = {"test_accuracy_unswapped": "on test rows whose swapped pair is not trained on"}
 PERCENT = "\N{NO-BREAK SPACE}%"
-_TIMES_TEN = " \N{MULTIPLICATION SIGN} 10"
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def title(run: Run) -> str:
@@ -220,8 +219,7 @@ def source(run: Run, what: str, steps: list[int] | None = None) -> str:
 
 def scientific(value: float) -> str:
     """Three digits: `0.0371`, or a power of ten where that is shorter."""
-    digits, e, exponent = f"{value:.3g}".partition("e")
-    return f"{digits}{_TIMES_TEN}{str(int(exponent)).translate(_RAISED)}" if e else digits
+    return power_of_ten(f"{value:.3g}")
 
 
 def percent(share: float) -> str:

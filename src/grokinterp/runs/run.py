@@ -1,6 +1,5 @@
 """Run, Runs: a training run as it is read, wherever its numbers are kept."""
 
-import html
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from grokinterp import markup
 from grokinterp.config import ModelConfig, RunConfig, TaskConfig
 from grokinterp.errors import BadRequest, listed
 from grokinterp.models.parameters import why_unreadable
@@ -166,12 +166,7 @@ class Run:
         return f"<Run {self.name!r}: {', '.join(f'{k} {v}' for k, v in self.summary().items())}>"
 
     def _repr_html_(self) -> str:
-        rows = {**self.summary(), **self.source}
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(k)}</th><td style='text-align:left'>{_lines(v)}</td></tr>"
-            for k, v in rows.items()
-        )
-        return f"<b>Run {html.escape(self.name)}</b><table>{cells}</table>"
+        return markup.table(f"Run {self.name}", {**self.summary(), **self.source})
 
 
 class Runs(Mapping[str, Run]):
@@ -204,7 +199,7 @@ class Runs(Mapping[str, Run]):
         return f"<Runs: {listed(self._runs)}{skipped}>"
 
     def _repr_html_(self) -> str:
-        skipped = "".join(f"<br>skipped {html.escape(k)}: {html.escape(v)}" for k, v in self.skipped.items())
+        skipped = "".join(f"<br>skipped {markup.escape(k)}: {markup.escape(v)}" for k, v in self.skipped.items())
         return self.to_frame().to_html() + skipped
 
 
@@ -234,12 +229,6 @@ def check_fits(task: Task, config: ModelConfig, name: str) -> None:
                 f"{name} has {size}={has} and the task {task.expression!r} needs {wanted}; "
                 f"give the task it was trained on (its p and its layout)"
             )
-
-
-def _lines(value: Any) -> str:
-    """A value of `source` as HTML: the notes of a list and the entries of a mapping on a line each."""
-    entries = [f"{k}: {v}" for k, v in value.items()] if isinstance(value, Mapping) else value
-    return "<br>".join(html.escape(str(v)) for v in (entries if isinstance(entries, list) else [entries]))
 
 
 def _nearest(steps: list[int], step: int) -> str:

@@ -1,6 +1,5 @@
 """Task: a table of questions and answers, complete or a sample, and which of its rows are trained on."""
 
-import html
 import math
 from collections.abc import Mapping
 from functools import cached_property
@@ -10,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from grokinterp import markup
 from grokinterp.config import SplitConfig, SplitMethod, TaskConfig
 from grokinterp.errors import listed
 from grokinterp.tasks._parameters import check, parameters_of, plain
@@ -299,10 +299,7 @@ class Task:
             "commutative": self.is_commutative,
             **self.parameters,
         }
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{k}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items()
-        )
-        return f"<b>Task <code>{html.escape(self.expression)}</code></b><table>{cells}</table>"
+        return markup.table(f"Task {self.expression}", rows)
 
 
 def spelled(expression: str | list[str] | tuple[str, ...]) -> str:

@@ -1,7 +1,6 @@
 """Export: a view as a section of a report, and as one row for each pair."""
 
 import io
-from html import escape
 
 import pandas as pd
 
@@ -9,6 +8,7 @@ from grokinterp.explorer.page.snippet import snippet
 from grokinterp.explorer.page.text import NAMES, number, percent
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State, ranges
+from grokinterp.markup import escape
 
 CAPTIONS = {
     "table": "Every pair of operands, after.",

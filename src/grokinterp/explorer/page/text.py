@@ -9,6 +9,7 @@ from dash import html
 from grokinterp.explorer.checkpoint import Scores
 from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.state import State
+from grokinterp.markup import power_of_ten
 
 NAMES = {
     "train_loss": "Train loss",
@@ -49,9 +50,7 @@ def number(value: float) -> str:
         return "\N{EN DASH}"
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:.4g}"
-    digits, power = f"{value:.2e}".split("e")
-    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{digits} \N{MULTIPLICATION SIGN} 10{raised}"
+    return power_of_ten(f"{value:.2e}")
 
 
 def percent(share: float) -> str:

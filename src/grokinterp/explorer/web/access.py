@@ -7,8 +7,9 @@ too, so the names in Host and Origin are checked (a foreign name that points her
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from urllib.parse import parse_qsl, urlsplit
+
+from grokinterp.markup import escape
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 HEADER = "X-Grokinterp-Token"

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from grokinterp.explorer.page import controls, layout
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.web import deferred
 from grokinterp.explorer.web.respond import message_alone, respond
+from grokinterp.markup import escape
 
 ASKS = {
     **dict.fromkeys(controls.USES, "value"),

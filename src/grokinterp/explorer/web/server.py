@@ -4,12 +4,12 @@ import logging
 import os
 import sys
 import threading
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from grokinterp.errors import BadRequest
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.web.access import LOCAL, Access, refusal_page
+from grokinterp.markup import escape
 
 if TYPE_CHECKING:
     from flask import Flask
