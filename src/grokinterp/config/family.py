@@ -27,9 +27,9 @@ MLP_ACTIVATIONS = ("mlp.hook_pre", "mlp.hook_post")
 class ModelConfig(ABC):
     """What a model looks like. A family is a frozen dataclass that inherits this, and a module of hooks.
 
-    Of itself it must say `kind`, `module`, `open_sizes`, `layer_neurons`, `parameter_shapes` and `in_words` (what it
-    reads, and the sizes that follow from that, come with `TokenConfig` or `NumberConfig`). The other answers are those
-    of a model without attention whose neurons feed an unembedding; a family that differs overrides them.
+    Of itself it must say `kind`, `module`, `layer_neurons` and `parameter_shapes`; what it reads, and the sizes that
+    follow from that, come with `TokenConfig` or `NumberConfig`. The other answers are those of a model without
+    attention whose neurons feed an unembedding; a family that differs overrides them.
     """
 
     kind: ClassVar[str]
@@ -196,9 +196,9 @@ class ModelConfig(ABC):
 
     # -- words
 
-    @abstractmethod
     def in_words(self) -> str:
         """A noun phrase for reports, as in `a one-layer transformer of width 128 with 4 heads of 32, ...`."""
+        return f"a {self.kind.replace('_', ' ')}"
 
 
 Tokens = TypeVar("Tokens", bound="TokenConfig")
@@ -228,6 +228,14 @@ class TokenConfig(ModelConfig):
 
     def n_positions(self, row_width: int) -> int:
         return self.n_ctx or row_width
+
+    @property
+    def stream_width(self) -> int:
+        return self.parameter_shapes()[f"{self.tables[0]}.W_E"][1]
+
+    @property
+    def stream_points(self) -> list[str]:
+        return ["hook_embed"]
 
     def resolved(self: Tokens, n_vocab: int, n_answers: int, n_positions: int) -> Tokens:
         d_vocab = self.d_vocab or n_vocab

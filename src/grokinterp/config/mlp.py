@@ -64,14 +64,6 @@ class EmbeddingMLPConfig(TokenConfig):
     def why_not_folded(self) -> str | None:
         return None
 
-    @property
-    def stream_width(self) -> int:
-        return self.d_embed
-
-    @property
-    def stream_points(self) -> list[str]:
-        return ["hook_embed"]
-
     def in_words(self) -> str:
         combined = {"concatenate": "concatenated", "add": "added", "project_then_add": "projected and then added"}
         shared = "one shared embedding" if self.shared_embedding else "an embedding for each operand"

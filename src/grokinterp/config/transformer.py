@@ -169,10 +169,6 @@ class TransformerConfig(TokenConfig):
         return self.position_embedding != "none"
 
     @property
-    def stream_width(self) -> int:
-        return self.d_model
-
-    @property
     def stream_points(self) -> list[str]:
         """Before and after every sublayer."""
         ends = ("hook_resid_post",) if self.attn_only else ("hook_resid_mid", "hook_resid_post")

@@ -170,10 +170,10 @@ def answers_of(task: Any, tokens: Int[Tensor, "row position"]) -> Int[Tensor, "r
     if tokens.shape[1] != len(powers):
         raise AttributionError(f"rows of {tokens.shape[1]} tokens; those of the task have {len(powers)}")
     wanted = (tokens.cpu() * powers).sum(1)
-    found = torch.searchsorted(table, wanted).clamp(max=len(table) - 1)
-    if not torch.equal(table[found], wanted):
+    places = torch.searchsorted(table, wanted).clamp(max=len(table) - 1)
+    if not torch.equal(table[places], wanted):
         raise AttributionError("some rows are not in the task's table, so their answers are unknown; give answers=")
-    return task.answer_labels[at[found]]
+    return task.answer_labels[at[places]]
 
 
 def _transformer(model: HookedModule) -> HookedTransformer:

@@ -1,6 +1,7 @@
 """What every model of the project shares: TransformerLens' hooks, made strict, and its task's vocabulary."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import torch
@@ -83,6 +84,26 @@ class HookedModule(HookedRootModule, Generic[Config]):
     def idle_hooks(self) -> dict[str, str]:
         """Hook points that exist but are not computed as the model is set -> the call that switches them on."""
         return {}
+
+    @property
+    def cfg(self) -> Any:
+        """The sizes that TransformerLens' `ActivationCache` asks for; here those of a model without attention."""
+        weights, config = next(self.parameters()), self.config
+        return SimpleNamespace(
+            n_layers=len(config.layer_neurons),
+            n_heads=0,
+            n_key_value_heads=None,
+            d_model=config.stream_width,
+            d_mlp=next(iter(config.layer_neurons), None),
+            attn_only=False,
+            normalization_type=None,
+            act_fn=None,
+            d_vocab=config.n_tokens,
+            d_vocab_out=config.d_vocab_out,
+            n_ctx=config.n_positions(config.row_width or 0),
+            device=str(weights.device),
+            dtype=weights.dtype,
+        )
 
     # -- names are checked wherever TransformerLens takes them
 

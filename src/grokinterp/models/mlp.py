@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.nn as nn
@@ -46,7 +46,7 @@ class Layer(nn.Module):
         super().__init__()
         self.mlp = mlp
 
-    def forward(self, x: Float[Tensor, "batch 1 d_in"]) -> Float[Tensor, "batch 1 width"]:
+    def forward(self, x: Float[Tensor, "batch position d_in"]) -> Float[Tensor, "batch 1 width"]:
         return self.mlp(x)
 
 
@@ -69,23 +69,9 @@ class HiddenLayers(HookedModule[MLP]):
             x = block(x)
         return self.unembed(x)
 
-    def _sizes(self, d_model: int | None, n_ctx: int | None, **more: Any) -> SimpleNamespace:
-        """The sizes that TransformerLens' `ActivationCache` asks for."""
-        return SimpleNamespace(
-            n_layers=len(self.config.hidden_sizes),
-            n_heads=0,
-            n_key_value_heads=None,
-            d_model=d_model,
-            d_mlp=self.config.hidden_sizes[0],
-            attn_only=False,
-            normalization_type=None,
-            act_fn=self.config.activation,
-            d_vocab_out=self.config.d_vocab_out,
-            n_ctx=n_ctx,
-            device=str(self.W_U.device),
-            dtype=self.W_U.dtype,
-            **more,
-        )
+    @property
+    def cfg(self) -> SimpleNamespace:
+        return SimpleNamespace(**{**vars(super().cfg), "act_fn": self.config.activation})
 
     @property
     def W_U(self) -> Float[Tensor, "width d_vocab_out"]:
@@ -138,10 +124,6 @@ class EmbeddingMLP(HiddenLayers[EmbeddingMLPConfig]):
         return torch.stack([table(tokens[:, i]) for i, table in enumerate(tables)], dim=1)
 
     @property
-    def cfg(self) -> SimpleNamespace:
-        return self._sizes(self.config.d_embed, self.config.n_ctx, d_vocab=self.config.d_vocab)
-
-    @property
     def W_E(self) -> Float[Tensor, "d_vocab d"]:
         """The shared table, or the first operand's own (the second's is `model.embed_b.W_E`)."""
         return self.embed.W_E
@@ -168,7 +150,3 @@ class DenseMLP(HiddenLayers[DenseMLPConfig]):
                 "give those of its task, task.inputs"
             )
         return self._through_layers(self.hook_combined(rows.to(self.W_U.dtype)[:, None]))
-
-    @property
-    def cfg(self) -> SimpleNamespace:
-        return self._sizes(self.config.d_in, n_ctx=1)

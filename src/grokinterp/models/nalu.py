@@ -1,7 +1,6 @@
 """`NALU`: neural arithmetic logic units (Trask et al. 2018), which extrapolate where neurons do not."""
 
 from collections.abc import Mapping
-from types import SimpleNamespace
 
 import torch.nn as nn
 from jaxtyping import Float
@@ -71,22 +70,3 @@ class NALU(HookedModule[NALUConfig]):
         for block in self.blocks:
             x = block(x)
         return x
-
-    @property
-    def cfg(self) -> SimpleNamespace:
-        """The sizes that TransformerLens' `ActivationCache` asks for."""
-        weights = next(self.parameters())
-        return SimpleNamespace(
-            n_layers=len(self.blocks),
-            n_heads=0,
-            n_key_value_heads=None,
-            d_model=self.config.d_in,
-            d_mlp=max([*self.config.hidden_sizes, self.config.d_vocab_out or 1]),
-            attn_only=False,
-            normalization_type=None,
-            act_fn=None,
-            d_vocab_out=self.config.d_vocab_out,
-            n_ctx=1,
-            device=str(weights.device),
-            dtype=weights.dtype,
-        )
