@@ -98,3 +98,12 @@ def test_a_circle_there_is_not_is_refused():
         circle_formulas.isolate_components(torch.ones(7, 2), (1, 2))
     with pytest.raises(gi.BadRequest, match="no inverse mod 12"):
         circle_formulas.frequency_of_step(3, 12)
+
+
+def test_a_correlation_sees_neither_side_s_mean():
+    """Logits that are a formula, moved and stretched, have r = 1 also where the formula's own mean is not 0."""
+    lifted = lambda alpha, beta, gamma: circle_formulas.clock(alpha, beta, gamma) + 3
+    place = 2 * math.pi * 2 / 7 * torch.arange(7, dtype=torch.float64)
+    logits = 5 * circle_formulas.clock(place[:, None, None], place[:, None], place) - 40
+    assert circle_formulas.correlation(logits, lifted, 2) == pytest.approx(1)
+    assert circle_formulas.correlation(-logits, lifted, 2) == pytest.approx(-1)

@@ -54,3 +54,13 @@ def test_thresholds_out_of_order_are_refused():
         Rule(asymmetric=0.99)
     with pytest.raises(gi.BadRequest, match="between 0 and 1"):
         Rule(distant=1.0)
+
+
+def test_flips_are_told_the_smallest_change_first():
+    """A clock that is .01 above the accuracy, .05 above the distances' threshold and .2 below the gradients'."""
+    flips = Rule().flips(Evidence(0.5, 0.55, 1.0))
+    assert [flip.split(" if ")[1].split(" fell")[0].split(" rose")[0] for flip in flips] == [
+        "accuracy",
+        "runner-up DI",
+        "GS",
+    ]

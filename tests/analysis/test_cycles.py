@@ -49,3 +49,12 @@ def test_elements_of_a_group_go_round_no_cycle():
     model = EmbeddingMLP(EmbeddingMLPConfig(d_embed=4, hidden_sizes=(4,)), task=group)
     with pytest.raises(AblationError, match="S3 go round no cycle"), ablate(model, frequencies=[1]):
         pass
+
+
+@pytest.mark.parametrize("expression", ["multiply_non_zero", "a*b", "a / b"])
+def test_a_table_in_another_order_is_no_grid_as_it_stands(expression):
+    """A table of n * n rows is put in the order of the cycle's places, not taken for it by its length."""
+    task = Task(expression, p=7)
+    cycle = Cycle.of(task)
+    grid = cycle.grid(task.operands)
+    assert torch.equal(grid, torch.cartesian_prod(cycle.tokens, cycle.tokens).unflatten(0, (6, 6)))

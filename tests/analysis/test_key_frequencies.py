@@ -115,3 +115,55 @@ def test_nandas_model_has_the_five_published_frequencies(data):
     assert found.key == (6, 23, 37, 39, 41)
     assert found.by_rule["neurons"] == (3, 6, 12, 23, 31, 37, 39, 41, 46, 54)
     assert set(found.by_rule["embedding"]) > set(found.key)
+
+
+def rescaled(snapshot: Snapshot, neurons: float = 1.0, embedding: float = 1.0, answers: float = 1.0) -> Snapshot:
+    """A clock of two frequencies whose second has neurons and embedding times these, and the same logits.
+
+    ReLU lets a factor through: what the neurons gain, W_U loses; `answers` multiplies the second's part of the logits.
+    """
+    parameters = {name: value.clone() for name, value in snapshot.parameters.items()}
+    W_E, W_in, W_U = (parameters[name] for name in ("embed.W_E", "blocks.0.mlp.W_in", "unembed.W_U"))
+    d, width = W_E.shape[1], (W_U.shape[0] - 1) // 2
+    W_E[:, 2:4] *= embedding
+    for operand in (0, d):
+        W_in[operand + 2 : operand + 4] *= neurons / embedding
+    W_U[width : 2 * width] *= answers / neurons
+    return Snapshot(0, snapshot.config, snapshot.task, parameters)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"neurons": 0.15}, (2, 5)),  # about 2 % of the neurons' variance
+        ({"neurons": 0.01}, (2,)),  # a hundredth of a percent, though each neuron by itself is tuned perfectly
+        ({"embedding": 0.4}, (2, 5)),
+        ({"embedding": 0.2}, (2,)),
+        ({"answers": -1.0}, (2,)),  # the wave is there, and points away from the answer
+    ],
+)
+def test_each_criterion_has_its_own_threshold(planted, changes, key):
+    """Neurons by their share of variance, the embedding by its norm, logits by their share with its sign."""
+    clock = planted.clock(11, (2, 5))
+    snapshot = rescaled(clock, **changes)
+    found = key_of(snapshot)
+    if "answers" not in changes:
+        torch.testing.assert_close(snapshot.logits, clock.logits, atol=1e-3, rtol=0)
+    assert found.key == key
+    assert found.embedding_ratio[4].item() == pytest.approx(changes.get("embedding", 1.0), rel=1e-5)
+    share = changes.get("neurons", 1.0) ** 2
+    # The third harmonic of frequency 2 is 6, the same wave as 5: a thousandth of the variance.
+    assert (found.neuron_share[4] / found.neuron_share[1]).item() == pytest.approx(share, abs=2e-3)
+    assert found.logit_share[4].item() == pytest.approx(0.5 * changes.get("answers", 1.0), abs=1e-3)
+
+
+def test_the_demos_rule_measures_against_the_constant_too(planted):
+    """A mean over tokens four times as large as a circle hides all circles from it, and none from the criteria."""
+    clock = planted.clock(11, (2, 5))
+    parameters = dict(clock.parameters)
+    parameters["embed.W_E"] = clock.parameters["embed.W_E"].clone()
+    parameters["embed.W_E"][:, -1] = 4.0  # read by the neuron of the zeros alone, whose weights go
+    parameters["blocks.0.mlp.W_in"] = parameters["blocks.0.mlp.W_in"].clone()
+    parameters["blocks.0.mlp.W_in"][:, -1] = 0
+    found = key_of(Snapshot(0, clock.config, clock.task, parameters))
+    assert found.by_rule["embedding"] == () and found.key == (2, 5)

@@ -169,3 +169,24 @@ def test_a_layout_changes_neither_the_modulus_nor_the_answers(layout):
     assert task.n_values == 31 and Wave.of(task).cycle == Cycle.of(task).n == 31
     assert task_in_words(task) == "a + b mod 31"
     assert "with 31 answers" in task_sentence(task)
+
+
+@pytest.mark.parametrize(
+    ("expression", "formula"),
+    [
+        ("a + b", "cos w_k(a + b - c)"),
+        ("a - b", "cos w_k(a - b - c)"),
+        ("a*b", "cos w_k(a + b - c) of discrete logs"),
+        ("a / b", "cos w_k(a - b - c) of discrete logs"),
+    ],
+)
+def test_the_printed_formula_has_the_operations_sign(expression, formula):
+    """What a reader is told that the logits are made of."""
+    assert Wave.of(Task(expression, p=7)).formula == formula
+
+
+@pytest.mark.parametrize("frequencies", [[0], [4], [1, 1], [-1]])
+def test_a_constant_is_no_wave(frequencies):
+    """Frequency 0, ones above p / 2 and repeated ones have no rows."""
+    with pytest.raises(fourier.FourierError, match="distinct and between 1 and 3"):
+        fourier.wave_rows(7, frequencies)

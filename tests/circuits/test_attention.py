@@ -116,3 +116,23 @@ def test_maps_over_the_operands_on_request(planted):
 def test_a_model_without_attention_is_refused(planted):
     """With the hook it lacks."""
     assert "hook_pattern" in (attention.Attention().why_not(planted.clock()) or "")
+
+
+def test_attention_to_a_is_not_that_to_b():
+    """A head that looks at a alone, by sigmoid(size cos(w a)): that is its frequency.
+
+    Of cos w_k a the fitted cos w_k a - cos w_k b holds half; to b there is no attention that could vary.
+    """
+    p, k, size = 11, 3, 0.1
+    task = gi.Task("a + b", p=p, layout="a b+p =").split(frac=0.5, seed=0)
+    config = TransformerConfig(d_model=4, n_heads=1, d_head=2, d_mlp=4, position_embedding="none")
+    config = config.resolved(task.n_vocab, task.n_answers, 3)
+    parameters = {name: torch.zeros_like(value) for name, value in initialise(config, seed=0).items()}
+    angle = 2 * np.pi * k / p * torch.arange(p)
+    W_E = parameters["embed.W_E"]
+    W_E[:p, 0], W_E[p : 2 * p, 2], W_E[2 * p, 3] = angle.cos(), 1, 1
+    parameters["blocks.0.attn.W_Q"][0, 3, 0] = 2**0.5
+    parameters["blocks.0.attn.W_K"][0, 0, 0], parameters["blocks.0.attn.W_K"][0, 2, 0] = size, -99
+    found = attention.Attention().read(Snapshot(0, config, task, parameters))
+    assert found.attention_frequency.item() == k
+    assert found.attention_fve.item() == pytest.approx(0.5, abs=1e-3)

@@ -6,10 +6,12 @@ import math
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 import grokinterp as gi
 from grokinterp import circuits
 from grokinterp.analysis import circle_formulas
+from grokinterp.analysis.clock_or_pizza import Rule
 from grokinterp.analysis.cycles import Wave
 from grokinterp.config import EmbeddingMLPConfig, TransformerConfig
 from grokinterp.evaluation.gradients import GradientError
@@ -261,3 +263,45 @@ def test_what_has_no_clock_is_refused():
     assert "runs around no cycle" in (ClockPizza().why_not(snapshot) or "")
     with pytest.raises(gi.BadRequest, match="no cycle"):
         clock_pizza.isolated_logits(snapshot.config, snapshot.parameters, snapshot.task, 1)
+
+
+def test_where_the_task_subtracts_gradients_have_no_say(planted):
+    """A clock of a - b reflects one operand, so that its gradients read as they may: distances decide alone."""
+    snapshot = planted.clock(11, (2, 5), expression="a - b")
+    circuit = ClockPizza().fit(snapshot)
+    read = circuit.read(snapshot)
+    trace = xr.concat([read], xr.DataArray([0], dims="step", name="step"))
+    evidence = json.loads(circuit.summarise(trace)["verdict_evidence"])
+    assert evidence["gradient_symmetricity"] is None and evidence["gradients_say"] is None
+    assert str(read.verdict.values) == evidence["verdict"] == evidence["distances_say"]
+    assert "GS" not in circuit.summarise(trace)["verdict_flips"]
+
+
+def test_a_summary_is_of_the_last_checkpoint(planted):
+    """A model that was a pizza and has become a clock is told as a clock."""
+    first, last = planted.pizza(11, (2, 5)), planted.clock(11, (2, 5))
+    circuit = ClockPizza(rule=Rule(distant=0.1)).fit(last)
+    steps = xr.DataArray([0, 100], dims="step", name="step")
+    trace = xr.concat([circuit.read(first), circuit.read(last)], steps)
+    found = json.loads(circuit.summarise(trace)["verdict_evidence"])
+    assert found["gradient_symmetricity"] == pytest.approx(float(trace.gradient_symmetricity[-1]))
+    assert found["gradients_say"] == "clock" and trace.gradient_symmetricity[0] == pytest.approx(1)
+    assert found["distance_irrelevance_runner_up"] == float(trace.distance_irrelevance_runner_up[-1])
+
+
+def test_the_verdict_reads_the_runner_up(planted):
+    """The right logit is alike at all distances, the largest wrong one a function of the distance: no clock by DI.
+
+    The wrong one is that of `=`: a constant and cos w_k(a - b), which the clock's own neurons add up to.
+    """
+    clock = planted.transformer_clock(p=11, frequencies=(2,))
+    parameters = {name: value.clone() for name, value in clock.parameters.items()}
+    i, j = torch.arange(11).repeat_interleave(11), torch.arange(11).repeat(11)
+    W_out, W_U = parameters["blocks.0.mlp.W_out"], parameters["unembed.W_U"]
+    W_out[:-1, -1] = (2 * math.pi * 2 / 11 * (i - j)).cos() + 2
+    W_U[-1, 11] = 10.0
+    snapshot = Snapshot(0, clock.config, clock.task, parameters)
+    found = ClockPizza().fit(snapshot).read(snapshot)
+    assert float(found.distance_irrelevance) == pytest.approx(1, abs=1e-3)
+    assert float(found.distance_irrelevance_runner_up) < 0.05
+    assert str(found.verdict.values) == "mixed" and float(found.verdict_accuracy) == 1

@@ -1,12 +1,17 @@
 """The embedding circuit: planted waves are found at their frequency, on the cycle that the task turns on."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 import grokinterp as gi
 from grokinterp import circuits, fourier
+from grokinterp.circuits import embedding
+from grokinterp.config import TransformerConfig
 from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.models.initialisation import initialise
 
 Embedding = circuits.embedding.Embedding
 
@@ -94,3 +99,37 @@ def test_numbers_of_the_public_run(data):
     expected = {23: 6.84, 6: 5.75, 37: 5.47, 41: 5.32, 39: 5.00, 46: 2.53, 12: 2.30}
     assert list(norm.k.values[np.argsort(-norm.values)][:7]) == list(expected)
     assert norm.sel(k=list(expected)).values == pytest.approx(list(expected.values()), abs=0.006)
+
+
+def with_embedding(columns: torch.Tensor, equals: float) -> Snapshot:
+    """An untrained `a b =` model whose numbers have these columns, and `=` a large entry of its own."""
+    p, d = columns.shape
+    task = gi.Task("a + b", p=p).split(frac=0.5, seed=0)
+    config = TransformerConfig(d_model=d + 1, n_heads=1, d_head=2).resolved(task.n_vocab, task.n_answers, 3)
+    parameters = initialise(config, seed=0)
+    parameters["embed.W_E"] = torch.zeros(p + 1, d + 1)
+    parameters["embed.W_E"][:p, :d], parameters["embed.W_E"][p, d] = columns.float(), equals
+    return Snapshot(0, config, task, parameters)
+
+
+def waves(p: int, amplitudes: list[tuple[int, str, float]]) -> torch.Tensor:
+    angle = 2 * math.pi * torch.arange(p, dtype=torch.float64) / p
+    return torch.stack([size * getattr(k * angle, wave)() for k, wave, size in amplitudes], 1)
+
+
+def test_circularity_is_over_the_whole_vocabulary():
+    """Zhong et al.'s includes `=`: one of four components is its own, and the other three are pure waves."""
+    columns = waves(11, [(2, "cos", 4.0), (2, "sin", 3.5), (5, "cos", 3.0), (5, "sin", 2.5)])
+    found = embedding.Embedding().read(with_embedding(columns, equals=1000.0))
+    assert float(found.circularity) == pytest.approx(3 / 4, abs=1e-5)
+    assert embedding.circularity(columns) == pytest.approx(1)
+
+
+def test_the_circles_of_a_checkpoint_are_whole_where_two_are_interleaved():
+    """The circuit pairs components by their frequency: 1 with 3 and 2 with 4, each pair one clean circle."""
+    columns = waves(53, [(7, "cos", 4.0), (3, "cos", 3.0), (7, "sin", 2.0), (3, "sin", 1.0)])
+    snapshot = with_embedding(columns, equals=0.0)
+    found = embedding.Circles(count=2).fit(snapshot).read(snapshot)
+    assert found.circle_components.values.tolist() == [[1, 3], [2, 4]]
+    assert found.circle_frequency.values.tolist() == [7, 3]
+    assert found.circle_purity.values == pytest.approx([1, 1])

@@ -90,3 +90,18 @@ def test_order_of_learning():
     )
     assert irreps.Irreps().summarise(trace) == {"irreps_learnt": "sign at 100, standard at 200"}
     assert irreps.Irreps().summarise(trace.isel(step=[0])) == {}
+
+
+@pytest.mark.parametrize("task", [("sym", {"n": 3}), ("cyclic", {"n": 5}), ("dihedral", {"n": 4})], ids=lambda t: t[0])
+def test_a_cube_is_like_itself_whatever_its_type_and_the_rows_offsets(task):
+    """A cosine of 1 for irreps of real and of complex type; what all answers of a row have in common is no logit."""
+    name, parameters = task
+    task = gi.Task(name, **parameters)
+    group = task.group
+    offset = 50 * torch.randn(len(task.inputs), 1, dtype=torch.float64)
+    for place, rho in enumerate(group.irreps):
+        if rho.name != "trivial":
+            cube = rho.character[group.quotients[task.labels]]
+            found = irreps.similarities(2 * cube + offset, task.labels, group)
+            expected = [float(i == place) for i in range(len(group.irreps))]
+            assert found.tolist() == pytest.approx(expected, abs=1e-9), rho.name

@@ -280,3 +280,15 @@ def test_nandas_model_agrees_with_the_published_numbers(data):
     by_frequency = {23: (1.176, 5e-4), 6: (0.0293, 5e-5), 37: (4.4e-4, 5e-6), 41: (2.6e-4, 5e-6), 39: (6.5e-5, 5e-7)}
     for k, (value, half) in by_frequency.items():
         assert float(found.excluded_loss_by_frequency.sel(k=k)) == pytest.approx(value, abs=half), k
+
+
+def test_cleanup_ends_no_sooner_than_formation():
+    """Where the excluded loss has come down before the circuit answers by itself, cleanup ends as formation does."""
+    steps = np.arange(12) * 100
+    excluded = np.array([5, 0.3, 10, 4, 2, 2, 2, 2, 2, 2, 2, 2.0])
+    restricted = np.array([5, 5, 4, 3, 2, 1, 0.5, 0.005, 0.005, 0.005, 0.005, 0.005])
+    assert progress.phases(steps, excluded, restricted) == {
+        "memorisation_end": 100,
+        "circuit_formation_end": 700,
+        "cleanup_end": 700,
+    }

@@ -1,0 +1,22 @@
+"""The map of the output layer: how much of it groups explain, and how alike neighbours are, less what chance gives."""
+
+import pytest
+import torch
+
+from grokinterp.circuits import output_layer
+
+
+def test_noise_in_many_groups_explains_nothing():
+    """Thirty groups of two hold half of the variance of random rows; adjusted for their number, none of it."""
+    weights, labels = torch.randn(60, 400), torch.arange(30).repeat_interleave(2)
+    assert output_layer.explained(weights, labels) == pytest.approx(0, abs=0.05)
+    assert output_layer.explained(weights[labels], labels) == pytest.approx(1)
+
+
+def test_what_all_rows_have_in_common_is_no_likeness():
+    """A constant added to every row changes neither measure; rows of noise are not alike."""
+    weights, labels = torch.randn(31, 400), torch.arange(31) % 5
+    moved = weights + 100 * torch.randn(400)
+    assert output_layer.explained(moved, labels) == pytest.approx(output_layer.explained(weights, labels), abs=1e-3)
+    assert output_layer.kept(moved, 3) == pytest.approx(output_layer.kept(weights, 3), abs=1e-3)
+    assert output_layer.kept(weights, 3) == pytest.approx(0, abs=0.05)
