@@ -412,7 +412,7 @@ def test_a_diverged_model_has_an_answer():
     weights = {name: value * torch.nan for name, value in run.final.parameters.items()}
     session = Session.of(Run(MemoryStore({0: lambda: weights}), "nan", config=run.config, task=run.task))
     found = asked(session, [])
-    assert found["table"]["data"] and found["numbers"][0]["said"] == "\N{EN DASH}"
+    assert found["table"]["data"] and found["numbers"][0]["value"] == "\N{EN DASH}"
     losses = {(tile["kind"], tile["delta"]) for tile in found["numbers"] if "loss" in tile["id"]}
     assert losses == {("same", "unchanged")}
 

@@ -47,5 +47,5 @@ def _task(source: Source) -> str:
     if source.task is None:
         return ""
     given = {"p": source.p, "layout": source.layout}
-    said = [repr(source.task), *(f"{name}={value!r}" for name, value in given.items() if value is not None)]
-    return f"gi.Task({', '.join(said)})"
+    arguments = [repr(source.task), *(f"{name}={value!r}" for name, value in given.items() if value is not None)]
+    return f"gi.Task({', '.join(arguments)})"

@@ -69,8 +69,8 @@ class Scores:
             # What an endless task was trained on is not in its table.
             halves = {"train": self.task.is_train, "test": ~self.task.is_train}
             sides = {side: rows for side, rows in halves.items() if rows.any()}
-        found = {f"{side}_loss": self.loss[rows].mean().item() for side, rows in sides.items()}
-        return found | {f"{side}_accuracy": self.is_right[rows].double().mean().item() for side, rows in sides.items()}
+        losses = {f"{side}_loss": self.loss[rows].mean().item() for side, rows in sides.items()}
+        return losses | {f"{side}_accuracy": self.is_right[rows].double().mean().item() for side, rows in sides.items()}
 
     @cached_property
     def spectrum(self) -> Float[Tensor, "k"]:

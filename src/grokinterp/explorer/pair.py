@@ -107,5 +107,5 @@ class Pair:
 
 def angle_text(turns: dict[str, float], frequency: int) -> str:
     """The rotation in words."""
-    said = ", ".join(f"{name} {math.floor(angle + 0.5) % 360}°" for name, angle in turns.items())
-    return f"Frequency {frequency} turns by: {said}"
+    angles = ", ".join(f"{name} {math.floor(angle + 0.5) % 360}°" for name, angle in turns.items())
+    return f"Frequency {frequency} turns by: {angles}"

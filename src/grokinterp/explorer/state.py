@@ -84,8 +84,8 @@ class State:
     def query(self) -> str:
         """What differs from the first view, as a URL's query."""
         pairs = [(field.name, getattr(self, field.name)) for field in fields(self)]
-        said = [(name, _written(name, value)) for name, value in pairs if value != getattr(_FIRST, name)]
-        return urlencode(said, safe=",.~", quote_via=quote)
+        parts = [(name, _written(name, value)) for name, value in pairs if value != getattr(_FIRST, name)]
+        return urlencode(parts, safe=",.~", quote_via=quote)
 
     @classmethod
     def of(cls, query: str) -> "State":
@@ -163,8 +163,8 @@ def ranges(pairs: Iterable[Pair]) -> str:
             parts[-1][1] = index
         else:
             parts.append([index, index])
-    said = lambda first, last: f"{first}~{last}" if last > first else str(first)
-    return ",".join(".".join([str(layer), *(said(*part) for part in parts)]) for layer, parts in layers.items())
+    written = lambda first, last: f"{first}~{last}" if last > first else str(first)
+    return ",".join(".".join([str(layer), *(written(*part) for part in parts)]) for layer, parts in layers.items())
 
 
 def _pairs(text: str) -> tuple[Pair, ...]:

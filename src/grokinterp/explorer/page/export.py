@@ -25,9 +25,9 @@ def section(session: Session, state: State) -> str:
     """A section of HTML that stands alone; `<!--figures-->` marks where pictures go."""
     before, after = session.scores(state)
     old, new = before.means, after.means
-    said = lambda name, value: number(value) if name.endswith("loss") else percent(value)
+    shown = lambda name, value: number(value) if name.endswith("loss") else percent(value)
     rows = "".join(
-        f"<tr><th>{NAMES[name]}</th><td>{said(name, old[name])}</td><td>{said(name, new[name])}</td></tr>"
+        f"<tr><th>{NAMES[name]}</th><td>{shown(name, old[name])}</td><td>{shown(name, new[name])}</td></tr>"
         for name in sorted(old, key=list(NAMES).index)
     )
     return _SECTION.format(

@@ -27,8 +27,8 @@ def array(values: Any) -> dict[str, str]:
     """Numbers as plotly's base64 form: float32, or int32 where they are whole."""
     data = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
     data = data.astype(np.int32 if data.dtype.kind in "iub" else np.float32)
-    said = {"dtype": "i4" if data.dtype == np.int32 else "f4", "bdata": base64.b64encode(data.tobytes()).decode()}
-    return said if data.ndim == 1 else {**said, "shape": ", ".join(map(str, data.shape))}
+    encoded = {"dtype": "i4" if data.dtype == np.int32 else "f4", "bdata": base64.b64encode(data.tobytes()).decode()}
+    return encoded if data.ndim == 1 else {**encoded, "shape": ", ".join(map(str, data.shape))}
 
 
 def layout(x: str, y: str, **changes: Any) -> dict[str, Any]:

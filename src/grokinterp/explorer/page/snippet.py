@@ -80,16 +80,16 @@ def _block(state: State, request: dict[str, Any]) -> list[str]:
     for name, value in request.items():
         match name:
             case "heads":
-                said = repr(list(value))
+                argument = repr(list(value))
             case "neurons":
-                said = _neurons(value)
+                argument = _neurons(value)
             case "frequencies" if state.keep:
-                said = f"all_frequencies_but(task, {list(state.frequencies)})"
+                argument = f"all_frequencies_but(task, {list(state.frequencies)})"
             case "frequencies" | "components":
-                said = repr(list(value))
+                argument = repr(list(value))
             case _:
-                said = repr(value)
-        arguments.append(f"    {name}={said},")
+                argument = repr(value)
+        arguments.append(f"    {name}={argument},")
     return [
         "with torch.no_grad(), gi.ablate(",
         "    model,",

@@ -37,11 +37,11 @@ def _tile(name: str, label: str, before: float, after: float) -> dict[str, str]:
     is_same = math.isclose(after, before, rel_tol=1e-6) or (math.isnan(after) and math.isnan(before))
     is_worse = math.isnan(after) or ((change > 0) if is_loss else (change < 0))
     kind = "same" if is_same else "worse" if is_worse else "better"
-    said = number(after) if is_loss else percent(after)
+    value = number(after) if is_loss else percent(after)
     was = number(before) if is_loss else percent(before)
     by = "" if math.isnan(change) else f"{signed(change, is_loss)} "
     delta = "unchanged" if is_same else f"{by}from {was}"
-    return dict(id=name, label=label, said=said, delta=delta, kind=kind, exact=repr(after), was=repr(before))
+    return dict(id=name, label=label, value=value, delta=delta, kind=kind, exact=repr(after), was=repr(before))
 
 
 def number(value: float) -> str:
@@ -94,10 +94,10 @@ def attention(pair: Pair) -> list[Any]:
         for head, (old, new) in enumerate(zip(before, after, strict=True))
     ]
     top = html.Tr([html.Th("to"), *(html.Th(token) for token in pair.tokens)])
-    said = "Nothing is taken out."
+    caption = "Nothing is taken out."
     if pair.request:
-        said = "After; before in small where it differs. Struck through: taken out."
-    return [html.Table([html.Thead(top), html.Tbody(rows)], className="attention"), hint(said)]
+        caption = "After; before in small where it differs. Struck through: taken out."
+    return [html.Table([html.Thead(top), html.Tbody(rows)], className="attention"), hint(caption)]
 
 
 def _cell(before: float, after: float) -> html.Td:
@@ -122,5 +122,5 @@ def answered(pair: Pair, after: Scores) -> str:
     was, now = int(pair.checkpoint.before.predicted[pair.row]), int(after.predicted[pair.row])
     task, (a, b) = pair.checkpoint.task, pair.operands
     known = "" if task.is_train is None else ", trained on" if bool(task.is_train[pair.row]) else ", a test pair"
-    said = f"The model says {was}" + (f"; with the parts taken out, {now}." if now != was else ", before and after.")
-    return f"a = {a}, b = {b}{known}. The right answer is {pair.answer}. {said}"
+    change = f"; with the parts taken out, {now}." if now != was else ", before and after."
+    return f"a = {a}, b = {b}{known}. The right answer is {pair.answer}. The model says {was}{change}"

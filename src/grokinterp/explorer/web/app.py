@@ -95,10 +95,10 @@ def _bound_requests(server: Flask) -> None:
 
 def _main(app: Dash, session: Session) -> None:
     """Using a control, or opening the page: asked and answered past Dash, whose way there and back is 20 ms longer."""
-    told = [Output(name, prop) for name, props in FILLED.items() for prop in props]
+    outputs = [Output(name, prop) for name, props in FILLED.items() for prop in props]
     app.clientside_callback(
         ClientsideFunction("explorer", "change"),
-        *told,
+        *outputs,
         Output("history", "data"),
         Output("message", "children"),
         *(Input(name, prop) for name, prop in ASKS.items()),

@@ -48,7 +48,12 @@ def register(app: Dash, session: Session) -> None:
         trajectory = session.trajectory(state)
         trajectory.fill()
         curves = no_update if ctx.triggered_id == "filled" else panels.curves(session, state)
-        return curves, figure, f"Clock or pizza, as trained{f': {verdict}' if verdict else ''}", trajectory.is_complete
+        return (
+            curves,
+            figure,
+            f"As trained: {verdict}" if verdict else "Clock or pizza, as trained",
+            trajectory.is_complete,
+        )
 
     @app.callback(
         Output("filled", "data"),

@@ -51,11 +51,11 @@
   const element = (tag, text, properties) => Object.assign(document.createElement(tag), { textContent: text, ...properties });
   // The numbers, or a line that says why there are none.
   const tiles = (id, found) => {
-    const tile = ({ id, label, said, delta, kind, exact, was }) => {
+    const tile = ({ id, label, value, delta, kind, exact, was }) => {
       const made = element("div", "", { className: "tile" });
       made.append(
         element("span", label, { className: "name" }),
-        element("strong", said, { id: `${id}-after`, title: exact }),
+        element("strong", value, { id: `${id}-after`, title: exact }),
         element("span", delta, { id: `${id}-delta`, className: `delta ${kind}`, title: was }),
       );
       return made;
