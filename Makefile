@@ -52,7 +52,7 @@ RUN ?= .venv/soak-run
 ACTIONS ?= 1800
 soak: .venv/installed-dev
 	test -e $(RUN) || $(BIN)/python -m grokinterp train "a + b" --p 59 --steps 1000 --checkpoint-every 50 --out $(RUN)
-	$(BIN)/python benchmarks/explorer_soak.py $(RUN) --actions $(ACTIONS)
+	$(BIN)/python tests/soak/soak.py $(RUN) --actions $(ACTIONS)
 
 docs: .venv/installed-dev
 	$(BIN)/mkdocs build --quiet

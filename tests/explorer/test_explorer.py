@@ -271,6 +271,11 @@ def test_what_cannot_be_explored_is_refused_before_a_server_starts():
     """Curves without weights, a run without its task, a port that is none."""
     with pytest.raises(gi.BadRequest, match="no checkpoints"):
         gi.explore(Run(MemoryStore({}), "curves"))
+    curves = {name: Run(MemoryStore({}), name) for name in ("one", "two")}
+    with pytest.raises(gi.BadRequest, match="none of these runs has checkpoints"):
+        gi.explore(Runs(curves))
+    with pytest.raises(gi.BadRequest, match="one, two: no checkpoints"):
+        gi.explore(Runs({**curves, "drawn": drawn()}))
     with pytest.raises(gi.BadRequest, match="task of bare"):
         gi.explore(Run(MemoryStore({0: dict}), "bare"))
     with pytest.raises(gi.BadRequest, match="port 70000"):

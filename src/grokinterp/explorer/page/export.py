@@ -43,11 +43,12 @@ def taken_out(session: Session, state: State) -> str:
     request = session.request(state)
     parts = []
     if state.heads:
-        parts.append(f"heads {ranges(state.heads)} (layer.heads)")
+        parts.append(f"{'head' if len(state.heads) == 1 else 'heads'} {ranges(state.heads)} (layer.heads)")
     if state.neurons:
         parts.append(f"{len(state.neurons)} neurons {ranges(state.neurons)} (layer.neurons)")
     if state.frequencies:
-        which = "all frequencies but" if state.keep else "frequencies"
+        noun = "frequency" if len(state.frequencies) == 1 else "frequencies"
+        which = "all frequencies but" if state.keep else noun
         parts.append(f"{which} {', '.join(map(str, state.frequencies))} of the {state.where}")
     if state.components:
         parts.append(", ".join(name.replace("_", " ") for name in state.components))
@@ -87,7 +88,7 @@ pre {{ overflow: auto; padding: 1rem; background: rgba(133, 137, 143, .12); bord
 <h2>{title}</h2>
 <p>{taken}</p>
 <table><thead><tr><th></th><th>before</th><th>after</th></tr></thead><tbody>{rows}</tbody></table>
-<div class="figures"><!--figures--></div>
+<!--figures-->
 <h3>The same in Python</h3>
 <pre>{code}</pre>
 </section></body></html>

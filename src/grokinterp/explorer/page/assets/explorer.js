@@ -229,7 +229,9 @@
           const image = await window.Plotly.toImage(drawn, { format: "svg", width: 520, height: 420 });
           figures.push(`<figure><img alt="${caption}" src="${image}"><figcaption>${caption}</figcaption></figure>`);
         }
-        save(data.name, data.html.replace("<!--figures-->", figures.join("\n")), "text/html");
+        // Of a page without pictures there is no block to be empty.
+        const block = figures.length ? `<div class="figures">${figures.join("\n")}</div>` : "";
+        save(data.name, data.html.replace("<!--figures-->", () => block), "text/html");
         return same();
       },
     },

@@ -4,7 +4,7 @@ The explorer runs as users start it, in a process of its own. A visitor without 
 controls at random as a page would (the panels that an answer names are asked for too), goes back, exports, and opens
 the page anew at the address where it is. An action of a user takes some two seconds, so 1,800 are an hour.
 
-    python benchmarks/explorer_soak.py RUN [RUN] [--actions 1800] [--seed 0] [--json FILE]
+    python tests/soak/soak.py RUN [RUN] [--actions 1800] [--seed 0] [--json FILE]
 
 It ends with 1 where an answer was an error, the log was not empty, or memory went on growing.
 """
