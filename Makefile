@@ -1,10 +1,10 @@
-# make demo | test | lowest | crash | fuzz | lint | bench | soak | docs. The first call makes .venv and installs; a
+# make demo | test | lowest | crash | fuzz | mutants | lint | bench | soak | docs. The first call makes .venv and installs; a
 # stamp makes later ones instant.
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lowest crash fuzz lint bench soak docs clean
+.PHONY: demo test lowest crash fuzz mutants lint bench soak docs clean
 
 demo: .venv/installed
 	$(BIN)/python -m grokinterp demo
@@ -37,6 +37,12 @@ crash: .venv/installed-dev
 
 fuzz: .venv/installed-dev
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) --keep
+
+# Small changes to the maths, and which of them no test notices; hours, so not part of the tests.
+COUNT ?= 40
+mutants: .venv/installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check "cosmic-ray>=8"
+	$(BIN)/python tests/mutants/mutants.py --count $(COUNT) $(if $(ONLY),--only $(ONLY))
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

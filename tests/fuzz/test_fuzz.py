@@ -9,7 +9,7 @@ import pytest
 SCRIPT = Path(__file__).with_name("fuzz.py")
 PARSERS = [
     "torch", "torch-legacy", "curves", "safetensors", "packed", "settings", "config", "metrics", "checkpoint",
-    "optimiser", "formula",
+    "optimiser", "formula", "split", "metrics-lines",
 ]  # fmt: skip
 
 

@@ -137,7 +137,10 @@ def read_split(path: Path) -> dict[str, np.ndarray]:
     """The arrays of split.npz; nothing where the task or its split is unknown."""
     try:
         with np.load(io.BytesIO((path / SPLIT).read_bytes()), allow_pickle=False) as file:
-            return dict(file)
+            arrays = dict(file)
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("an entry is no array")
+        return arrays
     except FileNotFoundError:
         return {}
     except Exception as error:  # zipfile, zlib and numpy each have their own words for a damaged file
@@ -153,7 +156,18 @@ def read_rows(path: Path) -> list[dict[str, float]]:
     rows = []
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is nothing, or cut short
         try:
-            rows.append(json.loads(line))
-        except ValueError:
+            row = json.loads(line)
+            if not _is_row(row):
+                raise ValueError
+            rows.append(row)
+        except (ValueError, RecursionError):
             raise StorageError(f"{path} is damaged at line {number}; remove that line") from None
     return rows
+
+
+def _is_row(row: object) -> bool:
+    """Whether a line of metrics is numbers by name, at a step that a run can have."""
+    if not isinstance(row, dict) or not all(value is None or isinstance(value, int | float) for value in row.values()):
+        return False
+    step = row.get("step")
+    return isinstance(step, int) and 0 <= step < 2**53

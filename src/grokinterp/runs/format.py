@@ -87,7 +87,10 @@ class RunHeader:
             )
         except ConfigError as error:
             raise RunError(f"{where}: {error}") from None
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        except RunError:
+            raise
+        # A tree of other types than ours fails in as many ways as it is used.
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RunError(
                 f"{where} is not a run's configuration ({type(error).__name__}: {error}); restore it from a copy"
             ) from None
