@@ -11,6 +11,7 @@ from grokinterp.importers._unpickle import read_torch_file
 from grokinterp.runs.directory import CHECKPOINTS, is_run, open_run
 from grokinterp.runs.files import open_tensors
 from grokinterp.runs.packing import is_packed, open_packed
+from grokinterp.runs.replacing import recover
 from grokinterp.runs.run import Run, Runs
 from grokinterp.tasks import Task
 
@@ -44,6 +45,8 @@ def load(path: str | Path, *, format: str = "auto", task: Task | str | None = No
     path = Path(path)
     if format not in FORMATS:
         raise ImportFileError(f"no format {format!r}.{did_you_mean(format, FORMATS)} The formats: {listed(FORMATS)}")
+    if not path.exists():
+        recover(path.resolve())
     if not path.exists():
         raise ImportFileError(f"{path} does not exist; give a run directory, or a .pt, .pth or .safetensors file")
     if path.is_dir():

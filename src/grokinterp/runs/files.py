@@ -2,7 +2,9 @@
 
 import contextlib
 import errno
+import hashlib
 import os
+import socket
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -45,6 +47,19 @@ def cannot_read(path: Path, error: OSError) -> StorageError:
     return StorageError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions")
 
 
+def hidden_beside(target: Path, role: str = "new") -> Path:
+    """A name that nobody has, and that readers pass over: of what is to become `target`, or, `old`, of what it was.
+
+    It tells which process of which machine it belongs to, so that others know when nobody works on it any more.
+    """
+    return target.with_name(f".{target.name}.{role}.{this_host()}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+def this_host() -> str:
+    """What tells this machine from others that share its files."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
 def make_directory(path: Path) -> None:
     """Create `path` and its parents. Raises `StorageError` where the system refuses."""
     try:
@@ -62,7 +77,7 @@ def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], object]) -> N
     permission and the like.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = hidden_beside(path)
     try:
         with open(temporary, "xb") as file:
             if callable(content):

@@ -16,6 +16,7 @@ from grokinterp.runs.digests import digest_of_tensors, file_stamp
 from grokinterp.runs.files import open_tensors, write_atomic
 from grokinterp.runs.format import RunHeader, split_digest, task_arrays
 from grokinterp.runs.provenance import PACKED as PACKED_RUN
+from grokinterp.runs.replacing import recover
 from grokinterp.runs.run import Run, RunError
 from grokinterp.tasks import Task
 
@@ -61,6 +62,7 @@ def pack(run: Run, out: str | Path) -> Path:
                 file.seek(starts[name] + index * value.nbytes)
                 file.write(value.contiguous().numpy().tobytes())
 
+    recover(out.resolve())
     write_atomic(out, write)
     return out
 

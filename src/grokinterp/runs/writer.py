@@ -2,9 +2,7 @@
 
 import io
 import json
-import os
 import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +32,7 @@ from grokinterp.runs.directory import (
 from grokinterp.runs.files import (
     StorageError,
     cannot_write,
+    hidden_beside,
     make_directory,
     read_tensors,
     remove_temporaries,
@@ -43,6 +42,7 @@ from grokinterp.runs.files import (
 )
 from grokinterp.runs.format import RunHeader, split_digest, task_arrays
 from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.replacing import recover, replace_directory
 from grokinterp.runs.run import Run, RunError
 from grokinterp.tasks import Task
 
@@ -76,9 +76,10 @@ class RunWriter:
         """
         path = Path(path)
         target = path.resolve()  # a link to a directory elsewhere stays one
+        recover(target)
         _refuse_existing(path, target, overwrite)
         make_directory(target.parent)
-        fresh = _hidden_beside(target)
+        fresh = hidden_beside(target)
         try:
             make_directory(fresh / CHECKPOINTS)
             known = None if task is None else task.config()
@@ -87,7 +88,7 @@ class RunWriter:
             _write_json(fresh / CONFIG, header.to_json())
             if arrays:
                 write_atomic(fresh / SPLIT, lambda file: np.savez_compressed(file, **arrays))
-            _replace_directory(fresh, target)
+            replace_directory(fresh, target)
         except OSError as error:
             raise cannot_write(path, error) from None
         except StorageError as refusal:
@@ -213,14 +214,15 @@ def save_run(run: Run, path: str | Path, overwrite: bool = False) -> Run:
     config, task = run.config if run.has_config else None, run.task if run.has_task else None
     path = Path(path)
     target = path.resolve()
+    recover(target)
     _refuse_existing(path, target, overwrite)
-    hidden = _hidden_beside(target)
+    hidden = hidden_beside(target)
     try:
         writer = RunWriter.create(hidden, config, task, provenance=run.provenance.copied(run.name))
         for checkpoint in run:
             writer.write_checkpoint(checkpoint.step, checkpoint.parameters)
         write_metrics(hidden, run.metrics)
-        _replace_directory(hidden, target)
+        replace_directory(hidden, target)
     except OSError as error:
         raise cannot_write(path, error) from None
     except StorageError as refusal:
@@ -268,22 +270,3 @@ def _refuse_other_config(path: Path, old: RunConfig, new: RunConfig) -> None:
                 f"{path} was trained with another {section} ({before[section]}); only the schedule can change on "
                 f"--resume, so choose another directory with --out"
             )
-
-
-def _hidden_beside(target: Path) -> Path:
-    """A name that nobody has, which directories of runs pass over."""
-    return target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
-
-
-def _replace_directory(fresh: Path, target: Path) -> None:
-    old = _hidden_beside(target)
-    try:
-        if target.exists():
-            os.rename(target, old)
-        os.rename(fresh, target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            os.rename(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-    sync_directory(target.parent)

@@ -10,6 +10,7 @@ from grokinterp.config import RunConfig
 from grokinterp.errors import ConfigError
 from grokinterp.models.initialisation import initialise
 from grokinterp.runs.directory import has_nothing_to_lose, is_run, open_run
+from grokinterp.runs.replacing import recover
 from grokinterp.runs.run import Run
 from grokinterp.runs.writer import RunWriter
 from grokinterp.tasks import Task
@@ -64,6 +65,7 @@ def open_directory(
     path: Path, config: RunConfig, task: Task, resume: bool, overwrite: bool
 ) -> tuple[RunWriter, State | None]:
     """The writer of a new run, or of one that goes on, and the state that it goes on from."""
+    recover(path.resolve())
     if resume and has_nothing_to_lose(path):
         return RunWriter.create(path, config, task, overwrite=True), None
     if not (resume and is_run(path)):

@@ -1,0 +1,82 @@
+"""Replacing a directory by another in one step, and putting right what a killed process left of that."""
+
+import ctypes
+import errno
+import logging
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from grokinterp.runs.files import hidden_beside, sync_directory, this_host
+
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+"""Of Linux' renameat2: paths are relative to the working directory; two names change places."""
+
+
+def replace_directory(fresh: Path, target: Path) -> None:
+    """Put `fresh` in the place of `target`, which is whole at every moment where the system can exchange names."""
+    if not target.exists():
+        os.rename(fresh, target)
+    elif _exchanged(fresh, target):
+        shutil.rmtree(fresh, ignore_errors=True)
+    else:
+        old = hidden_beside(target, "old")
+        try:
+            os.rename(target, old)
+            os.rename(fresh, target)
+        except BaseException:
+            if old.exists() and not target.exists():
+                os.rename(old, target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    sync_directory(target.parent)
+
+
+def recover(target: Path) -> None:
+    """Put back a directory that a killed process had set aside for another, and remove what it left half written."""
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.(?:(new|old)\.([0-9a-f]{{8}})\.(\d+)\.)?[0-9a-f]{{8}}\.tmp")
+    for path in sorted(target.parent.glob(".*.tmp")) if target.parent.is_dir() else []:
+        found = pattern.fullmatch(path.name)
+        if found is None or (found[1] and not _is_dead(found[2], int(found[3]))):
+            continue
+        if path.is_file():
+            path.unlink(missing_ok=True)
+            continue
+        # Names without a role are of the first version, which built runs without checkpoints, and set whole ones aside.
+        is_old = found[1] == "old" if found[1] else any(path.glob("checkpoints/step_*"))
+        if is_old and not target.exists():
+            os.rename(path, target)
+            logging.getLogger(__name__).warning("%s was restored: a process was killed as it replaced it", target)
+        elif found[1]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether the two have changed places; false where the system or the file system knows no such thing."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):  # an older C library
+        return False
+    if rename(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+def _is_dead(host: str, process: int) -> bool:
+    """Whether a process of this machine has ended; of another machine's that is not known."""
+    if host != this_host():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
