@@ -3,6 +3,7 @@
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -105,11 +106,30 @@ def test_the_corridor_is_short():
     assert len(loose) <= 4, loose
 
 
+def test_a_model_family_says_of_itself_what_is_asked():
+    """Code outside a family asks its methods; six places may branch on which it is, each of which says why."""
+    ladder = re.compile(
+        r"isinstance\([^()]*(?:\([^()]*\))?[^()]*(?:Transformer|EmbeddingMLP|DenseMLP|NALU|Vision|OneHot)\w*Config"
+    )
+    ladders = {str(path.relative_to(ROOT)): len(ladder.findall(path.read_text())) for path in SOURCES}
+    assert sum(ladders.values()) <= 6, {name: count for name, count in ladders.items() if count}
+
+
+def test_rows_of_claims_can_be_read():
+    """The index is one screen, and a row of a table of claims is at most 400 characters."""
+    index = ROOT / "REPRODUCTION.md"
+    assert len(index.read_text().splitlines()) <= 80
+    for page in (index, *ROOT.glob("docs/reproduction/*.md")):
+        assert max(map(len, (line for line in page.read_text().splitlines() if line[:1] == "|")), default=0) <= 400, (
+            page
+        )
+
+
 def test_tests_mirror_the_packages():
     """A test of a package stands in a folder of its name; what is of all of them lies flat, in ten files at most."""
     rooms = {path.name for path in PACKAGES} | {"circuits"}
     folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
-    assert folders <= rooms | {"crash", "fuzz"}
+    assert folders <= rooms | {"crash", "fuzz", "soak"}
     assert len(list((ROOT / "tests").glob("test_*.py"))) <= 10
 
 
