@@ -61,7 +61,7 @@ soak: .venv/installed-dev
 	$(BIN)/python tests/soak/soak.py $(RUN) --actions $(ACTIONS)
 
 docs: .venv/installed-dev
-	$(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 .venv/installed: pyproject.toml setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -40,7 +40,7 @@ def read_one(source: Source) -> "Run":
     from grokinterp.errors import BadRequest, listed
     from grokinterp.runs.run import Runs
 
-    found = read(source)
-    if isinstance(found, Runs):
-        raise BadRequest(f"{source.path} holds {len(found)} runs; name one of them: {listed(found)}")
-    return found
+    opened = read(source)
+    if isinstance(opened, Runs):
+        raise BadRequest(f"{source.path} holds {len(opened)} runs; name one of them: {listed(opened)}")
+    return opened

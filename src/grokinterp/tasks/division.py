@@ -42,10 +42,10 @@ class Division(Task, names={"division": "a / b without a modulus, a and b from 1
                 operation=torch.zeros(len(a), dtype=torch.int64),
                 operations=("a / b",),
             )
-        found = find_layout(layout)
-        if found.specials:
+        tokens = find_layout(layout)
+        if tokens.specials:
             raise TaskError(f"layout={layout!r} predicts a closing token, and quotients have none; use 'a b ='")
-        return found.table(
+        return tokens.table(
             numbers=numbers,
             sizes=(n + 1, n + 1),
             operands=operands,

@@ -96,10 +96,10 @@ class PowersPermutations(
 class Products(GroupTask, names={"product": "a direct product, factors='S3 x S3' (C_n, D_n, S_n, A_n)"}):
     def tabulate(self, factors: str = "S3 x S3", operation: Operation = "xy", layout: str = "a b =") -> Table:
         names = re.split(r"\s*[x*]\s*", factors.strip())
-        found = [re.fullmatch(r"([CDSA])_?(\d{1,4})", name) for name in names]
-        if not all(found) or len(found) > 12:
+        matches = [re.fullmatch(r"([CDSA])_?(\d{1,4})", name) for name in names]
+        if not all(matches) or len(matches) > 12:
             raise TaskError(f"factors={factors!r} names no groups; write {listed(FAMILIES)} and n, as in 'S3 x C5'")
-        groups = [FAMILIES[match[1]](int(match[2])) for match in found if match]
+        groups = [FAMILIES[match[1]](int(match[2])) for match in matches if match]
         group = groups[0]
         for factor in groups[1:]:
             group = Product(group, factor)

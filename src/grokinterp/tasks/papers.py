@@ -75,5 +75,5 @@ FORMULAS: dict[str, str] = {name: text for named in PAPER_FORMULAS.values() for 
 
 def modulus_in(name: str) -> int | None:
     """The modulus that is part of a name (Power's `x**3+x*y_mod_97`), if it has one."""
-    found = re.search(r"_mod_(\d+)$", name)
-    return int(found[1]) if found else None
+    ending = re.search(r"_mod_(\d+)$", name)
+    return int(ending[1]) if ending else None

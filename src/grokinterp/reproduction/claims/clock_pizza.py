@@ -64,12 +64,12 @@ def _measured(runs: tuple[Run, ...]) -> pd.DataFrame:
 
 def ours(runs: tuple[Run, ...], measure: str) -> dict[str, float]:
     """Our median of a measure at each rate; NaN where fewer than SOLVED runs solve the task."""
-    found = {}
+    rows = {}
     for rate, group in _measured(runs).groupby("attention_rate"):
         solved = group[group.accuracy >= public_runs.RULE.solved]
         chosen = solved[solved.circularity > CIRCULAR]
-        found[f"{rate:g}"] = float(chosen[measure].median()) if len(solved) >= SOLVED else math.nan
-    return found
+        rows[f"{rate:g}"] = float(chosen[measure].median()) if len(solved) >= SOLVED else math.nan
+    return rows
 
 
 def theirs(measure: str, rate: float) -> float:
@@ -86,11 +86,11 @@ def theirs(measure: str, rate: float) -> float:
 
 
 def _compared(runs: tuple[Run, ...], measure: str) -> Values:
-    found = ours(runs, measure)
-    public = {rate: theirs(measure, float(rate)) for rate in found}
+    medians = ours(runs, measure)
+    public = {rate: theirs(measure, float(rate)) for rate in medians}
     return {
-        "ours less theirs": {rate: value - public[rate] for rate, value in found.items()},
-        "ours": found,
+        "ours less theirs": {rate: value - public[rate] for rate, value in medians.items()},
+        "ours": medians,
         "theirs": public,
     }
 
@@ -211,8 +211,10 @@ def linear_solved(*runs: Run) -> Values:
     trainings=list(LINEAR.values()),
 )
 def linear_symmetricity(*runs: Run) -> Values:
-    found = dict(zip(LINEAR, (last(run, "clock_pizza").gradient_symmetricity.item() for run in runs), strict=True))
-    return {"A to C": {letter: found[letter] for letter in "ABC"}, "D": found["D"]}
+    symmetricity = dict(
+        zip(LINEAR, (last(run, "clock_pizza").gradient_symmetricity.item() for run in runs), strict=True)
+    )
+    return {"A to C": {letter: symmetricity[letter] for letter in "ABC"}, "D": symmetricity["D"]}
 
 
 @claim(
@@ -225,6 +227,6 @@ def linear_symmetricity(*runs: Run) -> Values:
     trainings=list(LINEAR_LONG.values()),
 )
 def linear_irrelevance(*runs: Run) -> Values:
-    found = dict(zip(LINEAR, (last(run, "clock_pizza").distance_irrelevance.item() for run in runs), strict=True))
-    pizzas = {letter: found[letter] for letter in "ABC"}
-    return {"A to C": pizzas, "D": found["D"], "D above A to C": found["D"] > max(pizzas.values())}
+    irrelevance = dict(zip(LINEAR, (last(run, "clock_pizza").distance_irrelevance.item() for run in runs), strict=True))
+    pizzas = {letter: irrelevance[letter] for letter in "ABC"}
+    return {"A to C": pizzas, "D": irrelevance["D"], "D above A to C": irrelevance["D"] > max(pizzas.values())}

@@ -68,8 +68,8 @@ def sample(seed: int) -> Task:
 )
 def by_token(path: Path) -> Values:
     run = saved(path)
-    found = [_scores(run, sample(seed)) for seed in range(SAMPLES)]
-    loss, right = (torch.stack([each[i] for each in found]) for i in range(2))
+    scores = [_scores(run, sample(seed)) for seed in range(SAMPLES)]
+    loss, right = (torch.stack([each[i] for each in scores]) for i in range(2))
     whole = loss.mean(1)
     spread: dict[str, Mapping[str, float | str]] = {}
     for name, theirs, ours in (("loss", LOSSES, loss), ("accuracy", ACCURACIES, right)):
@@ -90,9 +90,9 @@ def _scores(run: Run, task: Task) -> tuple[Float[Tensor, "t"], Float[Tensor, "t"
     """Loss and accuracy at each digit of the sum."""
     with torch.no_grad():
         logits = evaluator(run.model_config, task)(run.final.parameters, for_gradient=False)
-    found = by_position(logits, task)
+    curves = by_position(logits, task)
     names = list(SOURCES)  # of rows not trained on, which are all of them
-    return found[names[0]], found[names[1]]
+    return curves[names[0]], curves[names[1]]
 
 
 @claim(

@@ -83,11 +83,11 @@ def transformer_larger(run: Run) -> Values:
     minutes=0.1,
 )
 def nalu(run: Run) -> Values:
-    found = last(run, "extrapolation")
+    errors = last(run, "extrapolation")
     return {
-        "error on larger numbers": found.relative_error_test.item(),
-        "error a thousand times beyond": found.relative_error_beyond.sel(reach=1000).item(),
-        "error on the rows trained on": found.relative_error_train.item(),
+        "error on larger numbers": errors.relative_error_test.item(),
+        "error a thousand times beyond": errors.relative_error_beyond.sel(reach=1000).item(),
+        "error on the rows trained on": errors.relative_error_train.item(),
     }
 
 
@@ -102,10 +102,10 @@ def nalu(run: Run) -> Values:
     minutes=0.1,
 )
 def nalu_cell(run: Run) -> Values:
-    found = last(run, "cells")
-    weights = found.cell_weight.values[:, 0]
+    cells = last(run, "cells")
+    weights = cells.cell_weight.values[:, 0]
     return {
         "largest deviation of the weights": float(max(abs(weights[0] - 1), abs(weights[1] + 1))),
-        "gate": float(found.cell_gate.values[0]),
+        "gate": float(cells.cell_gate.values[0]),
         "weights": ", ".join(f"{weight:.4f}" for weight in weights),
     }

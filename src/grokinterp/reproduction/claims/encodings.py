@@ -141,13 +141,13 @@ def forest(cycle: Run, short: Run) -> Values:
     for name, run in (("cycle", cycle), ("short", short)):
         grown = random_forest(run.task)
         pruned = min((random_forest(run.task, max_depth=d) for d in DEPTHS), key=lambda score: abs(score.train - 0.5))
-        found = {
+        measured = {
             "grown, train": grown.train,
             "grown, test": grown.test,
             "pruned to half of train, train": pruned.train,
             "pruned to half of train, test": pruned.test,
         }
-        for what, value in found.items():
+        for what, value in measured.items():
             values.setdefault(what, {})[NAMES[name]] = value
     return values
 
@@ -177,12 +177,12 @@ def grid_cells(run: Run) -> Values:
     task = run.task
     assert isinstance(task, EncodedSum)
     codes = task.encoder.sparse(torch.arange(30)).int()
-    told = ["".join(map(str, code)) for code in codes.tolist()]
+    spellings = ["".join(map(str, code)) for code in codes.tolist()]
     return {
         "bits": codes.shape[1],
         "bits that are on": int(codes.sum(1).unique()),
-        "different codes of 30": len(set(told)),
-        "equal to those listed, of 6": sum(a == b for a, b in zip(told, TABLE, strict=False)),
+        "different codes of 30": len(set(spellings)),
+        "equal to those listed, of 6": sum(a == b for a, b in zip(spellings, TABLE, strict=False)),
         "test accuracy of the network": end_of(run, "test_accuracy"),
     }
 
@@ -233,13 +233,13 @@ def learnt(*runs: Run) -> Values:
         order = clocks.k.values[(-clocks.values).argsort()]
         alike = order[: len(key)].tolist()
         at = int(likeness.argmax("encoder"))
-        found = {
+        measured = {
             "largest likeness to an encoder": float(likeness[at]),
             "which": str(likeness.encoder.values[at]).replace("_", "-"),
             "share of the most alike clocks that are key": len(key.intersection(alike)) / max(1, len(key)),
             "explained by distance on the cycle": float(end.learnt_by_distance),
             "most alike clocks": " ".join(map(str, alike)),
         }
-        for what, value in found.items():
+        for what, value in measured.items():
             values.setdefault(what, {})[f"mod {run.task.parameters['p']}"] = value
     return values

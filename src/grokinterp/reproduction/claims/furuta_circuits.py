@@ -47,8 +47,8 @@ def _ends(run: Run) -> dict[str, float]:
     trainings=[MUL],
 )
 def untrained(run: Run) -> Values:
-    found = _ends(run)
-    return {f"{name} of {matrix}, untrained": found[f"{name} of {matrix}, untrained"]
+    ends = _ends(run)
+    return {f"{name} of {matrix}, untrained": ends[f"{name} of {matrix}, untrained"]
             for matrix in ("W_E", "W_L") for name in ("FFD", "FCR")}  # fmt: skip
 
 

@@ -69,9 +69,9 @@ def progress(run: Run) -> xr.Dataset:
     minutes=4,
 )
 def phases(run: Run) -> Values:
-    found = progress(run).attrs
+    attributes = progress(run).attrs
     names = {"memorisation ends": "memorisation_end", "circuit formation ends": "circuit_formation_end"}
-    return {name: found.get(key, math.nan) for name, key in {**names, "cleanup ends": "cleanup_end"}.items()}
+    return {name: attributes.get(key, math.nan) for name, key in {**names, "cleanup ends": "cleanup_end"}.items()}
 
 
 @claim(
@@ -112,10 +112,10 @@ def grokking_step(run: Run) -> Values:
     trainings=THREE,
 )
 def key_frequencies(*runs: Run) -> Values:
-    found = {name: _key(run) for name, run in zip(seeds(runs), runs, strict=True)}
+    keys = {name: _key(run) for name, run in zip(seeds(runs), runs, strict=True)}
     return {
-        "key frequencies": {name: len(key) for name, key in found.items()},
-        "which": {name: " ".join(map(str, key)) for name, key in found.items()},
+        "key frequencies": {name: len(key) for name, key in keys.items()},
+        "which": {name: " ".join(map(str, key)) for name, key in keys.items()},
     }
 
 

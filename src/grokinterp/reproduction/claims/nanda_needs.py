@@ -86,15 +86,15 @@ def fractions_small(*runs: Run) -> Values:
     trainings=[fraction(frac) for frac in EPOCHS],
 )
 def fractions_order(*runs: Run) -> Values:
-    found = _epochs(runs)
-    ours, his = np.array(list(found.values())), np.array(list(EPOCHS.values()), dtype=float)
+    epochs = _epochs(runs)
+    ours, his = np.array(list(epochs.values())), np.array(list(EPOCHS.values()), dtype=float)
     known = ~np.isnan(ours)
     ranks = [np.argsort(np.argsort(x)) for x in (np.where(known, ours, np.inf), his)]
-    small = [found[f"{frac:g}"] for frac in EPOCHS if frac <= 0.6]
+    small = [epochs[f"{frac:g}"] for frac in EPOCHS if frac <= 0.6]
     return {
         "rank correlation with his epochs": float(np.corrcoef(*ranks)[0, 1]),
         "later at every smaller fraction from 0.6 on": bool(all(a < b for a, b in itertools.pairwise(small))),
-        "epochs": found,
+        "epochs": epochs,
     }
 
 

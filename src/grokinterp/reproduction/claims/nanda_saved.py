@@ -83,11 +83,11 @@ def embedding(path: Path) -> Values:
 )
 def key_frequencies(path: Path) -> Values:
     end = last(saved(path), "progress")
-    found = end.k.values[end.is_key.values].tolist()
+    keys = end.k.values[end.is_key.values].tolist()
     return {
-        "key frequencies": len(found),
-        "of these five": len(set(found) & set(KEY)),
-        "which": " ".join(map(str, found)),
+        "key frequencies": len(keys),
+        "of these five": len(set(keys) & set(KEY)),
+        "which": " ".join(map(str, keys)),
     }
 
 
@@ -135,8 +135,8 @@ COEFFICIENTS = {23: 26_586, 6: 7_963, 37: 5_780, 41: 5_153, 39: 4_290, 54: 23}
     files=[DECAY],
 )
 def coefficients(path: Path) -> Values:
-    found = last(saved(path), "logits").logit_coefficient
-    return {f"coefficient at {k}": float(found.sel(k=k)) for k in COEFFICIENTS}
+    by_frequency = last(saved(path), "logits").logit_coefficient
+    return {f"coefficient at {k}": float(by_frequency.sel(k=k)) for k in COEFFICIENTS}
 
 
 @claim(
@@ -196,8 +196,8 @@ ONE_BY_ONE = {23: 1.176, 6: 0.0293, 37: 4.4e-4, 41: 2.6e-4, 39: 6.5e-5}
     files=[DECAY],
 )
 def excluded_each(path: Path) -> Values:
-    found = last(saved(path), "progress").excluded_loss_by_frequency
-    return {f"without {k}": float(found.sel(k=k)) for k in ONE_BY_ONE}
+    by_frequency = last(saved(path), "progress").excluded_loss_by_frequency
+    return {f"without {k}": float(by_frequency.sel(k=k)) for k in ONE_BY_ONE}
 
 
 @claim(

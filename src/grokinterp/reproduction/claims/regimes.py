@@ -99,13 +99,13 @@ def regularisation(*runs: Run) -> Values:
 )
 def grid(*runs: Run) -> Values:
     cells = {f"{run.config.split.frac:.0%}, decay {run.config.optimiser.weight_decay:g}": run for run in runs}
-    found = {}
+    outcomes = {}
     for name, run in cells.items():
         memorised, grokked = (None if math.isnan(step) else step for step in _steps(run))
-        found[name] = regime_of(memorised, grokked)
+        outcomes[name] = regime_of(memorised, grokked)
     return {
-        "regimes seen": len(set(found.values()) & set(REGIMES[1:])),
-        "regime": found,
+        "regimes seen": len(set(outcomes.values()) & set(REGIMES[1:])),
+        "regime": outcomes,
         "largest test accuracy with little": {
             name: _best(run) for name, run in cells.items() if run.config.split.frac == LITTLE
         },

@@ -76,12 +76,12 @@ def hundred(*runs: Run) -> Values:
     trainings=RUNS,
 )
 def plateau(*runs: Run) -> Values:
-    found = {}
+    measured = {}
     for name, run in zip(seeds(runs), runs, strict=True):
         steps, values = recorded(run, "test_accuracy")
         chosen = values[(steps >= 20 * EPOCH) & (steps <= 400 * EPOCH)]
-        found[name] = float(chosen.max()) if len(chosen) else math.nan
-    return {"largest test accuracy up to epoch 400": found}
+        measured[name] = float(chosen.max()) if len(chosen) else math.nan
+    return {"largest test accuracy up to epoch 400": measured}
 
 
 @claim(
@@ -94,10 +94,10 @@ def plateau(*runs: Run) -> Values:
     trainings=RUNS,
 )
 def test_peak(*runs: Run) -> Values:
-    found = {name: peak(run, "test_loss") for name, run in zip(seeds(runs), runs, strict=True)}
+    peaks = {name: peak(run, "test_loss") for name, run in zip(seeds(runs), runs, strict=True)}
     return {
-        "peak": {name: value for name, (value, _) in found.items()},
-        "epoch": {name: step / EPOCH for name, (_, step) in found.items()},
+        "peak": {name: value for name, (value, _) in peaks.items()},
+        "epoch": {name: step / EPOCH for name, (_, step) in peaks.items()},
     }
 
 
@@ -111,12 +111,12 @@ def test_peak(*runs: Run) -> Values:
     trainings=RUNS,
 )
 def stays(*runs: Run) -> Values:
-    found = {}
+    measured = {}
     for name, run in zip(seeds(runs), runs, strict=True):
         steps, values = recorded(run, "test_accuracy")
         after = values[steps >= first_reaching(run, "test_accuracy", 1.0)]
-        found[name] = float(after.min()) if len(after) else math.nan
-    return {"least test accuracy afterwards": found}
+        measured[name] = float(after.min()) if len(after) else math.nan
+    return {"least test accuracy afterwards": measured}
 
 
 @claim(
@@ -130,9 +130,9 @@ def stays(*runs: Run) -> Values:
 )
 def test_loss(*runs: Run) -> Values:
     named = zip(seeds(runs), runs, strict=True)
-    found = {name: first_below(run, "test_loss", 5e-5, after_peak=True) for name, run in named}
+    epochs = {name: first_below(run, "test_loss", 5e-5, after_peak=True) for name, run in named}
     ends = dict(zip(seeds(runs), (end_of(run, "test_loss") for run in runs), strict=True))
-    return {"epoch of a test loss below 0.00005": _epochs(found), "test loss at epoch 2,000": ends}
+    return {"epoch of a test loss below 0.00005": _epochs(epochs), "test loss at epoch 2,000": ends}
 
 
 @claim(

@@ -82,14 +82,14 @@ def finite(*runs: Run) -> Values:
         steps, test = recorded(run, "test_loss")
         learnt, known = (first_below(run, f"{side}_loss", 0.1) for side in ("train", "test"))
         largest, at = peak(run, "test_loss")
-        found = {
+        measured = {
             "largest test loss over ln 10": largest / math.log(10),
             "its step": at,
             "train loss below 0.1 first": bool(learnt < np.nan_to_num(known, nan=np.inf)),
             **{f"test loss at {step:,}": _at(steps, test, step) for step in (1_000, 2_000)},
             "least test loss": float(test.min()),
         }
-        for what, value in found.items():
+        for what, value in measured.items():
             values.setdefault(what, {})[name] = value
     return values
 
