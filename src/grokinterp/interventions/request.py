@@ -102,7 +102,8 @@ class Ablation:
                     f"directions have {self.directions.shape[1]} entries and where={self.where!r} has "
                     f"{listed(sorted(widths))}; 'embedding' is the residual stream, 'mlp' neurons, 'logits' columns"
                 )
-        for component in (*(["positions"] if self.positions else []), *self.components):
+        asked: tuple[Component, ...] = ("positions",) if self.positions else ()
+        for component in (*asked, *self.components):
             _refuse_absent(self.config, component)
         if self.how != "zero" and self.data is None:
             raise AblationError(f"how={self.how!r} needs inputs and this model has no task; give data=, rows of tokens")
