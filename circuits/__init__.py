@@ -21,11 +21,11 @@ GROUP = "grokinterp.circuits"
 
 def registered() -> "dict[str, Circuit]":
     """Every circuit that is shipped or installed, by name, with its default parameters."""
-    found = [circuit for name in __dir__() for circuit in defined_in(importlib.import_module(f"{__name__}.{name}"))]
+    circuits = [circuit for name in __dir__() for circuit in defined_in(importlib.import_module(f"{__name__}.{name}"))]
     for entry in entry_points(group=GROUP):
         loaded = entry.load()
-        found += defined_in(loaded) if inspect.ismodule(loaded) else [loaded()]
-    return {circuit.name: circuit for circuit in found}
+        circuits += defined_in(loaded) if inspect.ismodule(loaded) else [loaded()]
+    return {circuit.name: circuit for circuit in circuits}
 
 
 def from_file(path: str | Path) -> "list[Circuit]":

@@ -34,12 +34,12 @@ def measures(logits: Float[Tensor, "ab answer"], task: Task) -> dict[str, float]
     is_train, is_test = (nowhere, nowhere) if task.is_train is None else (task.is_train, ~task.is_train)
     log_probabilities = F.log_softmax(logits.double(), -1)
     guess = logits.argmax(-1)
-    found = {}
+    values = {}
     sides = (("train_", is_train, trained_on), ("test_", is_test, answers), ("", ~nowhere, answers))
     for side, rows, labels in sides:
-        found[f"{side}loss"] = F.nll_loss(log_probabilities[rows], labels[rows]).item() if rows.any() else np.nan
-        found[f"{side}accuracy"] = (guess == labels)[rows].double().mean().item() if rows.any() else np.nan
-    return found
+        values[f"{side}loss"] = F.nll_loss(log_probabilities[rows], labels[rows]).item() if rows.any() else np.nan
+        values[f"{side}accuracy"] = (guess == labels)[rows].double().mean().item() if rows.any() else np.nan
+    return values
 
 
 def clusters(post: Float[Tensor, "ab neuron"], task: Task) -> Int[Tensor, "neuron"]:
@@ -83,31 +83,31 @@ class AblationCircuit(Circuit):
             return measures(ablator.logits(how=self.how, seed=self.seed, **parts), task)
 
         whole = without()
-        found: dict[str, tuple[tuple[str, ...], Any]] = {
+        parts: dict[str, tuple[tuple[str, ...], Any]] = {
             "component": (("component",), [whole, *(without(components=[name]) for name in components)]),
             "frequency": (("place", "k"), [[without(frequencies=[k], where=at) for k in frequencies] for at in places]),
         }
         if config.layer_heads:
             heads = [[without(heads=[(i, j)]) for j in range(n)] for i, n in enumerate(config.layer_heads)]
-            found["head"] = (("layer", "head"), heads)
+            parts["head"] = (("layer", "head"), heads)
         layers = [int(name.split(".")[1]) for name in snapshot.names if name.endswith("mlp.hook_post")]
         if layers and has_wave:
             cluster = {layer: clusters(snapshot[f"blocks.{layer}.mlp.hook_post"], task) for layer in layers}
             members = [[_pairs(layer, cluster[layer] == k) for k in frequencies] for layer in layers]
             # Without any neuron of the frequency nothing is taken out.
             left = [[without(neurons=neurons) if neurons else whole for neurons in row] for row in members]
-            found["cluster"] = (("layer", "k"), left)
-        return readout(_variables(found), {"component": ["none", *components], "place": [*places], "k": [*frequencies]})
+            parts["cluster"] = (("layer", "k"), left)
+        return readout(_variables(parts), {"component": ["none", *components], "place": [*places], "k": [*frequencies]})
 
 
 def _pairs(layer: int, chosen: Bool[Tensor, "neuron"]) -> list[tuple[int, int]]:
     return [(layer, neuron) for neuron in chosen.nonzero().flatten().tolist()]
 
 
-def _variables(found: Mapping[str, tuple[tuple[str, ...], Any]]) -> dict[str, Variable]:
+def _variables(parts: Mapping[str, tuple[tuple[str, ...], Any]]) -> dict[str, Variable]:
     """`{measure}_without_{part}` for each measure, out of (nested lists of) all measures at once."""
     variables = {}
-    for part, (dims, nested) in found.items():
+    for part, (dims, nested) in parts.items():
         values = np.array(nested, dtype=object)
         for measure in MEASURES:
             units = "nats" if measure.endswith("loss") else "share"

@@ -219,7 +219,7 @@ class ClockPizza(Circuit):
         di, di_runner_up = (distance_irrelevance(wave.grid(values), wave.sign) for values in (correct, runner_up))
         accuracy = float((snapshot.logits.argmax(dim=1) == snapshot.labels).double().mean())
         evidence = Evidence(gs if self.gradients_count else None, di_runner_up, accuracy)
-        found = {
+        variables = {
             "gradient_symmetricity": Variable((), gs, "cosine", f"{PAPER}, 100 seeded triples"),
             "distance_irrelevance": Variable((), di, "share", f"{PAPER}, notebooks: the correct logit"),
             "distance_irrelevance_runner_up": Variable(
@@ -233,25 +233,25 @@ class ClockPizza(Circuit):
         }
         if "gradient_symmetricity_full" in wanted:
             full = _mean(view.cosines_of_all(task.inputs, columns, task.sizes[0]))
-            found["gradient_symmetricity_full"] = Variable((), full, "cosine", f"{PAPER}, all triples")
+            variables["gradient_symmetricity_full"] = Variable((), full, "cosine", f"{PAPER}, all triples")
         if wanted & {name for name in self.on_request if "_fve" in name}:
-            found |= {name: v for name, v in _explained(snapshot, wave).items() if name in wanted}
-        return readout(found, {"k": wave.frequencies.numpy()})
+            variables |= {name: v for name, v in _explained(snapshot, wave).items() if name in wanted}
+        return readout(variables, {"k": wave.frequencies.numpy()})
 
     def summarise(self, trace: xr.Dataset) -> dict[str, Any]:
         last = trace.isel(step=-1)
         gs = float(last["gradient_symmetricity"]) if self.gradients_count else None
         evidence = Evidence(gs, float(last["distance_irrelevance_runner_up"]), float(last["verdict_accuracy"]))
-        said = {
+        last_evidence = {
             "verdict": self.rule.verdict(evidence),
             "score": self.rule.score(evidence),
             **evidence._asdict(),
             "gradients_say": None if gs is None else self.rule.gradients_say(gs),
             "distances_say": self.rule.distances_say(evidence.distance_irrelevance_runner_up),
         }
-        found = {
+        attributes = {
             "verdict_rule": json.dumps(dataclasses.asdict(self.rule)),
-            "verdict_evidence": json.dumps(said),
+            "verdict_evidence": json.dumps(last_evidence),
             "verdict_flips": "; ".join(self.rule.flips(evidence)),
         }
         if self.kin is not None:
@@ -260,8 +260,8 @@ class ClockPizza(Circuit):
             shares = {"layers": layers, "attention_rate": rate, "runs": public_runs.count(kin)}
             shares |= public_runs.verdicts(kin).round(4).to_dict()
             shares |= {f"rules_{name}": round(share, 4) for name, share in public_runs.agreement(kin).items()}
-            found["verdict_public_runs"] = json.dumps(shares)
-        return found
+            attributes["verdict_public_runs"] = json.dumps(shares)
+        return attributes
 
 
 def _explained(snapshot: Snapshot, wave: Wave) -> dict[str, Variable]:
@@ -271,10 +271,12 @@ def _explained(snapshot: Snapshot, wave: Wave) -> dict[str, Variable]:
         logits = isolated_logits(snapshot.config, snapshot.parameters, snapshot.task, k)
         for name, formula in (("clock", circle_formulas.clock), ("pizza", circle_formulas.pizza)):
             r[name].append(circle_formulas.correlation(logits, formula, k, wave.sign))
-    found = {}
+    variables = {}
     for name, correlations in r.items():
         values = torch.tensor(correlations, dtype=torch.float64)
-        found[f"{name}_fve"] = Variable(("k",), values.square(), "share", f"r^2 with the {name}'s formula of {PAPER}")
+        variables[f"{name}_fve"] = Variable(
+            ("k",), values.square(), "share", f"r^2 with the {name}'s formula of {PAPER}"
+        )
         published = [circle_formulas.explained_as_published(r) for r in correlations]
-        found[f"{name}_fve_2r1"] = Variable(("k",), published, "2r - 1", f"{PAPER}, notebooks: FVE as coded")
-    return found
+        variables[f"{name}_fve_2r1"] = Variable(("k",), published, "2r - 1", f"{PAPER}, notebooks: FVE as coded")
+    return variables

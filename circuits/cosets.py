@@ -64,19 +64,22 @@ class Cosets(Circuit):
         if "blocks.1.mlp.hook_pre" in snapshot:
             return "the model has several layers; the coset circuit is one of a single layer of neurons"
         try:
-            found = self._subgroups(snapshot)
+            subgroups = self._subgroups(snapshot)
         except GroupError as error:
             return str(error)
-        return None if found.all else f"{found.group.name} has no subgroups but itself and the trivial one"
+        return None if subgroups.all else f"{subgroups.group.name} has no subgroups but itself and the trivial one"
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
-        found = self._subgroups(snapshot)
-        n = len(found.group)
+        subgroups = self._subgroups(snapshot)
+        n = len(subgroups.group)
         grid = snapshot["blocks.0.mlp.hook_pre"].unflatten(0, (n, n)).double()
-        left_all, right_all = concentrations(grid.mean(1), found, "right"), concentrations(grid.mean(0), found, "left")
-        left, right = best(left_all, found), best(right_all, found)
+        left_all, right_all = (
+            concentrations(grid.mean(1), subgroups, "right"),
+            concentrations(grid.mean(0), subgroups, "left"),
+        )
+        left, right = best(left_all, subgroups), best(right_all, subgroups)
         worst = torch.maximum(left.value, right.value).nan_to_num(torch.inf)
-        kinds = np.array([subgroup.kind for subgroup in found.all])
+        kinds = np.array([subgroup.kind for subgroup in subgroups.all])
         kind_of = {"left": kinds[left.subgroup.numpy()], "right": kinds[right.subgroup.numpy()]}
         is_coset = (worst < 1).numpy()
         same = kind_of["left"] == kind_of["right"]
@@ -86,7 +89,7 @@ class Cosets(Circuit):
         sums = f"sum over cosets, least of all subgroups; {STANDER}, 6"
         share = "between 0 and 1: the same subgroup's share of variance within cosets"
         kind = "order, and which class of conjugates; of the least concentration"
-        counts = [int((kind_of["right"][is_coset] == name).sum()) for name in found.kinds]
+        counts = [int((kind_of["right"][is_coset] == name).sum()) for name in subgroups.kinds]
         variables = {
             "coset_concentration_left": Variable(neuron, left.value, "1", f"part of x, right cosets; {sums}"),
             "coset_concentration_right": Variable(neuron, right.value, "1", f"part of y, left cosets; {sums}"),
@@ -113,7 +116,7 @@ class Cosets(Circuit):
                 variables[name] = Variable(("conjugate", "neuron"), values, "1", f"every subgroup; {STANDER}, 6")
         coordinates = {
             "threshold": np.array(THRESHOLDS),
-            "subgroup": np.array(found.kinds),
+            "subgroup": np.array(subgroups.kinds),
             "conjugate": np.array([f"{kind}:{i}" for i, kind in enumerate(kinds)]),
         }
         return readout(variables, coordinates)
@@ -132,11 +135,11 @@ class _Ablated(NamedTuple):
 def _ablated(snapshot: Snapshot, concentration: Float[Tensor, "neuron"]) -> _Ablated:
     """The model without the neurons above each threshold: their part of the logits is taken away."""
     post, labels = snapshot["blocks.0.mlp.hook_post"], snapshot.labels
-    found = _Ablated([], [], [])
+    ablated = _Ablated([], [], [])
     for threshold in THRESHOLDS:
         dropped = concentration > threshold
         logits = snapshot.logits - post[:, dropped] @ snapshot.W_L[dropped]
-        found.dropped.append(int(dropped.sum()))
-        found.accuracy.append(accuracy(logits, labels).item())
-        found.loss.append(cross_entropy(logits, labels).item())
-    return found
+        ablated.dropped.append(int(dropped.sum()))
+        ablated.accuracy.append(accuracy(logits, labels).item())
+        ablated.loss.append(cross_entropy(logits, labels).item())
+    return ablated

@@ -67,12 +67,12 @@ def circles(scores: Real[Tensor, "token component"], pairs: list[tuple[int, int]
     """
     p = len(scores)
     share = _shares(scores, None)
-    found = []
+    fitted = []
     for pair in pairs if pairs is not None else [(i, i + 1) for i in range(0, scores.shape[1] - 1, 2)]:
         both = share[list(pair)].mean(dim=0)
         k = int(both.argmax()) + 1
-        found.append(Circle(pair, k, step_between_neighbours(k, p), float(both[k - 1])))
-    return found
+        fitted.append(Circle(pair, k, step_between_neighbours(k, p), float(both[k - 1])))
+    return fitted
 
 
 def pair_by_frequency(scores: Real[Tensor, "token component"]) -> list[tuple[int, int]]:
@@ -135,7 +135,7 @@ class Embedding(Circuit):
         W_E, cycle = snapshot.W_E, Cycle.of(snapshot.task, self.group)
         on_cycle = W_E[cycle.tokens]
         norms = fourier.norms(W_E, rows=cycle.basis)
-        found = pca(W_E, self.components)
+        analysis = pca(W_E, self.components)
         vocabulary = on_cycle if cycle.is_multiplicative else snapshot.parameters["embed.W_E"]
         round_ = circularity(vocabulary, min(4, *vocabulary.shape), cycle.n)
         paper = f"Nanda et al. 2023, section 4.1; {cycle.description}"
@@ -145,9 +145,9 @@ class Embedding(Circuit):
             "embedding_gini": Variable((), sparsity(on_cycle), "", "Hurley and Rickard 2009, of the Fourier norms"),
             "circularity": Variable((), round_, "", "Zhong et al. 2023, training code"),
             "embedding_pca": Variable(
-                ("component", "token"), found.scores.T, "weights", "centred PCA over the numbers"
+                ("component", "token"), analysis.scores.T, "weights", "centred PCA over the numbers"
             ),
-            "pca_variance": Variable(("component",), found.variance_share, "share", "centred PCA over the numbers"),
+            "pca_variance": Variable(("component",), analysis.variance_share, "share", "centred PCA over the numbers"),
         }
         return readout(variables, {"basis": cycle.names})
 
@@ -177,9 +177,9 @@ class Circles(Circuit):
     def fit(self, final: Snapshot) -> "Circles":
         if self.planes is not None or not bool(final.W_E.isfinite().all()):
             return self
-        found = pca(final.W_E[Cycle.of(final.task, self.group).tokens])
-        pairs = pair_by_frequency(found.scores)[: self.count]
-        chosen = found.directions[[component for pair in pairs for component in pair]]
+        analysis = pca(final.W_E[Cycle.of(final.task, self.group).tokens])
+        pairs = pair_by_frequency(analysis.scores)[: self.count]
+        chosen = analysis.directions[[component for pair in pairs for component in pair]]
         return replace(self, planes=tuple(map(tuple, chosen.tolist())), components=tuple(pairs))
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
@@ -190,9 +190,9 @@ class Circles(Circuit):
         planes = torch.tensor(self.planes or [], dtype=torch.float64).reshape(-1, W_E.shape[1])
         scores = (centred @ planes.T).nan_to_num()
         pairs = [(2 * i, 2 * i + 1) for i in range(len(planes) // 2)]
-        found = circles(scores, pairs)
+        fitted = circles(scores, pairs)
         total = centred.square().sum().clamp(min=torch.finfo(torch.float64).tiny)
-        step = [fourier.powers(cycle.p)[c.step].item() if cycle.is_multiplicative else c.step for c in found]
+        step = [fourier.powers(cycle.p)[c.step].item() if cycle.is_multiplicative else c.step for c in fitted]
         source = f"final embedding's principal components, centred; {cycle.description}"
         by_circle = lambda values, units: Variable(("circle",), np.array(values), units, source)
         variance = scores.square().sum(0).unflatten(0, (-1, 2)).sum(1) / total
@@ -201,9 +201,9 @@ class Circles(Circuit):
                 "circle_scores": Variable(
                     ("circle", "axis", "token"), scores.T.unflatten(0, (-1, 2)), "weights", source
                 ),
-                "circle_frequency": by_circle([c.frequency for c in found], "turns per cycle"),
+                "circle_frequency": by_circle([c.frequency for c in fitted], "turns per cycle"),
                 "circle_step": by_circle(step, "factor" if cycle.is_multiplicative else "numbers"),
-                "circle_purity": by_circle([c.share for c in found], "share of power"),
+                "circle_purity": by_circle([c.share for c in fitted], "share of power"),
                 "circle_variance": by_circle(variance.numpy(), "share of variance"),
                 "circle_components": Variable(
                     ("circle", "axis"), np.array(self.components).reshape(-1, 2) + 1, "", source

@@ -83,8 +83,8 @@ class Encoding(Circuit):
             "test_rows_equal": Variable((), int(equal.sum()), "rows", "rows not trained on with a = b"),
         }
         if "bit_correlation" in requested:
-            found = bit_correlation(codes, task.labels, task.n_answers)
-            variables["bit_correlation"] = Variable(("bit", "answer"), found, "correlation", THREAD)
+            correlations = bit_correlation(codes, task.labels, task.n_answers)
+            variables["bit_correlation"] = Variable(("bit", "answer"), correlations, "correlation", THREAD)
         return readout(variables)
 
 
@@ -151,10 +151,10 @@ def fitted(name: str, n: int) -> Encoder:
 
 def _primes(n: int) -> Sequence[int]:
     """The first primes whose product is at least n."""
-    found: list[int] = [2]
-    while np.prod(found) < n:
-        found.append(next(q for q in range(found[-1] + 1, 2 * found[-1] + 1) if all(q % p for p in found)))
-    return tuple(found)
+    primes: list[int] = [2]
+    while np.prod(primes) < n:
+        primes.append(next(q for q in range(primes[-1] + 1, 2 * primes[-1] + 1) if all(q % p for p in primes)))
+    return tuple(primes)
 
 
 def _by_group(x: Float[Tensor, "n n"], group: Int[Tensor, "n n"]) -> float:

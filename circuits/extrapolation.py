@@ -15,9 +15,9 @@ from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.tasks.division import Division
 
 
-def relative_error(found: Float[Tensor, "n"], right: Float[Tensor, "n"]) -> float:
+def relative_error(answers: Float[Tensor, "n"], right: Float[Tensor, "n"]) -> float:
     """The mean of |found - right| / |right|; NaN of no rows."""
-    return ((found.double() - right).abs() / right.abs()).mean().item()
+    return ((answers.double() - right).abs() / right.abs()).mean().item()
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Extrapolation(Circuit):
         generator = torch.Generator().manual_seed(self.seed)
         pairs = torch.randint(1, largest + 1, (self.pairs, 2), generator=generator)
         with torch.no_grad():
-            found = evaluator(snapshot.config, snapshot.task)(snapshot.parameters, pairs.float(), for_gradient=False)
-        return relative_error(found[:, 0], pairs[:, 0].double() / pairs[:, 1])
+            answers = evaluator(snapshot.config, snapshot.task)(snapshot.parameters, pairs.float(), for_gradient=False)
+        return relative_error(answers[:, 0], pairs[:, 0].double() / pairs[:, 1])
 
 
 def _error(snapshot: Snapshot, rows: Bool[Tensor, "ab"]) -> float:

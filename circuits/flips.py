@@ -54,13 +54,13 @@ class Flips(Circuit):
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
-        found = kept(snapshot, rows_held_out(snapshot, self.images, self.seed)).double()
-        share, size = found.mean(1), snapshot.task.sizes[1]
+        is_kept = kept(snapshot, rows_held_out(snapshot, self.images, self.seed)).double()
+        share, size = is_kept.mean(1), snapshot.task.sizes[1]
         variables = {
             "flip_kept_every": Variable((), (share == 1).double().mean(), "share of images", SOURCE),
             "flip_kept_most": Variable((), (share > 0.5).double().mean(), "share of images", SOURCE),
             "flip_kept": Variable((), share.mean(), "share of flips", SOURCE),
-            "flip_kept_at": Variable(("y", "x"), found.mean(0).reshape(size, size), "share of images", SOURCE),
+            "flip_kept_at": Variable(("y", "x"), is_kept.mean(0).reshape(size, size), "share of images", SOURCE),
         }
         return readout(variables)
 

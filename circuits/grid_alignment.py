@@ -18,8 +18,8 @@ def principal(W_E: Float[Tensor, "point d"]) -> Float[Tensor, "point component"]
 
     Those that are zero up to rounding are left out. Each component's largest score is positive.
     """
-    found = pca(W_E, W_E.shape[1]).signed_by_scores()
-    return found.scores[:, : found.rank]
+    analysis = pca(W_E, W_E.shape[1]).signed_by_scores()
+    return analysis.scores[:, : analysis.rank]
 
 
 def affine_r2(scores: Float[Tensor, "point component"], coordinates: Float[Tensor, "point xy"]) -> float:

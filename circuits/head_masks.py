@@ -48,7 +48,7 @@ class HeadMasks(Circuit):
         del requested
         config, ablator = snapshot.config, Ablator(snapshot)
         heads = [(layer, head) for layer, n in enumerate(config.layer_heads) for head in range(n)]
-        found = np.array(
+        by_mask = np.array(
             [self._measured(snapshot, ablator, [heads[i] for i in mask] if mask else []) for mask in masks(len(heads))]
         )
         return readout(
@@ -56,7 +56,7 @@ class HeadMasks(Circuit):
                 f"{name}_without_heads": Variable(
                     ("mask",), values, "nats" if name.endswith("loss") else "share", f"{name} without a set of heads"
                 )
-                for name, values in zip(MEASURES, found.T, strict=True)
+                for name, values in zip(MEASURES, by_mask.T, strict=True)
             }
         )
 

@@ -88,9 +88,9 @@ class Irreps(Circuit):
         if self.key is not None:
             return self
         group = _group(final)
-        found = similarities(_logits(final), final.labels, group)
+        similarity = similarities(_logits(final), final.labels, group)
         names = [irrep.name for irrep in group.irreps]
-        return replace(self, key=tuple(names[i] for i in range(1, len(names)) if found[i] > KEY_SIMILARITY))
+        return replace(self, key=tuple(names[i] for i in range(1, len(names)) if similarity[i] > KEY_SIMILARITY))
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested

@@ -38,15 +38,15 @@ class Logits(Circuit):
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         wave = Wave.of(snapshot.task)
         assert wave is not None
-        found = Periodicity.of(snapshot.logits, wave)
+        periodicity = Periodicity.of(snapshot.logits, wave)
         variables = {
             "logit_coefficient": Variable(
-                ("k",), found.coefficient, "logit", f"inner product with unit {wave.formula}; Nanda et al. 2023"
+                ("k",), periodicity.coefficient, "logit", f"inner product with unit {wave.formula}; Nanda et al. 2023"
             ),
             "logit_cosine": Variable(
-                ("k",), found.cosine, "1", f"cosine similarity with {wave.formula}; TransformerLens grokking demo"
+                ("k",), periodicity.cosine, "1", f"cosine similarity with {wave.formula}; TransformerLens grokking demo"
             ),
-            "logit_fve": Variable((), found.fve, "share", f"centred variance explained by all {wave.formula}"),
+            "logit_fve": Variable((), periodicity.fve, "share", f"centred variance explained by all {wave.formula}"),
         }
         if "logit_fourier_norm" in requested:
             variables["logit_fourier_norm"] = Variable(

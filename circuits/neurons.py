@@ -58,17 +58,20 @@ class Neurons(Circuit):
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         cycle = Cycle.of(snapshot.task, self.group)
-        found = [tuning(cycle.grid(snapshot[name])) for name in _layers(snapshot)]
-        width = max(len(layer.fve) for layer in found)
+        tunings = [tuning(cycle.grid(snapshot[name])) for name in _layers(snapshot)]
+        width = max(len(layer.fve) for layer in tunings)
         pad = lambda x, value: np.pad(x.numpy(), (0, width - len(x)), constant_values=value)
         source = f"Nanda et al. 2023, section 4.1 and code (calculate_key_freqs); {cycle.description}"
-        counts = torch.stack([per_frequency(layer.frequency, cycle.n) for layer in found])
+        counts = torch.stack([per_frequency(layer.frequency, cycle.n) for layer in tunings])
         variables = {
             "neuron_frequency": Variable(
-                ("layer", "neuron"), np.stack([pad(layer.frequency, 0) for layer in found]), "turns per cycle", source
+                ("layer", "neuron"), np.stack([pad(layer.frequency, 0) for layer in tunings]), "turns per cycle", source
             ),
             "neuron_fve": Variable(
-                ("layer", "neuron"), np.stack([pad(layer.fve, np.nan) for layer in found]), "share of variance", source
+                ("layer", "neuron"),
+                np.stack([pad(layer.fve, np.nan) for layer in tunings]),
+                "share of variance",
+                source,
             ),
             "neurons_per_frequency": Variable(("layer", "k"), counts, "neurons", source),
         }

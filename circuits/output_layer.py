@@ -84,20 +84,20 @@ class OutputLayer(Circuit):
     number_step: int | None = None
 
     def fit(self, final: Snapshot) -> "OutputLayer":
-        found = _subgroups(final)
+        subgroups = _subgroups(final)
         W = _columns(final)
-        if not found:
+        if not subgroups:
             return self if self.number_step is not None else replace(self, number_step=nearest_step(W))
         if self.subgroup is not None:
             return self
         score = {
             (i, side): explained(W, subgroup.labels(side))
-            for i, subgroup in enumerate(found)
+            for i, subgroup in enumerate(subgroups)
             for side in ("left", "right")
             if self.order in (None, len(subgroup))
         }
         if not score:
-            orders = listed(sorted({len(subgroup) for subgroup in found}))
+            orders = listed(sorted({len(subgroup) for subgroup in subgroups}))
             raise BadRequest(f"no subgroup has order {self.order}; the orders are {orders}")
         subgroup, side = max(score, key=score.__getitem__)
         return replace(self, subgroup=subgroup, side=side)
@@ -108,10 +108,10 @@ class OutputLayer(Circuit):
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         W = _columns(snapshot)
-        found = _subgroups(snapshot)
+        subgroups = _subgroups(snapshot)
         chosen = self if self.subgroup is not None or self.number_step is not None else self.fit(snapshot)
-        if found:
-            subgroup = found[chosen.subgroup or 0]
+        if subgroups:
+            subgroup = subgroups[chosen.subgroup or 0]
             labels, what = subgroup.labels(chosen.side), f"{chosen.side} cosets of a subgroup {subgroup.kind}"
             following, share = torch.full((len(W),), -1), explained(W, labels)
             meaning = "share of the columns' variance between colours, adjusted for their number"

@@ -120,7 +120,7 @@ def excluded_losses(
     peak = logits.amax(1)
     exponentials = (logits - peak[:, None]).exp()
     margin = peak - logits.gather(1, index[:, None])[:, 0]
-    found = []
+    losses = []
     for part in parts:
         part = part[:, tokens].double()
         shift = part.amin(1)
@@ -130,8 +130,8 @@ def excluded_losses(
         if (lost := total < 1e-290).any():
             left = excluded_logits(logits[lost], part, index[lost])
             each[lost] = F.cross_entropy(left, index[lost], reduction="none")
-        found.append(each.mean().item())
-    return found
+        losses.append(each.mean().item())
+    return losses
 
 
 # -- phases
@@ -146,15 +146,15 @@ def phases(
     loss falls, as a circuit forms it rises, and cleanup takes away what else had grown on the answers. A border that is
     not found is left out, and so are those after it.
     """
-    found: dict[str, int] = {}
+    boundaries: dict[str, int] = {}
     start = int(excluded.argmin()) if len(steps) else 0
     if not len(steps) or excluded[start:].max() < excluded[start] + RISE:
-        return found
-    found["memorisation_end"] = int(steps[start])
+        return boundaries
+    boundaries["memorisation_end"] = int(steps[start])
     formed = np.flatnonzero(restricted[start:] < FORMED_LOSS)
     if not len(formed):
-        return found
-    found["circuit_formation_end"] = int(steps[start + formed[0]])
+        return boundaries
+    boundaries["circuit_formation_end"] = int(steps[start + formed[0]])
     peak = start + int(excluded[start:].argmax())
     fall = excluded[peak] - excluded[-1]
     rest = (1 - CLEANED_SHARE) * fall
@@ -162,8 +162,8 @@ def phases(
     before = np.interp(steps[-1] - (steps[-1] - steps[peak]) / 10, steps, excluded)
     if fall >= RISE and abs(before - excluded[-1]) <= rest:
         cleaned = np.flatnonzero(excluded[peak:] <= excluded[-1] + rest)
-        found["cleanup_end"] = int(steps[max(peak + cleaned[0], start + formed[0])])
-    return found
+        boundaries["cleanup_end"] = int(steps[max(peak + cleaned[0], start + formed[0])])
+    return boundaries
 
 
 # -- the circuit
@@ -196,8 +196,8 @@ class Progress(Circuit):
         wave = Wave.of(final.task)
         if self.frequencies is not None or wave is None:
             return self
-        found = KeyFrequencies.of(final, wave)
-        return replace(self, frequencies=found.key, by_rule=tuple(found.by_rule.items()))
+        frequencies = KeyFrequencies.of(final, wave)
+        return replace(self, frequencies=frequencies.key, by_rule=tuple(frequencies.by_rule.items()))
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
@@ -275,11 +275,11 @@ class Progress(Circuit):
 
     def summarise(self, trace: xr.Dataset) -> dict[str, Any]:
         key = trace.is_key.isel(step=-1)
-        found = phases(trace.step.values, trace.excluded_loss.values, trace.restricted_loss.values)
+        boundaries = phases(trace.step.values, trace.excluded_loss.values, trace.restricted_loss.values)
         return {
             "key_frequencies": trace.k.values[key.values].tolist(),
             "key_frequencies_by_rule": json.dumps(dict(self.by_rule)),
-            **found,
+            **boundaries,
             "phase_rule": PHASE_RULE,
         }
 

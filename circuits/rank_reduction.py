@@ -38,12 +38,12 @@ def layers_of(parameters: Mapping[str, Tensor]) -> dict[str, list[str]]:
 
     Position embeddings are left out: they act on nothing.
     """
-    found: dict[str, list[str]] = {}
+    layers: dict[str, list[str]] = {}
     for name, value in parameters.items():
         layer, leaf = name.rsplit(".", 1)
         if value.ndim > 1 and leaf != "W_pos":
-            found.setdefault(layer, []).append(name)
-    return found
+            layers.setdefault(layer, []).append(name)
+    return layers
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ class RankReduction(Circuit):
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
         evaluate, layers = evaluator(snapshot.config, snapshot.task), layers_of(snapshot.parameters)
-        found = np.zeros((len(layers), len(self.shares)))
+        accuracies = np.zeros((len(layers), len(self.shares)))
         for i, names in enumerate(layers.values()):
             for j, share in enumerate(self.shares):
                 reduced = {name: of_rank(snapshot.parameters[name], share, name) for name in names}
-                found[i, j] = self._accuracy(snapshot, evaluate, {**snapshot.parameters, **reduced})
+                accuracies[i, j] = self._accuracy(snapshot, evaluate, {**snapshot.parameters, **reduced})
         return readout(
-            {"accuracy_at_rank": Variable(("layer", "share"), found, "share of rows", SOURCE)},
+            {"accuracy_at_rank": Variable(("layer", "share"), accuracies, "share of rows", SOURCE)},
             {"layer": [*layers], "share": list(self.shares)},
         )
 

@@ -34,22 +34,22 @@ def ransac_answers(
     measure = _scikit_image()
     angles = np.array([math.atan2(dy, dx) for dx, dy in gradients])
     size = math.isqrt(images.shape[1])
-    found = []
+    answers = []
     for image in images.reshape(-1, size, size).numpy():
         points = np.argwhere(image > 0.5)[:, ::-1].astype(float)
         if len(points) < 2:
-            found.append(-1)
+            answers.append(-1)
             continue
         line, _ = measure.ransac(
             points, measure.LineModelND, min_samples=2, residual_threshold=residual, max_trials=trials, rng=seed
         )
         if not line:
-            found.append(-1)
+            answers.append(-1)
             continue
         # An angle and its opposite are the same line.
         away = (math.atan2(line.direction[1], line.direction[0]) - angles + math.pi / 2) % math.pi - math.pi / 2
-        found.append(int(np.abs(away).argmin()))
-    return torch.tensor(found)
+        answers.append(int(np.abs(away).argmin()))
+    return torch.tensor(answers)
 
 
 def _scikit_image() -> Any:

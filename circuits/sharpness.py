@@ -64,7 +64,7 @@ def maximise(
     # In units in which the first step is as long as the box: the loss of a grokked model is so flat that L-BFGS-B would
     # take its start for the end.
     unit = np.linalg.norm(slope) / np.linalg.norm(bound) or 1.0
-    found = minimize(
+    minimum = minimize(
         lambda y: tuple(each / unit for each in minus(y)),
         start,
         jac=True,
@@ -72,7 +72,7 @@ def maximise(
         bounds=list(zip(-bound, bound, strict=True)),
         options={"maxiter": iterations, "ftol": 0.0, "gtol": 0.0},
     )
-    return Maximum(-lowest, -min(float(found.fun) * unit, lowest))
+    return Maximum(-lowest, -min(float(minimum.fun) * unit, lowest))
 
 
 @dataclass(frozen=True)
@@ -109,5 +109,5 @@ class Sharpness(Circuit):
             return mean_loss(evaluate(weights, rows)[..., : task.n_answers], labels)
 
         x0 = torch.cat([value.flatten() for value in snapshot.parameters.values()]).double()
-        found = maximise(loss, x0, self.dimensions, self.epsilon, self.iterations, self.seed)
-        return readout({"sharpness": Variable((), found.sharpness, "%", SOURCE)})
+        maximum = maximise(loss, x0, self.dimensions, self.epsilon, self.iterations, self.seed)
+        return readout({"sharpness": Variable((), maximum.sharpness, "%", SOURCE)})

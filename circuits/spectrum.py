@@ -148,11 +148,11 @@ class Spectrum(Circuit):
 
     def _measured(self, W: Float[Tensor, "token d"]) -> dict[str, float]:
         norms = wave_norms(W)
-        found = {
+        variables = {
             "ffd": ffd(norms, self.eta),
             "fcr": fcr(norms),
             "fcr_weighted": fcr_weighted(norms),
             "cosine_share": cosine_share(norms),
             "gini": gini(norms),
         }
-        return found if bool(W.isfinite().all()) else dict.fromkeys(found, math.nan)
+        return variables if bool(W.isfinite().all()) else dict.fromkeys(variables, math.nan)

@@ -56,10 +56,12 @@ class Tokens(Circuit):
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
         task = snapshot.task
-        found = by_position(snapshot.scored_logits, task)
-        units = {name: "nats" if "loss" in name else "share" for name in found}
+        by_token = by_position(snapshot.scored_logits, task)
+        units = {name: "nats" if "loss" in name else "share" for name in by_token}
         length = task.inputs.shape[1]
-        variables = {name: Variable(("position",), value, units[name], SOURCES[name]) for name, value in found.items()}
+        variables = {
+            name: Variable(("position",), value, units[name], SOURCES[name]) for name, value in by_token.items()
+        }
         variables["uniform_loss"] = Variable((), math.log(task.n_answers), "nats", "a uniform guess: ln(answers)")
         return readout(variables, {"position": [position % length for position in task.positions]})
 

@@ -68,7 +68,7 @@ def page() -> str:
         rows = public_runs.verdicts_by_attention_rate(cells).to_dict("index")
         text += ["", f"## {title}, by attention rate", "", *lines(rows)]
     both = {
-        f"{title}, {word}": public_runs.having(cells, "solved", flag)
+        f"{title}, {word}": public_runs.with_value(cells, "solved", flag)
         for title, cells in classes.items()
         for flag, word in enumerate(("unsolved", "solved"))
     }

@@ -56,12 +56,12 @@ def sweep(
 
     `options` go to `fit`: `sweep([{"winners": 40}, {"winners": 60}], random_forest, trees=50)`.
     """
-    seeds, found = list(seeds), []
+    seeds, rows = list(seeds), []
     for setting in settings:
         for seed in seeds:
             task = Task("encoded_sum", **_seeded(setting, seed)).split(frac=frac, seed=seed)
-            found.append({**setting, "seed": seed, **fit(task, seed=seed, **options)._asdict()})
-    return pd.DataFrame(found)
+            rows.append({**setting, "seed": seed, **fit(task, seed=seed, **options)._asdict()})
+    return pd.DataFrame(rows)
 
 
 def _seeded(setting: Mapping[str, Any], seed: int) -> dict[str, Any]:

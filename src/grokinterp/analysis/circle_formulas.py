@@ -144,8 +144,8 @@ def correlation(
     # A slice of rows at a time: the whole prediction is p^3 numbers.
     for rows, part in zip(angle.split(16), logits.split(16), strict=True):
         x, y = part - offset, formula(rows[:, None, None], beta, angle)
-        found = [x.sum(), y.sum(), x.square().sum(), y.square().sum(), (x * y).sum()]
-        moments += torch.stack(found).double()
+        sums = [x.sum(), y.sum(), x.square().sum(), y.square().sum(), (x * y).sum()]
+        moments += torch.stack(sums).double()
     x, y, xx, yy, xy = (moments / logits.numel()).tolist()
     spread = (xx - x * x) * (yy - y * y)
     # A spread at the level of rounding is none: a dead circle gives the same logits everywhere.

@@ -62,9 +62,9 @@ class Rule:
         """The verdict; by distances alone where gradients say nothing (a task that subtracts)."""
         if evidence.accuracy < self.solved:
             return "unsolved"
-        said = self.distances_say(evidence.distance_irrelevance_runner_up)
+        by_distances = self.distances_say(evidence.distance_irrelevance_runner_up)
         gs = evidence.gradient_symmetricity
-        return said if gs is None or said == self.gradients_say(gs) else "mixed"
+        return by_distances if gs is None or by_distances == self.gradients_say(gs) else "mixed"
 
     def score(self, evidence: Evidence) -> float:
         """From -1 (pizza) to 1 (clock), whatever the accuracy: the mean of a place by gradients and one by distances.
@@ -84,7 +84,7 @@ class Rule:
 
         For each other verdict and each measure the smallest change that does it, the smallest first.
         """
-        now, found = self.verdict(evidence), {}
+        now, changes = self.verdict(evidence), {}
         edges = {
             "gradient_symmetricity": ("GS", (self.symmetric, self.asymmetric)),
             "distance_irrelevance_runner_up": ("runner-up DI", (self.distant,)),
@@ -99,5 +99,5 @@ class Rule:
             word, moved = ("fell below", math.nextafter(edge, -math.inf)) if value >= edge else ("rose to", edge)
             then = self.verdict(evidence._replace(**{field: moved}))
             if then != now:
-                found.setdefault((then, name), f"{then} if {name} {word} {edge} (now {value:.4f})")
-        return list(found.values())
+                changes.setdefault((then, name), f"{then} if {name} {word} {edge} (now {value:.4f})")
+        return list(changes.values())

@@ -57,15 +57,15 @@ def chosen(
     cells = table()
     for name, wanted in (("deep", None if layers is None else layers == "deep"), ("solved", solved), ("plain", plain)):
         if wanted is not None:
-            cells = having(cells, name, int(wanted))
+            cells = with_value(cells, name, int(wanted))
     if circular:
-        cells = having(cells, "circularity", len(EDGES["circularity"]) - 2)
+        cells = with_value(cells, "circularity", len(EDGES["circularity"]) - 2)
     if attention_rate is not None:
-        cells = having(cells, "attention_rate", bin_of("attention_rate", attention_rate))
+        cells = with_value(cells, "attention_rate", bin_of("attention_rate", attention_rate))
     return cells
 
 
-def having(cells: pd.DataFrame, key: str, value: int) -> pd.DataFrame:
+def with_value(cells: pd.DataFrame, key: str, value: int) -> pd.DataFrame:
     """The cells with this value of a key: a flag, or the number of a bin."""
     return cells.loc[cells[key] == value]
 
@@ -92,15 +92,15 @@ def histogram(cells: pd.DataFrame) -> Int[np.ndarray, "gradient_symmetricity dis
 
 def verdicts(cells: pd.DataFrame, rule: Rule = RULE) -> pd.Series:
     """[verdict]: the share of the runs with each. Raises `BadRequest` unless the thresholds are edges of bins."""
-    said = _said(cells, rule)
-    return cells.runs.groupby(said).sum().reindex(KINDS, fill_value=0) / max(count(cells), 1)
+    kinds = _verdicts_of(cells, rule)
+    return cells.runs.groupby(kinds).sum().reindex(KINDS, fill_value=0) / max(count(cells), 1)
 
 
 def verdicts_by_attention_rate(cells: pd.DataFrame, rule: Rule = RULE) -> pd.DataFrame:
     """[bin, verdict]: shares within each tenth of the attention rate, and `runs`, how many it holds."""
     rows = {}
     for number, low in enumerate(EDGES["attention_rate"][:-1]):
-        here = having(cells, "attention_rate", number)
+        here = with_value(cells, "attention_rate", number)
         rows[f"{low:.1f}-{low + 0.1:.1f}"] = {"runs": count(here), **verdicts(here, rule)}
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -125,7 +125,7 @@ def agreement(cells: pd.DataFrame, rule: Rule = RULE) -> dict[str, float]:
 
 def flipped(cells: pd.DataFrame, rule: Rule) -> float:
     """The share of the runs that another rule would judge otherwise than `RULE`."""
-    return count(cells.loc[_said(cells, rule) != _said(cells, RULE)]) / max(count(cells), 1)
+    return count(cells.loc[_verdicts_of(cells, rule) != _verdicts_of(cells, RULE)]) / max(count(cells), 1)
 
 
 def _edge(cells: pd.DataFrame, measure: str) -> pd.Series:
@@ -142,8 +142,8 @@ def _check(rule: Rule) -> None:
         raise BadRequest(f"solved={rule.solved} is not what the table was counted with; use {RULE.solved}")
 
 
-def _said(cells: pd.DataFrame, rule: Rule) -> pd.Series:
+def _verdicts_of(cells: pd.DataFrame, rule: Rule) -> pd.Series:
     _check(rule)
     gs, di = _edge(cells, "gradient_symmetricity"), _edge(cells, "distance_irrelevance")
-    said = [rule.verdict(Evidence(*cell)) for cell in zip(gs, di, cells.solved.astype(float), strict=True)]
-    return pd.Series(said, index=cells.index, dtype=object)
+    kinds = [rule.verdict(Evidence(*cell)) for cell in zip(gs, di, cells.solved.astype(float), strict=True)]
+    return pd.Series(kinds, index=cells.index, dtype=object)

@@ -85,8 +85,8 @@ def concentrations(f: Float[Tensor, "g m"], subgroups: Subgroups, side: str) -> 
     variance = f.var(0)
     # Rounding, not a function: what a constant leaves in float32.
     variance = torch.where(variance > 1e-12 * f.square().mean(0), variance, torch.nan)
-    found = [f[subgroup.cosets(side)].var(1).sum(0) / variance for subgroup in subgroups.all]
-    return torch.stack(found) if found else f.new_zeros(0, f.shape[1])
+    concentration = [f[subgroup.cosets(side)].var(1).sum(0) / variance for subgroup in subgroups.all]
+    return torch.stack(concentration) if concentration else f.new_zeros(0, f.shape[1])
 
 
 def within_shares(
@@ -150,7 +150,7 @@ def _extended(
 
 def _cyclic_groups(table: Int[np.ndarray, "g g"], identity: int) -> tuple[Int[np.ndarray, "g"], list[int]]:
     """Which cyclic group of prime power order each element generates (-1: none), and a generator of each."""
-    found: dict[bytes, int] = {}
+    concentrationrs: dict[bytes, int] = {}
     generators: list[int] = []
     of = np.full(len(table), -1)
     for element in range(len(table)):
@@ -159,10 +159,10 @@ def _cyclic_groups(table: Int[np.ndarray, "g g"], identity: int) -> tuple[Int[np
             powers.append(int(table[powers[-1], element]))
         if _is_prime_power(len(powers)):
             key = np.sort(powers).tobytes()
-            if key not in found:
-                found[key] = len(generators)
+            if key not in concentrationrs:
+                concentrationrs[key] = len(generators)
                 generators.append(element)
-            of[element] = found[key]
+            of[element] = concentrationrs[key]
     return of, generators
 
 

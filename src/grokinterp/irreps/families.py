@@ -47,14 +47,14 @@ class Dihedral(Group):
         n, turn = self.n, torch.arange(self.n)
         line = lambda on_turns, on_s: torch.cat([on_turns, on_s * on_turns]).double()[:, None, None]
         ones, signs = torch.ones(n), 1.0 - 2 * (turn % 2)
-        found = [trivial(2 * n), Irrep("sign", line(ones, -1))]
+        irreps = [trivial(2 * n), Irrep("sign", line(ones, -1))]
         if n % 2 == 0:
-            found += [Irrep("sign_r", line(signs, 1)), Irrep("sign_rs", line(signs, -1))]
+            irreps += [Irrep("sign_r", line(signs, 1)), Irrep("sign_rs", line(signs, -1))]
         mirror = torch.tensor([[1.0, 0], [0, -1]], dtype=torch.float64)
         for k in range(1, (n + 1) // 2):
             turned = rotations(k * turn, n)
-            found.append(Irrep(f"freq_{k}", torch.cat([turned, turned @ mirror])))
-        return found
+            irreps.append(Irrep(f"freq_{k}", torch.cat([turned, turned @ mirror])))
+        return irreps
 
 
 class Symmetric(Group):
@@ -98,14 +98,14 @@ class Alternating(Group):
         whole = Symmetric(self.n)
         index = {permutation: i for i, permutation in enumerate(whole.permutations)}
         even = torch.tensor([index[permutation] for permutation in self.permutations])
-        found = []
+        irreps = []
         for shape in partitions(self.n):
             images = dict(zip(whole.swaps, orthogonal_form(shape), strict=True))
             if shape > conjugate(shape):
-                found.append(Irrep(_called(shape), extended(whole.table, 0, images)[even]))
+                irreps.append(Irrep(_called(shape), extended(whole.table, 0, images)[even]))
             elif shape == conjugate(shape):
-                found += suffixed(_called(shape), split(extended(whole.table, 0, images)[even]))
-        return found
+                irreps += suffixed(_called(shape), split(extended(whole.table, 0, images)[even]))
+        return irreps
 
 
 class Product(Group):
@@ -120,14 +120,14 @@ class Product(Group):
         super().__init__(f"{left.name}x{right.name}", names, table.reshape(size, size))
 
     def representations(self) -> list[Irrep]:
-        found = []
+        irreps = []
         for first in self.left.irreps:
             for second in self.right.irreps:
                 name = "trivial" if {first.name, second.name} == {"trivial"} else f"{first.name}|{second.name}"
                 both = torch.einsum("gij,hkl->ghikjl", first.matrices, second.matrices)
                 d = first.dimension * second.dimension
-                found += suffixed(name, split(both.reshape(len(self), d, d)))
-        return found
+                irreps += suffixed(name, split(both.reshape(len(self), d, d)))
+        return irreps
 
 
 def trivial(n: int) -> Irrep:

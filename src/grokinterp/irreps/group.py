@@ -50,13 +50,13 @@ class Group:
 
         Raises `ValueError` where one is not an orthogonal homomorphism, or they are not all.
         """
-        found = self.representations()
-        for irrep in found:
+        irreps = self.representations()
+        for irrep in irreps:
             irrep.verify(self.table, self.generators)
-        size = sum(irrep.span for irrep in found)
+        size = sum(irrep.span for irrep in irreps)
         if size != len(self):
             raise ValueError(f"the irreps of {self.name} span {size} functions, not all {len(self)}")
-        return sorted(found, key=lambda irrep: irrep.name != "trivial")
+        return sorted(irreps, key=lambda irrep: irrep.name != "trivial")
 
     @cached_property
     def identity(self) -> int:
@@ -88,8 +88,8 @@ class Group:
         reached[self.identity] = True
         new = torch.tensor([self.identity])
         while len(new) and generators:
-            found = self.table[new][:, generators].flatten().unique()
-            new = found[~reached[found]]
+            products = self.table[new][:, generators].flatten().unique()
+            new = products[~reached[products]]
             reached[new] = True
         return reached
 

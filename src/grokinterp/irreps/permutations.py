@@ -28,7 +28,7 @@ class Generated(Group):
 
 def parsed(text: str) -> list[list[list[int]]]:
     """The cycles of every permutation in `(0 1)(2 3), (0 1 2)`."""
-    found = []
+    permutations = []
     for part in re.split(r",(?![^(]*\))", text):
         if not re.fullmatch(r"(\s*\(\s*\d+([\s,]+\d+)*\s*\))+\s*", part):
             raise GroupError(
@@ -41,5 +41,5 @@ def parsed(text: str) -> list[list[list[int]]]:
             raise GroupError(
                 f"in {part.strip()!r} a number stands twice or is above 1000; cycles have distinct numbers"
             )
-        found.append(cycles)
-    return found
+        permutations.append(cycles)
+    return permutations

@@ -76,14 +76,14 @@ def extended(table: Int[Tensor, "g g"], identity: int, images: dict[int, Tensor]
     reached[identity] = True
     layer = torch.tensor([identity])
     while len(layer):
-        found = []
+        reached_now = []
         for s, image in images.items():
             products = table[layer, s]
             new = ~reached[products]
             matrices[products[new]] = matrices[layer[new]] @ image
             reached[products[new]] = True
-            found.append(products[new])
-        layer = torch.cat(found)
+            reached_now.append(products[new])
+        layer = torch.cat(reached_now)
     return matrices
 
 
@@ -133,15 +133,15 @@ def named(parts: list[Float[Tensor, "g _ _"]]) -> list[Irrep]:
     key = lambda part: (part.shape[1], [-round(x, 6) for x in part.diagonal(dim1=1, dim2=2).sum(1).tolist()])
     ordered = sorted(parts, key=key)
     sizes = [part.shape[1] for part in ordered]
-    found = []
+    irreps = []
     for i, (part, d) in enumerate(zip(ordered, sizes, strict=True)):
         if i == 0:
-            found.append(Irrep("trivial", torch.ones_like(part)))
+            irreps.append(Irrep("trivial", torch.ones_like(part)))
             continue
         place = i - sizes.index(d) - (d == 1)
         several = sizes.count(d) - (d == 1) > 1
-        found.append(Irrep(f"{d}d_{letters(place)}" if several else f"{d}d", part))
-    return found
+        irreps.append(Irrep(f"{d}d_{letters(place)}" if several else f"{d}d", part))
+    return irreps
 
 
 def letters(place: int) -> str:

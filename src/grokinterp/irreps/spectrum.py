@@ -40,8 +40,8 @@ def shares(f: Real[Tensor, "g *rest"], group: Group) -> Float[Tensor, "irrep"]:
     The fraction of variance explained of Chughtai et al. 2023 for embeddings and unembeddings: |Q^T E|^2 / |E|^2, Q
     orthonormal functions that span the matrix entries. They sum to 1.
     """
-    found = energies(f.reshape(len(f), -1), group).sum(1)
-    return found / found.sum()
+    energy = energies(f.reshape(len(f), -1), group).sum(1)
+    return energy / energy.sum()
 
 
 def part(f: Real[Tensor, "g *rest"], group: Group, irreps: Sequence[int]) -> Float[Tensor, "g *rest"]:

@@ -32,13 +32,13 @@ def standard_tableaux(shape: Partition) -> tuple[Tableau, ...]:
     """Every way to write 0 .. n - 1 into the rows so that rows and columns rise."""
     if sum(shape) == 0:
         return ((),)
-    found = []
+    tableaux = []
     for row, length in enumerate(shape):
         below = shape[row + 1] if row + 1 < len(shape) else 0
         if length > below:  # the largest number stands in a corner
             rest = (*shape[:row], length - 1, *shape[row + 1 :])
-            found += [(*tableau, row) for tableau in standard_tableaux(rest)]
-    return tuple(found)
+            tableaux += [(*tableau, row) for tableau in standard_tableaux(rest)]
+    return tuple(tableaux)
 
 
 def orthogonal_form(shape: Partition) -> list[Float[Tensor, "d d"]]:

@@ -125,8 +125,8 @@ class Optimiser:
         """The inverse of `state`, for an optimiser of the same configuration and parameters."""
 
         def named(label: str) -> list[Tensor]:
-            found = [tensors.get(f"{label}.{name}") for name in self.names]
-            pairs = zip(found, self.parameters, strict=True)
+            loaded = [tensors.get(f"{label}.{name}") for name in self.names]
+            pairs = zip(loaded, self.parameters, strict=True)
             return [value.to(parameter.device) for value, parameter in pairs if value is not None]
 
         self.generator.set_state(tensors["generator"])

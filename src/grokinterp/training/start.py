@@ -44,9 +44,9 @@ def initial_parameters(config: RunConfig) -> dict[str, Tensor]:
         loaded = source.final.parameters
         for name in [name for name in parameters if part_of(name) in schedule.pretrained_parts]:
             if name not in loaded or loaded[name].shape != parameters[name].shape:
-                found = tuple(loaded[name].shape) if name in loaded else "missing"
+                shape = tuple(loaded[name].shape) if name in loaded else "missing"
                 raise ConfigError(
-                    f"{name} is {found} in {schedule.pretrained!r} and {tuple(parameters[name].shape)} here; "
+                    f"{name} is {shape} in {schedule.pretrained!r} and {tuple(parameters[name].shape)} here; "
                     f"train it with the same p, layout and sizes"
                 )
             parameters[name] = loaded[name].clone()
