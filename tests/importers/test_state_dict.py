@@ -10,9 +10,15 @@ from torch.nn import functional as F
 
 import grokinterp as gi
 from grokinterp.config import TransformerConfig
+from grokinterp.models.functional import ACTIVATIONS
 from grokinterp.models.initialisation import initialise
 
 P = 5
+
+
+def how(run):
+    """What was settled -> how it is known."""
+    return {assumption.what: assumption.how for assumption in run.assumptions}
 
 
 def logits_of(run):
@@ -66,11 +72,11 @@ def test_native_names_need_the_number_of_heads(tmp_path):
 
 
 class Concatenating(nn.Module):
-    def __init__(self, activation, d=P, hidden=P * P):
+    def __init__(self, activation, p=P, d=P, hidden=P * P):
         super().__init__()
-        self.embedding = nn.Embedding(P, d)
+        self.embedding = nn.Embedding(p, d)
         self.fc1 = nn.Linear(2 * d, hidden)
-        self.fc2 = nn.Linear(hidden, P)
+        self.fc2 = nn.Linear(hidden, p)
         self.activation = activation
 
     def forward(self, tokens):
@@ -97,19 +103,6 @@ class Bare(nn.Module):
         return torch.relu(self.W_E[tokens].flatten(1) @ self.W_1 + self.b_1) @ self.W_2
 
 
-def adder(activation, scale=2.3, threshold=-5.3, sign=1.0):
-    """A module wired by hand to add: hidden unit (i, j) is reached when a = i and b = j, and votes for i + j."""
-    module = Concatenating(activation)
-    pairs = torch.cartesian_prod(torch.arange(P), torch.arange(P))
-    with torch.no_grad():
-        module.embedding.weight.copy_(torch.eye(P))
-        module.fc1.weight.copy_(scale * torch.cat([F.one_hot(pairs[:, 0], P), F.one_hot(pairs[:, 1], P)], 1))
-        module.fc1.bias.fill_(threshold)
-        module.fc2.weight.copy_(sign * F.one_hot(pairs.sum(1) % P, P).T)
-        module.fc2.bias.zero_()
-    return module
-
-
 @pytest.mark.parametrize("module", [Concatenating(torch.relu), Adding(), Bare()], ids=lambda m: type(m).__name__)
 def test_a_module_of_linear_layers_keeps_its_function(tmp_path, module):
     """Embeddings and layers find their places whatever they are called, and the mapping is told."""
@@ -122,23 +115,34 @@ def test_a_module_of_linear_layers_keeps_its_function(tmp_path, module):
     assert run.source["mapping"][first] == "embed.W_E"
 
 
-@pytest.mark.parametrize(
-    ("name", "activation", "sign"), [("relu", torch.relu, 1.0), ("gelu", F.gelu, -1.0), ("tanh", torch.tanh, -1.0)]
-)
-def test_the_activation_is_the_one_that_answers(tmp_path, name, activation, sign):
-    """Weights do not tell the activation; only with the right one does this module add."""
-    # A unit sees t, t + s or t + 2s as none, one or both of its operands are there, and an answer wins over another by
-    # the second difference of the activation at these three: 0.5 for ReLU in the first line, where GELU's is positive
-    # too; in the second only GELU's is negative, in the third only tanh's.
-    scale, threshold = {"relu": (1.0, -1.5), "gelu": (2.3, -5.3), "tanh": (0.8, 0.2)}[name]
-    module = adder(activation, scale, threshold, sign)
-    task = gi.Task("a + b", p=P, layout="a b")
-    assert bool((module(task.inputs).argmax(-1) == task.labels).all())
+def trained(module, task, steps=400):
+    """The module after training on the whole table, long enough for its loss to be flat."""
+    optimiser = torch.optim.AdamW(module.parameters(), 1e-2, weight_decay=0.1)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        F.cross_entropy(module(task.inputs), task.labels).backward()
+        optimiser.step()
+    return module
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "silu", "square", "tanh"])
+def test_the_activation_is_the_one_it_was_trained_with(tmp_path, activation):
+    """Whichever other activation answers as well, the one whose gradient vanishes is the module's own, or tied."""
+    torch.manual_seed(1)
+    task = gi.Task("a + b", p=7, layout="a b")
+    module = trained(Concatenating(ACTIVATIONS[activation], p=7, d=8, hidden=24), task)
     torch.save(module.state_dict(), tmp_path / "x.pt")
     run = gi.load(tmp_path / "x.pt", task=task)
-    assert bool((logits_of(run).argmax(-1) == task.labels).all())
-    assert run.final.config.activation == name
-    assert any("inferred from an accuracy of 100.0%" in note for note in run.source["notes"])
+    (said,) = [each for each in run.assumptions if each.what.startswith("activation=")]
+    assert "accuracy 100.00% on all 49 rows" in said.evidence
+    if said.how == "tied":
+        assert activation in said.what + said.evidence.partition("as good: ")[2]
+        run = gi.load(tmp_path / "x.pt", task=task, activation=activation)
+        assert how(run)[f"activation={activation}"] == "stated"
+    else:
+        assert said.how == "inferred" and "; next " in said.evidence
+    assert run.final.config.activation == activation
+    torch.testing.assert_close(logits_of(run), module(task.inputs), rtol=1e-3, atol=1e-3)
 
 
 class Encoder(nn.Module):
@@ -192,7 +196,7 @@ def test_a_transformer_of_ordinary_modules_keeps_its_function(tmp_path, module):
     torch.save(module.state_dict(), tmp_path / "x.pt")
     task = gi.Task("a + b", p=P, layout="a b =")
     run = gi.load(tmp_path / "x.pt", task=task)
-    assert any("n_heads=4" in note and "only assumed" in note for note in run.source["notes"])
+    assert how(run)["n_heads=4"] in ("assumed", "not explained")
     torch.testing.assert_close(logits_of(run), module(task.inputs), rtol=1e-4, atol=1e-4)
     assert run.source["mapping"].keys() == module.state_dict().keys()
     assert not any("left out" in place for place in run.source["mapping"].values())

@@ -1,5 +1,7 @@
 """Open a run in the browser and take parts of its model out."""
 
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -25,16 +27,20 @@ class Explore:
 
 
 def run(argv: list[str]) -> None:
-    """Serve until Ctrl-C. The address is all that is printed, once the server listens."""
+    """Serve until Ctrl-C. Prints the address once the server listens; what is only assumed goes to stderr."""
     given = parse(Explore, argv, "explore")
     from grokinterp.explorer.session import Session
     from grokinterp.explorer.web.server import serve
 
     other = None if given.other is None else read(Source(given.other))
-    session = Session.of(read(given.source), other, _task(given.source))
+    source = read(given.source)
+    session = Session.of(source, other, _task(given.source))
     handle = serve(session, given.port, given.host, given.token, given.allow_host)
     try:
         say(handle.url)
+        for one in source.values() if isinstance(source, Mapping) else [source]:
+            for assumption in one.assumptions:
+                print(assumption, file=sys.stderr)
         handle.wait()
     except KeyboardInterrupt:
         pass

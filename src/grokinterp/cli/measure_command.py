@@ -1,5 +1,6 @@
 """Read circuits off a run's checkpoints."""
 
+import dataclasses
 import json
 import math
 from dataclasses import dataclass
@@ -38,8 +39,9 @@ def run(argv: list[str]) -> None:
         check_suffix(given.out)
     own = [circuit for path in given.circuit for circuit in circuits.from_file(path)]
     named = list(given.circuits or ([] if given.circuit else measuring.default_names(given.on_request)))
+    source = read_one(given.source)
     trace = measuring.measure(
-        read_one(given.source),
+        source,
         circuits=[*named, *own],
         steps=given.steps or None,
         on_request=given.on_request,
@@ -52,8 +54,11 @@ def run(argv: list[str]) -> None:
         # JSON has no word for what is not a number.
         finite = {name: None if isinstance(value, float) and not math.isfinite(value) else value
                   for name, value in values.items()}  # fmt: skip
-        say(json.dumps(finite, default=str, allow_nan=False))
+        assumed = [dataclasses.asdict(assumption) for assumption in source.assumptions]
+        say(json.dumps({**finite, "assumed": assumed}, default=str, allow_nan=False))
     else:
         width = max(map(len, values))
         say("\n".join(f"{name:<{width}}  {value:.6g}" if isinstance(value, float) else f"{name:<{width}}  {value}"
                       for name, value in values.items()))  # fmt: skip
+        for assumption in source.assumptions:
+            say(str(assumption))

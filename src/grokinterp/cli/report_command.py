@@ -1,13 +1,14 @@
 """Write a run's report, one HTML file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from grokinterp.cli.arguments import parse, say
 from grokinterp.cli.source import Source, read
+from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Report:
     task: str | None = None  # formula or name of the task, where a file does not tell it
     p: int | None = None  # modulus of --task
     layout: str | None = None  # tokens of a row of --task, as in 'a b ='
+    stated: Annotated[Stated, tyro.conf.arg(name="")] = field(default_factory=Stated)
     out: Path | None = None  # the file to write: report.html, of several runs reports/index.html
     circuit: tuple[Path, ...] = ()  # Python files that define circuits of your own; they are run
     pdf: bool = False  # print the page to a PDF as well, through a Chromium on this machine
@@ -41,7 +43,7 @@ def run(argv: list[str]) -> None:
         raise BadRequest("report: no run is named; give a run directory or a file, as in `grokinterp report runs/demo`")
     from grokinterp.reports import report
 
-    found = [read(Source(path, given.format, given.task, given.p, given.layout)) for path in given.paths]
+    found = [read(Source(path, given.format, given.task, given.p, given.layout, given.stated)) for path in given.paths]
     subject = found[0] if len(found) == 1 else _together(found)
     page = report(
         subject, given.out, circuits=given.circuit, pdf=given.pdf, images=given.images, cache=given.cache, progress=True

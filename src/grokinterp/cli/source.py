@@ -1,10 +1,12 @@
 """Source: a run on the command line, and what a third-party file of weights does not tell of itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from grokinterp.config.stated import Stated
 
 if TYPE_CHECKING:
     from grokinterp.runs.run import Run, Runs
@@ -19,6 +21,7 @@ class Source:
     task: str | None = None  # formula or name of the task, where the file does not tell it
     p: int | None = None  # modulus of --task
     layout: str | None = None  # tokens of a row of --task, as in 'a b ='
+    stated: Annotated[Stated, tyro.conf.arg(name="")] = field(default_factory=Stated)
 
 
 def read(source: Source) -> "Run | Runs":
@@ -32,7 +35,7 @@ def read(source: Source) -> "Run | Runs":
     if given and source.task is None:
         raise BadRequest(f"--{next(iter(given))} says more about a task; name it with --task, as in --task 'a + b'")
     task = Task(source.task, **given) if source.task and given else source.task
-    return load(source.path, format=source.format, task=task)
+    return load(source.path, format=source.format, task=task, **source.stated.fields)
 
 
 def read_one(source: Source) -> "Run":

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest
 from grokinterp.runs.run import Run, Runs
 from grokinterp.tasks import Task
@@ -17,12 +18,16 @@ class ImportFileError(BadRequest):
 
 @dataclass(frozen=True)
 class Payload:
-    """A file once read: its content, and what the user adds to it. `format` is what the user says it is."""
+    """A file once read: its content, and what the user adds to it. `format` is what the user says it is.
+
+    `stated` is what they say of its model; it is never overridden.
+    """
 
     path: Path
     content: Any
     format: str = "auto"
     task: Task | None = None
+    stated: Stated = field(default_factory=Stated)
 
     @property
     def name(self) -> str:

@@ -25,9 +25,12 @@ def answer_logits(config: ModelConfig, parameters: Mapping[str, Tensor], task: T
     return evaluator(config, task)(parameters, for_gradient=False)
 
 
-def losses(logits: Float[Tensor, "ab *t answer"], task: Task) -> Float[Tensor, "ab"]:
-    """Cross-entropy of every row in nats, on float64 logits over all the columns given."""
-    loss = F.cross_entropy(logits.double().flatten(0, -2), task.labels.flatten(), reduction="none")
+def losses(
+    logits: Float[Tensor, "row *t answer"], task: Task, rows: Int[Tensor, "row"] | None = None
+) -> Float[Tensor, "row"]:
+    """Cross-entropy of every row (or of some) in nats, on float64 logits over all the columns given."""
+    labels = task.labels if rows is None else task.labels[rows]
+    loss = F.cross_entropy(logits.double().flatten(0, -2), labels.flatten(), reduction="none")
     return loss.reshape(len(logits), -1).mean(1)
 
 
@@ -101,14 +104,19 @@ def _log_ratio(a: float, b: float) -> float:
     return abs(math.log(a / b)) if a > 0 and b > 0 else math.inf
 
 
-def curve_table(curves: Mapping[str, Any], notes: list[str]) -> pd.DataFrame:
+def curve_table(curves: Mapping[str, Any], notes: list[str], recorded: list[int] | None = None) -> pd.DataFrame:
     """Recorded lists as one table by step: value i of a list as long as the longest belongs to step i.
 
+    Where the file lists its steps (`recorded`, ascending), value i of lists of that length belongs to the i-th of them.
     A list n times shorter was recorded every n steps: a power of ten where the lengths leave several n open. One that
     fits no n is left out, which `notes` is told. Values may be numbers or one-element tensors.
     """
     values = {name: np.array([float(value) for value in curve]) for name, curve in curves.items() if len(curve)}
     length = max((len(curve) for curve in values.values()), default=0)
+    if recorded is not None and len(recorded) == length and sorted(set(recorded)) == recorded:
+        fitting = {name: curve for name, curve in values.items() if len(curve) == length}
+        notes += [f"{name} left out: it has not one value for each recorded step" for name in values.keys() - fitting]
+        return pd.DataFrame({"step": recorded, **fitting})
     columns = {"step": np.arange(length)}
     for name, curve in values.items():
         strides = [n for n in range(1, length + 1) if len(range(0, length, n)) == len(curve)]

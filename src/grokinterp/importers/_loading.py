@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.importers import curves, nanda, pizza, state_dict, transformer_lens
 from grokinterp.importers._base import Importer, ImportFileError, Payload
-from grokinterp.importers._contents import describe, one_line
+from grokinterp.importers._contents import describe, foreign_kind, one_line
 from grokinterp.importers._unpickle import read_torch_file
 from grokinterp.runs.directory import CHECKPOINTS, is_run, open_run
 from grokinterp.runs.files import open_tensors
@@ -32,40 +33,93 @@ FORMATS: dict[str, str] = {
 """Values of `format` -> what they mean."""
 
 SUFFIXES = (".pt", ".pth", ".safetensors")
+TOLD = (
+    *SUFFIXES,
+    ".ckpt",
+    ".bin",
+    ".pkl",
+    ".pickle",
+    ".npz",
+    ".npy",
+    ".h5",
+    ".hdf5",
+    ".onnx",
+    ".csv",
+    ".zip",
+    ".gz",
+    ".tar",
+)
+"""Files of a directory that are read, or told to be skipped, with what would work."""
 DEPTH = 3
 
 
-def load(path: str | Path, *, format: str = "auto", task: Task | str | None = None) -> Run | Runs:
+def load(
+    path: str | Path,
+    *,
+    format: str = "auto",
+    task: Task | str | None = None,
+    p: int | None = None,
+    layout: str | None = None,
+    **stated: Any,
+) -> Run | Runs:
     """The run at `path`: a run directory, a packed run, or a third-party `.pt`, `.pth` or `.safetensors` file.
 
     A directory of several gives `Runs`, by name. `format` (one of `FORMATS`) is only needed where the content does not
-    tell; `task` where a file does not tell its task, or tells a wrong one. A `config_*.json` beside a file is found.
-    Nothing in a file is executed. Raises `BadRequest`, with what was found, for anything that is no run.
+    tell; `task` where a file does not tell its task, or tells a wrong one: a `Task`, or its formula with `p` and
+    `layout`. `stated` says what weights leave open, in the words of `train`: `activation`, `n_heads`, `normalization`,
+    `norm_kind`, `final_norm`, `embedding_scale`, `position_embedding`, `attention_direction`, `attention_rate`,
+    `combine`; what is left out is taken from the file or judged by the weights, and told in `run.assumptions`.
+    A `config_*.json` beside a file is found. Nothing in a file is executed. Raises `BadRequest`, with what was found,
+    for anything that is no run.
     """
     path = Path(path)
+    return _load(path, format, _task(task, p, layout), Stated.of(stated))
+
+
+def _task(task: Task | str | None, p: int | None, layout: str | None) -> Task | str | None:
+    parameters = {name: value for name, value in (("p", p), ("layout", layout)) if value is not None}
+    if isinstance(task, str):
+        return Task(task, **parameters) if parameters else task
+    if parameters:
+        raise ImportFileError(f"{next(iter(parameters))} says more about a task in text; give it as in task='a + b'")
+    return task
+
+
+def _load(path: Path, format: str, task: Task | str | None, stated: Stated) -> Run | Runs:
     if format not in FORMATS:
         raise ImportFileError(f"no format {format!r}.{did_you_mean(format, FORMATS)} The formats: {listed(FORMATS)}")
     if not path.exists():
         recover(path.resolve())
     if not path.exists():
         raise ImportFileError(f"{path} does not exist; give a run directory, or a .pt, .pth or .safetensors file")
+    if not path.is_dir() and not path.is_file():
+        raise ImportFileError(f"{path} is no regular file but a device or a pipe; copy what it gives into a file first")
     if path.is_dir():
-        return open_run(path, task) if is_run(path) else _load_directory(path, format, task)
-    return _load_file(path, format, task)
+        return _own(open_run(path, task), stated) if is_run(path) else _load_directory(path, format, task, stated)
+    return _load_file(path, format, task, stated)
 
 
-def _load_file(path: Path, format: str, task: Task | str | None) -> Run | Runs:
+def _own(run: Run, stated: Stated) -> Run:
+    """A run of our own, which states everything itself: what is stated besides must be the same."""
+    if stated.fields:
+        stated.refuse_unless(run.config.model, str(run.path))
+    return run
+
+
+def _load_file(path: Path, format: str, task: Task | str | None, stated: Stated) -> Run | Runs:
     content: Any
     if path.parent.name == CHECKPOINTS and is_run(path.parent.parent):
         raise ImportFileError(f"{path} is one checkpoint of a run; load {path.parent.parent} and choose its step there")
     if _is_safetensors(path):
         with open_tensors(path) as file:
             if is_packed(file) and format in ("auto", "run"):
-                return open_packed(path, task)
+                return _own(open_packed(path, task), stated)
             content = {name: file.get_tensor(name) for name in file.keys()}
     else:
+        if what := foreign_kind(path):
+            raise ImportFileError(f"{path} is {what}")
         content = read_torch_file(path)
-    payload = Payload(path, content, format, Task(task) if isinstance(task, str) else task)
+    payload = Payload(path, content, format, Task(task) if isinstance(task, str) else task, stated)
     if format == "run":
         raise ImportFileError(f"{path} is not a packed run; it holds {describe(content)}. Leave format='auto'")
     if format == "auto":
@@ -97,13 +151,13 @@ def _is_safetensors(path: Path) -> bool:
     return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
 
 
-def _load_directory(path: Path, format: str, task: Task | str | None) -> Runs:
+def _load_directory(path: Path, format: str, task: Task | str | None, stated: Stated) -> Runs:
     runs: dict[str, Run] = {}
     skipped: dict[str, str] = {}
     for candidate in _candidates(path, DEPTH):
         name = candidate.relative_to(path).as_posix()
         try:
-            loaded = load(candidate, format=format, task=task)
+            loaded = _load(candidate, format, task, stated)
         except BadRequest as refusal:
             skipped[name] = str(refusal)
             continue
@@ -123,6 +177,6 @@ def _candidates(path: Path, depth: int) -> list[Path]:
             continue  # what a killed process left of a run that it was creating
         if entry.is_dir():
             found += [entry] if is_run(entry) else _candidates(entry, depth - 1) if depth > 1 else []
-        elif entry.suffix in SUFFIXES:
+        elif entry.suffix.lower() in TOLD:
             found.append(entry)
     return found

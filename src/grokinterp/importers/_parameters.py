@@ -10,6 +10,7 @@ from torch import Tensor
 from grokinterp.config import TransformerConfig
 from grokinterp.errors import listed
 from grokinterp.importers._base import ImportFileError
+from grokinterp.importers._contents import cut
 
 _BLOCK = re.compile(r"blocks\.(\d+)\.")
 
@@ -19,7 +20,8 @@ _BLOCK = re.compile(r"blocks\.(\d+)\.")
 def is_early(parameters: Any) -> bool:
     """Nanda's code of 2022 and all that copied it: weights [out, in], `W_O` [d_model, head * d_head]."""
     return _has_tensors(parameters, ("embed.W_E", "unembed.W_U")) and any(
-        name.endswith("attn.W_O") and value.ndim == 2 for name, value in parameters.items()
+        str(name).endswith("attn.W_O") and isinstance(value, Tensor) and value.ndim == 2
+        for name, value in parameters.items()
     )
 
 
@@ -115,13 +117,20 @@ def without_idle_biases(checkpoints: list[dict[str, Tensor]]) -> list[dict[str, 
     return [{name: value for name, value in parameters.items() if name not in idle} for parameters in checkpoints]
 
 
-def with_unit_norms(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The parameters with w = 1 and b = 0 for every LayerNorm: of a model whose own were folded into its weights."""
+def tied(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters without an unembedding that is the embedding's transpose: it is tied, and saved twice."""
+    W_U, W_E = parameters.get("unembed.W_U"), parameters["embed.W_E"]
+    is_tied = W_U is not None and W_U.shape == W_E.mT.shape and torch.equal(W_U, W_E.mT)
+    return {name: value for name, value in parameters.items() if not is_tied or name != "unembed.W_U"}
+
+
+def with_unit_norms(parameters: Mapping[str, Tensor], blocks: bool = True, final: bool = True) -> dict[str, Tensor]:
+    """The parameters with w = 1 and b = 0 wherever a LayerNorm has none: its own were folded into the weights."""
     d_model = parameters["embed.W_E"].shape[1]
-    blocks = sorted({found[0] for name in parameters if (found := _BLOCK.match(name))})
-    places = [f"{block}ln{i}" for block in blocks for i in (1, 2) if i == 1 or f"{block}mlp.W_in" in parameters]
-    norms = {f"{place}.{leaf}" for place in (*places, "ln_final") for leaf in "wb"}
-    return {**parameters, **{name: torch.full((d_model,), float(name.endswith("w"))) for name in sorted(norms)}}
+    stems = sorted({found[0] for name in parameters if (found := _BLOCK.match(name))}) if blocks else []
+    places = [f"{stem}ln{i}" for stem in stems for i in (1, 2) if i == 1 or f"{stem}mlp.W_in" in parameters]
+    norms = {f"{place}.{leaf}" for place in (*places, *(["ln_final"] if final else [])) for leaf in "wb"}
+    return {**{name: torch.full((d_model,), float(name.endswith("w"))) for name in sorted(norms)}, **parameters}
 
 
 # -- the model they are of
@@ -132,8 +141,9 @@ def transformer_config(parameters: Mapping[str, Tensor], **known: Any) -> Transf
     blocks = sorted({int(found[1]) for name in parameters if (found := _BLOCK.match(name))})
     n_heads, d_model, d_head = parameters["blocks.0.attn.W_Q"].shape
     attn_only = "blocks.0.mlp.W_in" not in parameters
-    columns = parameters["unembed.W_U"].shape[1]
     d_vocab = parameters["embed.W_E"].shape[0]
+    is_tied = "unembed.W_U" not in parameters
+    columns = d_vocab if is_tied else parameters["unembed.W_U"].shape[1]
     has_positions = "pos_embed.W_pos" in parameters
     sizes: dict[str, Any] = {
         "n_layers": len(blocks),
@@ -147,6 +157,7 @@ def transformer_config(parameters: Mapping[str, Tensor], **known: Any) -> Transf
         "attention_bias": "blocks.0.attn.b_Q" in parameters,
         "mlp_bias": "blocks.0.mlp.b_in" in parameters,
         "unembed_bias": "unembed.b_U" in parameters,
+        "tied_unembed": is_tied,
         "output": "vocabulary" if columns == d_vocab else "answers",
         "d_vocab": d_vocab,
         "d_vocab_out": columns,
@@ -162,7 +173,10 @@ def _d_mlp(parameters: Mapping[str, Tensor]) -> int:
 
 def float_tensors(parameters: Mapping[str, Any], where: str) -> dict[str, Tensor]:
     """The entries, all of which must be tensors of numbers. Raises `ImportFileError`, naming those that are not."""
-    strange = [name for name, value in parameters.items() if not isinstance(value, Tensor)]
+    strange = [cut(name) for name, value in parameters.items() if not (isinstance(value, Tensor) and type(name) is str)]
     if strange:
         raise ImportFileError(f"{where} has entries that are not tensors: {listed(strange[:8])}; give its state_dict()")
+    strange = [cut(name) for name, value in parameters.items() if value.is_complex() or value.is_sparse]
+    if strange:
+        raise ImportFileError(f"{where} has tensors that are not of plain numbers: {listed(strange[:8])}; save floats")
     return {name: value if value.dtype == torch.bool else value.to(torch.float32) for name, value in parameters.items()}

@@ -3,6 +3,7 @@
 import dataclasses
 
 from grokinterp.config import MODEL_CONFIGS, ModelConfig
+from grokinterp.importers._contents import cut
 from grokinterp.importers._evidence import measured
 from grokinterp.runs.run import CURVES, Run, Runs, last_recorded
 
@@ -16,7 +17,7 @@ def describe(run: Run | Runs) -> str:
     if isinstance(run, Runs):
         skipped = [f"skipped {name}: {reason}" for name, reason in run.skipped.items()]
         return "\n".join([f"{len(run)} runs", run.to_frame().to_string(), *skipped])
-    source = dict(run.source)
+    source = {name: value for name, value in run.source.items() if name != "assumptions"}
     notes, mapping = source.pop("notes", []), source.pop("mapping", {})
     versions = source.pop("versions", {})
     lines = {"run": run.name, **{name: str(value) for name, value in source.items()}}
@@ -38,9 +39,10 @@ def describe(run: Run | Runs) -> str:
     if steps and run.has_task:
         values = measured(run.final.config, run.final.parameters, run.task)
         lines[f"measured at step {steps[-1]}"] = ", ".join(f"{name} {value:.5g}" for name, value in values.items())
+    lines |= dict.fromkeys(map(str, run.assumptions), "")
     lines |= {f"note {index + 1}": note for index, note in enumerate(notes)}
-    lines |= {f"parameter {name}": place for name, place in mapping.items()}
-    return "\n".join(f"{name}: {value}" for name, value in lines.items())
+    lines |= {f"parameter {cut(name)}": place for name, place in mapping.items()}
+    return "\n".join(f"{name}: {value}" if value else name for name, value in lines.items())
 
 
 def _model(config: ModelConfig) -> str:

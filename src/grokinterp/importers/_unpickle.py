@@ -5,10 +5,10 @@ a harmless function of its own below, and refuses a file that names anything els
 packages, such as the removed `HookedTransformerConfig`, become plain dictionaries of their fields.
 """
 
-import codecs
 import collections
 import io
 import pickle
+import pickletools
 import re
 import struct
 import zipfile
@@ -16,13 +16,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from grokinterp.errors import BadRequest
 from grokinterp.importers._contents import describe, one_line
+from grokinterp.importers._standins import (
+    Array,
+    Call,
+    DType,
+    Fields,
+    PathText,
+    Plain,
+    ValueType,
+    byte_array,
+    default_dict,
+    encode,
+    scalar,
+    tensor,
+    tensor_of_dtype,
+)
 from grokinterp.runs.files import cannot_read
+
+UNFOLDED = 64
+"""How many times larger than the file its content may be: torch.save does not compress at all."""
 
 MAPPED_ABOVE = 2**26
 """Files above 64 MB are mapped, not copied, into memory: one with 250 checkpoints is then read as far as it is used."""
@@ -39,7 +56,8 @@ def read_torch_file(path: Path) -> Any:
     """
     try:
         with open(path, "rb") as file:
-            return _plain(_read_zip(path, file) if zipfile.is_zipfile(file) else _read_legacy(path, file))
+            content = _read_zip(path, file) if zipfile.is_zipfile(file) else _read_legacy(path, file)
+            return Plain(path.stat().st_size)(content)
     except OSError as error:
         raise cannot_read(path, error) from None
     except BadRequest:
@@ -67,20 +85,44 @@ def _read_zip(path: Path, file: BinaryIO) -> Any:
             )
         if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") == b"big":
             raise UnsafeFileError(f"{path} was saved on a big-endian machine; load and save it there with safetensors")
-        mapped = path.stat().st_size > MAPPED_ABOVE
+        size = path.stat().st_size
+        # A member of a few bytes may say that it unfolds into gigabytes.
+        whole_size = sum(archive.getinfo(name).file_size for name in names)
+        if whole_size > UNFOLDED * size + 2**20:
+            raise UnsafeFileError(
+                f"{path} has {size:,} bytes and would unfold into {whole_size:,}; fetch or save it again"
+            )
+        mapped = size > MAPPED_ABOVE
         whole = torch.UntypedStorage.from_file(str(path), shared=False, nbytes=path.stat().st_size) if mapped else None
 
         def storage(key: str, dtype: torch.dtype, count: int) -> Tensor:
             entry = archive.getinfo(f"{folder}data/{key}")
             if count == 0:
                 return torch.empty(0, dtype=dtype)
+            if not 0 < count * dtype.itemsize <= entry.file_size:
+                raise pickle.UnpicklingError(f"a storage of {count} numbers in {entry.file_size} bytes")
             if whole is None or entry.compress_type != zipfile.ZIP_STORED:
                 return torch.frombuffer(bytearray(archive.read(entry)), dtype=dtype, count=count)
             start = _data_offset(file, entry)
             part = cast(torch.UntypedStorage, whole[start : start + count * dtype.itemsize])
             return torch.empty(0, dtype=torch.uint8).set_(part).view(dtype)
 
-        return _Reader(io.BytesIO(archive.read(pickles[0])), path, storage).load()
+        content = archive.read(pickles[0])
+        _refuse_large_memo(content)
+        return _Reader(io.BytesIO(content), path, storage).load()
+
+
+def _refuse_large_memo(content: bytes) -> None:
+    """Refuse a pickle that keeps something under a number larger than itself: as many places would be made for it."""
+    large = any(int.from_bytes(found[1], "little") > len(content) for found in _LONG_PUT.finditer(content))
+    if not large and not _TEXT_PUT.search(content):
+        return
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and isinstance(argument, int) and argument > len(content):
+            raise pickle.UnpicklingError(f"a memo of {argument} places")
+
+
+_LONG_PUT, _TEXT_PUT = re.compile(rb"(?=r(....))", re.DOTALL), re.compile(rb"p\d{6,}\n")
 
 
 def _data_offset(file: BinaryIO, entry: zipfile.ZipInfo) -> int:
@@ -93,11 +135,21 @@ def _data_offset(file: BinaryIO, entry: zipfile.ZipInfo) -> int:
 def _read_legacy(path: Path, file: BinaryIO) -> Any:
     """A file of PyTorch before 1.6, or no PyTorch file at all."""
     file.seek(0)
+    size = path.stat().st_size
+
     # Every pickle in the file is walked first, so that what it would run is named even where it is no PyTorch file.
-    blank = lambda key, dtype, count: torch.empty(count, dtype=dtype)
+    def blank(key: str, dtype: torch.dtype, count: int) -> Tensor:
+        if not 0 <= count * dtype.itemsize <= size:
+            raise pickle.UnpicklingError(f"a storage of {count} numbers in a file of {size} bytes")
+        return torch.empty(count, dtype=dtype)
+
+    if size > MAPPED_ABOVE * 16:
+        raise UnsafeFileError(f"{path} is no file of torch.save since PyTorch 1.6; load it there and save it again")
+    _refuse_large_memo(file.read())
+    file.seek(0)
     stream = [_Reader(file, path, blank).load()]
     if stream[0] != torch.serialization.MAGIC_NUMBER:
-        raise UnsafeFileError(f"{path} is a pickle but not a PyTorch file; it holds {describe(_plain(stream[0]))}")
+        raise UnsafeFileError(f"{path} is a pickle but not a PyTorch file; it holds {describe(Plain(size)(stream[0]))}")
     for _ in range(3):
         stream.append(_Reader(file, path, blank).load())
     return torch.load(path, map_location="cpu", weights_only=True)
@@ -124,7 +176,7 @@ class _Reader(pickle.Unpickler):
         if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
             return getattr(torch, name)
         if module.split(".")[0] in ("transformer_lens", "easy_transformer"):
-            return type(name.rsplit(".", 1)[-1], (_Fields,), {})
+            return type(name.rsplit(".", 1)[-1], (Fields,), {})
         raise UnsafeFileError(
             f"{self.path} names {module}.{name}, which is not known to be harmless, so nothing of it was run; "
             f"load it only if you trust it, and save its tensors with safetensors"
@@ -137,83 +189,6 @@ class _Reader(pickle.Unpickler):
         if key not in self.storages:
             self.storages[key] = self.storage(str(key), dtype, int(count))
         return self.storages[key]
-
-
-class _Call:
-    """A function that a pickle may call but not alter: the function itself would take attributes from the file."""
-
-    __slots__ = ("function",)
-
-    def __init__(self, function: Callable[..., Any]):
-        object.__setattr__(self, "function", function)
-
-    def __call__(self, *values: Any) -> Any:
-        return self.function(*values)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise pickle.UnpicklingError(f"an attempt to change {name} of a function")
-
-
-class _Fields(dict[str, Any]):
-    """Stands for an object of a known package: its fields, and nothing that it could do."""
-
-    def __init__(self, *values: Any):
-        super().__init__()
-        if values:
-            self["values"] = values
-
-    def __setstate__(self, state: Any) -> None:
-        self.update(state if isinstance(state, dict) else {"state": state})
-
-
-class _Array:
-    """Stands for a numpy array until its bytes are known."""
-
-    def __init__(self) -> None:
-        self.value: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, fortran, content = state
-        if isinstance(content, list):
-            raise pickle.UnpicklingError("an array of Python objects")
-        array = np.frombuffer(_bytes(content), dtype=dtype.value).copy()
-        self.value = array.reshape(shape, order="F" if fortran else "C")
-
-
-class _DType:
-    """Stands for a numpy dtype of numbers; anything richer is refused."""
-
-    def __init__(self, code: str):
-        if not re.fullmatch(r"[biufc]\d{1,2}", code):
-            raise pickle.UnpicklingError(f"an array of dtype {code}")
-        self.value = np.dtype(code)
-
-    def __setstate__(self, state: Any) -> None:
-        self.value = self.value.newbyteorder(state[1])
-
-
-def _scalar(dtype: _DType, content: Any) -> Any:
-    return np.frombuffer(_bytes(content), dtype=dtype.value)[0].item()
-
-
-def _bytes(content: Any) -> bytes:
-    return content.encode("latin1") if isinstance(content, str) else bytes(content)
-
-
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    # Pickle's spelling of bytes in protocol 2. Other codecs would be looked up, and so imported, by name.
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"text in the codec {encoding}")
-    return codecs.latin_1_encode(text)[0]
-
-
-def _tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
-    return storage.as_strided(size, stride, offset)
-
-
-def _tensor_of_dtype(storage: Tensor, offset: int, size: Any, stride: Any, *rest: Any) -> Tensor:
-    dtype = rest[2]
-    return storage.view(dtype).as_strided(size, stride, offset)
 
 
 _STORAGES: dict[str, torch.dtype] = {
@@ -236,32 +211,28 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("builtins", "set"): set,
     ("builtins", "frozenset"): frozenset,
     ("torch", "Size"): tuple,
-    ("builtins", "bytearray"): _Call(lambda *content: bytes(*content)),
-    ("_codecs", "encode"): _Call(_encode),
-    ("torch._utils", "_rebuild_tensor"): _Call(_tensor),
-    ("torch._utils", "_rebuild_tensor_v2"): _Call(_tensor),
-    ("torch._utils", "_rebuild_tensor_v3"): _Call(_tensor_of_dtype),
-    ("torch._utils", "_rebuild_parameter"): _Call(lambda data, *_: data),
-    ("torch", "device"): _Call(lambda *parts: ":".join(map(str, parts))),
-    ("numpy", "ndarray"): _Call(lambda *_: _Array()),
-    ("numpy", "dtype"): _Call(lambda code, *_: _DType(code)),
+    ("builtins", "bytearray"): Call(byte_array),
+    ("collections", "defaultdict"): Call(default_dict),
+    **{("builtins", name): ValueType() for name in ("list", "dict", "int", "float", "str", "bool")},
+    ("argparse", "Namespace"): Fields,
+    ("types", "SimpleNamespace"): Fields,
     **{
-        (f"numpy.{core}.multiarray", name): _Call(function)
+        (module, name): Call(PathText)
+        for module in ("pathlib", "pathlib._local")
+        for name in ("Path", "PurePath", "PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath")
+    },
+    ("_codecs", "encode"): Call(encode),
+    ("torch._utils", "_rebuild_tensor"): Call(tensor),
+    ("torch._utils", "_rebuild_tensor_v2"): Call(tensor),
+    ("torch._utils", "_rebuild_tensor_v3"): Call(tensor_of_dtype),
+    ("torch._utils", "_rebuild_parameter"): Call(lambda data, *_: data),
+    ("torch", "device"): Call(lambda *parts: ":".join(map(str, parts))),
+    ("numpy", "ndarray"): Call(lambda *_: Array()),
+    ("numpy", "dtype"): Call(lambda code, *_: DType(code)),
+    **{
+        (f"numpy.{core}.multiarray", name): Call(function)
         for core in ("core", "_core")
-        for name, function in (("_reconstruct", lambda *_: _Array()), ("scalar", _scalar))
+        for name, function in (("_reconstruct", lambda *_: Array()), ("scalar", scalar))
     },
 }
 """Every name that a file may use -> what is called in its place."""
-
-
-def _plain(value: Any) -> Any:
-    """The value with its stand-ins replaced by dictionaries, arrays and text."""
-    if isinstance(value, _Array):
-        return value.value
-    if isinstance(value, dict):
-        return {_plain(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        # Long lists of losses are left as they are: nothing in them stands for anything else.
-        simple = all(type(item) in (float, int) for item in value)
-        return value if simple else type(value)(_plain(item) for item in value)
-    return value

@@ -7,11 +7,14 @@ and scans, which are a list of settings (fractions, or widths) with a list of cu
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from grokinterp.config import RunConfig
 from grokinterp.config.presets import preset
 from grokinterp.importers._base import Importer, Payload
 from grokinterp.importers._evidence import curve_table
+from grokinterp.importers.reading.wrappings import unwrap
 from grokinterp.runs.provenance import Provenance
 from grokinterp.runs.run import Run, Runs
 from grokinterp.runs.store import MemoryStore
@@ -20,7 +23,7 @@ from grokinterp.tasks import Task, build
 
 def recognise(payload: Payload) -> bool:
     content = payload.content
-    if isinstance(content, dict) and "model" in content:
+    if isinstance(content, dict) and ("model" in content or unwrap(content) is not None) and not _all_curves(content):
         return False
     return _scan(content) is not None or _curves(content) is not None
 
@@ -57,8 +60,11 @@ def _run(payload: Payload, name: str, curves: dict[str, Any], config: RunConfig 
 def _curves(content: Any) -> dict[str, Any] | None:
     """Curve name -> losses, or None where the content is nothing of the kind."""
     if isinstance(content, dict):
-        found = {name: content.get(f"{name}es", []) for name in ("train_loss", "test_loss")}
-        found = {name: curve for name, curve in found.items() if _is_curve(curve)}
+        found: dict[str, Any] = {}
+        for name, curve in content.items():
+            ours = _NAMES.get(str(name).lower()[:40])
+            if ours and _is_curve(curve):
+                found.setdefault(ours, curve)
         return found or None
     if _is_curve(content):
         return {"train_loss": content}
@@ -68,6 +74,24 @@ def _curves(content: Any) -> dict[str, Any] | None:
             **{f"train_loss_token_{i}": column for i, column in enumerate(content.T)},
         }
     return None
+
+
+_NAMES = {
+    f"{theirs}{sep}{name}": f"{ours}_{measure}"
+    for ours, parts in (("train", ("train", "training")), ("test", ("test", "val", "valid", "validation", "eval")))
+    for theirs in parts
+    for measure, names in (
+        ("loss", ("loss", "losses")),
+        ("accuracy", ("acc", "accs", "accuracy", "accuracies")),
+    )
+    for name in names
+    for sep in ("_", "")
+}
+"""Names under which files keep curves -> ours."""
+
+
+def _all_curves(content: dict[Any, Any]) -> bool:
+    return bool(content) and all(_is_curve(value) for value in content.values())
 
 
 def _scan(content: Any) -> tuple[list[float], list[Any]] | None:
@@ -87,7 +111,9 @@ def _scan(content: Any) -> tuple[list[float], list[Any]] | None:
 
 
 def _is_curve(value: Any) -> bool:
-    """A list of numbers, or of one-element tensors or arrays; or an array [step]."""
+    """A list of numbers, or of one-element tensors or arrays; or an array or a tensor [step]."""
+    if isinstance(value, Tensor):
+        return value.ndim == 1 and len(value) > 0 and not value.is_complex() and value.dtype != torch.bool
     if isinstance(value, np.ndarray):
         return value.ndim == 1 and len(value) > 0 and value.dtype.kind in "fiu"
     if not isinstance(value, (list, tuple)) or not value:

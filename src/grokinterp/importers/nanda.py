@@ -14,11 +14,14 @@ from torch import Tensor
 
 from grokinterp.config import OptimiserConfig, RunConfig, ScheduleConfig, SplitConfig, TransformerConfig
 from grokinterp.config.presets import preset
-from grokinterp.importers._base import Importer, Payload
+from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._evidence import SplitMatch, answer_logits, best_task, curve_table, find_split, losses
 from grokinterp.importers._parameters import float_tensors, from_early, is_early, transformer_config
+from grokinterp.importers.reading.settings import check_sizes, known_settings
+from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
+from grokinterp.importers.reading.wrappings import Wrapped, losses_of, settings_of, step_list
 from grokinterp.models.initialisation import initialise
-from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.provenance import Assumption, Provenance
 from grokinterp.runs.run import UNKNOWN_TASK, Run, check_fits
 from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task
@@ -30,8 +33,6 @@ SEEDS = tuple(range(10))
 FRACS = (0.3, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.28, 0.25)
 """The training fractions of his runs: the mainline's, and those of the sweep."""
 
-ACTIVATIONS = {"ReLU": "relu", "GeLU": "gelu"}
-
 
 def recognise(payload: Payload) -> bool:
     content = payload.content
@@ -42,17 +43,31 @@ def recognise(payload: Payload) -> bool:
 
 def read(payload: Payload) -> Run:
     content = {"model": payload.content} if is_early(payload.content) else payload.content
+    where = str(payload.path)
     notes: list[str] = []
-    parameters = from_early(float_tensors(content["model"], f"`model` in {payload.path}"))
-    settings = {**content.get("model_config", {}), **content.get("config", {})}
-    model = transformer_config(
-        parameters,
-        activation=ACTIVATIONS.get(settings.get("act_type", "ReLU"), "relu"),
-        initialisation="nanda",
-    )
+    settings = settings_of(content)
+    stated = payload.stated.fields
+    known = {name: each for name, each in known_settings(_but(settings, stated), where).items() if name not in stated}
     curves = {name: content[name + "es"] for name in ("train_loss", "test_loss") if name + "es" in content}
-    metrics = curve_table(curves, notes)
-    step = _updates(content, len(metrics))
+    recorded = step_list(content.get("epochs"))
+    metrics = curve_table(curves, notes, recorded)
+    kept = snapshots(_wrapped(content, recorded, len(metrics)))
+    checkpoints = [from_early(float_tensors(state, f"a model in {where}")) for state in kept.states]
+    parameters, step = checkpoints[-1], kept.steps[-1]
+    activation = known.get("activation", ("relu", ""))[0]
+    model = transformer_config(parameters, **{"activation": activation, "initialisation": "nanda", **stated})
+    if known.get("has_norms", (False, ""))[0] and not model.has_norms:
+        words = known["has_norms"][1]
+        raise ImportFileError(f"{where} has the setting {words} and no weights of norms; state normalization='none'")
+    check_sizes(known, model, where)
+    payload.stated.refuse_unless(model, where)
+    notes += kept.notes
+    assumptions = [Assumption(f"{name}={value}", "stated") for name, value in stated.items()]
+    assumptions += [*kept.assumptions, *nan_among(parameters)]
+    if "activation" in known:
+        assumptions.append(Assumption(f"activation={activation}", "from the file", known["activation"][1]))
+    elif "activation" not in stated:
+        assumptions.append(Assumption("activation=relu", "assumed", "it is his, and the file does not say"))
     task, split = payload.task, SplitConfig(frac=0.3, split="nanda")
     seed = int(settings.get("seed", 0))
     if task is None:
@@ -70,9 +85,29 @@ def read(payload: Payload) -> Run:
         optimiser=_optimiser(content, settings, notes),
         schedule=dataclasses.replace(ScheduleConfig(), steps=max(step, 1), batch_size=_batch_size(content)),
     )
-    provenance = Provenance.of_file(NANDA.name, payload.path, notes)
-    store = MemoryStore({step: lambda: parameters}, metrics)
+    if task is not None and step:
+        notes += disagreement(model, parameters, task, losses_of(content))
+    provenance = Provenance.of_file(NANDA.name, payload.path, notes, assumptions=tuple(assumptions))
+    store = MemoryStore(
+        {s: lambda state=state: state for s, state in zip(kept.steps, checkpoints, strict=True)}, metrics
+    )
     return Run(store, payload.name, config, task, payload.path, provenance)
+
+
+def _but(settings: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings but those whose field the user states."""
+    names = {"activation": ("act_type", "act_fn"), "attention_rate": ("attn_coeff",), "normalization": ("use_ln",)}
+    left_out = {name for field in stated for name in names.get(field, ())}
+    return {name: value for name, value in settings.items() if name not in left_out}
+
+
+def _wrapped(content: Mapping[str, Any], recorded: list[int] | None, n_losses: int) -> Wrapped:
+    """The models of a file: `state_dicts` with their `epochs`, or the only one, after its optimiser's last update."""
+    states = content.get("state_dicts")
+    if isinstance(states, list) and states and all(is_early(state) for state in states):
+        known = recorded is not None and len(set(recorded)) == len(states)
+        return Wrapped(tuple(states), tuple(recorded) if known and recorded else None, "epochs")
+    return Wrapped((content["model"],), (_updates(content, n_losses),), "the optimiser's updates, or one for each loss")
 
 
 def _updates(content: Mapping[str, Any], n_losses: int) -> int:

@@ -1,113 +1,154 @@
-"""Plain state dicts, from `torch.save(model.state_dict(), ...)` or safetensors: of a HookedTransformer, or of an
+"""State dicts, from `torch.save(model.state_dict(), ...)` or safetensors: of a HookedTransformer, or of an
 ordinary `nn.Module` whose task is given.
 
-Weights do not say everything. What they leave open is chosen by how well the weights then answer the task, and told in
-`run.source`: `mapping` says which parameter went where, `notes` what was inferred.
+Weights do not say everything. What they leave open, and neither the file's settings nor the user states, is judged by
+the loss of each reading on the task's table, and told in `run.assumptions`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from grokinterp.config import ModelConfig, RunConfig, ScheduleConfig
-from grokinterp.evaluation.evaluator import evaluator
-from grokinterp.evaluation.losses import accuracy
 from grokinterp.importers._base import Importer, ImportFileError, Payload
-from grokinterp.importers._module_names import mapping, matches
-from grokinterp.importers._parameters import float_tensors, is_classic, is_native, without_idle_biases
-from grokinterp.importers.transformer_lens import check_supported, classic_parameters, model_config
+from grokinterp.importers._parameters import (
+    float_tensors,
+    is_classic,
+    is_native,
+    transformer_config,
+    without_idle_biases,
+)
+from grokinterp.importers.reading.candidates import Candidate, candidates, of_classic
+from grokinterp.importers.reading.judgement import judge
+from grokinterp.importers.reading.names import is_one_hot_mlp, mapping
+from grokinterp.importers.reading.settings import check_sizes, known_settings
+from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
+from grokinterp.importers.reading.wrappings import unwrap, without_prefixes
+from grokinterp.importers.transformer_lens import check_supported, classic_parameters, told_by
 from grokinterp.models.parameters import check_parameters
-from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.provenance import Assumption, Provenance
 from grokinterp.runs.run import UNKNOWN_TASK, Run, check_fits
 from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task
 
-ROWS_TRIED = 512
-"""Rows of the table on which candidates are compared."""
-
 
 def recognise(payload: Payload) -> bool:
-    state = _state(payload.content)
-    return state is not None and (payload.task is not None or is_classic(state) or is_native(state))
-
-
-def _state(content: Any) -> dict[str, Tensor] | None:
-    """The dictionary of tensors in a file, itself or under one of the usual keys."""
-    if not isinstance(content, dict):
-        return None
-    if content and all(isinstance(value, Tensor) for value in content.values()):
-        return content
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(content.get(key), dict):
-            return _state(content[key])
-    return None
+    wrapped = unwrap(payload.content)
+    if wrapped is None:
+        return False
+    state = without_prefixes(wrapped.states[-1])
+    return payload.task is not None or is_classic(state) or is_native(state) or is_one_hot_mlp(state)
 
 
 def read(payload: Payload) -> Run:
-    state = _state(payload.content)
-    if state is None:
-        raise ImportFileError(f"{payload.path} holds no state dict; save one with torch.save(model.state_dict(), ...)")
+    wrapped = unwrap(payload.content)
     where = str(payload.path)
-    notes = ["the step is unknown: the checkpoint is numbered 0"]
+    if wrapped is None:
+        raise ImportFileError(f"{where} holds no state dict; save one with torch.save(model.state_dict(), ...)")
+    kept = snapshots(wrapped)
+    states = [float_tensors(without_prefixes(state), where) for state in kept.states]
+    settings = {**wrapped.settings, **(payload.settings or {})}
+    stated, task = payload.stated.fields, payload.task
+    assumptions = [Assumption(f"{name}={value}", "stated") for name, value in stated.items()]
+    assumptions += kept.assumptions
     places: dict[str, str] = {}
-    if is_classic(state) or is_native(state):
-        settings = payload.settings or {}
-        check_supported(settings, where)
-        (parameters,) = without_idle_biases([classic_parameters(state, settings, where)])
-        model: ModelConfig = model_config(parameters, settings)
-        if not settings:
-            notes.append(f"activation {model.activation} and causal attention are assumed: weights do not tell them")
-        if payload.task is not None:
-            check_fits(payload.task, model, payload.name)
-            model = model.resolved(payload.task.n_vocab, payload.task.n_answers, payload.task.inputs.shape[1])
-    elif payload.task is not None:
-        weights = float_tensors(state, where)
-        model, parameters = _best_match(weights, payload.task, where, notes)
-        places = mapping(weights, parameters)
-    else:
+    if is_classic(states[-1]) or is_native(states[-1]):
+        model, checkpoints, read_off = _of_transformer_lens(payload, states, settings, where)
+    elif is_one_hot_mlp(states[-1]):
+        raise ImportFileError(
+            f"{where} is a one-hot MLP (He et al. 2026: no embedding, two matrices), a family that this version does "
+            f"not compute; its losses, if it has lists of them, are read with format='curves'"
+        )
+    elif task is None:
         raise ImportFileError(
             f"{where} is a state dict of an unknown model; say what it was trained on, as in "
             f"gi.load(..., task=gi.Task('a + b', p=113)), so that its parameters can be told apart"
         )
-    if payload.task is None:
+    else:
+        known = known_settings(settings, where)
+        model, checkpoints, read_off, places = _of_modules(states, task, stated, known, where)
+    assumptions += read_off
+    assumptions += nan_among(states[-1])
+    notes = list(kept.notes)
+    if task is None:
         notes.append("the task is unknown; give it to load(..., task=...)")
-    elif payload.task.is_train is None:
+    elif task.is_train is None:
         notes.append("the split is unknown")
-    task = payload.task
+    if task is not None:
+        notes += disagreement(model, checkpoints[-1], task, wrapped.losses)
     config = RunConfig(
         preset="imported",
         task=task.config() if task else UNKNOWN_TASK,
         model=model,
-        schedule=ScheduleConfig(steps=1),
+        schedule=ScheduleConfig(steps=max(kept.steps[-1], 1)),
     )
-    provenance = Provenance.of_file(STATE_DICT.name, payload.path, notes, mapping=places)
-    return Run(MemoryStore({0: lambda: parameters}), payload.name, config, task, payload.path, provenance)
+    weights = {step: lambda state=state: state for step, state in zip(kept.steps, checkpoints, strict=True)}
+    provenance = Provenance.of_file(
+        STATE_DICT.name, payload.path, notes, mapping=places, assumptions=tuple(assumptions)
+    )
+    return Run(MemoryStore(weights), payload.name, config, task, payload.path, provenance)
 
 
-def _best_match(
-    state: Mapping[str, Tensor], task: Task, where: str, notes: list[str]
-) -> tuple[ModelConfig, dict[str, Tensor]]:
-    """The model, of those that the parameters could be, that answers the task best; the first where none does."""
-    n = len(task.inputs)
-    rows = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:ROWS_TRIED]
-    tried: list[tuple[float, ModelConfig, dict[str, Tensor]]] = []
-    for model, parameters in matches(state, task, where):
-        check_fits(task, model, where)
-        check_parameters(model, parameters)
-        with torch.no_grad():
-            logits = evaluator(model, task)(parameters, rows, for_gradient=False)
-        share = float(accuracy(logits[..., : task.n_answers], task.labels[rows]))
-        tried.append((share, model, parameters))
-    best = max(tried, key=lambda candidate: candidate[0])
-    # Below that the differences are chance.
-    share, model, parameters = best if best[0] > 0.5 else tried[0]
-    kinds = ("activation", "combine", "n_heads", "attention_direction", "normalization")
-    chosen = ", ".join(f"{kind}={getattr(model, kind)}" for kind in kinds if hasattr(model, kind))
-    certainty = "inferred from" if share > 0.5 else "only assumed, given"
-    notes.append(f"{chosen}: {certainty} an accuracy of {share:.1%} on {len(rows)} rows of the task")
-    return model, parameters
+def _of_transformer_lens(
+    payload: Payload, states: Sequence[Mapping[str, Tensor]], settings: Mapping[str, Any], where: str
+) -> tuple[ModelConfig, list[dict[str, Tensor]], list[Assumption]]:
+    """The model of classic or native names: what its settings leave open is judged where the task is given."""
+    task, stated = payload.task, payload.stated.fields
+    check_supported(settings, where)
+    heads = {"n_heads": stated["n_heads"]} if "n_heads" in stated else {}
+    checkpoints = without_idle_biases([classic_parameters(state, heads | dict(settings), where) for state in states])
+    told = {name: each for name, each in told_by(settings).items() if name not in stated}
+    fixed = {"initialisation": "transformer_lens", **({"n_ctx": told["n_ctx"][0]} if "n_ctx" in told else {})}
+    assumptions = [Assumption(f"{name}={value}", "from the file", words) for name, (value, words) in told.items()]
+    known = {"embedding_scale": 1.0, **{name: value for name, (value, _) in told.items()}, **stated}
+    if task is None:
+        model: ModelConfig = transformer_config(checkpoints[-1], **{**fixed, **known})
+        if "activation" not in known:
+            why = "weights do not tell it, and no task is given to judge it by"
+            assumptions.append(Assumption(f"activation={model.activation} and causal attention", "assumed", why))
+    else:
+        chosen, judged = _judged(of_classic(checkpoints[-1], known, task, fixed), task, where)
+        assumptions += judged
+        settled = {**known, **chosen.open}
+        every = [of_classic(state, settled, task, fixed)[0].parameters for state in checkpoints[:-1]]
+        model, checkpoints = chosen.config, [*map(dict, every), dict(chosen.parameters)]
+    payload.stated.refuse_unless(model, where)
+    return model, checkpoints, assumptions
+
+
+def _of_modules(
+    states: Sequence[Mapping[str, Tensor]],
+    task: Task,
+    stated: Mapping[str, Any],
+    settings: Mapping[str, tuple[Any, str]],
+    where: str,
+) -> tuple[ModelConfig, list[dict[str, Tensor]], list[Assumption], dict[str, str]]:
+    """The model of an ordinary module's parameters, and which of them became which."""
+    told = {name: value for name, value in settings.items() if name not in stated}
+    assumptions = [
+        Assumption(f"{name}={value}", "from the file", words)
+        for name, (value, words) in told.items()
+        if name not in ("n_layers", "d_model", "mlp_size", "has_norms")
+    ]
+    known = {**{name: value for name, (value, _) in told.items()}, **stated}
+    found = candidates(states[-1], known, task, where)
+    chosen, judged = _judged(found, task, where)
+    check_sizes(told, chosen.config, where)
+    settled = {**known, **chosen.open}
+    every = [candidates(state, settled, task, where)[0].parameters for state in states[:-1]]
+    checkpoints = [*map(dict, every), dict(chosen.parameters)]
+    return chosen.config, checkpoints, assumptions + judged, mapping(states[-1], found[0].parameters)
+
+
+def _judged(found: list[Candidate], task: Task, where: str) -> tuple[Candidate, list[Assumption]]:
+    for candidate in found:
+        check_fits(task, candidate.config, where)
+        check_parameters(candidate.config, candidate.parameters)
+    if not found[0].open:
+        return found[0], []
+    verdict = judge(found, task)
+    return verdict.candidate, list(verdict.assumptions)
 
 
 STATE_DICT = Importer(

@@ -42,8 +42,8 @@ FORMULAS = ("a + b", "a - b", "a * b", "a^2 + b^2", "a^2 + a*b + b^2")
 """Operations compared with what the weights answer; the first is the demo's own."""
 
 SUPPORTED: dict[str, tuple[Any, ...]] = {
-    "act_fn": ("relu", "gelu", None),
-    "normalization_type": (None, "LN", "LNPre"),
+    "act_fn": ("relu", "gelu", "silu", "tanh", None),
+    "normalization_type": (None, "LN", "LNPre", "RMS", "RMSPre"),
     "eps": (1e-5,),
     "positional_embedding_type": ("standard",),
     "attention_dir": ("causal", "bidirectional"),
@@ -156,19 +156,42 @@ def classic_parameters(state: Mapping[str, Any], settings: Mapping[str, Any], wh
         raise ImportFileError(
             f"{where} has a checkpoint that is no TransformerLens transformer: {listed([*state][:8])}"
         )
-    return with_unit_norms(classic) if settings.get("normalization_type") == "LNPre" else classic
+    kind = settings.get("normalization_type")
+    if kind in ("LN", "RMS") and not any(name.endswith(".ln1.w") for name in classic):
+        raise ImportFileError(
+            f"{where} has normalization_type={kind!r} and no weights of norms; it is not their config"
+        )
+    if kind in ("LNPre", "RMSPre"):
+        classic = with_unit_norms(classic)
+    return (
+        {n: v for n, v in classic.items() if not n.endswith((".ln1.b", ".ln2.b")) and n != "ln_final.b"}
+        if (kind in ("RMS", "RMSPre"))
+        else classic
+    )
 
 
 def model_config(parameters: Mapping[str, Tensor], settings: Mapping[str, Any]) -> TransformerConfig:
     """The configuration of classic parameters, with what only TransformerLens' own config tells."""
-    known: dict[str, Any] = {
-        "activation": settings.get("act_fn") or "relu",
-        "attention_direction": settings.get("attention_dir", "causal"),
-        "initialisation": "transformer_lens",
-    }
-    if settings.get("n_ctx"):
-        known["n_ctx"] = int(settings["n_ctx"])
-    return transformer_config(parameters, **known)
+    told = {name: value for name, (value, _) in told_by(settings).items()}
+    return transformer_config(parameters, **{"initialisation": "transformer_lens", **told})
+
+
+def told_by(settings: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Fields of our config that a TransformerLens config tells -> their values, and its words for them."""
+    told: dict[str, tuple[Any, str]] = {}
+    if activation := settings.get("act_fn"):
+        told["activation"] = (activation, f"act_fn={activation}")
+    if direction := settings.get("attention_dir"):
+        told["attention_direction"] = (direction, f"attention_dir={direction}")
+    if "normalization_type" in settings:
+        kind = settings["normalization_type"]
+        words = f"normalization_type={kind}" + (": norms folded into the weights" if str(kind).endswith("Pre") else "")
+        told["normalization"] = ("pre" if kind else "none", words)
+        if kind in ("RMS", "RMSPre"):
+            told["norm_kind"] = ("rms", words)
+    if n_ctx := settings.get("n_ctx"):
+        told["n_ctx"] = (int(n_ctx), f"n_ctx={n_ctx}")
+    return told
 
 
 def _task(

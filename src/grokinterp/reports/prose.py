@@ -60,8 +60,8 @@ def is_imported(run: Run) -> bool:
 
 def inferred(run: Run) -> list[str]:
     """What the reader of a third-party file had to assume, as it says itself."""
-    notes = run.provenance.notes
-    return [f"On reading the file: {'; '.join(notes)}."] if notes else []
+    said = [*map(str, run.assumptions), *run.provenance.notes]
+    return [f"On reading the file: {'; '.join(said)}."] if said else []
 
 
 def task_sentence(task: Task) -> str:

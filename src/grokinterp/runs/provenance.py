@@ -19,6 +19,9 @@ class Assumption:
     how: Certainty
     evidence: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.how}, {self.what}{': ' if self.evidence else ''}{self.evidence}"
+
 
 @dataclass(frozen=True)
 class Provenance:

@@ -163,7 +163,8 @@ class Run:
         return values
 
     def __repr__(self) -> str:
-        return f"<Run {self.name!r}: {', '.join(f'{k} {v}' for k, v in self.summary().items())}>"
+        unsure = [f"{each.what} {each.how}" for each in self.assumptions if each.how not in ("stated", "from the file")]
+        return f"<Run {self.name!r}: {listed([*(f'{k} {v}' for k, v in self.summary().items()), *unsure])}>"
 
     def _repr_html_(self) -> str:
         return markup.table(f"Run {self.name}", {**self.summary(), **self.source})

@@ -1,18 +1,16 @@
 """Parameters of an ordinary `nn.Module`, found their places in this project's models by name patterns and shapes."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import NoReturn, TypeAlias
+from collections.abc import Mapping
+from typing import NoReturn
 
+import torch
 from torch import Tensor
 
-from grokinterp.config import EmbeddingMLPConfig, ModelConfig, TransformerConfig
 from grokinterp.errors import listed
 from grokinterp.importers._base import ImportFileError
-from grokinterp.importers._parameters import from_native, transformer_config
+from grokinterp.importers._contents import cut
 from grokinterp.tasks import Task
-
-Match: TypeAlias = tuple[ModelConfig, dict[str, Tensor]]
 
 
 def _word(names: str) -> str:
@@ -23,7 +21,7 @@ _IN_MLP, _IN_ATTENTION = r"(?:mlp|ffn|ff|feed_?forward)\w*[._]", r"(?:attn|atten
 
 ROLES: tuple[tuple[str, str], ...] = (
     ("ln", r"norm|(?:^|[._])ln"),
-    ("pos_embed", r"(?:^|[._])(?:pos|wpe)"),
+    ("pos_embed", r"(?:^|[._])(?:pos|wpe)|" + _word("pe")),
     ("attn.qkv", r"in_proj|c_attn|qkv"),
     ("attn.q", _word("w?_?q|query|to_q|q_?proj|q_lin")),
     ("attn.k", _word("w?_?k|key|to_k|k_?proj|k_lin")),
@@ -39,39 +37,70 @@ ROLES: tuple[tuple[str, str], ...] = (
 )
 """What a name of a transformer's parameter means -> the pattern that says so; the first that matches counts."""
 
-
-_MASK = re.compile(r"mask|tril", re.IGNORECASE)
+_MASK = re.compile(r"mask|tril|(?:^|\.)IGNORE$", re.IGNORECASE)
 """Buffers of constants, which are no weights."""
 
+_FOREIGN: tuple[tuple[str, str], ...] = (
+    ("a gated MLP (SwiGLU)", rf"gate|{_IN_MLP}(?:w3|fc3|linear3|v)(?=[._]|$)"),
+    ("rotary positions", r"rotary|rope|inv_freq|freqs_cis"),
+    ("normalised queries and keys", r"(?:^|[._])(?:q|k|qk)_?norm|norm_?(?:q|k)(?=[._]|$)"),
+    ("relative positions", r"relative|rel_pos|alibi"),
+    ("a recurrent network", r"(?:weight|bias)_(?:ih|hh)_l\d"),
+)
+"""Parts that this project's models do not compute -> names that tell them."""
 
-def matches(
-    parameters: Mapping[str, Tensor], task: Task, where: str
-) -> Iterator[tuple[ModelConfig, dict[str, Tensor]]]:
-    """Every model of this project that the parameters could be, the likeliest first, with its classic parameters.
 
-    They differ in what weights do not show: the activation, the number of heads, the direction of attention, how
-    embeddings are combined. Raises `ImportFileError`, listing what found no place, where there is none.
-    """
-    weights = {name: value for name, value in parameters.items() if not _MASK.search(name)}
-    is_transformer = any(_role(name) in ("attn.qkv", "attn.q") for name in weights)
-    yield from (_transformers if is_transformer else _mlps)(weights, task, where)
+def weights_among(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters without masks and counters, which are no weights."""
+    return {n: v for n, v in parameters.items() if not _MASK.search(n) and v.ndim and v.dtype != torch.bool}
+
+
+def is_transformer(weights: Mapping[str, Tensor]) -> bool:
+    """Whether any name is one of attention."""
+    return any(_role(name) in ("attn.qkv", "attn.q") for name in weights)
+
+
+def is_one_hot_mlp(weights: Mapping[str, Tensor]) -> bool:
+    """Whether these are two matrices between p one-hot numbers and neurons, without an embedding (He et al. 2026)."""
+    matrices = {name.rpartition(".")[2].lower(): value for name, value in weights.items() if value.ndim == 2}
+    if not {"w_in", "w_out"} <= matrices.keys() or any("emb" in name.lower() for name in weights):
+        return False
+    return len(matrices) <= 3 and matrices["w_in"].shape == matrices["w_out"].shape[::-1]
+
+
+def refuse_foreign(weights: Mapping[str, Tensor], where: str) -> None:
+    """Refuse, by its name, a part that this project's models do not compute."""
+    for part, pattern in _FOREIGN:
+        names = [name for name in weights if re.search(pattern, name.lower())]
+        if names:
+            raise ImportFileError(
+                f"{where} has {part} ({cut(listed(names[:4]))}), which this project's models do not compute; "
+                f"analyse it in the code that trained it"
+            )
 
 
 def mapping(parameters: Mapping[str, Tensor], classic: Mapping[str, Tensor]) -> dict[str, str]:
-    """Name in the file -> classic name(s), told by the memory that they share; a mask is told to be left out."""
+    """Name in the file -> classic name(s), told by the memory that they share; the others are told to be left out."""
     starts = {name: _start(value) for name, value in classic.items()}
     return {
-        name: listed(other for other, start in starts.items() if start == _start(value)) or "left out: a mask"
+        name: listed(other for other, start in starts.items() if start == _start(value)) or _why_left_out(name, value)
         for name, value in parameters.items()
     }
+
+
+def _why_left_out(name: str, value: Tensor) -> str:
+    if _MASK.search(name) or value.dtype == torch.bool:
+        return "left out: a mask"
+    return "left out: a counter" if value.ndim == 0 else "left out: it is computed"
 
 
 def _start(value: Tensor) -> int:
     return value.untyped_storage().data_ptr()
 
 
-def _refuse(where: str, kind: str, unmatched: list[str], parameters: Mapping[str, Tensor]) -> NoReturn:
-    shapes = [f"{name} {list(parameters[name].shape)}" if name in parameters else name for name in unmatched]
+def refuse_names(where: str, kind: str, unmatched: list[str], parameters: Mapping[str, Tensor]) -> NoReturn:
+    """Raise `ImportFileError` with what found no place."""
+    shapes = [f"{cut(name)} {list(parameters[name].shape)}" if name in parameters else name for name in unmatched[:12]]
     raise ImportFileError(
         f"{where} cannot be mapped to our {kind}: no place for {listed(shapes)}; save it under the classic names "
         f"(embed.W_E, blocks.0.mlp.W_in, unembed.W_U, ...) instead"
@@ -91,8 +120,8 @@ def _block_stem(name: str) -> str:
     return found[0] if found else ""
 
 
-def _native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> dict[str, Tensor]:
-    """The parameters under the names of TransformerLens' native models."""
+def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> dict[str, Tensor]:
+    """The parameters under the names of TransformerLens' native models; no `unembed.weight` where it is tied."""
     roles = {name: _role(name) for name in parameters}
     stems = list(dict.fromkeys(_block_stem(name) for name, role in roles.items() if role and role.startswith("attn.")))
     norms: dict[str, list[str]] = {stem: [] for stem in stems}
@@ -100,7 +129,7 @@ def _native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> d
     native: dict[str, Tensor] = {}
     unmatched = []
     for name, value in parameters.items():
-        role, kind = roles[name], "bias" if name.endswith("bias") else "weight"
+        role, kind = roles[name], "bias" if name.endswith(("bias", "beta")) else "weight"
         stem = next((stem for stem in stems if name.startswith(stem)), None)
         # A model of one block may well keep its parts at the top.
         block = f"blocks.{stems.index(stem)}" if stem is not None else "blocks.0" if len(stems) == 1 else None
@@ -115,42 +144,29 @@ def _native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> d
             inside = stem is not None and norm in seen
             found = {f"{block}.ln{seen.index(norm) + 1}.{kind}" if inside else f"ln_final.{kind}": value}
         elif role == "attn.qkv" and block:
+            if value.ndim == 2 and value.shape[1] == 3 * value.shape[0]:
+                value = value.mT  # GPT-2's Conv1D keeps [in, out]
             found = {f"{block}.attn.{x}.{kind}": part for x, part in zip("qkv", value.chunk(3), strict=True)}
         elif role in ("pos_embed", "embed", "unembed"):
-            found = {f"{role}.{kind}": value.reshape(value.shape[-2:]) if role == "pos_embed" else value}
+            found = {f"{role}.{kind}": value.reshape(-1, value.shape[-1]) if role == "pos_embed" else value}
         elif role and block:
             found = {f"{block}.{role}.{kind}": value}
         if not found or found.keys() & native.keys():
             unmatched.append(name)
         native |= found
-    missing = [name for name in ("embed.weight", "blocks.0.attn.o.weight", "unembed.weight") if name not in native]
+    missing = [name for name in ("embed.weight", "blocks.0.attn.o.weight") if name not in native]
     if unmatched or missing:
-        _refuse(where, "transformer", unmatched or [f"(nothing is the {name})" for name in missing], parameters)
+        refuse_names(where, "transformer", unmatched or [f"(nothing is the {name})" for name in missing], parameters)
     return native
-
-
-def _transformers(
-    parameters: Mapping[str, Tensor], task: Task, where: str
-) -> Iterator[tuple[ModelConfig, dict[str, Tensor]]]:
-    native = _native_names(parameters, task, where)
-    width = native["blocks.0.attn.q.weight"].shape[0]
-    normalization = "none"
-    if any(".ln" in name for name in native):
-        normalization = "pre" if "ln_final.weight" in native else "post"
-    for n_heads in (heads for heads in (4, 8, 2, 1, 16) if width % heads == 0):
-        classic = from_native(native, n_heads)
-        for direction in ("causal", "bidirectional"):
-            for activation in ("relu", "gelu", "tanh"):
-                config: TransformerConfig = transformer_config(
-                    classic, activation=activation, attention_direction=direction, normalization=normalization
-                )
-                yield config.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1]), classic
 
 
 # -- embedding MLPs
 
 
-def _mlps(parameters: Mapping[str, Tensor], task: Task, where: str) -> Iterator[Match]:
+def mlp_layers(
+    parameters: Mapping[str, Tensor], task: Task, where: str
+) -> tuple[dict[str, Tensor], list[int], tuple[str, ...]]:
+    """Classic parameters of an embedding MLP, its layers' widths, and the ways to combine embeddings that fit."""
     is_table = re.compile(r"(?<!un)(?<!de)emb|wte|tok|(?:^|[._])w_?e(?:[._]|$)", re.IGNORECASE)
     tables = [name for name, value in parameters.items() if value.ndim == 2 and is_table.search(name)]
     layers = [name for name, value in parameters.items() if value.ndim == 2 and name not in tables]
@@ -160,45 +176,34 @@ def _mlps(parameters: Mapping[str, Tensor], task: Task, where: str) -> Iterator[
     if not tables or len(layers) < 2 or unmatched:
         if not tables:
             unmatched = ["(nothing is an embedding)", *unmatched]
-        _refuse(where, "embedding MLP", unmatched or layers, parameters)
+        refuse_names(where, "embedding MLP", unmatched or layers, parameters)
 
-    n_operands, d_embed = task.inputs.shape[1], parameters[tables[0]].shape[1]
+    n_tokens, d_embed = task.inputs.shape[1], parameters[tables[0]].shape[1]
+    n_operands = n_tokens if task.is_sample else task.operands.shape[1]
     classic = {f"{place}.W_E": parameters[name] for place, name in zip(_table_names(len(tables)), tables, strict=True)}
     width, widths = 0, []
     for index, name in enumerate(layers):
         # nn.Linear keeps [out, in]; a bare matrix, as in x @ W, is [in, out].
         weight = parameters[name].mT if name.endswith("weight") else parameters[name]
         if index and weight.shape[0] != width:
-            _refuse(where, "embedding MLP", [name], parameters)
+            refuse_names(where, "embedding MLP", [name], parameters)
         width = weight.shape[1]
-        last = index == len(layers) - 1
-        place = "unembed.{}_U" if last else f"blocks.{index}.mlp.{{}}_in"
+        place = "unembed.{}_U" if index == len(layers) - 1 else f"blocks.{index}.mlp.{{}}_in"
         classic[place.format("W")] = weight
         if _stem(name) in biases:
             classic[place.format("b")] = parameters[biases[_stem(name)]]
         widths.append(width)
 
     d_in = classic["blocks.0.mlp.W_in"].shape[0]
-    ways = {n_operands * d_embed: ("concatenate",), d_embed: ("add", "project_then_add")}.get(d_in)
-    if ways is None or len(tables) not in (1, n_operands):
-        _refuse(where, "embedding MLP", [*tables, layers[0]], parameters)
-    for combine in ways:
-        for activation in ("relu", "gelu", "tanh"):
-            yield (
-                EmbeddingMLPConfig(
-                    d_embed=d_embed,
-                    shared_embedding=len(tables) == 1,
-                    combine=combine,
-                    hidden_sizes=tuple(widths[:-1]),
-                    activation=activation,
-                    mlp_bias="blocks.0.mlp.b_in" in classic,
-                    unembed_bias="unembed.b_U" in classic,
-                    d_vocab=parameters[tables[0]].shape[0],
-                    d_vocab_out=widths[-1],
-                    n_ctx=n_operands,
-                ),
-                classic,
-            )
+    if d_in == n_operands * d_embed and n_tokens != n_operands:
+        raise ImportFileError(
+            f"{where} reads {n_operands} embeddings of width {d_embed} and a row of this layout has {n_tokens} tokens; "
+            f"give the layout 'a b' (--layout \"a b\")"
+        )
+    ways = {n_tokens * d_embed: ("concatenate",), d_embed: ("add", "project_then_add")}.get(d_in)
+    if ways is None or len(tables) not in (1, n_tokens):
+        refuse_names(where, "embedding MLP", [*tables, layers[0]], parameters)
+    return classic, widths, ways
 
 
 def _table_names(count: int) -> list[str]:

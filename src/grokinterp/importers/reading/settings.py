@@ -1,0 +1,112 @@
+"""The settings that a file keeps beside its weights, in the many words of those who wrote them, and in ours."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from grokinterp.errors import listed
+from grokinterp.importers._base import ImportFileError
+from grokinterp.importers._contents import one_line
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "activation": ("act_type", "act_fn", "activation", "activation_function", "nonlinearity"),
+    "n_heads": ("n_heads", "num_heads", "n_head", "nhead", "heads"),
+    "n_layers": ("n_layers", "num_layers", "n_layer", "nlayers"),
+    "d_model": ("d_model", "n_embd", "embed_dim", "hidden_dim", "dim"),
+    "head_size": ("d_head", "head_dim", "dim_head"),
+    "mlp_size": ("d_mlp", "d_ff", "dim_feedforward"),
+    "normalization": ("use_ln", "use_layernorm", "use_layer_norm", "layer_norm", "layernorm", "normalization", "norm"),
+    "norm_kind": ("normalization_type", "norm_type"),
+    "final_norm": ("final_norm", "use_final_norm", "final_ln"),
+    "norm_first": ("norm_first", "pre_norm", "prenorm"),
+    "attention_rate": ("attn_coeff", "attention_rate"),
+    "embedding_scale": ("embedding_scale", "embed_scale", "scale_embedding"),
+    "tied_unembed": ("tie_weights", "tied", "tie_word_embeddings", "weight_tying"),
+    "gated": ("gated_mlp", "swiglu", "use_swiglu", "glu"),
+    "rotary": ("rotary", "use_rotary", "rope", "use_rope"),
+}
+"""What a setting means -> the names under which it is kept."""
+
+_ACTIVATIONS = {
+    **dict.fromkeys(("relu",), "relu"),
+    **dict.fromkeys(("gelu", "gelu_new", "gelu_fast", "gelu_tanh", "gelu_pytorch_tanh", "gelu_python"), "gelu"),
+    **dict.fromkeys(("silu", "swish"), "silu"),
+    **dict.fromkeys(("square", "squared", "quad", "quadratic", "x^2", "x2"), "square"),
+    "tanh": "tanh",
+}
+
+_NORMS = {
+    **dict.fromkeys(("none", "identity", ""), None),
+    **dict.fromkeys(("ln", "layernorm", "layer_norm", "layer", "lnpre"), "layer"),
+    **dict.fromkeys(("rms", "rmsnorm", "rms_norm", "rmspre"), "rms"),
+}
+
+
+def known_settings(settings: Mapping[str, Any], where: str) -> dict[str, tuple[Any, str]]:
+    """Our name of each setting -> its value, and the words of the file for it.
+
+    Raises `ImportFileError`, naming the setting, for one that this project's models do not compute.
+    """
+    known: dict[str, tuple[Any, str]] = {}
+    for meaning, names in _NAMES.items():
+        name = next((name for name in names if settings.get(name) is not None), None)
+        if name is None:
+            continue
+        value, words = settings[name], f"{name}={one_line(repr(settings[name]))}"
+        known |= {ours: (each, words) for ours, each in _fields(meaning, value, words, where).items()}
+    return known
+
+
+def _fields(meaning: str, value: Any, words: str, where: str) -> dict[str, Any]:
+    match meaning:
+        case "activation":
+            name = str(value).lower().removeprefix("nn.").removeprefix("torch.nn.").strip("()")
+            if name not in _ACTIVATIONS:
+                raise _not_computed(where, words, f"its activations are {listed(dict.fromkeys(_ACTIVATIONS.values()))}")
+            return {"activation": _ACTIVATIONS[name]}
+        case "normalization":
+            if str(value).lower() in ("false", "none"):
+                return {"normalization": "none"}
+            if value in ("pre", "post"):
+                return {"normalization": value}
+            return _norm_kind(value) if isinstance(value, str) else {"has_norms": bool(value)}
+        case "norm_kind":
+            return _norm_kind(value)
+        case "norm_first":
+            return {"normalization": "pre" if value else "post"}
+        case "embedding_scale":
+            return {} if isinstance(value, bool) or not isinstance(value, (int, float)) else {meaning: float(value)}
+        case "attention_rate":
+            if not isinstance(value, (int, float)) or value != 1:
+                raise _not_computed(where, words, "state it as attention_rate=... if it is Zhong et al. 2023's")
+            return {}
+        case "gated" | "rotary":
+            if value:
+                raise _not_computed(where, words, "analyse it in the code that trained it")
+            return {}
+        case "final_norm" | "tied_unembed":
+            return {meaning: bool(value)}
+    return {meaning: int(value)} if isinstance(value, (int, float)) and math.isfinite(value) else {}
+
+
+def _norm_kind(value: Any) -> dict[str, Any]:
+    kind = _NORMS.get(str(value).lower(), "unknown")
+    if kind == "unknown":
+        return {}
+    return {"normalization": "none"} if kind is None else {"norm_kind": kind, "has_norms": True}
+
+
+def _not_computed(where: str, words: str, remedy: str) -> ImportFileError:
+    return ImportFileError(f"{where} has the setting {words}, which is not computed here; {remedy}")
+
+
+def check_sizes(known: Mapping[str, tuple[Any, str]], config: Any, where: str) -> None:
+    """Refuse settings whose sizes are not those of the weights: they belong to another model."""
+    for name in ("n_layers", "d_model", "n_heads", "head_size", "mlp_size"):
+        if name in known and hasattr(config, name) and known[name][0] != getattr(config, name):
+            if name == "mlp_size" and config.attn_only:
+                continue
+            raise ImportFileError(
+                f"{where} has the setting {known[name][1]} and weights of {name}={getattr(config, name)}; "
+                f"it is not their config, so save them apart from it"
+            )

@@ -1,0 +1,234 @@
+"""Wrappings: the tensors of a model wherever a file keeps them, with the steps, settings and losses beside them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+STATE_KEYS = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net",
+    "network",
+    "params",
+    "parameters",
+    "weights",
+    "module",
+)
+"""Keys under which a file keeps one state dict, the likeliest first."""
+
+SERIES_KEYS = ("state_dicts", "checkpoints", "models", "model_state_dicts", "snapshots")
+"""Keys under which it keeps several: a list of them, or a dictionary by step."""
+
+STEP_KEYS = ("step", "global_step", "steps", "epoch", "epochs", "iteration", "iterations", "iter", "n_steps")
+STEP_LISTS = ("epochs", "checkpoint_epochs", "steps", "checkpoint_steps", "iterations")
+SETTINGS_KEYS = ("model_config", "config", "args", "hparams", "hyper_parameters", "hyperparameters", "cfg", "opt")
+
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+"""What wrappers put before every name: DataParallel, torch.compile, Lightning."""
+
+DEPTH = 6
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """What was found in a file.
+
+    Attributes:
+        states: state dicts, in order.
+        steps: the step of each, or None where the file does not say.
+        key: the word of the file that told the steps.
+        settings: the model's settings.
+        losses: `train_loss` and the like, of the last state.
+    """
+
+    states: tuple[dict[str, Tensor], ...]
+    steps: tuple[int, ...] | None = None
+    key: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    losses: Mapping[str, float] = field(default_factory=dict)
+
+
+def unwrap(content: Any) -> Wrapped | None:
+    """The state dicts in the content of a file; None where there is none."""
+    state = as_state(content)
+    if state is not None:
+        return Wrapped((state,))
+    if isinstance(content, (list, tuple)):
+        states = [as_state(item) for item in content]
+        if states and all(state is not None for state in states):
+            return Wrapped(tuple(state for state in states if state is not None))
+        inner = [unwrap(item) for item in content] if content and all(isinstance(i, dict) for i in content) else []
+        if inner and all(one is not None and len(one.states) == 1 for one in inner):
+            return _joined([one for one in inner if one is not None])
+        return None
+    if not isinstance(content, dict):
+        return None
+    series = next((found for key in SERIES_KEYS if (found := _series(content.get(key)))), None)
+    if series is not None:
+        states, steps = series
+        key = "its keys"
+        if steps is None:
+            steps, key = _steps_of_list(content, len(states))
+        return Wrapped(tuple(states), steps, key, settings_of(content), losses_of(content))
+    for key in (*STATE_KEYS, *(str(key) for key in content if "optim" not in str(key) and "sched" not in str(key))):
+        state = as_state(content.get(key))
+        if state is not None:
+            step, word = _step(content)
+            steps = None if step is None else (step,)
+            return Wrapped((state,), steps, word, settings_of(content), losses_of(content))
+    return None
+
+
+def as_state(value: Any, depth: int = DEPTH) -> dict[str, Tensor] | None:
+    """A dictionary of tensors (nested ones too, as JAX keeps them) as one state dict; None for anything else."""
+    if not isinstance(value, dict) or not value or depth == 0:
+        return None
+    state: dict[str, Tensor] = {}
+    for key, item in value.items():
+        if not isinstance(key, str):
+            return None
+        if isinstance(item, Tensor):
+            state[key] = item
+        elif isinstance(item, np.ndarray) and item.dtype.kind in "fiub":
+            state[key] = torch.from_numpy(np.ascontiguousarray(item))
+        elif inner := as_state(item, depth - 1):
+            state |= {f"{key}.{name}": each for name, each in inner.items()}
+        else:
+            return None
+    return state if depth < DEPTH or any(each.ndim >= 2 for each in state.values()) else None
+
+
+def without_prefixes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict without what wrappers put before every name."""
+    names = dict(state)
+    while prefix := next((p for p in PREFIXES if names and all(name.startswith(p) for name in names)), None):
+        names = {name.removeprefix(prefix): value for name, value in names.items()}
+    return names
+
+
+def are_one(states: tuple[Mapping[str, Tensor], ...]) -> bool:
+    """Whether several states are the same tensors: lists of `model.state_dict()` that was not copied."""
+    first = states[0]
+    places = {name: value.data_ptr() for name, value in first.items()}
+    return len(states) > 1 and all(
+        state.keys() == first.keys() and all(value.data_ptr() == places[name] for name, value in state.items())
+        for state in states[1:]
+    )
+
+
+def settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings beside a state dict, of several keys together."""
+    settings: dict[str, Any] = {}
+    for key in SETTINGS_KEYS:
+        value = content.get(key)
+        if isinstance(value, dict):
+            settings |= {str(name): each for name, each in value.items()}
+    return settings
+
+
+def losses_of(content: Mapping[str, Any]) -> dict[str, float]:
+    """Recorded losses: the number itself, or the last of a list."""
+    losses = {}
+    for name in ("train_loss", "test_loss", "val_loss", "train_losses", "test_losses", "val_losses"):
+        value = content.get(name)
+        value = value[-1] if isinstance(value, list) and value else value
+        if (number := as_number(value)) is not None:
+            losses.setdefault(name.replace("losses", "loss").replace("val", "test"), number)
+    return losses
+
+
+def as_number(value: Any) -> float | None:
+    """A number, or the only one of a tensor or an array."""
+    if isinstance(value, (Tensor, np.ndarray)):
+        value = value.item() if (value.numel() if isinstance(value, Tensor) else value.size) == 1 else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if not isinstance(value, int) or value.bit_length() < 1000 else None
+
+
+def _as_step(value: Any) -> int | None:
+    number = as_number(value)
+    return int(number) if number is not None and 0 <= number < 2**53 and number.is_integer() else None
+
+
+def _step(content: Mapping[str, Any]) -> tuple[int | None, str]:
+    for key in STEP_KEYS:
+        value = content.get(key)
+        value = value[-1] if isinstance(value, list) and value else value
+        if (step := _as_step(value)) is not None:
+            return step, key
+    for key in ("optimizer", "optimiser", "optimizer_state_dict", "optimizer_states"):
+        if (step := updates_of(content.get(key))) is not None:
+            return step, f"{key}, which counts its updates"
+    return None, ""
+
+
+def updates_of(optimiser: Any) -> int | None:
+    """How many updates the state of a PyTorch optimiser counts."""
+    if isinstance(optimiser, list) and optimiser:
+        optimiser = optimiser[0]
+    state = optimiser.get("state") if isinstance(optimiser, dict) else None
+    entries = state.values() if isinstance(state, dict) else ()
+    counts = [
+        step for entry in entries if isinstance(entry, dict) and (step := _as_step(entry.get("step"))) is not None
+    ]
+    return max(counts, default=None)
+
+
+def _series(value: Any) -> tuple[list[dict[str, Tensor]], tuple[int, ...] | None] | None:
+    if isinstance(value, dict):
+        by_step = {_number_in(key): state for key, item in value.items() if (state := as_state(item)) is not None}
+        if len(by_step) != len(value) or None in by_step or not by_step:
+            return None
+        steps = tuple(sorted(step for step in by_step if step is not None))
+        return [by_step[step] for step in steps], steps
+    if not isinstance(value, (list, tuple)) or not value:
+        return None
+    states = [state for item in value if (state := as_state(item)) is not None]
+    return (states, None) if len(states) == len(value) else None
+
+
+def _number_in(key: Any) -> int | None:
+    if isinstance(key, str):
+        digits = re.fullmatch(r"\D*(\d{1,15})\D*", key)
+        return int(digits[1]) if digits else None
+    return _as_step(key)
+
+
+def _steps_of_list(content: Mapping[str, Any], count: int) -> tuple[tuple[int, ...] | None, str]:
+    for key in STEP_LISTS:
+        steps = step_list(content.get(key))
+        if steps is not None and len(steps) == count and len(set(steps)) == count:
+            return tuple(steps), key
+    return None, ""
+
+
+def step_list(value: Any) -> list[int] | None:
+    """A list, tuple, array or tensor of steps as whole numbers; None for anything else."""
+    if isinstance(value, (Tensor, np.ndarray)):
+        value = value.tolist()
+    if not isinstance(value, (list, tuple)):
+        return None
+    steps = [_as_step(item) for item in value]
+    return None if not steps or None in steps else [step for step in steps if step is not None]
+
+
+def _joined(parts: list[Wrapped]) -> Wrapped:
+    """A list of wrapped states as one."""
+    steps = [part.steps[0] for part in parts if part.steps is not None]
+    is_known = len(set(steps)) == len(parts)
+    last = parts[-1]
+    states = tuple(part.states[0] for part in parts)
+    return Wrapped(states, tuple(steps) if is_known else None, last.key, last.settings, last.losses)
+
+
+def dropped(state: Mapping[str, Tensor]) -> Iterator[str]:
+    """The names of entries that are no weights: counters of no dimension, and what is empty."""
+    return (name for name, value in state.items() if value.ndim == 0 or value.numel() == 0)
