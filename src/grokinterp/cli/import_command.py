@@ -27,9 +27,9 @@ def run(argv: list[str]) -> None:
     from grokinterp.runs.run import Runs
     from grokinterp.runs.writer import save_run
 
-    found = read(given.source)
+    run = read(given.source)
     out = given.out or Path("runs") / given.source.path.stem
-    runs = {out / name: one for name, one in found.items()} if isinstance(found, Runs) else {out: found}
+    runs = {out / name: one for name, one in run.items()} if isinstance(run, Runs) else {out: run}
     for path, one in runs.items():
         saved = save_run(one, path, overwrite=given.overwrite)
         say(f"{path}: {len(saved)} checkpoints, {len(saved.metrics)} rows of metrics")

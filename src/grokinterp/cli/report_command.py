@@ -43,8 +43,8 @@ def run(argv: list[str]) -> None:
         raise BadRequest("report: no run is named; give a run directory or a file, as in `grokinterp report runs/demo`")
     from grokinterp.reports import report
 
-    found = [read(Source(path, given.format, given.task, given.p, given.layout, given.stated)) for path in given.paths]
-    subject = found[0] if len(found) == 1 else _together(found)
+    runs = [read(Source(path, given.format, given.task, given.p, given.layout, given.stated)) for path in given.paths]
+    subject = runs[0] if len(runs) == 1 else _together(runs)
     page = report(
         subject, given.out, circuits=given.circuit, pdf=given.pdf, images=given.images, cache=given.cache, progress=True
     )

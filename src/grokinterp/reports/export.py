@@ -31,9 +31,9 @@ def browser() -> str:
     Raises `BadRequest` where there is none.
     """
     given = os.environ.get("BROWSER_PATH")
-    found = [given] if given else [path for name in BROWSERS if (path := shutil.which(name))]
-    found += [path for path in (*PLACES, _of_kaleido()) if path]
-    for path in found:
+    browsers = [given] if given else [path for name in BROWSERS if (path := shutil.which(name))]
+    browsers += [path for path in (*PLACES, _of_kaleido()) if path]
+    for path in browsers:
         if Path(path).exists():
             return path
     raise BadRequest(

@@ -60,8 +60,8 @@ def unit(units: str) -> str:
 
 def quantity(name: str, units: str) -> str:
     """A quantity with its units, for an axis: `test loss (nats)`."""
-    said = unit(units)
-    return f"{spoken(name)} ({said})" if said else spoken(name)
+    words = unit(units)
+    return f"{spoken(name)} ({words})" if words else spoken(name)
 
 
 def is_share(name: str) -> bool:
@@ -85,11 +85,11 @@ def parameter(name: str) -> str:
     """`blocks.0.attn.W_Q` as `queries, layer 0`."""
     *home, last = name.split(".")
     kind, _, which = last.partition("_")
-    said = _PARAMETERS.get(last)
-    if said is None and kind == "b":
-        said = f"bias of {_PARAMETERS.get(f'W_{which}', spoken(which))}"
+    words = _PARAMETERS.get(last)
+    if words is None and kind == "b":
+        words = f"bias of {_PARAMETERS.get(f'W_{which}', spoken(which))}"
     layer = next((part for part in home if part.isdigit()), None)
     # Embeddings of single operands: embed_a, embed_b.
     which = next((part.rpartition("_")[2] for part in home if part.startswith("embed_")), "")
     of_operand = f" of {which}" if len(which) == 1 else ""
-    return (said or spoken(last)) + of_operand + (f", layer {layer}" if layer is not None else "")
+    return (words or spoken(last)) + of_operand + (f", layer {layer}" if layer is not None else "")

@@ -40,7 +40,7 @@ def place(subject: Subject, path: str) -> Place | None:
         return None
     config, landmarks = run.config, subject.landmarks
     memorised, grokked = landmarks.memorised_step, landmarks.grokked_step
-    told = [
+    labels = [
         f"{side} {'never' if step is None else f'{step:,}'}" for side, step in (("train", memorised), ("test", grokked))
     ]
     return Place(
@@ -49,7 +49,7 @@ def place(subject: Subject, path: str) -> Place | None:
         frac=config.split.frac,
         decay=config.optimiser.weight_decay,
         regime=regime_of(memorised, grokked),
-        steps=", ".join(told),
+        steps=", ".join(labels),
         path=path,
     )
 

@@ -101,9 +101,9 @@ class Subject:
     @cached_property
     def ablation(self) -> xr.Dataset | Absent:
         """One part at a time taken out of the last checkpoint."""
-        found = self.measured(["ablation"], self.run.steps[-1:])
-        skipped = {} if isinstance(found, Absent) else json.loads(found.attrs["skipped"])
-        return Absent(f"There is no ablation: {skipped['ablation']}.") if skipped else found
+        ablation = self.measured(["ablation"], self.run.steps[-1:])
+        skipped = {} if isinstance(ablation, Absent) else json.loads(ablation.attrs["skipped"])
+        return Absent(f"There is no ablation: {skipped['ablation']}.") if skipped else ablation
 
     @cached_property
     def head_masks(self) -> xr.Dataset | Absent:
@@ -122,14 +122,14 @@ class Subject:
         curves = self.metrics.loc[self.metrics[sides].notna().any(axis=1), ["step", *sides]]
         trace = None if isinstance(self.trace, Absent) or "loss" in self.skipped else self.trace
         if len(curves) > 1 and (trace is None or len(curves) >= trace.sizes["step"]):
-            found = shipped.loss.Loss().summarise(curves.set_index("step").to_xarray())
+            landmarks = shipped.loss.Loss().summarise(curves.set_index("step").to_xarray())
         elif trace is not None and trace.sizes["step"] > 1:
-            found = trace.attrs
+            landmarks = trace.attrs
         else:
             return Landmarks()
         # Rows that are trained on once and never again are not memorised.
         endless = self.run.has_task and self.run.task.is_endless
-        return Landmarks(None if endless else found.get("memorised_step"), found.get("grokked_step"))
+        return Landmarks(None if endless else landmarks.get("memorised_step"), landmarks.get("grokked_step"))
 
     @cached_property
     def phases(self) -> list[tuple[str, int, int]]:

@@ -175,10 +175,10 @@ def task_arrays(task: Task | None) -> dict[str, np.ndarray]:
 
 def library_versions() -> dict[str, str]:
     """The versions that a number may depend on."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:  # run from a source tree that was never installed
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions

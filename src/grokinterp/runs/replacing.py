@@ -38,18 +38,18 @@ def recover(target: Path) -> None:
     """Put back a directory that a killed process had set aside for another, and remove what it left half written."""
     pattern = re.compile(rf"\.{re.escape(target.name)}\.(?:(new|old)\.([0-9a-f]{{8}})\.(\d+)\.)?[0-9a-f]{{8}}\.tmp")
     for path in sorted(target.parent.glob(".*.tmp")) if target.parent.is_dir() else []:
-        found = pattern.fullmatch(path.name)
-        if found is None or (found[1] and not _is_dead(found[2], int(found[3]))):
+        match = pattern.fullmatch(path.name)
+        if match is None or (match[1] and not _is_dead(match[2], int(match[3]))):
             continue
         if path.is_file():
             path.unlink(missing_ok=True)
             continue
         # Names without a role are of the first version, which built runs without checkpoints, and set whole ones aside.
-        is_old = found[1] == "old" if found[1] else any(path.glob("checkpoints/step_*"))
+        is_old = match[1] == "old" if match[1] else any(path.glob("checkpoints/step_*"))
         if is_old and not target.exists():
             os.rename(path, target)
             logging.getLogger(__name__).warning("%s was restored: a process was killed as it replaced it", target)
-        elif found[1]:
+        elif match[1]:
             shutil.rmtree(path, ignore_errors=True)
 
 

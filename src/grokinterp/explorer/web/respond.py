@@ -50,20 +50,20 @@ def respond(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
         return {"told": {}, "rest": {"pair-refusal": {"children": str(refusal)}}}
     except BadRequest as refusal:
         return message_alone(str(refusal))
-    told: dict[str, dict[str, Any]] = {}
+    values: dict[str, dict[str, Any]] = {}
     if is_opened or REFILLS & set(used):
-        told = controls.values(session, state)
+        values = controls.values(session, state)
     elif state.pair != was.now.pair:
-        told["boxes"] = controls.boxes(session, state)
+        values["boxes"] = controls.boxes(session, state)
     # Every component that is told something costs the browser a round, so only news is told.
     if message != shown_message:
-        told["message"] = {"children": message}
+        values["message"] = {"children": message}
     if "operands" in used:
         drawn["rest"]["pair-refusal"] = {"children": ""}
     off, was_off = _idle_buttons(history), {} if is_opened else _idle_buttons(was)
     drawn["rest"] |= {name: {"disabled": is_off} for name, is_off in off.items() if is_off != was_off.get(name)}
     place = session.steps(state.run or "").index(state.step or 0)
-    return {**drawn, "told": {**told, "history": {"data": {**history.as_data(), "place": place}}}}
+    return {**drawn, "told": {**values, "history": {"data": {**history.as_data(), "place": place}}}}
 
 
 def message_alone(message: str) -> dict[str, Any]:

@@ -13,22 +13,22 @@ MOST = 8
 
 def positions(task: Task) -> list[str]:
     """What stands at each position of a row: the operand's letter, or the token that is always there."""
-    letters, found = iter("abcdefgh"), []
+    letters, names = iter("abcdefgh"), []
     for column in task.inputs.T:
         fixed = bool((column == column[0]).all())
-        found.append(task.tokens[int(column[0])] if fixed else next(letters, "?"))
-    return found
+        names.append(task.tokens[int(column[0])] if fixed else next(letters, "?"))
+    return names
 
 
 def operands(trace: xr.Dataset, task: Task) -> go.Figure:
     """Mean attention from the read-out position to a and to b, every head a line, over steps."""
     at, named = int(task.positions[0]), positions(task)
-    found = trace["attention_pattern"].isel(query=at)
+    pattern = trace["attention_pattern"].isel(query=at)
     lines = []
     for letter in "ab":
         drawn = []
         for i, (layer, head) in enumerate(heads(trace)):
-            one = found.isel(layer=layer, head=head, source=named.index(letter))
+            one = pattern.isel(layer=layer, head=head, source=named.index(letter))
             drawn.append((Curve.read(one), head_name(trace, layer, head), *style.line(i)[:2]))
         lines.append(drawn)
     return panels(["mean attention to a", "mean attention to b"], lines, [SHARE] * 2)

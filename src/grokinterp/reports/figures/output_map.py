@@ -16,9 +16,9 @@ def output_map(trace: xr.Dataset, points: str = "output_pca", step: int | None =
     if points not in trace:
         request = ["output_layer"] if points == "output_pca" else ["output_layer", points]
         raise BadRequest(f"the trace has no {points}; measure(run, on_request={request}) reads it")
-    found = trace if "step" not in trace.dims else trace.sel(step=step) if step is not None else trace.isel(step=-1)
-    x, y = found[points].values.T
-    colour, following = found.output_colour.values, found.output_next.values
+    at_step = trace if "step" not in trace.dims else trace.sel(step=step) if step is not None else trace.isel(step=-1)
+    x, y = at_step[points].values.T
+    colour, following = at_step.output_colour.values, at_step.output_next.values
     joined = np.flatnonzero(following >= 0)
     lines = np.stack([joined, following[joined], joined], 1)  # from, to, and a gap
     gap = lambda values: np.where([False, False, True], np.nan, values[lines]).ravel()
@@ -28,11 +28,11 @@ def output_map(trace: xr.Dataset, points: str = "output_pca", step: int | None =
         here = colour == label
         shape = style.MARKERS[(label + label // len(style.LINES)) % len(style.MARKERS)]
         figure.add_scatter(
-            x=x[here], y=y[here], mode="markers", name=str(label), text=found.answer.values[here],
+            x=x[here], y=y[here], mode="markers", name=str(label), text=at_step.answer.values[here],
             hovertemplate="answer %{text}<br>colour " + str(label) + "<extra></extra>",
             marker=dict(color=style.LINES[label % len(style.LINES)], size=9, symbol=shape),
         )  # fmt: skip
-    what = str(found.output_colour.attrs["source"]).split(";")[0]
+    what = str(at_step.output_colour.attrs["source"]).split(";")[0]
     kind = "principal component" if points == "output_pca" else "t-SNE coordinate"
     figure.update_xaxes(title_text=f"first {kind}", showticklabels=False, ticks="", showgrid=False)
     figure.update_yaxes(title_text=f"second {kind}", showticklabels=False, ticks="", showgrid=False, scaleanchor="x")

@@ -36,18 +36,18 @@ class Ablations(Finding):
     title = "Without its parts"
 
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
-        found = subject.ablation
+        ablation = subject.ablation
         section.heads = not isinstance(subject.head_masks, Absent)
         if subject.run.has_task and subject.run.task.labels.ndim == 2:
             section.paragraphs.append("Losses and accuracies here are those of the answer's first token.")
-        if isinstance(found, Absent):
-            section.notes.append(found.reason)
+        if isinstance(ablation, Absent):
+            section.notes.append(ablation.reason)
             return
         source = prose.source(subject.run, "parts set to zero (gi.ablate)", subject.run.steps[-1:])
-        section.plates.append(Plate("parts", parts(found), PARTS, source))
-        if found.sizes.get("k"):
+        section.plates.append(Plate("parts", parts(ablation), PARTS, source))
+        if ablation.sizes.get("k"):
             ticks = spectra.frequency_axis(trace) if "basis" in trace.dims else "frequency k"
-            figure = frequencies(found, ticks)
+            figure = frequencies(ablation, ticks)
             section.plates.append(Plate("without-frequencies", figure, FREQUENCIES, source))
 
 

@@ -47,7 +47,7 @@ class Attention(Finding):
     requires = ("attention_pattern",)
 
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
-        task, found = subject.run.task, subject.frames
+        task, framed = subject.run.task, subject.frames
         rate = float(getattr(subject.run.model_config, "attention_rate", 1.0))
         if rate == 0:
             section.notes.append(CONSTANT_NOTE)
@@ -56,8 +56,8 @@ class Attention(Finding):
         source = prose.source(subject.run, "attention patterns at the read-out position")
         figure, frames = patterns(trace, subject.frame_steps, task)
         section.plates.append(Plate("attention", figure, PATTERNS, source, frames))
-        if rate and not isinstance(found, Absent) and "attention_to" in found and "a" in attention.positions(task):
-            figure, frames = to_first(found, trace, task)
+        if rate and not isinstance(framed, Absent) and "attention_to" in framed and "a" in attention.positions(task):
+            figure, frames = to_first(framed, trace, task)
             section.plates.append(Plate("attention-to", figure, TO_FIRST, source, frames))
         periodic = bool(trace["attention_fve"].notnull().any())
         if trace.sizes["step"] > 1 and periodic:
@@ -70,13 +70,13 @@ def patterns(trace: xr.Dataset, steps: list[int], task: Task) -> tuple[go.Figure
     named = _unique(attention.positions(task))
     figure = style.figure(350, margin=dict(t=16, b=80), barmode="group", bargap=0.3, bargroupgap=0.08)
     at = int(task.positions[0])
-    found = trace["attention_pattern"].sel(step=steps).isel(query=at)
-    highest = float(found.max())
+    pattern = trace["attention_pattern"].sel(step=steps).isel(query=at)
+    highest = float(pattern.max())
     frames: list[Frame] = [[] for _ in steps]
     heads = attention.heads(trace)
     x = [attention.head_name(trace, layer, head) for layer, head in heads]
-    for source in range(found.sizes["source"]):
-        values = np.stack([found.isel(layer=i, head=j, source=source).values for i, j in heads], axis=-1)
+    for source in range(pattern.sizes["source"]):
+        values = np.stack([pattern.isel(layer=i, head=j, source=source).values for i, j in heads], axis=-1)
         figure.add_bar(
             x=x, y=values[-1], name=f"to {named[source]}", marker=dict(color=style.LINES[source % len(style.LINES)]),
             hovertemplate=f"to {named[source]}: %{{y:.1%}}<extra>%{{x}}</extra>",
@@ -92,16 +92,16 @@ def to_first(frames_of: xr.Dataset, trace: xr.Dataset, task: Task) -> tuple[go.F
     """Each head's attention from the read-out position to the first operand, for every pair of operands."""
     heads = attention.heads(trace)
     at = attention.positions(task).index("a")
-    found = frames_of["attention_to"].isel(source=at)
+    weights = frames_of["attention_to"].isel(source=at)
     n = len(heads)
     columns = n if n <= 4 else 4
     rows = -(-n // columns)
     figure = style.figure(90 + 240 * rows, margin=dict(t=56))
-    frames: list[Frame] = [[] for _ in found.step.values]
+    frames: list[Frame] = [[] for _ in weights.step.values]
     for i, (layer, head) in enumerate(heads):
         axes = panel(figure, i, i // columns, i % columns, rows, columns, gap=0.06, high=0.66)
         number = axes["xaxis"][1:]
-        values = found.isel(layer=layer, head=head).values
+        values = weights.isel(layer=layer, head=head).values
         figure.add_heatmap(
             z=values[-1], coloraxis="coloraxis", hovertemplate="a %{y}, b %{x}<br>%{z:.1%}<extra></extra>", **axes
         )
@@ -109,8 +109,8 @@ def to_first(frames_of: xr.Dataset, trace: xr.Dataset, task: Task) -> tuple[go.F
             frame.append({"z": one})
         last = trace.isel(step=-1, layer=layer, head=head)
         k, fve = int(last["attention_frequency"]), float(last["attention_fve"])
-        told = f"<br>frequency {k}, {fve:.0%}" if k else ""
-        heading(figure, number, f"<b>{attention.head_name(trace, layer, head)}</b>{told}")
+        note = f"<br>frequency {k}, {fve:.0%}" if k else ""
+        heading(figure, number, f"<b>{attention.head_name(trace, layer, head)}</b>{note}")
         figure.layout[f"xaxis{number}"].update(title_text="b", constrain="domain", showgrid=False, nticks=4)
         figure.layout[f"yaxis{number}"].update(
             title_text="a" if i % columns == 0 else "", scaleanchor=axes["xaxis"], constrain="domain",

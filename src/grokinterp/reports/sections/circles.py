@@ -43,12 +43,12 @@ class Circles(Finding):
     )
 
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
-        found = subject.frames
-        if isinstance(found, Absent) or not found.sizes.get("circle"):
+        framed = subject.frames
+        if isinstance(framed, Absent) or not framed.sizes.get("circle"):
             return
-        figure, frames = circles(found)
+        figure, frames = circles(framed)
         source = prose.source(subject.run, "principal components of the final embedding", subject.frame_steps)
-        section.plates.append(Plate("circles", figure, caption(found), source, frames))
+        section.plates.append(Plate("circles", figure, caption(framed), source, frames))
 
 
 def caption(found: xr.Dataset) -> str:

@@ -62,15 +62,15 @@ def plane(trace: xr.Dataset, layers: public_runs.Layers | None) -> go.Figure:
     )  # fmt: skip
     gs, di = (trace[f"{name}"].values for name in ("gradient_symmetricity", "distance_irrelevance_runner_up"))
     x, steps = place(gs), trace.step.values
-    told = np.stack([steps, gs, di], axis=-1)
+    rows = np.stack([steps, gs, di], axis=-1)
     hover = "step %{customdata[0]}<br>symmetricity %{customdata[1]:.3f}<br>irrelevance %{customdata[2]:.3f}<extra></extra>"  # fmt: skip # noqa: E501
     if len(steps) > 1:
         figure.add_scatter(
-            x=x, y=di, mode="lines+markers", name="this run's checkpoints", customdata=told, hovertemplate=hover,
+            x=x, y=di, mode="lines+markers", name="this run's checkpoints", customdata=rows, hovertemplate=hover,
             line=dict(color=style.WARM, width=1.2), marker=dict(color=style.WARM, size=4),
         )  # fmt: skip
     figure.add_scatter(
-        x=x[-1:], y=di[-1:], mode="markers", name=f"step {steps[-1]:,}", customdata=told[-1:], hovertemplate=hover,
+        x=x[-1:], y=di[-1:], mode="markers", name=f"step {steps[-1]:,}", customdata=rows[-1:], hovertemplate=hover,
         marker=dict(color=style.WARM, size=15, symbol="star", line=dict(color="white", width=1)),
     )  # fmt: skip
     rule = public_runs.RULE

@@ -53,5 +53,5 @@ def caption(variable: xr.DataArray) -> str:
     """Under a figure that was drawn from a variable's dims alone: its dims and its own words."""
     dims = [labels.spoken(str(dim)) for dim in variable.dims if dim != "step"]
     over = f"over {listed(dims)}" if dims else "one number a checkpoint"
-    said = labels.spoken(str(variable.name))
-    return f"{said[:1].upper()}{said[1:]}, {over}. Look for what changes where the test accuracy rises."
+    words = labels.spoken(str(variable.name))
+    return f"{words[:1].upper()}{words[1:]}, {over}. Look for what changes where the test accuracy rises."

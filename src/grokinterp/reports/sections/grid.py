@@ -40,8 +40,10 @@ class Grid(Finding):
         last = trace.isel(step=-1)
         source = f"embedding of {subject.run.name}, principal components"
         shares = [(n, float(last.grid_r2.sel(components=n))) for n in last.components.values]
-        told = ", ".join(f"{share:.2f} of the first {n}" for n, share in shares)
-        section.paragraphs.append(f"R² of the best affine map from principal components to (x, y) at the end: {told}.")
+        shares_in_words = ", ".join(f"{share:.2f} of the first {n}" for n, share in shares)
+        section.paragraphs.append(
+            f"R² of the best affine map from principal components to (x, y) at the end: {shares_in_words}."
+        )
         if trace.sizes["step"] > 1:
             r2 = [
                 (Curve.read(trace.grid_r2.sel(components=n)), f"first {n} components", *style.line(i)[:2])

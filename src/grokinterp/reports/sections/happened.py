@@ -108,8 +108,8 @@ class Happened(ReportSection):
     def make(self, subject: Subject) -> Section:
         metrics, landmarks, run = subject.metrics, subject.landmarks, subject.run
         endless = run.has_task and run.task.is_endless
-        told = prose.happened(metrics, landmarks, subject.phases, endless)
-        section = Section("What happened", told, prose.numbers(metrics))
+        paragraphs = prose.happened(metrics, landmarks, subject.phases, endless)
+        section = Section("What happened", paragraphs, prose.numbers(metrics))
         if not isinstance(subject.trace, Absent):
             section.facts.extend(prose.measured(subject.trace, metrics, run.task.is_commutative))
         source = f"training metrics of {run.name}."

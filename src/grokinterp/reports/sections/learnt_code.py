@@ -23,10 +23,10 @@ class LearntCodeSection(Finding):
 
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
         step = subject.run.steps[-1:]
-        found = subject.measured([LearntCode()], step, on_request=[_SIMILARITIES])
-        if isinstance(found, Absent) or _SIMILARITIES not in found:
+        measured = subject.measured([LearntCode()], step, on_request=[_SIMILARITIES])
+        if isinstance(measured, Absent) or _SIMILARITIES not in measured:
             return
-        last = found.isel(step=-1)
+        last = measured.isel(step=-1)
         clocks = last.learnt_likeness_of_clock
         if not bool(clocks.notnull().any()):
             return  # the run diverged
@@ -45,7 +45,7 @@ class LearntCodeSection(Finding):
         at = f"embedding of {subject.run.name} at step {step[0]:,}"
         source = f"{at}; encoders of grokinterp.tasks.encoders at their defaults."
         # A byte a point: in full these squares would be a tenth of the page.
-        percent = (100 * found[_SIMILARITIES]).round().astype(np.int8).assign_attrs(units="%")
+        percent = (100 * measured[_SIMILARITIES]).round().astype(np.int8).assign_attrs(units="%")
         named = percent.rename(a="number", b="another number")
         figure = drawing.draw(named).update_layout(title=None)
         section.plates.append(Plate("codes", figure, LEARNT_CODE, source))

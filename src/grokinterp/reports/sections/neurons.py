@@ -44,9 +44,9 @@ class Neurons(Finding):
         figure, frames = clusters(trace, subject.frame_steps, spectra.frequency_axis(trace))
         source = prose.source(subject.run, "neurons after their activation function")
         section.plates.append(Plate("neurons", figure, CLUSTERS, source, frames))
-        found = subject.frames
-        if not isinstance(found, Absent) and found.sizes.get("example"):
-            figure, frames = maps(found)
+        framed = subject.frames
+        if not isinstance(framed, Absent) and framed.sizes.get("example"):
+            figure, frames = maps(framed)
             source = prose.source(subject.run, "neurons of the last layer", subject.frame_steps)
             section.plates.append(Plate("neuron-maps", figure, NEURONS, source, frames))
 

@@ -95,12 +95,12 @@ def _both_bases(subject: Subject, trace: xr.Dataset) -> Plate | None:
     last = subject.run.steps[-1:]
     named: list[tuple[str, xr.DataArray, str]] = []
     for group, basis in (("additive", "waves of the numbers"), ("multiplicative", "characters")):
-        found = subject.measured([Embedding(group=group), Spectrum(group=group)], last)
-        if isinstance(found, Absent) or "embedding_norm" not in found:
+        measured = subject.measured([Embedding(group=group), Spectrum(group=group)], last)
+        if isinstance(measured, Absent) or "embedding_norm" not in measured:
             return
-        named.append((f"embedding, {basis}", found["embedding_norm"], "weights"))
-        if bool(found["logit_map_norm"].notnull().all()):
-            named.append((f"neuron-logit map, {basis}", found["logit_map_norm"], "logit per activation"))
+        named.append((f"embedding, {basis}", measured["embedding_norm"], "weights"))
+        if bool(measured["logit_map_norm"].notnull().all()):
+            named.append((f"neuron-logit map, {basis}", measured["logit_map_norm"], "logit per activation"))
     figure, _ = spectra.bars(named, last, "frequency k")
     source = f"weights of {subject.run.name} at step {last[0]:,}."
     where = "characters" if spectra.is_multiplicative(trace) else "numbers"

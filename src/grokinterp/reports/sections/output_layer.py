@@ -35,13 +35,13 @@ class OutputLayer(Finding):
         task = subject.run.task
         if not (isinstance(task, GroupTask) or task.operations == ("a + b",)):
             return
-        found = (
+        measured = (
             trace if "output_pca" in trace else subject.measured([output_layer.OutputLayer()], subject.run.steps[-1:])
         )
-        if isinstance(found, Absent) or "output_pca" not in found or not found.output_pca[-1].notnull().all():
+        if isinstance(measured, Absent) or "output_pca" not in measured or not measured.output_pca[-1].notnull().all():
             return
-        units = found.output_explained.attrs["source"]
-        said = f"{float(found.output_explained[-1]):.2f}: {units}."
-        caption = (OUTPUT_GROUP if isinstance(task, GroupTask) else OUTPUT_SUM) + f" Here it is {said}"
+        units = measured.output_explained.attrs["source"]
+        explained = f"{float(measured.output_explained[-1]):.2f}: {units}."
+        caption = (OUTPUT_GROUP if isinstance(task, GroupTask) else OUTPUT_SUM) + f" Here it is {explained}"
         source = f"unembedding of {subject.run.name}, its first two principal components (Power et al. 2022)."
-        section.plates.append(Plate("output-map", output_map(found), caption, source))
+        section.plates.append(Plate("output-map", output_map(measured), caption, source))

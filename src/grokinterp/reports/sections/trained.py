@@ -25,12 +25,12 @@ class Trained(ReportSection):
         if not run.has_task:
             return section
         section.facts.extend(prose.baselines(run.task))
-        found = Table.of(run.task)
-        if isinstance(found, Absent):
-            section.notes.append(found.reason)
+        table = Table.of(run.task)
+        if isinstance(table, Absent):
+            section.notes.append(table.reason)
         else:
             source = "the task's own table and the run's split."
-            section.plates.append(Plate("table", picture(found), caption(found), source))
+            section.plates.append(Plate("table", picture(table), caption(table), source))
         return section
 
 
