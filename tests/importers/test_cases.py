@@ -41,7 +41,7 @@ def values(run):
     ],
 )
 def test_wrappings_do_not_matter(data, name, step):
-    """The same weights under prefixes, keys, in lists, beside paths and namespaces: the same run, at the file's step."""
+    """The same weights under prefixes, keys, in lists, beside paths and namespaces: one run, at the file's step."""
     run = gi.load(data(f"cases/{name}.pt"), task=ONE_LAYER)
     assert values(run) == pytest.approx(PLAIN, rel=1e-4)
     assert run.steps == [step]
@@ -69,7 +69,7 @@ def test_what_is_stated_is_never_overridden(data):
     run = gi.load(data("cases/w_silu.pt"), task="a + b", p=11, layout="a b =", activation="relu")
     assert run.final.config.activation == "relu" and how(run)["activation=relu"] == "stated"
     assert values(run)[1] == pytest.approx(0.0028388, rel=1e-3)
-    with pytest.raises(gi.BadRequest, match="'heads' is nothing that can be stated.*n_heads"):
+    with pytest.raises(gi.BadRequest, match=r"'heads' is nothing that can be stated.*n_heads"):
         gi.load(data("cases/w_silu.pt"), task=ONE_LAYER, heads=4)
 
 
@@ -128,7 +128,7 @@ def test_a_memoriser_is_a_memoriser(data):
 
 
 def test_a_scaled_embedding_and_other_numbers_of_the_signs(data):
-    """Two post-LN layers, embedding times sqrt(128), sinusoids as a buffer, the operation's sign numbered before '='."""
+    """Two post-LN layers, embedding times sqrt(128), sinusoids as a buffer, the operation's sign before '='."""
     stated = {"n_heads": 4, "attention_direction": "causal"}
     run = gi.load(data("cases/nathan_cd47e90.pt"), task="a + b", p=97, layout="a op b =", **stated)
     assert values(run) == pytest.approx((1.0, 0.030146), rel=1e-3)

@@ -7,6 +7,7 @@ import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from grokinterp.reports import style
+from grokinterp.reports.figures import palette
 
 # Machado, Oliveira and Fernandes 2009, table 1, severity 1.0; applied to linear RGB.
 EYES = {
@@ -44,7 +45,7 @@ def seen(colour: str, eyes: str) -> np.ndarray:
 @pytest.mark.parametrize("eyes", EYES)
 def test_no_two_colours_are_alike(eyes):
     """CIEDE2000 of at least 20 between every two, for eyes with and without each kind of cone."""
-    for one, other in combinations(style.LINES, 2):
+    for one, other in combinations(palette.LINES, 2):
         assert deltaE_ciede2000(seen(one, eyes), seen(other, eyes)) >= 20, (one, other)
 
 
@@ -52,12 +53,12 @@ def test_no_two_colours_are_alike(eyes):
 def test_every_colour_stands_out_from_the_page(page):
     """A contrast (WCAG) of at least 2.3 against both backgrounds."""
     brightness = lambda colour: float(linear(colour) @ [0.2126, 0.7152, 0.0722]) + 0.05
-    for colour in style.LINES:
+    for colour in palette.LINES:
         assert max(brightness(colour), brightness(page)) / min(brightness(colour), brightness(page)) >= 2.3, colour
 
 
 def test_more_curves_than_colours_differ_in_their_dashes():
     """Thirty curves, thirty looks; those of train and test rows have theirs by name."""
-    looks = [style.line(i)[:2] for i in range(len(style.LINES) * len(style.DASHES))]
+    looks = [style.line(i)[:2] for i in range(len(palette.LINES) * len(palette.DASHES))]
     assert len(set(looks)) == len(looks)
-    assert style.line(3, "train_loss")[0] == style.NEUTRAL and style.line(3, "test_loss")[0] == style.ACCENT
+    assert style.line(3, "train_loss")[0] == palette.NEUTRAL and style.line(3, "test_loss")[0] == palette.ACCENT

@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 
 from grokinterp.errors import BadRequest, listed
 from grokinterp.reports import labels, style
+from grokinterp.reports.figures import palette
 from grokinterp.reports.section import Frame
 from grokinterp.reports.style import heading, panel
 
@@ -159,7 +160,7 @@ def _lines(variables: list[xr.DataArray], step: int | None, log: bool | None) ->
         if step is not None:
             _check(variable, step)
             figure.add_scatter(
-                x=[step], y=y[x == step], mode="markers", marker=dict(size=9, color=style.WARM),
+                x=[step], y=y[x == step], mode="markers", marker=dict(size=9, color=palette.WARM),
                 name=f"step {step:,}", showlegend=several and i == 0, legendgroup="step",
             )  # fmt: skip
     figure.update_xaxes(dict(title_text=labels.axis("step"), separatethousands=True, exponentformat="none"))
@@ -261,8 +262,8 @@ def _scale(values: Shaped[np.ndarray, "..."]) -> dict[str, Any]:
     finite = values[np.isfinite(values)]
     largest = float(np.abs(finite).max()) if finite.size else 1.0
     if finite.size and finite.min() < 0:
-        return dict(colorscale=style.SIGNED, cmin=-largest, cmax=largest, cmid=0)
-    return dict(colorscale=style.SEQUENTIAL, cmin=0, cmax=largest or 1.0)
+        return dict(colorscale=palette.SIGNED, cmin=-largest, cmax=largest, cmid=0)
+    return dict(colorscale=palette.SEQUENTIAL, cmin=0, cmax=largest or 1.0)
 
 
 def _sized(figure: go.Figure, width_cm: float | None, font_pt: float | None) -> go.Figure:

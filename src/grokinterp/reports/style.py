@@ -1,39 +1,17 @@
-"""Style: one family of colours and one layout for every figure, on white, on black and on paper."""
+"""Style: one layout for every figure, on white, on black and on paper."""
 
 from typing import Any
 
 import plotly.graph_objects as go
 
-# No two of the six lie closer than 20 by CIEDE2000, for normal, protanope, deuteranope and tritanope eyes (a test
-# simulates these by Machado et al. 2009). Middle tones: each has a contrast of 2.3 or more against the light and the
-# dark page. What needs more curves than colours changes dashes and markers as well.
-ACCENT = "#2b62c9"
-WARM = "#d2944f"
-SKY = "#00adff"
-RED = "#bc0000"
-PLUM = "#77435c"
-NEUTRAL = "#8c9096"
-LINES = (ACCENT, WARM, SKY, RED, PLUM, NEUTRAL)
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
-
-FAINT = "rgba(140, 144, 150, 0.22)"
-CLEAR = "rgba(0, 0, 0, 0)"
-PHASES = ("rgba(140, 144, 150, 0.13)", "rgba(210, 148, 79, 0.16)", "rgba(0, 173, 255, 0.12)")
-
-# From the page's own background to the accent and past it; the page turns the dark end light on a dark page.
-SEQUENTIAL = [[0.0, "rgba(43, 98, 201, 0)"], [0.6, ACCENT], [1.0, "#0d2b4e"]]
-# Signed: nothing at 0, which stands in the middle.
-SIGNED = [[0.0, WARM], [0.5, "rgba(140, 144, 150, 0.04)"], [1.0, ACCENT]]
-# Cyclic: 0 and p - 1 are neighbours. Blue and violet tones only, the lightness turning once.
-CYCLIC = [[0.0, "#2a62a5"], [0.25, "#4aa0cf"], [0.5, "#a9cfea"], [0.75, "#a086c9"], [1.0, "#2a62a5"]]
+from grokinterp.reports.figures import palette
 
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 
 _AXIS = dict(
-    gridcolor=FAINT,
-    linecolor=NEUTRAL,
-    tickcolor=NEUTRAL,
+    gridcolor=palette.FAINT,
+    linecolor=palette.NEUTRAL,
+    tickcolor=palette.NEUTRAL,
     zeroline=False,
     showline=True,
     ticks="outside",
@@ -49,16 +27,16 @@ DOWNWARDS = dict(autorange="reversed")
 TEMPLATE = go.layout.Template(
     layout=dict(
         font=dict(family=FONT, size=13, color="#5c6066"),
-        paper_bgcolor=CLEAR,
-        plot_bgcolor=CLEAR,
+        paper_bgcolor=palette.CLEAR,
+        plot_bgcolor=palette.CLEAR,
         xaxis=_AXIS,
         yaxis=_AXIS,
         coloraxis=dict(
             colorbar=dict(outlinewidth=0, thickness=12, ticks="outside", ticklen=4, title=dict(font=dict(size=13)))
         ),
-        legend=dict(orientation="h", x=0, xanchor="left", y=-0.24, yanchor="top", bgcolor=CLEAR),
+        legend=dict(orientation="h", x=0, xanchor="left", y=-0.24, yanchor="top", bgcolor=palette.CLEAR),
         hoverlabel=dict(font=dict(family=FONT)),
-        modebar=dict(bgcolor=CLEAR, color=NEUTRAL, activecolor=ACCENT),
+        modebar=dict(bgcolor=palette.CLEAR, color=palette.NEUTRAL, activecolor=palette.ACCENT),
         margin=dict(l=64, r=16, t=48, b=56),
     )
 )
@@ -75,9 +53,15 @@ def line(i: int, name: str = "") -> tuple[str, str, str]:
     A curve of training rows is grey and one of test rows blue, wherever it stands.
     """
     if name.startswith(("train_", "test_")):
-        return (NEUTRAL, "solid", "circle") if name.startswith("train_") else (ACCENT, "solid", "square")
-    again = i // len(LINES)
-    return LINES[i % len(LINES)], DASHES[again % len(DASHES)], MARKERS[i % len(MARKERS)]
+        return (
+            (palette.NEUTRAL, "solid", "circle") if name.startswith("train_") else (palette.ACCENT, "solid", "square")
+        )
+    again = i // len(palette.LINES)
+    return (
+        palette.LINES[i % len(palette.LINES)],
+        palette.DASHES[again % len(palette.DASHES)],
+        palette.MARKERS[i % len(palette.MARKERS)],
+    )
 
 
 def log_toggle(axis: str, noun: str, kind: str, offset: int) -> dict[str, Any]:
@@ -97,8 +81,8 @@ def log_toggle(axis: str, noun: str, kind: str, offset: int) -> dict[str, Any]:
         y=1,
         yanchor="bottom",
         pad=dict(b=8, l=offset),
-        bgcolor=CLEAR,
-        bordercolor=FAINT,
+        bgcolor=palette.CLEAR,
+        bordercolor=palette.FAINT,
         font=dict(size=11),
     )
 

@@ -83,7 +83,7 @@ section {{ max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
 th, td {{ text-align: left; padding: .2rem 1.2rem .2rem 0; font-variant-numeric: tabular-nums; }}
 .figures {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)); gap: 1rem; }}
 figure {{ margin: 0; }} img {{ width: 100%; }} figcaption {{ font-size: .85rem; opacity: .75; }}
-pre {{ overflow: auto; padding: 1rem; background: rgba(133, 137, 143, .12); border-radius: 6px; font-size: .85rem; }}
+pre {{ overflow: auto; padding: 1rem; background: rgba(140, 144, 150, .12); border-radius: 6px; font-size: .85rem; }}
 </style></head><body><section>
 <h2>{title}</h2>
 <p>{taken}</p>

@@ -8,19 +8,18 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from grokinterp.reports.figures import palette
+from grokinterp.reports.figures.palette import ACCENT, CLEAR, FAINT, LINES, NEUTRAL, SKY, WARM
+
 Figure = dict[str, Any]
 
-# Middle tones, readable on a light and on a dark page.
-ACCENT, WARM, NEUTRAL = "#3b7fc4", "#d9822b", "#85898f"
-FAINT = "rgba(133, 137, 143, 0.22)"
-CLEAR = "rgba(0, 0, 0, 0)"
 FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
 
-# Wrong is warm, right is blue, and undecided is the page itself.
-DIVERGING = [[0.0, "#b35806"], [0.25, WARM], [0.5, "rgba(133, 137, 143, 0.12)"], [0.75, ACCENT], [1.0, "#123a6b"]]
-SEQUENTIAL = [[0.0, "rgba(59, 127, 196, 0)"], [0.6, ACCENT], [1.0, "#123a6b"]]
-HOT = [[0.0, "rgba(217, 130, 43, 0)"], [0.6, WARM], [1.0, "#8a3f00"]]
-CYCLE = [[0.0, "#3b7fc4"], [0.2, "#28a197"], [0.4, "#8aa62f"], [0.6, "#d9822b"], [0.8, "#c2507e"], [1.0, "#7a62c9"]]
+# Maps end in the middle tones, which are seen on a light and on a dark page alike.
+SEQUENTIAL = [[0.0, palette.SEQUENTIAL[0][1]], [1.0, ACCENT]]
+HOT = [[0.0, "rgba(210, 148, 79, 0)"], [1.0, WARM]]
+# Frequencies are told apart by hue; none is more than another.
+HUES = [[i / (len(LINES) - 1), colour] for i, colour in enumerate(LINES)]
 
 
 def array(values: Any) -> dict[str, str]:
@@ -98,7 +97,7 @@ def scatter(
     values = "<br>".join(f"{title}: %{{{axis}:.4g}}" for title, axis in zip(titles, "xy", strict=True))
     points = dict(
         type="scatter", mode="markers", x=array(x), y=array(y), customdata=array(frequency),
-        marker=dict(size=6, color=array(frequency), colorscale=CYCLE, cmin=1, cmax=max(int(frequency.max()), 2),
+        marker=dict(size=6, color=array(frequency), colorscale=HUES, cmin=1, cmax=max(int(frequency.max()), 2),
                     line=dict(width=0)),
         selectedpoints=list(selected) if selected else None,
         selected=dict(marker=dict(opacity=1, size=8)),
@@ -142,7 +141,7 @@ def plane(background: tuple[Any, Any, Any], visited: Sequence[tuple[int, float, 
     x_edges, y_edges, counts = background
     heat = dict(
         type="heatmap", x=array(x_edges), y=array(y_edges), z=array(np.log1p(counts)), hoverinfo="skip",
-        showscale=False, colorscale=[[0, CLEAR], [1, "rgba(133, 137, 143, 0.6)"]],
+        showscale=False, colorscale=[[0, CLEAR], [1, "rgba(140, 144, 150, 0.6)"]],
     )  # fmt: skip
     steps = [step for step, _, _ in visited]
     here = [step == now for step in steps]
@@ -229,8 +228,8 @@ def _before_and_after(x: Any, before: Tensor, after: Tensor, colour: Any, hover:
 
 
 def top(answers: Tensor, before: Tensor, after: Tensor, right: int) -> Figure:
-    """The largest logits after, with those before behind them; the right answer in green."""
+    """The largest logits after, with those before behind them; the right answer in a colour of its own."""
     names = [str(answer) for answer in answers.tolist()]
-    colours = ["#28a197" if answer == right else ACCENT for answer in answers.tolist()]
+    colours = [SKY if answer == right else ACCENT for answer in answers.tolist()]
     bars = _before_and_after(names, before, after, colours, "answer %{x}<br>%{y:.4g} ")
     return dict(data=bars, layout=layout("answer", "logit", barmode="overlay", xaxis=dict(type="category")))

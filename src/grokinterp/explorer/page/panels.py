@@ -18,6 +18,7 @@ from grokinterp.explorer.page.figures import Figure
 from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State
+from grokinterp.reports.figures import palette
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,11 @@ def _mapped(checkpoint: EvaluatedCheckpoint, scores: Scores, state: State) -> tu
     n = checkpoint.task.n_values
     match state.map:
         case "margin":
-            return scores.margin, "margin (logits)", figures.DIVERGING
+            return scores.margin, "margin (logits)", palette.SIGNED
         case "loss":
             return scores.loss.float(), "loss (nats)", figures.HOT
     wrong = (scores.predicted - checkpoint.task.answer_labels + n // 2) % n - n // 2
-    return wrong.float(), "answer less the right one", figures.DIVERGING
+    return wrong.float(), "answer less the right one", palette.SIGNED
 
 
 def _limits(checkpoint: EvaluatedCheckpoint, state: State) -> tuple[float, float]:
@@ -123,7 +124,7 @@ def neuron(session: Session, state: State) -> tuple[Figure, Figure, str]:
     limits = (0.0, max(float(before.values.abs().max()), 1e-9))
     if min(float(before.values.min()), float(after.values.min())) < 0:
         limits = (-limits[1], limits[1])
-    colours = figures.SEQUENTIAL if limits[0] == 0 else figures.DIVERGING
+    colours = figures.SEQUENTIAL if limits[0] == 0 else palette.SIGNED
     hover = "a = %{y}, b = %{x}<br>%{z:.4g}<extra></extra>"
     active = figures.heat_map(after.grid, None, colours, limits, hover)
     old, waves = before.spectrum, after.spectrum
@@ -178,7 +179,7 @@ def pair_figures(pair: Pair, after: Scores) -> dict[str, Figure]:
     circle = figures.nothing("The numbers go round no cycle.")
     if pair.has_circle:
         a, b = pair.operands
-        marks = {"a": (a, figures.ACCENT), "b": (b, figures.WARM), "answer": (pair.answer, "#28a197")}
+        marks = {"a": (a, palette.ACCENT), "b": (b, palette.WARM), "answer": (pair.answer, palette.SKY)}
         circle = figures.circle(*pair.circle(), marks)
     groups = pair.by_frequency()
     is_out = "mlp" in pair.request.get("components", ())

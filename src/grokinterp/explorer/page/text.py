@@ -103,7 +103,7 @@ def attention(pair: Pair) -> list[Any]:
 def _cell(before: float, after: float) -> html.Td:
     tint = min(max(after, 0.0), 1.0)
     was = [html.Small(f"{before:.2f}")] if f"{before:.2f}" != f"{after:.2f}" else []
-    return html.Td([f"{after:.2f}", *was], style={"background": f"rgba(59, 127, 196, {0.75 * tint:.3f})"})
+    return html.Td([f"{after:.2f}", *was], style={"background": f"rgba(43, 98, 201, {0.75 * tint:.3f})"})
 
 
 def step_label(step: int | None, steps: Sequence[int]) -> str:

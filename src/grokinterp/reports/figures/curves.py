@@ -11,6 +11,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from grokinterp.reports import labels, style
+from grokinterp.reports.figures import palette
 from grokinterp.reports.style import panel
 from grokinterp.reports.subject import Landmarks
 
@@ -85,8 +86,8 @@ class Chart:
         drawn = values[np.isfinite(values) & (values > 0)]
         # Drawn as curves, not shapes: they follow both axes from linear to log, and the legend names them.
         for step, what, color in (
-            (landmarks.memorised_step, "all training rows right", style.NEUTRAL),
-            (landmarks.grokked_step, "99 % of test rows right", style.ACCENT),
+            (landmarks.memorised_step, "all training rows right", palette.NEUTRAL),
+            (landmarks.grokked_step, "99 % of test rows right", palette.ACCENT),
         ):
             if step is not None and len(drawn):
                 ends = Curve(np.array([step, step], dtype=np.float64), np.array([drawn.min(), drawn.max()]))
@@ -94,7 +95,7 @@ class Chart:
 
     def phases(self, phases: list[tuple[str, int, int]]) -> None:
         """Shaded stretches, named in the legend with their last step."""
-        for (name, start, end), color in zip(phases, style.PHASES, strict=False):
+        for (name, start, end), color in zip(phases, palette.PHASES, strict=False):
             # A log axis has no 0.
             self.figure.add_shape(
                 type="rect", x0=max(start, 1), x1=end, y0=0, y1=1, yref="paper", line_width=0, fillcolor=color,

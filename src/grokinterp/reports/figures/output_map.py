@@ -6,6 +6,7 @@ import xarray as xr
 
 from grokinterp.errors import BadRequest
 from grokinterp.reports import style
+from grokinterp.reports.figures import palette
 
 
 def output_map(trace: xr.Dataset, points: str = "output_pca", step: int | None = None) -> go.Figure:
@@ -23,14 +24,14 @@ def output_map(trace: xr.Dataset, points: str = "output_pca", step: int | None =
     lines = np.stack([joined, following[joined], joined], 1)  # from, to, and a gap
     gap = lambda values: np.where([False, False, True], np.nan, values[lines]).ravel()
     figure = style.figure(560, hovermode="closest", showlegend=False, margin=dict(l=32, r=16, t=40, b=32))
-    figure.add_scatter(x=gap(x), y=gap(y), mode="lines", line=dict(color=style.FAINT, width=1), hoverinfo="skip")
+    figure.add_scatter(x=gap(x), y=gap(y), mode="lines", line=dict(color=palette.FAINT, width=1), hoverinfo="skip")
     for label in np.unique(colour):
         here = colour == label
-        shape = style.MARKERS[(label + label // len(style.LINES)) % len(style.MARKERS)]
+        shape = palette.MARKERS[(label + label // len(palette.LINES)) % len(palette.MARKERS)]
         figure.add_scatter(
             x=x[here], y=y[here], mode="markers", name=str(label), text=at_step.answer.values[here],
             hovertemplate="answer %{text}<br>colour " + str(label) + "<extra></extra>",
-            marker=dict(color=style.LINES[label % len(style.LINES)], size=9, symbol=shape),
+            marker=dict(color=palette.LINES[label % len(palette.LINES)], size=9, symbol=shape),
         )  # fmt: skip
     what = str(at_step.output_colour.attrs["source"]).split(";")[0]
     kind = "principal component" if points == "output_pca" else "t-SNE coordinate"

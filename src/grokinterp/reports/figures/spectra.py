@@ -6,6 +6,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from grokinterp.reports import labels, style
+from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.curves import INDEX, Curve, panels
 from grokinterp.reports.section import Frame
 from grokinterp.reports.style import heading, panel
@@ -70,7 +71,7 @@ def bars(named: list[tuple[str, xr.DataArray, str]], steps: list[int], ticks: st
         number = axes["xaxis"][1:]
         cosine, sine = waves(variable.sel(step=steps))
         k = np.arange(1, cosine.shape[1] + 1, dtype=np.int16)
-        for name, values, color in (("cosine", cosine, style.ACCENT), ("sine", sine, style.WARM)):
+        for name, values, color in (("cosine", cosine, palette.ACCENT), ("sine", sine, palette.WARM)):
             figure.add_bar(
                 x=k,
                 y=values[-1].astype(np.float32),
@@ -102,7 +103,7 @@ def spectral(trace: xr.Dataset, measures: tuple[str, ...]) -> go.Figure:
     for measure in measures:
         drawn = []
         for suffix, basis, dash in (("", "waves on Z/p", "solid"), ("_multiplicative", "characters", "dot")):
-            for matrix, color in (("W_E", style.ACCENT), ("W_L", style.WARM)):
+            for matrix, color in (("W_E", palette.ACCENT), ("W_L", palette.WARM)):
                 curve = Curve.read(trace[f"{measure}{suffix}"].sel(matrix=matrix))
                 drawn.append((curve, f"{labels.MATRICES[matrix]}, {basis}", color, dash))
         lines.append(drawn)

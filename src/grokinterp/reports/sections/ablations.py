@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import labels, prose, style
-from grokinterp.reports.figures import spectra
+from grokinterp.reports.figures import palette, spectra
 from grokinterp.reports.section import Absent, Finding, Plate, Section
 from grokinterp.reports.style import heading, panel
 from grokinterp.reports.subject import Subject
@@ -75,13 +75,13 @@ def parts(found: xr.Dataset) -> go.Figure:
                 losses.append(float(one[f"{rows}loss_without_head"]))
                 rights.append(float(one[f"{rows}accuracy_without_head"]))
     figure.add_bar(
-        x=names, y=losses, customdata=rights, marker=dict(color=style.ACCENT), showlegend=False,
+        x=names, y=losses, customdata=rights, marker=dict(color=palette.ACCENT), showlegend=False,
         hovertemplate="without %{x}: %{y:.4g} nats, accuracy %{customdata:.1%}<extra></extra>",
     )  # fmt: skip
     whole = float(last.isel(component=0)[f"{rows}loss_without_component"])
     figure.add_scatter(
         x=names, y=[whole] * len(names), mode="lines", name="nothing taken out",
-        line=dict(color=style.NEUTRAL, dash="dash", width=1.5),
+        line=dict(color=palette.NEUTRAL, dash="dash", width=1.5),
     )  # fmt: skip
     figure.update_xaxes(dict(title_text="what is taken out", type="category", showgrid=False))
     title = f"{labels.spoken(rows)} loss (nats)".strip()
@@ -94,13 +94,13 @@ def frequencies(found: xr.Dataset, ticks: str) -> go.Figure:
     """Loss without each frequency, in each place that it can be taken from, and without each cluster of neurons."""
     last, rows = found.isel(step=-1), side(found)
     drawn = [
-        (_PLACES[str(place)], last[f"{rows}loss_without_frequency"].sel(place=place).values, style.ACCENT)
+        (_PLACES[str(place)], last[f"{rows}loss_without_frequency"].sel(place=place).values, palette.ACCENT)
         for place in last.place.values
     ]
     if f"{rows}loss_without_cluster" in last:
         for layer in range(last.sizes["layer"]):
             text = "neurons of that frequency taken out" + (f", layer {layer}" if last.sizes["layer"] > 1 else "")
-            drawn.append((text, last[f"{rows}loss_without_cluster"].isel(layer=layer).values, style.WARM))
+            drawn.append((text, last[f"{rows}loss_without_cluster"].isel(layer=layer).values, palette.WARM))
     n = len(drawn)
     figure = style.figure(90 + 175 * n, showlegend=False, margin=dict(t=32))
     whole = float(last.isel(component=0)[f"{rows}loss_without_component"])
@@ -114,7 +114,7 @@ def frequencies(found: xr.Dataset, ticks: str) -> go.Figure:
         )  # fmt: skip
         figure.add_scatter(
             x=last.k.values[[0, -1]], y=[whole] * 2, mode="lines", hoverinfo="skip",
-            line=dict(color=style.NEUTRAL, dash="dash", width=1.5), **axes,
+            line=dict(color=palette.NEUTRAL, dash="dash", width=1.5), **axes,
         )  # fmt: skip
         heading(figure, number, name)
         figure.layout[f"xaxis{number}"].update(title_text=ticks if i == n - 1 else "frequency k", showgrid=False)

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import prose, style
-from grokinterp.reports.figures import attention
+from grokinterp.reports.figures import attention, palette
 from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Absent, Finding, Frame, Plate, Section
 from grokinterp.reports.style import heading, panel
@@ -78,7 +78,8 @@ def patterns(trace: xr.Dataset, steps: list[int], task: Task) -> tuple[go.Figure
     for source in range(pattern.sizes["source"]):
         values = np.stack([pattern.isel(layer=i, head=j, source=source).values for i, j in heads], axis=-1)
         figure.add_bar(
-            x=x, y=values[-1], name=f"to {named[source]}", marker=dict(color=style.LINES[source % len(style.LINES)]),
+            x=x, y=values[-1], name=f"to {named[source]}",
+            marker=dict(color=palette.LINES[source % len(palette.LINES)]),
             hovertemplate=f"to {named[source]}: %{{y:.1%}}<extra>%{{x}}</extra>",
         )  # fmt: skip
         for frame, row in zip(frames, values, strict=True):
@@ -123,7 +124,7 @@ def to_first(frames_of: xr.Dataset, trace: xr.Dataset, task: Task) -> tuple[go.F
         narrow[f"yaxis{number}.domain"] = [max(1 - (row + 0.68) / down, 0), 1 - row / down]
     bar = dict(title=dict(text="attention to a", side="right"), tickformat=".0%")
     return figure.update_layout(
-        coloraxis=dict(colorscale=style.SEQUENTIAL, cmin=0, cmax=1, colorbar=bar),
+        coloraxis=dict(colorscale=palette.SEQUENTIAL, cmin=0, cmax=1, colorbar=bar),
         meta=dict(sequential=["coloraxis"], narrow=narrow),
     ), frames
 

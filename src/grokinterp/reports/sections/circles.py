@@ -8,6 +8,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from grokinterp.reports import prose, style
+from grokinterp.reports.figures import palette
 from grokinterp.reports.section import Absent, Finding, Frame, Plate, Section
 from grokinterp.reports.subject import Subject
 
@@ -121,8 +122,8 @@ def _panel(figure: go.Figure, circle: xr.Dataset, i: int, order: Int[np.ndarray,
         textfont=dict(size=9),
         customdata=np.append(tokens, tokens[0]),
         hovertemplate="token %{customdata}<br>%{x:.3f}, %{y:.3f}<extra></extra>",
-        line=dict(color=style.FAINT, width=1.2),
-        marker=dict(size=5.5, color=np.append(turn, turn[0]), colorscale=style.CYCLIC, cmin=0, cmax=1),
+        line=dict(color=palette.FAINT, width=1.2),
+        marker=dict(size=5.5, color=np.append(turn, turn[0]), colorscale=palette.CYCLIC, cmin=0, cmax=1),
         cliponaxis=False,
         xaxis=f"x{number}",
         yaxis=f"y{number}",

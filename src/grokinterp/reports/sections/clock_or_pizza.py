@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from grokinterp.analysis import public_runs
 from grokinterp.reports import prose, style
+from grokinterp.reports.figures import palette
 from grokinterp.reports.section import Finding, Plate, Section
 from grokinterp.reports.subject import Subject
 
@@ -67,14 +68,14 @@ def plane(trace: xr.Dataset, layers: public_runs.Layers | None) -> go.Figure:
     if len(steps) > 1:
         figure.add_scatter(
             x=x, y=di, mode="lines+markers", name="this run's checkpoints", customdata=rows, hovertemplate=hover,
-            line=dict(color=style.WARM, width=1.2), marker=dict(color=style.WARM, size=4),
+            line=dict(color=palette.WARM, width=1.2), marker=dict(color=palette.WARM, size=4),
         )  # fmt: skip
     figure.add_scatter(
         x=x[-1:], y=di[-1:], mode="markers", name=f"step {steps[-1]:,}", customdata=rows[-1:], hovertemplate=hover,
-        marker=dict(color=style.WARM, size=15, symbol="star", line=dict(color="white", width=1)),
+        marker=dict(color=palette.WARM, size=15, symbol="star", line=dict(color="white", width=1)),
     )  # fmt: skip
     rule = public_runs.RULE
-    edge = dict(line=dict(color=style.NEUTRAL, width=1, dash="dash"), layer="above")
+    edge = dict(line=dict(color=palette.NEUTRAL, width=1, dash="dash"), layer="above")
     symmetric, asymmetric = place(np.array([rule.symmetric, rule.asymmetric]))
     figure.add_shape(type="line", x0=symmetric, x1=symmetric, y0=0, y1=rule.distant, **edge)
     figure.add_shape(type="line", x0=asymmetric, x1=asymmetric, y0=rule.distant, y1=1, **edge)
@@ -92,7 +93,7 @@ def plane(trace: xr.Dataset, layers: public_runs.Layers | None) -> go.Figure:
     )
     every_other = [text if i % 2 == 0 else "" for i, text in enumerate(ticks)]
     return figure.update_layout(
-        coloraxis=dict(colorscale=style.SEQUENTIAL, cmin=-0.6, colorbar=bar),
+        coloraxis=dict(colorscale=palette.SEQUENTIAL, cmin=-0.6, colorbar=bar),
         showlegend=True,
         legend=dict(y=-0.17),
         meta=dict(sequential=["coloraxis"], narrow={"xaxis.ticktext": every_other}),

@@ -2,7 +2,8 @@
 
 import xarray as xr
 
-from grokinterp.reports import drawing, style
+from grokinterp.reports import drawing
+from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Plate, Section
 from grokinterp.reports.subject import Subject
@@ -44,8 +45,8 @@ class Codes(Finding):
             section.paragraphs.append(f"Of the test pairs of equal numbers {wrong} of {rows} are answered wrongly.")
             if trace.sizes["step"] > 1:
                 curves = [
-                    (Curve.read(trace["test_accuracy"]), "all test pairs", style.ACCENT, "solid"),
-                    (Curve.read(trace["test_accuracy_equal"]), "those with a = b", style.WARM, "solid"),
+                    (Curve.read(trace["test_accuracy"]), "all test pairs", palette.ACCENT, "solid"),
+                    (Curve.read(trace["test_accuracy_equal"]), "those with a = b", palette.WARM, "solid"),
                 ]
                 figure = panels(["share answered right"], [curves], [SHARE])
                 section.plates.append(Plate("code-equal", figure, CODE_EQUAL, f"test rows of {name}."))

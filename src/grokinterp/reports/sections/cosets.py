@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import prose, style
+from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Plate, Section
 from grokinterp.reports.subject import Subject
@@ -54,8 +55,8 @@ class Cosets(Finding):
         section.plates.append(Plate("cosets", concentrated(last), COSETS, source))
         if trace.sizes["step"] > 1:
             curves = [
-                (Curve.read(trace.coset_neurons), "concentrated neurons", style.ACCENT, "solid"),
-                (Curve.read(trace.coset_conjugate), "of these, conjugate in x and y", style.WARM, "dash"),
+                (Curve.read(trace.coset_neurons), "concentrated neurons", palette.ACCENT, "solid"),
+                (Curve.read(trace.coset_conjugate), "of these, conjugate in x and y", palette.WARM, "dash"),
             ]
             figure = panels(["share"], [curves], [SHARE])
             section.plates.append(Plate("cosets-over-time", figure, COSETS_OVER_TIME, source))
@@ -71,13 +72,13 @@ def concentrated(last: xr.Dataset) -> go.Figure:
         if (here := kinds == kind).any():
             figure.add_scatter(
                 x=np.full(int(here.sum()), f"order {kind}"), y=worst[here].astype(np.float32), mode="markers",
-                marker=dict(color=style.LINES[i % len(style.LINES)], size=8, opacity=0.6), showlegend=False,
+                marker=dict(color=palette.LINES[i % len(palette.LINES)], size=8, opacity=0.6), showlegend=False,
                 hovertemplate="%{x}<br>concentration %{y:.3g}<extra></extra>", xaxis="x", yaxis="y",
             )  # fmt: skip
     ablated = last.sortby("threshold")
     figure.add_scatter(
         x=ablated.threshold.values, y=ablated.coset_ablated_accuracy.values.astype(np.float32), mode="lines+markers",
-        line=dict(color=style.ACCENT), showlegend=False, xaxis="x2", yaxis="y2",
+        line=dict(color=palette.ACCENT), showlegend=False, xaxis="x2", yaxis="y2",
         customdata=ablated.coset_dropped.values,
         hovertemplate="above %{x:.0e}: %{customdata} neurons dropped<br>accuracy %{y:.1%}<extra></extra>",
     )  # fmt: skip

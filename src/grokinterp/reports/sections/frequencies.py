@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import labels, prose, style
-from grokinterp.reports.figures import spectra
+from grokinterp.reports.figures import palette, spectra
 from grokinterp.reports.figures.curves import INDEX, SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Plate, Section
 from grokinterp.reports.subject import Subject
@@ -84,7 +84,7 @@ def over_time(norms: xr.DataArray, unit: str, ticks: str) -> go.Figure:
     figure.add_heatmap(x=x, y=k, z=z, coloraxis="coloraxis", hovertemplate=hover)
     bar = dict(title=dict(text=f"norm ({unit})", side="right"))
     figure.update_layout(
-        coloraxis=dict(colorscale=style.SEQUENTIAL, cmin=0, colorbar=bar), meta=dict(sequential=["coloraxis"])
+        coloraxis=dict(colorscale=palette.SEQUENTIAL, cmin=0, colorbar=bar), meta=dict(sequential=["coloraxis"])
     )
     title = labels.axis("step") + ("" if even else ", one column a checkpoint")
     figure.update_xaxes(dict(title_text=title, showgrid=False, separatethousands=True, exponentformat="none"))
@@ -99,16 +99,16 @@ def sparsity(trace: xr.Dataset) -> go.Figure:
     left = [
         (Curve.read(trace[name]), said, color, "solid")
         for name, said, color in (
-            ("embedding_gini", "Gini index, embedding", style.ACCENT),
-            ("logit_map_gini", "Gini index, neuron-logit map", style.WARM),
+            ("embedding_gini", "Gini index, embedding", palette.ACCENT),
+            ("logit_map_gini", "Gini index, neuron-logit map", palette.WARM),
         )
         if name in trace
     ]
     right = [
         (Curve.read(trace[name]), said, color, "solid")
         for name, said, color in (
-            ("circularity", "circularity of the embedding", style.SKY),
-            ("logit_fve", "logits explained by the clock's waves", style.NEUTRAL),
+            ("circularity", "circularity of the embedding", palette.SKY),
+            ("logit_fve", "logits explained by the clock's waves", palette.NEUTRAL),
         )
         if name in trace
     ]

@@ -6,6 +6,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from grokinterp.reports import style
+from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.curves import INDEX, SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Frame, Plate, Section
 from grokinterp.reports.subject import Subject
@@ -50,8 +51,8 @@ class Grid(Finding):
                 for i, n in enumerate(trace.components.values)
             ]
             right = [
-                (Curve.read(trace["test_accuracy"]), "test accuracy", style.NEUTRAL, "solid"),
-                (Curve.read(trace["test_accuracy_unswapped"]), "without swapped pairs", style.NEUTRAL, "dot"),
+                (Curve.read(trace["test_accuracy"]), "test accuracy", palette.NEUTRAL, "solid"),
+                (Curve.read(trace["test_accuracy_unswapped"]), "without swapped pairs", palette.NEUTRAL, "dot"),
             ]
             figure = panels(["R² of (x, y)", "test accuracy"], [r2, right], [INDEX, SHARE])
             section.plates.append(Plate("grid-over-time", figure, GRID_OVER_TIME, f"{source}."))
@@ -68,11 +69,11 @@ def plane(
     figure = style.figure(560, hovermode="closest", margin=dict(l=64, r=16, t=16, b=60))
     edges = [np.argwhere((apart == step).all(-1)) for step in ((1, 0), (0, 1))]
     frames = [_drawn(values, edges) for values in over.values]
-    for name, color, line in zip(("neighbours in x", "neighbours in y"), (style.ACCENT, style.WARM), frames[-1], strict=False):  # fmt: skip # noqa: E501
+    for name, color, line in zip(("neighbours in x", "neighbours in y"), (palette.ACCENT, palette.WARM), frames[-1], strict=False):  # fmt: skip # noqa: E501
         figure.add_scatter(**line, mode="lines", line=dict(color=color, width=1.2), name=name, hoverinfo="skip")
     names = subject.run.task.tokens[: len(coordinates)]
     figure.add_scatter(
-        **frames[-1][-1], mode="markers", marker=dict(color=style.NEUTRAL, size=6), text=names, showlegend=False,
+        **frames[-1][-1], mode="markers", marker=dict(color=palette.NEUTRAL, size=6), text=names, showlegend=False,
         hovertemplate="point %{text}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(dict(title_text="component 1", zeroline=False, showgrid=False))

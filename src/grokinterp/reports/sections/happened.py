@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import labels, prose, style
-from grokinterp.reports.figures import spectra
+from grokinterp.reports.figures import palette, spectra
 from grokinterp.reports.figures.curves import SHARE, Chart, Curve, panels
 from grokinterp.reports.section import Absent, Fact, Plate, ReportSection, Section
 from grokinterp.reports.subject import Landmarks, Subject
@@ -60,19 +60,19 @@ DENSITY = (
 )
 
 CURVES = {
-    "train_loss": ("train loss", style.NEUTRAL, "solid"),
-    "test_loss": ("test loss", style.ACCENT, "solid"),
-    "restricted_loss": ("restricted loss (key frequencies alone)", style.SKY, "solid"),
-    "excluded_loss": ("excluded loss (without them)", style.WARM, "solid"),
+    "train_loss": ("train loss", palette.NEUTRAL, "solid"),
+    "test_loss": ("test loss", palette.ACCENT, "solid"),
+    "restricted_loss": ("restricted loss (key frequencies alone)", palette.SKY, "solid"),
+    "excluded_loss": ("excluded loss (without them)", palette.WARM, "solid"),
 }
 
 MORE_CURVES = {
-    "restricted_test_loss": ("restricted, test rows", style.SKY, "dot"),
-    "restricted_loss_mlp": ("restricted, in the neurons", style.SKY, "dash"),
-    "excluded_loss_3d": ("excluded, along the answer (3D)", style.WARM, "dot"),
-    "excluded_loss_mlp": ("excluded, in the neurons", style.WARM, "dash"),
-    "excluded_loss_full": ("excluded, all frequencies", style.WARM, "longdash"),
-    "excluded_loss_3d_full": ("excluded, all frequencies (3D)", style.WARM, "dashdot"),
+    "restricted_test_loss": ("restricted, test rows", palette.SKY, "dot"),
+    "restricted_loss_mlp": ("restricted, in the neurons", palette.SKY, "dash"),
+    "excluded_loss_3d": ("excluded, along the answer (3D)", palette.WARM, "dot"),
+    "excluded_loss_mlp": ("excluded, in the neurons", palette.WARM, "dash"),
+    "excluded_loss_full": ("excluded, all frequencies", palette.WARM, "longdash"),
+    "excluded_loss_3d_full": ("excluded, all frequencies (3D)", palette.WARM, "dashdot"),
 }
 
 
@@ -156,8 +156,8 @@ def _measured_curves(subject: Subject, section: Section) -> None:
 def losses(subject: Subject) -> go.Figure:
     """Train and test loss as they were recorded, in nats."""
     chart = Chart(430)
-    chart.line(Curve.of(subject.metrics, "train_loss"), "train loss", style.NEUTRAL)
-    chart.line(Curve.of(subject.metrics, "test_loss"), "test loss", style.ACCENT)
+    chart.line(Curve.of(subject.metrics, "train_loss"), "train loss", palette.NEUTRAL)
+    chart.line(Curve.of(subject.metrics, "test_loss"), "test loss", palette.ACCENT)
     chart.landmarks(subject.landmarks)
     chart.phases(subject.phases)
     return chart.finished("cross-entropy loss (nats)", "log", "loss")
@@ -166,14 +166,14 @@ def losses(subject: Subject) -> go.Figure:
 def accuracies(subject: Subject) -> go.Figure:
     """Train and test accuracy as they were recorded, as shares of rows, with chance."""
     chart, metrics = Chart(430), subject.metrics
-    chart.line(Curve.of(metrics, "train_accuracy"), "train accuracy", style.NEUTRAL)
-    chart.line(Curve.of(metrics, "test_accuracy"), "test accuracy", style.ACCENT)
+    chart.line(Curve.of(metrics, "train_accuracy"), "train accuracy", palette.NEUTRAL)
+    chart.line(Curve.of(metrics, "test_accuracy"), "test accuracy", palette.ACCENT)
     unswapped = Curve.of(metrics, "test_accuracy_unswapped")
-    chart.line(unswapped, "test accuracy, unswapped", style.ACCENT, 1.5, dash="dot")
+    chart.line(unswapped, "test accuracy, unswapped", palette.ACCENT, 1.5, dash="dot")
     if subject.run.has_task and subject.run.task.labels.ndim == 1:  # else a row is right with all its tokens
         steps = metrics["step"].to_numpy(dtype=float)[[0, -1]]
         level = Curve(steps, steps * 0 + subject.run.task.chance)
-        chart.line(level, "chance", style.NEUTRAL, 1, dash="dot")
+        chart.line(level, "chance", palette.NEUTRAL, 1, dash="dot")
     chart.landmarks(subject.landmarks)
     chart.phases(subject.phases)
     figure = chart.finished("accuracy", "linear", "accuracy")
@@ -198,7 +198,7 @@ def excluded_by_frequency(trace: xr.Dataset) -> go.Figure:
         (Curve.read(by_k.sel(k=k)), f"without frequency {k}", *style.line(i)[:2])
         for i, k in enumerate(spectra.keys(trace))
     ]
-    right = [(Curve.read(trace["excluded_accuracy"]), "without any key frequency", style.NEUTRAL, "dash")]
+    right = [(Curve.read(trace["excluded_accuracy"]), "without any key frequency", palette.NEUTRAL, "dash")]
     return panels(["excluded loss (nats)", "train accuracy"], [lines, right], [None, SHARE]).update_layout(
         yaxis=dict(rangemode="tozero")
     )
@@ -207,7 +207,7 @@ def excluded_by_frequency(trace: xr.Dataset) -> go.Figure:
 def weight_norms(total: Curve, trace: xr.Dataset | None, subject: Subject) -> go.Figure:
     """Sum of squared weights over steps, and that of every parameter, which waits in the legend."""
     chart = Chart(480)
-    chart.line(total, "all weights", style.ACCENT, 2.5)
+    chart.line(total, "all weights", palette.ACCENT, 2.5)
     if trace is not None and "weight_norm_squared_by_parameter" in trace and trace.sizes["step"] > 1:
         for i, name in enumerate(trace.parameter.values):
             curve = Curve.read(trace["weight_norm_squared_by_parameter"].isel(parameter=i))

@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from grokinterp.reports import style
+from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Fact, Finding, Plate, Section
 from grokinterp.reports.subject import Subject
@@ -12,7 +12,7 @@ INDUCTION = (
     "dotted the first layer, drawn through the second. Look for a head of an earlier layer on the left and one of a "
     "later layer on the right that rise together, as the loss falls."
 )
-_MOST = len(style.LINES)
+_MOST = len(palette.LINES)
 """Lines that are drawn of positions or heads: one for each colour."""
 
 _KINDS = {"previous_token": "previous-token", "induction": "induction"}
@@ -55,7 +55,7 @@ class Induction(Finding):
                 (
                     Curve.read(trace[f"{kind}_score"].isel(layer=i, head=j)),
                     f"head {i}.{j}",
-                    style.LINES[n],
+                    palette.LINES[n],
                     _DASH[i % 3],
                 )
                 for n, (i, j) in enumerate(chosen)

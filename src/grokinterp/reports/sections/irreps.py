@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import style
+from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.curves import INDEX, Curve, panels
 from grokinterp.reports.section import Finding, Frame, Plate, Section
 from grokinterp.reports.subject import Subject
@@ -26,10 +27,10 @@ IRREPS_LOSSES = (
 )
 
 SHARES = {
-    "embedding_fve": ("embeddings", style.ACCENT),
-    "hidden_answer_fve": ("neurons, as functions of the answer", style.SKY),
-    "unembedding_fve": ("neuron-logit map", style.WARM),
-    "logit_similarity": ("logits, squared cosine", style.NEUTRAL),
+    "embedding_fve": ("embeddings", palette.ACCENT),
+    "hidden_answer_fve": ("neurons, as functions of the answer", palette.SKY),
+    "unembedding_fve": ("neuron-logit map", palette.WARM),
+    "logit_similarity": ("logits, squared cosine", palette.NEUTRAL),
 }
 """Variable -> how a reader says it, and its colour."""
 
@@ -81,7 +82,10 @@ class Irreps(Finding):
 def losses(trace: xr.Dataset, steps: list[int]) -> tuple[go.Figure, list[Frame]]:
     """The loss of each irrep alone, and of all else, at the last step and at each of `steps`."""
     figure = style.figure(360, barmode="group", margin=dict(b=120))
-    named = {"restricted_loss_by_irrep": ("it alone", style.ACCENT), "excluded_loss_by_irrep": ("all else", style.WARM)}
+    named = {
+        "restricted_loss_by_irrep": ("it alone", palette.ACCENT),
+        "excluded_loss_by_irrep": ("all else", palette.WARM),
+    }
     heights = lambda at: [{"y": at[name].values.astype(np.float32)} for name in named]
     for (said, color), last in zip(named.values(), heights(trace.isel(step=-1)), strict=True):
         figure.add_bar(x=trace.irrep.values, name=said, marker=dict(color=color), **last)
@@ -115,9 +119,9 @@ def over_time(trace: xr.Dataset) -> go.Figure:
     losses = [
         (Curve.read(trace[variable]), said, color, dash)
         for variable, said, color, dash in (
-            ("restricted_loss_irreps", "key irreps alone", style.ACCENT, "dash"),
-            ("excluded_loss_irreps", "all but the key irreps", style.WARM, "dash"),
-            ("test_loss", "test loss", style.NEUTRAL, "dot"),
+            ("restricted_loss_irreps", "key irreps alone", palette.ACCENT, "dash"),
+            ("excluded_loss_irreps", "all but the key irreps", palette.WARM, "dash"),
+            ("test_loss", "test loss", palette.NEUTRAL, "dot"),
         )
         if variable in trace
     ]

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import prose, style
-from grokinterp.reports.figures import spectra
+from grokinterp.reports.figures import palette, spectra
 from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Frame, Plate, Section
 from grokinterp.reports.subject import Subject
@@ -48,7 +48,7 @@ def coefficients(trace: xr.Dataset, steps: list[int], ticks: str) -> tuple[go.Fi
     values = trace["logit_cosine"].sel(step=steps).values.astype(np.float32)
     chosen = set(spectra.keys(trace))
     k = trace.k.values
-    color = [style.ACCENT if int(one) in chosen else style.NEUTRAL for one in k]
+    color = [palette.ACCENT if int(one) in chosen else palette.NEUTRAL for one in k]
     figure.add_bar(x=k, y=values[-1], marker=dict(color=color), hovertemplate="k = %{x}: %{y:.3f}<extra></extra>")
     low, high = float(min(values.min(), 0)), float(max(values.max(), 0.05))
     figure.update_xaxes(dict(title_text=ticks, showgrid=False))
@@ -62,5 +62,5 @@ def coefficients_over_time(trace: xr.Dataset) -> go.Figure:
         (Curve.read(trace["logit_coefficient"].sel(k=k)), f"k = {k}", *style.line(i)[:2])
         for i, k in enumerate(spectra.keys(trace))
     ]
-    right = [(Curve.read(trace["logit_fve"]), "share of the logits' variance", style.NEUTRAL, "dash")]
+    right = [(Curve.read(trace["logit_fve"]), "share of the logits' variance", palette.NEUTRAL, "dash")]
     return panels(["coefficient in the logits (nats)", "share of variance explained"], [left, right], [None, SHARE])

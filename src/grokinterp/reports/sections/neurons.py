@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import prose, style
-from grokinterp.reports.figures import spectra
+from grokinterp.reports.figures import palette, spectra
 from grokinterp.reports.section import Absent, Finding, Frame, Plate, Section
 from grokinterp.reports.style import heading, panel
 from grokinterp.reports.subject import Subject
@@ -59,7 +59,7 @@ def clusters(trace: xr.Dataset, steps: list[int], ticks: str) -> tuple[go.Figure
     top, low = panel(figure, 0, 0, 0, 2, 1, high=0.72), panel(figure, 1, 1, 0, 2, 1, high=0.72)
     several = trace.sizes["layer"] > 1
     for i, layer in enumerate(trace.layer.values):
-        color = style.LINES[i % len(style.LINES)]
+        color = palette.LINES[i % len(palette.LINES)]
         name = f"layer {layer}"
         counts = chosen["neurons_per_frequency"].isel(layer=i).values
         figure.add_bar(
@@ -112,7 +112,7 @@ def maps(found: xr.Dataset) -> tuple[go.Figure, list[Frame]]:
         # A product has no rows for the operand zero: they are NaN.
         largest = float(np.nanmax(np.abs(values[-1, i]), initial=0)) or 1.0
         least = float(np.nanmin(values[-1, i], initial=0))
-        scale = dict(colorscale=style.SEQUENTIAL, cmin=0) if least > -1e-3 * largest else signed(largest)
+        scale = dict(colorscale=palette.SEQUENTIAL, cmin=0) if least > -1e-3 * largest else signed(largest)
         figure.update_layout({f"coloraxis{number}": dict(scale, cmax=largest, showscale=False)})
         k, fve = int(last["example_frequency"][i]), float(last["example_fve"][i])
         heading(figure, number, f"<b>neuron {neuron}</b><br>frequency {k}, {fve:.0%}<br>up to {largest:.2g}")
@@ -138,7 +138,7 @@ def maps(found: xr.Dataset) -> tuple[go.Figure, list[Frame]]:
 
 def signed(largest: float) -> dict[str, object]:
     """Colours for values of both signs, the same on either side of 0."""
-    return dict(colorscale=style.SIGNED, cmin=-largest)
+    return dict(colorscale=palette.SIGNED, cmin=-largest)
 
 
 def _spectrum(figure: go.Figure, norms: xr.DataArray, axes: dict[str, str], titled: bool) -> None:
@@ -151,7 +151,7 @@ def _spectrum(figure: go.Figure, norms: xr.DataArray, axes: dict[str, str], titl
     text = [f"{names[i]} of a, {names[j]} of b: {z[i, j]:.3g}" for i, j in zip(row, column, strict=True)]
     figure.add_scatter(
         x=column, y=row, mode="markers", text=text, hovertemplate="%{text}<extra></extra>",
-        marker=dict(size=size.astype(np.float32), color=style.ACCENT, opacity=0.75, line=dict(width=0)), **axes,
+        marker=dict(size=size.astype(np.float32), color=palette.ACCENT, opacity=0.75, line=dict(width=0)), **axes,
     )  # fmt: skip
     ks = _nice(len(names) // 2)
     ticks: dict[str, Any] = dict(

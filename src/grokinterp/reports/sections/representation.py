@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.reports import style
+from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Frame, Plate, Section
 from grokinterp.reports.subject import Subject
@@ -44,9 +45,9 @@ class Representation(Finding):
         section.plates.append(Plate("image-plane", figure, IMAGE_PLANE, source, frames))
         if trace.sizes["step"] > 1:
             named = (
-                ("translation_invariance_in_plane", "in this plane", style.ACCENT, "solid"),
-                ("translation_invariance", "in all dimensions", style.WARM, "solid"),
-                ("translation_invariance_of_pixels", "of the images themselves", style.NEUTRAL, "dot"),
+                ("translation_invariance_in_plane", "in this plane", palette.ACCENT, "solid"),
+                ("translation_invariance", "in all dimensions", palette.WARM, "solid"),
+                ("translation_invariance_of_pixels", "of the images themselves", palette.NEUTRAL, "dot"),
             )
             lines = [(Curve.read(trace[name]), said, color, dash) for name, said, color, dash in named]
             figure = panels(["share between gradients"], [lines], [SHARE])
@@ -64,7 +65,7 @@ def plane(trace: xr.Dataset, gradients: list[str], steps: list[int]) -> tuple[go
 
     figure = style.figure(480, hovermode="closest")
     for i, (name, place) in enumerate(zip(gradients, points(int(trace.step[-1])), strict=True)):
-        color, shape = style.LINES[i % len(style.LINES)], style.MARKERS[i % len(style.MARKERS)]
+        color, shape = palette.LINES[i % len(palette.LINES)], palette.MARKERS[i % len(palette.MARKERS)]
         marker = dict(size=6, color=color, symbol=shape, opacity=0.7)
         figure.add_scatter(mode="markers", name=name, marker=marker, **place)
     figure.update_xaxes(title_text="first component")

@@ -3,7 +3,8 @@
 import plotly.graph_objects as go
 import xarray as xr
 
-from grokinterp.reports import prose, style
+from grokinterp.reports import prose
+from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Fact, Finding, Plate, Section
 from grokinterp.reports.subject import Subject
@@ -12,7 +13,7 @@ TOKENS = (
     "Every token of the answer by itself, in the order in which they are predicted; dotted where rows are trained on. "
     "Look for tokens that fall at different times, each all at once: the mean over tokens hides their phase changes."
 )
-_MOST = len(style.LINES)
+_MOST = len(palette.LINES)
 """Lines that are drawn of positions or heads: one for each colour."""
 
 
@@ -52,9 +53,9 @@ def by_token(trace: xr.Dataset) -> go.Figure:
         for side, name, dash in (("", "", "solid"), ("train_", ", train", "dot")):
             for i, position in enumerate(trace.position.values[:_MOST]):
                 curve = Curve.read(trace[f"{side}{measure}_by_position"].sel(position=position))
-                lines.append((curve, f"token {i + 1}{name}", style.LINES[i], dash))
+                lines.append((curve, f"token {i + 1}{name}", palette.LINES[i], dash))
     half = Curve.read(trace.uniform_loss / 2)
-    drawn["loss"].append((half, "half of a uniform guess", style.NEUTRAL, "dash"))
+    drawn["loss"].append((half, "half of a uniform guess", palette.NEUTRAL, "dash"))
     titles = ["loss of a token (nats)", "share of rows right"]
     figure = panels(titles, list(drawn.values()), [None, SHARE])
     return figure.update_layout(yaxis=dict(type="log", exponentformat="power"))

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 
 from grokinterp.reports import prose, style
+from grokinterp.reports.figures import palette
 from grokinterp.reports.section import Absent, Plate, ReportSection, Section
 from grokinterp.reports.style import heading
 from grokinterp.reports.subject import Subject
@@ -84,7 +85,7 @@ def picture(table: Table) -> go.Figure:
         figure.update_layout({f"xaxis{number}": dict(x, showgrid=False), f"yaxis{number}": dict(y, showgrid=False)})
         heading(figure, number, title, 13)
     bar = dict(title=dict(text="answer", side="right"), len=0.9, x=1.02 if wide else 0.46)
-    figure.update_layout(coloraxis=dict(colorscale=style.CYCLIC, colorbar=bar))
+    figure.update_layout(coloraxis=dict(colorscale=palette.CYCLIC, colorbar=bar))
     narrow = {"xaxis.domain": [0, 1], "coloraxis.colorbar.x": 1.02}
     if wide:
         narrow |= {"yaxis.domain": [0.58, 1], "xaxis2.domain": [0, 1], "yaxis2.domain": [0, 0.42], "height": 760}

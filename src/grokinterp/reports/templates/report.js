@@ -9,8 +9,8 @@
   const PAPER = 670; // pixels of the printable width of A4
 
   const inks = {
-    light: { text: "#3f454d", quiet: "#85898f", high: "#0d2b4e", hover: "#ffffff" },
-    dark: { text: "#c3c9d1", quiet: "#85898f", high: "#e4f0fb", hover: "#1d2127" },
+    light: { text: "#3f454d", quiet: "#8c9096", high: "#0d2b4e", hover: "#ffffff" },
+    dark: { text: "#c3c9d1", quiet: "#8c9096", high: "#e4f0fb", hover: "#1d2127" },
   };
 
   const clone = (value) => JSON.parse(JSON.stringify(value));
