@@ -41,7 +41,7 @@ def values(run):
     ],
 )
 def test_wrappings_do_not_matter(data, name, step):
-    """The same weights under prefixes, keys, in lists, beside paths and namespaces: one run, at the file's step."""
+    """The same weights under prefixes and keys, in lists, beside paths and namespaces: one run, at the file's step."""
     run = gi.load(data(f"cases/{name}.pt"), task=ONE_LAYER)
     assert values(run) == pytest.approx(PLAIN, rel=1e-4)
     assert run.steps == [step]
@@ -128,7 +128,7 @@ def test_a_memoriser_is_a_memoriser(data):
 
 
 def test_a_scaled_embedding_and_other_numbers_of_the_signs(data):
-    """Two post-LN layers, embedding times sqrt(128), sinusoids as a buffer, the operation's sign before '='."""
+    """Two post-LN layers, embedding times sqrt(128), sinusoids as a buffer, the sign numbered before '='."""
     stated = {"n_heads": 4, "attention_direction": "causal"}
     run = gi.load(data("cases/nathan_cd47e90.pt"), task="a + b", p=97, layout="a op b =", **stated)
     assert values(run) == pytest.approx((1.0, 0.030146), rel=1e-3)

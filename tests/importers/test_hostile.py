@@ -1,6 +1,7 @@
 """No bytes do harm: memory and time are bounded by the file's size, and each refusal is one line."""
 
 import collections
+import json
 import os
 import pickle
 import time
@@ -11,9 +12,13 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 import grokinterp as gi
 from grokinterp.importers._unpickle import read_torch_file
+from grokinterp.runs.directory import is_run
+from grokinterp.runs.packing import pack
 
 
 class Calls:
@@ -134,3 +139,46 @@ def test_harmless_wrappings_are_plain_values(tmp_path):
     with pytest.raises(gi.BadRequest, match=r"names (posix|nt)\.system"):
         read_torch_file(tmp_path / "y.pt")
     assert pickle.loads(pickle.dumps(content["b"])).p == 11
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("notes", 5), ("notes", [1]), ("mapping", "ab"), ("versions", 0.5), ("assumptions", [{"what": 1, "how": "tied"}])],
+)
+def test_a_source_of_other_types_is_one_line(small_run, field, value):
+    """What a run's config.json says of its source: lists and tables of text, or the file is damaged."""
+    data = json.loads((small_run / "config.json").read_text())
+    data["source"][field] = value
+    (small_run / "config.json").write_text(json.dumps(data))
+    with pytest.raises(gi.BadRequest, match=r"config\.json is not a run's configuration"):
+        gi.load(small_run)
+
+
+def test_a_run_s_own_files_are_regular_and_of_its_size(small_run):
+    """A device in the place of settings or a split, and ten million layers."""
+    data = json.loads((small_run / "config.json").read_text())
+    data["config"]["model"]["n_layers"] = 10**7
+    (small_run / "config.json").write_text(json.dumps(data))
+    with pytest.raises(gi.BadRequest, match="n_layers=10000000 is more than 10,000"):
+        gi.load(small_run)
+    (small_run / "config.json").unlink()
+    (small_run / "config.json").symlink_to("/dev/zero")
+    assert not is_run(small_run)
+
+
+def test_a_packed_run_with_missing_parts_is_one_line(small_run, tmp_path):
+    """No header, no steps, a parameter with another number of steps."""
+    packed = pack(gi.load(small_run), tmp_path / "x.safetensors")
+    with safe_open(packed, framework="pt") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    without_steps = {name: value for name, value in tensors.items() if name != "run/steps"}
+    short = {**tensors, "embed.W_E": tensors["embed.W_E"][:1].clone()}
+    headless = {"format": metadata["format"]}
+    for content, kept, said in (
+        (tensors, headless, "without its header"),
+        (without_steps, metadata, "without run/steps"),
+        (short, metadata, "embed.W_E have not one value a step"),
+    ):
+        save_file(content, tmp_path / "y.safetensors", kept)
+        with pytest.raises(gi.BadRequest, match=said):
+            gi.load(tmp_path / "y.safetensors")

@@ -20,6 +20,10 @@ from grokinterp.errors import require
 ATTENTION_ACTIVATIONS = ("attn.hook_pattern", "attn.hook_z", "hook_resid_mid", "hook_resid_post")
 
 
+MOST_LAYERS = 10_000
+"""Layers that a config may ask for: names are made for each before a weight is looked at."""
+
+
 @dataclass(frozen=True)
 class TransformerConfig(TokenConfig):
     """A transformer with classic hook names."""
@@ -57,6 +61,7 @@ class TransformerConfig(TokenConfig):
         for name in ("n_layers", "d_model", "n_heads", "d_head", "d_mlp", "d_vocab", "d_vocab_out", "n_ctx"):
             size = getattr(self, name)
             require(size is None or size >= 1, f"{name}={size} must be at least 1")
+        require(self.n_layers <= MOST_LAYERS, f"n_layers={self.n_layers} is more than {MOST_LAYERS:,}; lower n_layers")
         require(
             self.d_head is not None or self.d_model >= self.n_heads,
             f"d_model={self.d_model} is smaller than n_heads={self.n_heads}; give d_head as well",

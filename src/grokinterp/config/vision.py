@@ -12,7 +12,7 @@ from grokinterp.config.family import (
     count_in_words,
 )
 from grokinterp.config.initial import Draw, Shapes, over_fan_in
-from grokinterp.config.transformer import ATTENTION_ACTIVATIONS, TransformerConfig, block_shapes
+from grokinterp.config.transformer import ATTENTION_ACTIVATIONS, MOST_LAYERS, TransformerConfig, block_shapes
 from grokinterp.config.validation import check_types
 from grokinterp.errors import require
 
@@ -45,6 +45,8 @@ class VisionConfig(NumberConfig):
         for name in ("patch", "n_layers", "d_model", "n_heads", "inner_width", "d_in", "d_vocab_out"):
             size = getattr(self, name)
             require(size is None or size >= 1, f"{name}={size} must be at least 1")
+        most = max(self.n_layers, self.inner_layers)
+        require(most <= MOST_LAYERS, f"{most} layers are more than {MOST_LAYERS:,}; lower n_layers or inner_layers")
         require(self.inner_layers >= 0, f"inner_layers={self.inner_layers} must be 0 (none) or more")
         narrowest = min(self.d_model, self.inner_width) if self.inner_layers else self.d_model
         require(narrowest >= self.n_heads, f"n_heads={self.n_heads} is more than the width {narrowest}; lower n_heads")

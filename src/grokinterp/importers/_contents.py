@@ -69,9 +69,12 @@ def foreign_kind(path: Path) -> str | None:
         return "an HDF5 file; open it with h5py and save its arrays as tensors: torch.save({name: tensor, ...}, 'x.pt')"
     if start.startswith(b"\x1f\x8b") or start[257:262] == b"ustar":
         return "an archive; unpack it, and give the file or the directory that is in it"
-    if start.startswith(b"PK") and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
+    if start.startswith(b"PK"):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, NotImplementedError, ValueError):
+            return None  # damaged: whoever reads it says how
         if names and all(name.endswith(".npy") for name in names):
             shown = ", ".join(cut(name.removesuffix(".npy")) for name in names[:8])
             return (

@@ -112,14 +112,22 @@ def _read_zip(path: Path, file: BinaryIO) -> Any:
         return _Reader(io.BytesIO(content), path, storage).load()
 
 
-def _refuse_large_memo(content: bytes) -> None:
+LEGACY_PICKLES = 4
+"""A magic number, a protocol, a system's sizes and the content, one pickle each."""
+
+
+def _refuse_large_memo(content: bytes, n_pickles: int = 1) -> None:
     """Refuse a pickle that keeps something under a number larger than itself: as many places would be made for it."""
     large = any(int.from_bytes(found[1], "little") > len(content) for found in _LONG_PUT.finditer(content))
     if not large and not _TEXT_PUT.search(content):
         return
-    for opcode, argument, _ in pickletools.genops(content):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and isinstance(argument, int) and argument > len(content):
-            raise pickle.UnpicklingError(f"a memo of {argument} places")
+    stream = io.BytesIO(content)
+    for number in range(n_pickles):
+        if number and stream.tell() == len(content):
+            return  # no PyTorch file: its reader says so
+        for opcode, argument, _ in pickletools.genops(stream):
+            if opcode.name in ("PUT", "LONG_BINPUT") and isinstance(argument, int) and argument > len(content):
+                raise pickle.UnpicklingError(f"a memo of {argument} places")
 
 
 _LONG_PUT, _TEXT_PUT = re.compile(rb"(?=r(....))", re.DOTALL), re.compile(rb"p\d{6,}\n")
@@ -145,13 +153,14 @@ def _read_legacy(path: Path, file: BinaryIO) -> Any:
 
     if size > MAPPED_ABOVE * 16:
         raise UnsafeFileError(f"{path} is no file of torch.save since PyTorch 1.6; load it there and save it again")
-    _refuse_large_memo(file.read())
-    file.seek(0)
-    stream = [_Reader(file, path, blank).load()]
+    # From memory: a file object would be asked for, and make room for, as many bytes as an opcode says it has.
+    content = io.BytesIO(file.read())
+    _refuse_large_memo(content.getvalue(), LEGACY_PICKLES)
+    stream = [_Reader(content, path, blank).load()]
     if stream[0] != torch.serialization.MAGIC_NUMBER:
         raise UnsafeFileError(f"{path} is a pickle but not a PyTorch file; it holds {describe(Plain(size)(stream[0]))}")
-    for _ in range(3):
-        stream.append(_Reader(file, path, blank).load())
+    for _ in range(LEGACY_PICKLES - 1):
+        stream.append(_Reader(content, path, blank).load())
     return torch.load(path, map_location="cpu", weights_only=True)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from grokinterp.runs.digests import FileDigests
-from grokinterp.runs.files import StorageError, cannot_read, read_metadata, read_tensors
+from grokinterp.runs.files import StorageError, cannot_read, read_metadata, read_tensors, read_whole
 from grokinterp.runs.format import RunHeader
 from grokinterp.runs.provenance import DIRECTORY
 from grokinterp.runs.run import Run, RunError
@@ -33,8 +33,8 @@ def checkpoint_name(step: int) -> str:
 def is_run(path: Path) -> bool:
     """Whether a directory is a run: its config.json was written by this project."""
     try:
-        return b'"format_version"' in (path / CONFIG).read_bytes()
-    except OSError:
+        return b'"format_version"' in read_whole(path / CONFIG)
+    except (OSError, StorageError):
         return False
 
 
@@ -128,7 +128,7 @@ class RunDirectory:
 def read_header(path: Path) -> RunHeader:
     """What config.json says."""
     try:
-        return RunHeader.from_json((path / CONFIG).read_bytes(), path / CONFIG, DIRECTORY, path)
+        return RunHeader.from_json(read_whole(path / CONFIG), path / CONFIG, DIRECTORY, path)
     except OSError as error:
         raise cannot_read(path / CONFIG, error) from None
 
@@ -136,7 +136,7 @@ def read_header(path: Path) -> RunHeader:
 def read_split(path: Path) -> dict[str, np.ndarray]:
     """The arrays of split.npz; nothing where the task or its split is unknown."""
     try:
-        with np.load(io.BytesIO((path / SPLIT).read_bytes()), allow_pickle=False) as file:
+        with np.load(io.BytesIO(read_whole(path / SPLIT)), allow_pickle=False) as file:
             arrays = dict(file)
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):
             raise ValueError("an entry is no array")
@@ -150,7 +150,7 @@ def read_split(path: Path) -> dict[str, np.ndarray]:
 def read_rows(path: Path) -> list[dict[str, float]]:
     """The rows of metrics.jsonl; a last line that a crash cut short is left out."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_whole(path).split(b"\n")
     except OSError as error:
         raise cannot_read(path, error) from None
     rows = []

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import socket
+import stat
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -93,6 +94,23 @@ def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], object]) -> N
         if isinstance(error, OSError):
             raise cannot_write(path, error) from None
         raise
+
+
+READ_AT_MOST = 2**28
+"""Bytes of a file that is read whole: settings, a split, lines of metrics."""
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of a regular file; of a pipe or a device they would never end.
+
+    Raises `OSError` as the system does, and `StorageError` for what is no regular file or larger than such files are.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise StorageError(f"{path} is no regular file; copy what it gives into a file first")
+    if status.st_size > READ_AT_MOST:
+        raise StorageError(f"{path} has {status.st_size:,} bytes, more than such a file has; restore it from a copy")
+    return path.read_bytes()
 
 
 def sync_directory(path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from grokinterp.errors import listed
 from grokinterp.runs.digests import digest_of_tensors, file_stamp
 from grokinterp.runs.files import open_tensors, write_atomic
 from grokinterp.runs.format import RunHeader, split_digest, task_arrays
@@ -90,6 +91,9 @@ def is_packed(file: safe_open) -> bool:
 def open_packed(path: Path, task: Task | str | None = None) -> Run:
     """The run in a packed file; `task` takes the place of its own."""
     with open_tensors(path) as file:
+        missing = [name for name in ("run/steps",) if name not in file.keys()]
+        if "header" not in file.metadata() or missing:
+            raise RunError(f"{path} is a packed run without {listed(missing or ['its header'])}; pack the run again")
         header = RunHeader.from_json(file.metadata()["header"], path, PACKED_RUN, path)
         arrays = {
             name: file.get_tensor(f"run/{name}").numpy()
@@ -118,7 +122,19 @@ class PackedRun:
         self._digests: dict[int, str] = {}
         self._digested = file_stamp(path)
         with open_tensors(path) as file:
-            self._steps: list[int] = file.get_tensor("run/steps").tolist()
+            steps = file.get_tensor("run/steps")
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys() if not name.startswith("run/")}
+        if (
+            steps.ndim != 1
+            or steps.is_floating_point()
+            or len({*steps.tolist()}) != len(steps)
+            or bool((steps < 0).any())
+        ):
+            raise RunError(f"{path} is a packed run whose run/steps are no steps; pack the run again")
+        short = [name for name, shape in shapes.items() if not shape or shape[0] != len(steps)]
+        if short:
+            raise RunError(f"{path} is a packed run whose {listed(short[:4])} have not one value a step; pack it again")
+        self._steps: list[int] = steps.tolist()
 
     def steps(self) -> list[int]:
         return list(self._steps)
@@ -143,4 +159,7 @@ class PackedRun:
         prefix = "run/metrics/"
         with open_tensors(self.path) as file:
             columns = [name for name in file.keys() if name.startswith(prefix)]
-            return pd.DataFrame({name.removeprefix(prefix): file.get_tensor(name).numpy() for name in columns})
+            curves = {name.removeprefix(prefix): file.get_tensor(name).numpy() for name in columns}
+        if len({curve.shape for curve in curves.values()}) > 1 or any(curve.ndim != 1 for curve in curves.values()):
+            raise RunError(f"{self.path} is a packed run whose run/metrics are of several lengths; pack the run again")
+        return pd.DataFrame(curves)

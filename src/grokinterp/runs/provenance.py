@@ -79,18 +79,18 @@ class Provenance:
         copied_from = others.pop("copied_from", None)
         # Copies of old tell only by the words of `copied_from` that they were once a third-party file.
         origin = str(copied_from).rpartition(" (")[2].removesuffix(")") if copied_from else DIRECTORY
-        notes = tuple(others.pop("notes", ()))
+        notes = _texts(others.pop("notes", []))
         elsewhere = bool(notes) or origin not in (DIRECTORY, PACKED, MEMORY)
         return cls(
             **{
                 **known,
-                "versions": others.pop("versions", known.get("versions", {})),
+                "versions": _by_name(others.pop("versions", known.get("versions", {}))),
                 "trained_elsewhere": others.pop("trained_elsewhere", elsewhere),
                 "notes": notes,
-                "assumptions": tuple(Assumption(**each) for each in others.pop("assumptions", ())),
-                "mapping": others.pop("mapping", {}),
-                "settings_file": others.pop("config", None),
-                "copied_from": copied_from,
+                "assumptions": tuple(_assumption(each) for each in others.pop("assumptions", [])),
+                "mapping": _by_name(others.pop("mapping", {})),
+                "settings_file": _text(others.pop("config", None)),
+                "copied_from": _text(copied_from),
                 "others": others,
             }
         )
@@ -99,3 +99,30 @@ class Provenance:
         """`Run.source`: what is known, by the names of config.json."""
         entries = {"format": self.format, "file": self.file, "created": self.created, **self.to_json()}
         return {name: value for name, value in entries.items() if value and name != "trained_elsewhere"}
+
+
+# JSON of a damaged file: a value of another type raises `TypeError`, which its reader puts into words.
+
+
+def _text(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} in the place of text")
+    return value
+
+
+def _assumption(entries: Any) -> Assumption:
+    assumption = Assumption(**entries)
+    _texts([assumption.what, assumption.how, assumption.evidence])
+    return assumption
+
+
+def _texts(values: Any) -> tuple[Any, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError("no list of text")
+    return tuple(values)
+
+
+def _by_name(values: Any) -> dict[str, str]:
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise TypeError("no text by name")
+    return values
