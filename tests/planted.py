@@ -8,7 +8,7 @@ the wave, and F is even. No approximation: the sum over shifts is a convolution 
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -17,7 +17,9 @@ from grokinterp import fourier
 from grokinterp.config import EmbeddingMLPConfig, TransformerConfig
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.initialisation import initialise
+from grokinterp.models.parameters import parameter_shapes
 from grokinterp.tasks import Task
+from grokinterp.tasks._table import Table
 
 
 def clock(
@@ -161,6 +163,31 @@ def untrained(p: int = 11, seed: int = 0, expression: str = "a + b", frac: float
     task = Task(expression, p=p).split(frac=frac, seed=0)
     config = TransformerConfig(d_model=32).resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
     return Snapshot(0, config, task, initialise(config, seed=seed))
+
+
+def noise(task: Task, seed: int = 0, **options: Any) -> Snapshot:
+    """A float64 transformer of d_model 12 on a task, nothing of it at its initial constant: all of it counts."""
+    config = TransformerConfig(**{"d_model": 12, "n_heads": 3, "d_mlp": 20, **options})
+    config = config.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
+    generator = torch.Generator().manual_seed(seed)
+    shapes = parameter_shapes(config).items()
+    weights = {name: torch.randn(shape, generator=generator, dtype=torch.float64) * 0.5 for name, shape in shapes}
+    return Snapshot(0, config, task, weights)
+
+
+def answered_inside(at: int = -2, p: int = 7) -> Task:
+    """a + b in rows `a op b =`, answered at a position that is not the last."""
+    return Inside("a + b", p=p, at=at)
+
+
+class Inside(Task):
+    """See `answered_inside`."""
+
+    def tabulate(self, p: int = 7, at: int = -2) -> Table:
+        row = Task("a + b", p=p, layout="a op b =")
+        return Table(
+            row.operands, row.sizes, row.inputs, row.labels, (at,), row.n_answers, row.tokens, row.operation, ("a + b",)
+        )
 
 
 def attention_wave(p: int = 11, frequency: int = 3, size: float = 0.1, phase: float = 0.7) -> Snapshot:

@@ -1,5 +1,6 @@
 """The `ablation` circuit, and the quick way it takes: the same numbers as `gi.ablate`."""
 
+import functools
 import json
 import math
 
@@ -10,6 +11,7 @@ import torch
 import grokinterp as gi
 from grokinterp.circuits.ablation import AblationCircuit, clusters, measures
 from grokinterp.config import TransformerConfig
+from grokinterp.evaluation import snapshot as snapshots
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions import Ablation, Ablator
 from grokinterp.measuring import measure
@@ -70,6 +72,49 @@ def test_the_quick_way_gives_the_numbers_of_ablate(shape, how):
             expected = model(snap.task.inputs)[:, -1]
         found = ablator.columns(**request, how=how, seed=3)
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9, msg=lambda m, r=request: f"{r}: {m}")
+
+
+@pytest.mark.parametrize("how", ["zero", "mean", "resample"])
+@pytest.mark.parametrize("shape", [{}, {"n_layers": 2}, {"layout": "power"}], ids=str)
+def test_a_table_in_pieces_and_rows_of_one_s_own(shape, how, monkeypatch):
+    """Some rows at a time, and with `data=`: the numbers of `ablate` on the whole, of patterns and neurons as well."""
+    snap = snapshot(**shape)
+    task, position = snap.task, snap.task.positions[0]
+    model, own = build(snap.config, dict(snap.parameters), task=task), task.inputs[5:14].clone()
+    requests = [
+        {"heads": [(0, 0), (0, 2)]},
+        {"heads": [(0, 0)], "neurons": [(0, 3)], "data": own},
+        {"directions": torch.eye(12)[3]},
+        {"heads": [(0, 1)], "frequencies": [3], "where": "logits"},
+    ]
+    names = [name for name in snap.names if name.endswith(("hook_pattern", "mlp.hook_post"))]
+    expected = []
+    for request in requests:
+        with torch.no_grad(), gi.ablate(model, **request, how=how, seed=3):
+            expected.append(model.run_with_cache(task.inputs, names_filter=names, return_cache_object=False))
+    monkeypatch.setattr(snapshots, "TOKENS_AT_ONCE", 11 * task.inputs.shape[1])
+    for request, (logits, cache) in zip(requests, expected, strict=True):
+        close = functools.partial(
+            torch.testing.assert_close, rtol=1e-9, atol=1e-9, msg=lambda m, r=request: f"{r}: {m}"
+        )
+        with torch.no_grad(), gi.ablate(model, **request, how=how, seed=3):
+            close(model(task.inputs), logits)
+        ablator = Ablator(Snapshot(0, snap.config, task, snap.parameters))
+        close(ablator.columns(**request, how=how, seed=3), logits[:, position])
+        for layer, pattern in enumerate(ablator.patterns(**request, how=how, seed=3)):
+            close(pattern, cache[f"blocks.{layer}.attn.hook_pattern"][:, :, position])
+            if "directions" not in request:
+                post = ablator.activations(layer, **request, how=how, seed=3)
+                close(post, cache[f"blocks.{layer}.mlp.hook_post"][:, position])
+
+
+def test_mislabelled_rows_are_scored_by_what_they_were_taught():
+    """Of a model that gives the answers, sure of them: 4 of 24 training rows are wrong, and no other row."""
+    task = gi.Task("a + b", p=P, layout="a b =").split(frac=0.5, seed=0, mislabelled=4)
+    found = measures(20 * torch.nn.functional.one_hot(task.labels, task.n_answers).float(), task)
+    assert (found["train_accuracy"], found["test_accuracy"], found["accuracy"]) == (pytest.approx(20 / 24), 1, 1)
+    assert found["train_loss"] == pytest.approx(20 * 4 / 24, rel=1e-6)
+    assert [found["test_loss"], found["loss"]] == pytest.approx([6 * math.exp(-20)] * 2, rel=1e-5)
 
 
 def test_the_quick_way_is_taken():

@@ -40,6 +40,14 @@ def test_a_bit_that_is_the_answer_s_is_explained_by_it_and_noise_is_not():
     assert correlation[1].abs().max() < 0.05 and correlation[2].isnan().all()
 
 
+def test_chance_is_taken_off_where_there_are_many_answers():
+    """60 rows of 30 answers: coins would seem to know half of the answer; a bit of the answer's own still knows all."""
+    answers = torch.arange(60) % 30
+    coins = torch.rand(60, 400, generator=torch.Generator().manual_seed(0)) < 0.5
+    found = explained_by_answer(torch.cat([coins, (answers % 3 == 0)[:, None]], 1), answers)
+    assert abs(found[:400].mean().item()) < 0.05 and found[400].item() == pytest.approx(1)
+
+
 def test_pairs_of_equal_numbers_are_counted_apart():
     """A model that always answers 0: right on test rows a = b only where 2a = 0 mod p."""
     task = Task("encoded_sum", p=11, bits=40, winners=6, include_equal=True).split(frac=0.5, seed=0)

@@ -59,6 +59,29 @@ def test_a_model_of_parity_loses_every_answer():
     assert found.flip_kept == found.flip_kept_every == found.flip_kept_most == 0
 
 
+def test_flips_are_of_images_that_were_not_trained_on():
+    """Drawn among the rows held out, each once, others with another seed; among all only where none is held out."""
+    one = vision()
+    held_out = set((~TASK.is_train).nonzero().flatten().tolist())
+    rows = [flips.rows_held_out(one, 12, seed).tolist() for seed in (0, 0, 1)]
+    assert len(set(rows[0])) == 12 and set(rows[0]) | set(rows[2]) <= held_out
+    assert rows[0] == rows[1] != rows[2] and rows[0] != sorted(rows[0])
+    assert set(flips.rows_held_out(one, 10_000, 0).tolist()) == held_out
+    every = Snapshot(0, one.config, TASK.with_split(torch.ones_like(TASK.is_train)), one.parameters)
+    assert len(flips.rows_held_out(every, 10_000, 0)) == len(TASK.inputs)
+
+
+def test_most_is_more_than_half():
+    """Dark images, and a model that sees light in the right half of them: half of all flips change its answer."""
+    W_in, W_U = torch.zeros(64, 1), torch.zeros(1, TASK.n_answers)
+    W_in.view(8, 8)[:, 4:], W_U[0, 1] = 1, 1
+    empty = TASK.with_split(TASK.is_train)
+    empty.inputs = torch.zeros_like(TASK.inputs)
+    snapshot = dense(W_in, W_U, torch.zeros(1))
+    found = flips.Flips(images=3).read(Snapshot(0, snapshot.config, empty, snapshot.parameters))
+    assert found.flip_kept == 0.5 and found.flip_kept_most == 0
+
+
 def test_translation_is_the_share_between_classes():
     """One point a class: 1. Groups of the same mean: 0. A known mixture: its ratio."""
     labels = torch.tensor([0, 0, 1, 1])

@@ -69,6 +69,32 @@ def test_it_reads_the_training_loss_and_leaves_the_weights():
     assert all(torch.equal(before[name], parameters[name]) for name in before)
 
 
+def test_it_is_the_sharpness_of_the_rows_trained_on_as_they_were_taught():
+    """By hand: the mean cross-entropy of those rows alone, mislabelled ones included, in the box of `maximise`."""
+    task = Task("a + b", p=7, layout="a b").split(frac=0.3, seed=0, mislabelled=6)
+    config = EmbeddingMLPConfig(d_embed=8, hidden_sizes=(16,)).resolved(7, 7, 2)
+    parameters = {name: 3 * value.double() for name, value in initialise(config, 0).items()}
+
+    def largest(rows: torch.Tensor, labels: torch.Tensor) -> float:
+        def loss(flat: torch.Tensor) -> torch.Tensor:
+            parts = zip(parameters, flat.split([value.numel() for value in parameters.values()]), strict=True)
+            w = {name: part.view(parameters[name].shape) for name, part in parts}
+            x = w["embed.W_E"][task.inputs[rows]]
+            x = x.flatten(1) if len(w["blocks.0.mlp.W_in"]) == 16 else x.sum(1)
+            x = x @ w["blocks.0.mlp.W_in"] + w.get("blocks.0.mlp.b_in", 0)
+            out = torch.relu(x) @ w["unembed.W_U"] + w.get("unembed.b_U", 0)
+            return torch.nn.functional.cross_entropy(out, labels[rows])
+
+        return maximise(loss, torch.cat([value.flatten() for value in parameters.values()])).sharpness
+
+    found = Sharpness().read(Snapshot(0, config, task, parameters)).sharpness.item()
+    train = task.is_train
+    expected = largest(train, task.train_labels)
+    assert found == pytest.approx(expected, rel=1e-4)
+    for rows, labels in ((train, task.labels), (~train, task.labels), (train | ~train, task.train_labels)):
+        assert largest(rows, labels) != pytest.approx(expected, rel=1e-2)
+
+
 def test_without_training_rows_there_is_no_training_loss():
     """The reason is said."""
     task = Task("a + b", p=7, layout="a b")

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import grokinterp as gi
+from grokinterp import models
 from grokinterp.evaluation.gradients import EmbeddingView, GradientError, operand_columns, seeded_triples, token_rows
 
 
@@ -63,3 +64,26 @@ def test_what_cannot_be_compared_is_refused():
         operand_columns(gi.Task("a + b + c", p=5))
     with pytest.raises(GradientError, match="no row for a=1, b=0"):
         token_rows(gi.Task("a / b", p=5), torch.tensor([[1, 0]]))
+
+
+@pytest.mark.parametrize("n_layers", [1, 2])
+@pytest.mark.parametrize("position", [-1, -2, -3])
+def test_gradients_are_of_the_answer_where_it_is_read(planted, position, n_layers):
+    """Of the logit at the scored position, by the fast path and by hooks, row by row and for all answers at once."""
+    task = gi.Task("a + b", p=5, layout="power") if position == -3 else planted.answered_inside(position, 5)
+    one = planted.noise(task, n_layers=n_layers, attention_direction="bidirectional")
+    assert task.positions[0] == position or task.positions == (-2, -1)
+    model, columns = models.build(one.config, dict(one.parameters), task=task), operand_columns(task)
+    embedded = model.embed.W_E[task.inputs].detach().requires_grad_()
+    with model.hooks(fwd_hooks=[("hook_embed", lambda value, hook: embedded)]):
+        out = model(task.inputs)[:, task.positions[0]]
+    expected = []
+    for answer in range(5):
+        (gradient,) = torch.autograd.grad(out[:, answer].sum(), embedded, retain_graph=True)
+        expected.append(torch.cosine_similarity(*(gradient[:, column] for column in columns), dim=-1))
+    expected = torch.stack(expected, 1)
+    assert expected.std() > 0.1
+    view = EmbeddingView.of(one)
+    torch.testing.assert_close(view.cosines_of_all(task.inputs, columns, 5), expected)
+    answers = (task.labels if task.labels.ndim == 1 else task.labels[:, 0]) * 2 % 5
+    torch.testing.assert_close(view.cosines(task.inputs, columns, answers), expected[torch.arange(25), answers])

@@ -8,6 +8,7 @@ import grokinterp as gi
 from grokinterp import fourier, models
 from grokinterp.analysis.cycles import Wave
 from grokinterp.config import EmbeddingMLPConfig, TransformerConfig
+from grokinterp.evaluation import snapshot as snapshots
 from grokinterp.interventions import all_frequencies_but
 from grokinterp.interventions.frequencies import number_blocks, number_waves
 from grokinterp.models.parameters import parameter_shapes
@@ -136,6 +137,27 @@ def test_directions_are_gone_from_the_stream():
     start = (model.W_E[TASK.inputs] + model.W_pos).detach()
     gone = torch.linalg.lstsq(directions[:2].T, start.flatten(0, 1).T).solution.T @ directions[:2]
     close(cache["blocks.0.hook_resid_pre"], start - gone.reshape(start.shape))
+
+
+@pytest.mark.parametrize("n_layers", [1, 2])
+@hows
+def test_directions_of_the_direct_path(how, n_layers):
+    """Taken out together, the stream ends along the directions with what stands in their place, and beside them
+    with what the layers have written and what stands in the place of its start."""
+    model = random_model(n_layers=n_layers)
+    directions = torch.linalg.qr(torch.randn(12, 2, dtype=torch.float64)).Q.T
+    end = f"blocks.{n_layers - 1}.hook_resid_post"
+    clean = model.run_with_cache(TASK.inputs)[1]
+    with gi.ablate(model, directions=directions, how=how, seed=1):
+        alone = model.run_with_cache(TASK.inputs)[1]
+    with gi.ablate(model, directions=directions, components=["direct_path"], how=how, seed=1):
+        both = model.run_with_cache(TASK.inputs)[1]
+    donors = torch.randperm(P * P, generator=torch.Generator().manual_seed(1))
+    put = {"zero": lambda x: 0 * x, "mean": lambda x: x.mean(0, keepdim=True), "resample": lambda x: x[donors]}[how]
+    along = directions.T @ directions
+    close(both[end] @ along, put(clean[end]).expand_as(both[end]) @ along)
+    start, beside = "blocks.0.hook_resid_pre", torch.eye(12, dtype=torch.float64) - along
+    close(both[end] @ beside, (alone[end] - clean[start] + put(clean[start])) @ beside)
 
 
 def test_directions_of_neurons_and_logits():
@@ -273,6 +295,19 @@ def test_the_mean_is_over_data_position_by_position():
     whole, cache = model.run_with_cache(TASK.inputs)
     change = (z - cache["blocks.0.attn.hook_z"][:, :, 2]) @ model.W_O[0, 2] @ model.W_U
     close(logits(model, heads=[(0, 2)], how="mean", data=data), (whole + change).detach())
+
+
+@pytest.mark.parametrize("how", ["mean", "resample"])
+def test_what_is_put_in_place_is_over_all_rows_of_data(how, monkeypatch):
+    """By hand, of rows that are taken eleven at a time: the mean of 40 rows, or those that the seed's order deals."""
+    model, data = random_model(attn_only=True), TASK.inputs[7:47]
+    z = model.run_with_cache(data)[1]["blocks.0.attn.hook_z"][:, :, 2]
+    donors = torch.randperm(40, generator=torch.Generator().manual_seed(5))[torch.arange(P * P) % 40]
+    put = z.mean(0, keepdim=True) if how == "mean" else z[donors]
+    whole, cache = model.run_with_cache(TASK.inputs)
+    change = (put - cache["blocks.0.attn.hook_z"][:, :, 2]) @ model.W_O[0, 2] @ model.W_U
+    monkeypatch.setattr(snapshots, "TOKENS_AT_ONCE", 33)
+    close(logits(model, heads=[(0, 2)], how=how, data=data, seed=5), (whole + change).detach())
 
 
 def test_resampling_is_reproducible_and_deals_out_the_same_values():

@@ -174,3 +174,59 @@ def test_update_noise_has_the_size_of_the_rate():
     moved = parameters["w"].detach()
     assert moved.std().item() == pytest.approx(0.02 * 0.5, rel=0.02)
     assert abs(moved.mean().item()) < 4 * 0.01 / 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "own"),
+    [
+        ({"optimiser": "adamw"}, lambda p: torch.optim.AdamW(p, lr=0.1, betas=(0.7, 0.95), eps=0.3, weight_decay=0.5)),
+        (
+            {"optimiser": "adamw", "decay_kind": "gradient"},
+            lambda p: torch.optim.Adam(p, lr=0.1, betas=(0.7, 0.95), eps=0.3, weight_decay=0.5),
+        ),
+        (
+            {"optimiser": "adam"},
+            lambda p: torch.optim.Adam(p, lr=0.1, betas=(0.7, 0.95), eps=0.3, weight_decay=0.5),
+        ),
+        ({"optimiser": "sgd"}, lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.6, weight_decay=0.5)),
+    ],
+    ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
+)
+def test_updates_are_those_of_torch_with_the_settings_given(fields, own):
+    """Betas, epsilon, momentum and decay, each far from its default, over a warm-up: torch's own optimiser by hand."""
+    parameters, expected = weights(1.0, -2.0), torch.tensor([1.0, -2.0], dtype=torch.float64).requires_grad_()
+    settings = {"lr": 0.1, "beta1": 0.7, "beta2": 0.95, "eps": 0.3, "momentum": 0.6, "weight_decay": 0.5}
+    opt, reference = optimiser(parameters, **settings, warmup_steps=3, **fields), own([expected])
+    for step, gradient in enumerate([[1.0, 0.5], [-0.3, 2.0], [0.7, -1.0], [0.2, 0.1], [2.0, 0.0]]):
+        update(opt, gradient, step)
+        reference.param_groups[0]["lr"] = 0.1 * min(step / 3, 1)
+        expected.grad = torch.tensor(gradient, dtype=torch.float64)
+        reference.step()
+    torch.testing.assert_close(parameters["w"], expected)
+
+
+@pytest.mark.parametrize("kind", ["to_zero", "to_init"])
+def test_decay_has_the_rate_of_its_step(kind):
+    """Half-way through a warm-up half of the decay: 1 - lr wd step / warmup of what is above its goal is left."""
+    parameters = weights(3.0)
+    opt = optimiser(parameters, optimiser="sgd", lr=0.1, weight_decay=0.5, decay_kind=kind, warmup_steps=4)
+    with torch.no_grad():
+        parameters["w"].mul_(2)
+    for step in range(3):
+        update(opt, [0.0], step)
+    goal, left = (0.0 if kind == "to_zero" else 3.0), (1 - 0.05 / 4) * (1 - 0.05 / 2)
+    assert parameters["w"].item() == pytest.approx(goal + (6 - goal) * left)
+
+
+@pytest.mark.parametrize("fields", [{"update_noise": 1.0}, {"weight_noise": 1.0}, {"decay_kind": "jiggle"}], ids=str)
+def test_noise_follows_the_seed(fields):
+    """Two optimisers of one seed draw the same noise, one of another seed other noise."""
+    drawn = []
+    for seed in (1, 1, 2):
+        parameters = weights(1.0, 2.0)
+        settings = OptimiserConfig(optimiser="sgd", lr=0.1, weight_decay=1.0, warmup_steps=0, **fields)
+        opt = Optimiser(settings, parameters, steps=10, seed=seed)
+        seen = opt.noisy(parameters)["w"].tolist()
+        update(opt, [0.0, 0.0], 0)
+        drawn.append([*seen, *parameters["w"].tolist()])
+    assert drawn[0] == drawn[1] != drawn[2]

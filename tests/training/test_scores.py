@@ -19,7 +19,7 @@ class Fixed:
     def __init__(self, logits: torch.Tensor):
         self.logits = logits
 
-    def __call__(self, parameters, rows=None):
+    def __call__(self, parameters, rows=None, *, for_gradient=True):
         return self.logits if rows is None else self.logits[rows]
 
     def of(self, parameters, inputs):
@@ -53,3 +53,32 @@ def test_each_side_is_scored_by_its_own_labels():
     assert found["weight_norm_squared"] == 25
     uniform = scored(task, torch.zeros(25, task.n_answers))
     assert [uniform["train_loss"], uniform["test_loss"]] == pytest.approx([math.log(task.n_answers)] * 2)
+
+
+def test_a_table_in_pieces_has_the_scores_of_the_whole(monkeypatch):
+    """Seven rows at a time, of several operations: each number as of all rows at once."""
+    task = gi.Task("a + b; a - b", p=5).split(frac=0.5, seed=0)
+    logits = torch.randn(50, task.n_answers)
+    whole = scored(task, logits)
+    monkeypatch.setattr(Scores, "TOKENS_AT_ONCE", 7 * task.inputs.shape[1])
+    assert scored(task, logits) == whole
+    right = logits.argmax(1) == task.labels
+    for i, operation in enumerate(task.operations):
+        rows = ~task.is_train & (task.operation == i)
+        assert whole[f"test_accuracy[{operation}]"] == pytest.approx(right[rows].double().mean().item())
+
+
+def test_remembered_pairs_do_not_help_with_unswapped_rows():
+    """A model that knows the training pairs in either order, and nothing else; of a - b there is no such number."""
+    task = gi.Task("a + b", p=7).split(frac=0.5, seed=0)
+    known = task.is_train | task.is_train[task.swapped]
+    guess = torch.where(known, task.labels, (task.labels + 1) % 7)
+    found = scored(task, torch.nn.functional.one_hot(guess, task.n_answers).float())
+    assert (
+        found["test_accuracy_unswapped"]
+        == 0
+        < found["test_accuracy"]
+        == pytest.approx((known & ~task.is_train).sum().item() / (~task.is_train).sum().item())
+    )
+    other = gi.Task("a - b", p=7).split(frac=0.5, seed=0)
+    assert "test_accuracy_unswapped" not in scored(other, torch.zeros(49, other.n_answers))

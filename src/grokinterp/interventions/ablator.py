@@ -50,8 +50,6 @@ class Ablator:
         if ablation.data is not task.inputs:
             return "the reference is not the table itself"
         names = self.snapshot.parameters
-        if "unembed.W_U" not in names and ablation.frequencies:
-            return "the embedding is the unembedding as well"
         is_fixed = config.has_positions and "pos_embed.W_pos" not in names
         return "its positions are no parameters" if is_fixed else None
 

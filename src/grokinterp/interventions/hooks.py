@@ -156,8 +156,7 @@ def _edits(model: Any, ablation: Ablation, call: Call) -> list[tuple[str, Any]]:
     if "direct_path" in ablation.components:
         edit = DirectPath(Part("blocks.0.hook_resid_pre"), ablation, call)
         edits.append(("blocks.0.hook_resid_pre", edit.keep_start))
-        # Before the directions, which the stream is not to hold in the end.
-        edits.insert(0, (f"blocks.{len(model.blocks) - 1}.hook_resid_post", edit))
+        edits.append((f"blocks.{len(model.blocks) - 1}.hook_resid_post", edit))
     return edits
 
 
