@@ -33,7 +33,7 @@ def listed(names: Iterable[Any]) -> str:
 
 def did_you_mean(name: str, known: Iterable[Any]) -> str:
     """` Did you mean 'x'?`, or nothing where no known name is near."""
-    near = difflib.get_close_matches(name, [str(k) for k in known], n=1)
+    near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
@@ -10,9 +10,6 @@ from grokinterp.cli.arguments import parse, say
 from grokinterp.cli.source import Source, read
 from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest
-
-if TYPE_CHECKING:
-    from grokinterp.runs.run import Run, Runs
 
 ORDER = 60
 
@@ -41,26 +38,17 @@ def run(argv: list[str]) -> None:
     given = parse(Report, argv, "report")
     if not given.paths:
         raise BadRequest("report: no run is named; give a run directory or a file, as in `grokinterp report runs/demo`")
+    from grokinterp.importers import together
     from grokinterp.reports import report
 
     runs = [read(Source(path, given.format, given.task, given.p, given.layout, given.stated)) for path in given.paths]
-    subject = runs[0] if len(runs) == 1 else _together(runs)
     page = report(
-        subject, given.out, circuits=given.circuit, pdf=given.pdf, images=given.images, cache=given.cache, progress=True
+        together(runs),
+        given.out,
+        circuits=given.circuit,
+        pdf=given.pdf,
+        images=given.images,
+        cache=given.cache,
+        progress=True,
     )
     say(str(page))
-
-
-def _together(found: "list[Run | Runs]") -> "Runs":
-    """All runs by name; a name that comes again is given a number."""
-    from grokinterp.runs.run import Runs
-
-    runs, skipped = {}, {}
-    for one in found:
-        for each in one.values() if isinstance(one, Runs) else [one]:
-            name, number = each.name, 2
-            while name in runs:
-                name, number = f"{each.name}-{number}", number + 1
-            runs[name] = each
-        skipped |= one.skipped if isinstance(one, Runs) else {}
-    return Runs(runs, skipped)

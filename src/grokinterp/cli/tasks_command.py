@@ -20,4 +20,5 @@ def run(argv: list[str]) -> None:
     named = tasks.names()
     width = max(len(name) for name, _ in named)
     say("A formula needs no name: operands a, b (and c), whole numbers, + - * / ^, ( ), X if COND else Y, mod p.")
+    say("Groups go by their names: c13 (cyclic), d7 (dihedral), s4 (symmetric), a5 (alternating).")
     say("\n".join(f"{name:<{width}}  {summary}" for name, summary in named))

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +12,7 @@ import tyro
 
 from grokinterp.cli.arguments import option, parse, say, split_at_dashes
 from grokinterp.config import SECTIONS, RunConfig
-from grokinterp.config.presets import PRESETS, preset
+from grokinterp.config.presets import DEFAULT, PRESETS, preset, recipe
 from grokinterp.errors import BadRequest
 
 ORDER = 20
@@ -66,16 +67,28 @@ def run(argv: list[str]) -> None:
     before, after = split_at_dashes(argv)
     if len(after) > 1:
         raise BadRequest(f"train: one formula goes after --, in quotes, not {len(after)} words")
-    base = preset(option(before, "preset") or "nanda")
-    given: Any = parse(arguments(base), [*(["EXPR"] if after else []), *before], "train")
+    if negative := next((word for word in before if re.match(r"-[\s(\d*]*[abcxyz]\b", word)), None):
+        raise BadRequest(f"train: a formula that begins with - goes after the options and --, as in `-- {negative!r}`")
+    words = [*(["EXPR"] if after else []), *before]
+    named = option(before, "preset")
+    # The recipe has the options' defaults, and the task that has one of its own stands among them.
+    own = next((recipe(word) for word in before if recipe(word) != DEFAULT), DEFAULT)
+    given: Any = parse(arguments(preset(named or own)), words, "train")
+    if named is None and recipe(given.expression) != own:
+        own = recipe(given.expression)
+        given = parse(arguments(preset(own)), words, "train")
     options = {section: getattr(given, section) for section in SECTIONS}
-    parameters = {"p": given.p, "layout": given.layout, **dict(map(parameter, given.set))}
+    parameters = {"p": given.p, "layout": given.layout}
+    for name, value in map(parameter, given.set):
+        if parameters.get(name) is not None:
+            raise BadRequest(f"train: {name} is given twice, as {parameters[name]} and as {value}; leave one out")
+        parameters[name] = value
 
     from grokinterp.training.trainer import train
 
     finished = train(
         after[0] if after else given.expression,
-        preset=given.preset,
+        preset=named,
         seed=given.seed,
         out=given.out,
         resume=given.resume,

@@ -196,6 +196,10 @@ class ModelConfig(ABC):
 
     # -- words
 
+    def remark(self) -> str | None:
+        """What may surprise whoever chose these sizes, in one line; None where nothing does."""
+        return None
+
     def in_words(self) -> str:
         """A noun phrase for reports, as in `a one-layer transformer of width 128 with 4 heads of 32, ...`."""
         return f"a {self.kind.replace('_', ' ')}"
@@ -227,7 +231,8 @@ class TokenConfig(ModelConfig):
         return self.d_vocab
 
     def n_positions(self, row_width: int) -> int:
-        return self.n_ctx or row_width
+        # A table of positions may be longer than the rows.
+        return min(self.n_ctx or row_width, row_width or self.n_ctx or 0)
 
     @property
     def stream_width(self) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from grokinterp.config.family import ModelConfig, family
 from grokinterp.config.transformer import TransformerConfig
-from grokinterp.config.validation import check_types
+from grokinterp.config.validation import check_section, check_seed, check_types
 from grokinterp.errors import ConfigError, did_you_mean, listed, require
 
 FORMAT_VERSION = 1
@@ -49,6 +49,7 @@ class SplitConfig:
         check_types(self)
         require(0 < self.frac <= 1, f"frac={self.frac} must be above 0 and at most 1, as in frac=0.3")
         require(self.mislabelled >= 0, f"mislabelled={self.mislabelled} must be 0 or more rows")
+        check_seed("split_seed", self.split_seed or 0)
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,12 @@ class RunConfig:
     model: ModelConfig = field(default_factory=TransformerConfig)
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+
+    def __post_init__(self) -> None:
+        for name in SECTIONS:
+            check_section(name, getattr(self, name))
+        check_types(self)
+        check_seed("seed", self.seed)
 
     @property
     def identity(self) -> str:

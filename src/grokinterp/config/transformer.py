@@ -185,6 +185,14 @@ class TransformerConfig(TokenConfig):
         is_direct = self.normalization != "post"
         return None if is_direct else "with LayerNorm after the sublayers no path is direct; leave direct_path out"
 
+    def remark(self) -> str | None:
+        if self.d_head is not None or self.d_model % self.n_heads == 0:
+            return None
+        return (
+            f"{self.n_heads} heads do not divide d_model={self.d_model}: each is {self.head_size} wide (d_head), "
+            f"{self.n_heads * self.head_size} together"
+        )
+
     def in_words(self) -> str:
         neurons = f"{self.mlp_size:,} {ACTIVATIONS_IN_WORDS[self.activation]} neurons"
         place = {"none": f"no {self.norm_name}", "pre": f"{self.norm_name} before each block"}

@@ -1,17 +1,75 @@
 """Whether the fields of a dataclass hold what their annotations say."""
 
+from dataclasses import is_dataclass
+from os import PathLike
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from grokinterp.errors import listed, require
 
+MOST_THREADS = 4096
+"""More than any machine has cores; torch fails where the system has no room for as many."""
+
+MOST_SHOWN = 80
+"""Characters of a wrong value that a message repeats."""
+
 
 def check_types(config: Any) -> None:
-    """Refuse a dataclass whose fields do not hold what their annotations say: a `Literal`'s option, a number, ..."""
+    """Refuse a dataclass whose fields do not hold what their annotations say: a `Literal`'s option, a number, ...
+
+    Numbers and lists of NumPy and torch become Python's (`plain`) in the fields.
+    """
     for name, hint in get_type_hints(type(config)).items():
         if get_origin(hint) is not ClassVar:
-            value = getattr(config, name)
-            require(has_type(value, hint), f"{name}={value!r} {_wanted(_members(hint))}")
+            value = plain(getattr(config, name))
+            value = tuple(value) if isinstance(value, list) else value
+            require(has_type(value, hint), f"{name}={shown(value)} {_wanted(_members(hint))}")
+            # Past the frozen dataclass: it calls this while it is made.
+            object.__setattr__(config, name, value)
+
+
+def check_seed(name: str, seed: int) -> None:
+    """Refuse a seed that torch's generators do not take."""
+    require(-(2**63) <= seed < 2**63, f"{name}={shown(seed)} does not fit into 64 bits; give one such as {name}=0")
+
+
+def check_section(name: str, value: Any) -> None:
+    """Refuse what is no section of a configuration. Raises `ConfigError`, which says how its fields are given."""
+    if name == "model":
+        how = "as in d_model=64, n_layers=2; a network of your own class is trained by your own loop"
+    else:
+        how = "as in seed=1, lr=1e-3"
+    require(is_dataclass(value), f"{name}={shown(value)} is no configuration; name its fields instead, {how}")
+
+
+def check_threads(threads: Any) -> int | None:
+    """A number of processor cores, or None for all. Raises `ConfigError` for anything else."""
+    threads = plain(threads)
+    right = threads is None or (has_type(threads, int) and 1 <= threads <= MOST_THREADS)
+    require(right, f"threads={shown(threads)} must be a whole number from 1 to {MOST_THREADS}, as in threads=2")
+    return threads
+
+
+def check_path(name: str, path: Any) -> None:
+    """Refuse what is no place on disk. Raises `ConfigError`."""
+    right = path is None or isinstance(path, str | PathLike)
+    require(right, f"{name}={shown(path)} must be a path, as in {name}='runs/add'")
+
+
+def plain(value: Any) -> Any:
+    """A number of NumPy or torch as Python's, an array or tensor as a list; anything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") and hasattr(value, "dtype") else value
+
+
+def shown(value: Any) -> str:
+    """A value in a message: as Python writes it, cut where that is long, or its type where that is long and no data."""
+    if not isinstance(value, (str, int, float, list, tuple, dict, NoneType)):
+        return f"<{value.__name__ if isinstance(value, type) else type(value).__name__}>"
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        text = "a very long number"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def has_type(value: Any, hint: Any) -> bool:

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from grokinterp.runs.run import Run, Runs
+from grokinterp.importers import Given, opened
 
 if TYPE_CHECKING:
     from grokinterp.explorer.web.server import Handle
@@ -12,13 +12,12 @@ COLAB = (".googleusercontent.com", ".colab.dev")
 """Where Colab's proxy shows a port of its machine."""
 
 
-def explore(
-    run: Run | Runs, other: Run | Runs | None = None, *, port: int = 0, allow_hosts: tuple[str, ...] = ()
-) -> "Handle":
+def explore(run: Given, other: Given | None = None, *, port: int = 0, allow_hosts: tuple[str, ...] = ()) -> "Handle":
     """Open the explorer on a run, in a thread of this process: the call returns at once.
 
-    In a notebook the result shows the page inline. `handle.url` opens it in a tab, `handle.stop()` ends it. `other` is
-    a run to compare with; several runs are compared with each other. The server listens on 127.0.0.1, at a free port
+    `run` and `other` may be paths, which are loaded. In a notebook the result shows the page inline. `handle.url`
+    opens it in a tab, `handle.stop()` ends it. `other` is a run to compare with; several runs are compared with each
+    other. The server listens on 127.0.0.1, at a free port
     where `port` is left out, and wants the token of `handle.url`; `allow_hosts` are further names by which a proxy
     calls it. Raises `BadRequest` where dash is not installed (`pip install 'grokinterp[explore]'`), for a run without
     checkpoints or whose task is not known, and for a port that cannot be had.
@@ -28,4 +27,5 @@ def explore(
 
     if "google.colab" in sys.modules:
         allow_hosts = (*allow_hosts, *COLAB)
-    return serve(Session.of(run, other), port=port, allow_hosts=allow_hosts)
+    session = Session.of(opened(run), None if other is None else opened(other))
+    return serve(session, port=port, allow_hosts=allow_hosts)

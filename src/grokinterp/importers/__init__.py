@@ -2,7 +2,19 @@
 
 from grokinterp.importers._base import Importer, ImportFileError
 from grokinterp.importers._loading import FORMATS, load
+from grokinterp.importers._opening import Given, opened, opened_one, together
 from grokinterp.importers._report import describe
 from grokinterp.importers._unpickle import UnsafeFileError
 
-__all__ = ["FORMATS", "ImportFileError", "Importer", "UnsafeFileError", "describe", "load"]
+__all__ = [
+    "FORMATS",
+    "Given",
+    "ImportFileError",
+    "Importer",
+    "UnsafeFileError",
+    "describe",
+    "load",
+    "opened",
+    "opened_one",
+    "together",
+]

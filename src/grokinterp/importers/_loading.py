@@ -1,9 +1,11 @@
 """load: whatever is at a path, as a Run or Runs."""
 
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from grokinterp.config.stated import Stated
+from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.importers import curves, nanda, pizza, state_dict, transformer_lens
 from grokinterp.importers._base import Importer, ImportFileError, Payload
@@ -72,6 +74,8 @@ def load(
     A `config_*.json` beside a file is found. Nothing in a file is executed. Raises `BadRequest`, with what was found,
     for anything that is no run.
     """
+    if not isinstance(path, str | PathLike) or not str(path):
+        raise ImportFileError(f"one path is asked, as in gi.load('runs/add'), not {shown(path)}")
     path = Path(path)
     return _load(path, format, _task(task, p, layout), Stated.of(stated))
 
@@ -80,6 +84,8 @@ def _task(task: Task | str | None, p: int | None, layout: str | None) -> Task | 
     parameters = {name: value for name, value in (("p", p), ("layout", layout)) if value is not None}
     if isinstance(task, str):
         return Task(task, **parameters) if parameters else task
+    if task is not None and not isinstance(task, Task):
+        raise ImportFileError(f"task={shown(task)} must be a formula or a name, as in task='a + b', or a gi.Task")
     if parameters:
         raise ImportFileError(f"{next(iter(parameters))} says more about a task in text; give it as in task='a + b'")
     return task

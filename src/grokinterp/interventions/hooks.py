@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from grokinterp import models
@@ -23,13 +24,13 @@ def ablate(
     heads: Iterable[Any] = (),
     neurons: Iterable[Any] = (),
     frequencies: Iterable[Any] = (),
-    directions: Float[Tensor, "*direction width"] | None = None,
+    directions: Float[Tensor, "*direction width"] | ArrayLike | None = None,
     layers: Iterable[Any] = (),
     positions: Iterable[Any] = (),
     where: str = "embedding",
     how: str = "zero",
-    data: Tensor | None = None,
-    seed: int = 0,
+    data: Shaped[Tensor, "n width"] | ArrayLike | None = None,
+    seed: SupportsIndex = 0,
     components: Iterable[str] = (),
 ) -> AbstractContextManager[Any]:
     """Take parts out of a hooked model for a block: `with gi.ablate(model, heads=[(0, 1)]): logits = model(inputs)`.

@@ -3,19 +3,21 @@
 import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, SupportsIndex, TypeAlias, get_args
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Cycle, Wave
 from grokinterp.config import ModelConfig
 from grokinterp.config.family import Component
+from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.interventions.frequencies import cycle_length, number_blocks, number_waves
-from grokinterp.tasks import Task
+from grokinterp.tasks import Task, as_tensor
 
 Where: TypeAlias = Literal["embedding", "mlp", "logits"]
 How: TypeAlias = Literal["zero", "mean", "resample"]
@@ -55,18 +57,20 @@ class Ablation:
         heads: Iterable[Any] = (),
         neurons: Iterable[Any] = (),
         frequencies: Iterable[Any] = (),
-        directions: Tensor | None = None,
+        directions: Float[Tensor, "*direction width"] | ArrayLike | None = None,
         layers: Iterable[Any] = (),
         positions: Iterable[Any] = (),
         components: Iterable[str] = (),
         where: str = "embedding",
         how: str = "zero",
-        data: Tensor | None = None,
-        seed: int = 0,
+        data: Shaped[Tensor, "n width"] | ArrayLike | None = None,
+        seed: SupportsIndex = 0,
     ) -> "Ablation":
         """The request, once all of it is known to fit the model. Raises `AblationError`, naming what it has instead."""
         # A name alone would be read letter by letter.
         components = [components] if isinstance(components, str) else components
+        if not isinstance(components, Iterable):
+            raise AblationError(f"components={shown(components)} must be names, as in components=['attention']")
         request = cls(
             config,
             task,
@@ -80,7 +84,7 @@ class Ablation:
             _option("where", where, Where),
             _option("how", how, How),
             task.inputs if data is None and task is not None else _rows(data, config, task),
-            seed,
+            _whole([seed], "seed", "0")[0],
         )
         request._check()
         return request
@@ -202,15 +206,18 @@ def _whole(given: Iterable[Any], name: str, example: str) -> list[int]:
     try:
         return [operator.index(item) for item in given]
     except TypeError:
-        raise AblationError(f"{name}={given!r} must be whole numbers, as in {name}={example}") from None
+        raise AblationError(f"{name}={shown(given)} must be whole numbers, as in {name}={example}") from None
 
 
 def _pairs(noun: str, given: Iterable[Any], config: ModelConfig, sizes: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    asked = list(given)
+    try:
+        asked = list(given)
+    except TypeError:
+        raise AblationError(f"{noun}s={shown(given)} must be (layer, {noun}) pairs, as in {noun}s=[(0, 1)]") from None
     try:
         pairs = [(operator.index(layer), operator.index(index)) for layer, index in asked]
     except (TypeError, ValueError):
-        raise AblationError(f"{noun}s={asked!r} must be (layer, {noun}) pairs, as in {noun}s=[(0, 1)]") from None
+        raise AblationError(f"{noun}s={shown(asked)} must be (layer, {noun}) pairs, as in {noun}s=[(0, 1)]") from None
     if pairs and not sizes:
         _refuse_absent(config, "attention" if noun == "head" else "mlp")
     for layer, index in pairs:
@@ -231,16 +238,19 @@ def _within(noun: str, given: Iterable[Any], n: int) -> tuple[int, ...]:
 
 def _option(name: str, given: str, options: Any) -> Any:
     known = get_args(options)
-    if given not in known:
-        raise AblationError(f"{name}={given!r} is unknown.{did_you_mean(given, known)} Choose of {listed(known)}")
+    if not isinstance(given, str) or given not in known:
+        raise AblationError(f"{name}={shown(given)} is unknown.{did_you_mean(given, known)} Choose of {listed(known)}")
     return given
 
 
-def _orthonormal(directions: Tensor | None) -> Float[Tensor, "direction width"] | None:
-    if directions is None:
+def _orthonormal(given: Any) -> Float[Tensor, "direction width"] | None:
+    if given is None:
         return None
-    rows = torch.atleast_2d(directions.detach().to(torch.float64))
-    if rows.ndim != 2 or not rows.isfinite().all() or not (rows.norm(dim=1) > 0).all():
+    directions = as_tensor(given, "directions", "vectors [n, width]").detach()
+    if directions.is_complex():
+        raise AblationError("directions must be real vectors [n, width]; give the real and the imaginary part as two")
+    rows = torch.atleast_2d(directions.to(torch.float64))
+    if not rows.numel() or rows.ndim != 2 or not rows.isfinite().all() or not (rows.norm(dim=1) > 0).all():
         raise AblationError(
             f"directions must be finite vectors [n, width], none of them zero; not {_shown(directions)}"
         )
@@ -250,10 +260,11 @@ def _orthonormal(directions: Tensor | None) -> Float[Tensor, "direction width"] 
 
 
 def _rows(
-    data: Tensor | None, config: ModelConfig, task: Task | None
+    given: Any, config: ModelConfig, task: Task | None
 ) -> Int[Tensor, "n position"] | Float[Tensor, "n feature"] | None:
-    if data is None:
+    if given is None:
         return None
+    data = as_tensor(given, "data", "rows such as task.inputs")
     if config.reads == "features":
         if data.ndim != 2 or not len(data) or not data.is_floating_point() or data.shape[1] != config.row_width:
             raise AblationError(f"data must be rows [n, {config.row_width}], as in task.inputs; not {_shown(data)}")

@@ -1,9 +1,9 @@
 """Reading: circuits x checkpoints -> trace."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import xarray as xr
@@ -12,8 +12,9 @@ from tqdm.auto import tqdm
 from grokinterp.errors import listed
 from grokinterp.evaluation.processor import processor_settings, side_by_side
 from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.importers import Given, opened_one
 from grokinterp.measuring.cache import TraceCache
-from grokinterp.measuring.choosing import choose
+from grokinterp.measuring.choosing import choose, chosen_steps, listed_names
 from grokinterp.readout import Circuit
 from grokinterp.runs.run import Run
 
@@ -22,33 +23,35 @@ READERS = 8
 
 
 def measure(
-    run: Run,
-    circuits: Iterable[str | Circuit] | None = None,
+    run: Given,
+    circuits: Iterable[str | Circuit] | str | Circuit | None = None,
     *,
-    steps: Sequence[int] | None = None,
-    on_request: Iterable[str] = (),
+    steps: SupportsIndex | Iterable[SupportsIndex] | None = None,
+    on_request: Iterable[str] | str = (),
     cache: bool = True,
     progress: bool = True,
 ) -> xr.Dataset:
     """Read circuits off checkpoints: a Trace, an `xarray.Dataset` whose variables lead with `step`.
 
-    `circuits` are names, or circuits by value; all that apply where left out. `steps` are the checkpoints to read, all
-    where left out. `on_request` names circuits and variables that are not computed by default. Each checkpoint is
-    evaluated once for all circuits, as many checkpoints at a time as there are cores (READERS at most). What has been
-    read before is taken from a cache: in the run's directory, or the user's cache directory for a third-party file;
-    `cache=False` reads everything anew.
+    `run` may be a path, which is loaded. `circuits` are names, or circuits by value; all that apply where left out.
+    `steps` are the checkpoints to read, one or several, all where left out. `on_request` names circuits and variables
+    that are not computed by default. Each checkpoint is evaluated once for all circuits, as many checkpoints at a time
+    as there are cores (READERS at most). What has been read before is taken from a cache: in the run's directory, or
+    the user's cache directory for a third-party file; `cache=False` reads everything anew.
 
     The attribute `skipped` says, as JSON, which circuits do not apply and why. Raises `BadRequest` for an unknown
     circuit, variable or step, or a run without checkpoints or task.
     """
+    one = opened_one(run)
+    requested = frozenset(listed_names(on_request, "on_request"))
     with processor_settings():
-        return _measure(run, circuits, steps, frozenset(on_request), cache, progress)
+        return _measure(one, circuits, chosen_steps(one, steps), requested, cache, progress)
 
 
 def _measure(
     run: Run,
-    circuits: Iterable[str | Circuit] | None,
-    steps: Sequence[int] | None,
+    circuits: Iterable[str | Circuit] | str | Circuit | None,
+    wanted: list[int],
     requested: frozenset[str],
     cache: bool,
     progress: bool,
@@ -57,7 +60,6 @@ def _measure(
     chosen = choose(circuits, requested)
     skipped = {circuit.name: reason for circuit in chosen if (reason := circuit.why_not(final))}
     fitted = [circuit.fit(final) for circuit in chosen if circuit.name not in skipped]
-    wanted = list(run.steps if steps is None else (run[step].step for step in steps))
     kept = TraceCache(run, wanted) if cache and fitted else None
     traces = _read(run, fitted, wanted, requested, kept, progress, final)
     whole = xr.merge(traces, combine_attrs="drop_conflicts", compat="no_conflicts", join="outer")

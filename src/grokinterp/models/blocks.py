@@ -13,9 +13,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, einsum
+from transformer_lens import FactoredMatrix
 from transformer_lens.hook_points import HookPoint
 
 from grokinterp.config import TransformerConfig
+from grokinterp.errors import BadRequest
 from grokinterp.models.functional import ACTIVATIONS, sinusoids
 from grokinterp.models.hooked import adopt
 
@@ -38,8 +40,18 @@ class Embed(nn.Module):
         adopt(self, parameters, prefix)
         self.scale = scale
 
+    def extra_repr(self) -> str:
+        return "d_vocab={}, d_model={}".format(*self.W_E.shape)
+
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch d"]:
-        rows = F.embedding(tokens, self.W_E)
+        try:
+            rows = F.embedding(tokens, self.W_E)
+        except IndexError:
+            n = len(self.W_E)
+            raise BadRequest(
+                f"the tokens are 0 to {n - 1} and the rows hold {int(tokens.min())} to {int(tokens.max())}; "
+                "give rows such as task.inputs"
+            ) from None
         return rows if self.scale == 1 else rows * self.scale
 
 
@@ -55,6 +67,9 @@ class PosEmbed(nn.Module):
             assert config.n_ctx is not None
             table = sinusoids(config.n_ctx, config.d_model).to(parameters["embed.W_E"])
             self.register_buffer("W_pos", table, persistent=False)
+
+    def extra_repr(self) -> str:
+        return "n_ctx={}, d_model={}".format(*self.W_pos.shape)
 
     def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d"]:
         # A copy, since a hook may edit it in place, and an expanded view would carry the edit into the weights.
@@ -75,6 +90,9 @@ class Norm(nn.Module):
         self.b: nn.Parameter | None = getattr(self, "b", None)
         self.hook_scale = HookPoint()
         self.hook_normalized = HookPoint()
+
+    def extra_repr(self) -> str:
+        return f"d_model={len(self.w)}"
 
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         if not (self.hook_scale.has_hooks() or self.hook_normalized.has_hooks()):
@@ -114,6 +132,19 @@ class Attention(nn.Module):
         self.hook_q_input, self.hook_k_input, self.hook_v_input = HookPoint(), HookPoint(), HookPoint()
         self.hook_q, self.hook_k, self.hook_v, self.hook_z = HookPoint(), HookPoint(), HookPoint(), HookPoint()
         self.hook_attn_scores, self.hook_pattern, self.hook_result = HookPoint(), HookPoint(), HookPoint()
+
+    def extra_repr(self) -> str:
+        return "n_heads={}, d_model={}, d_head={}".format(*self.W_Q.shape)
+
+    @property
+    def QK(self) -> FactoredMatrix:
+        """[head d_model d_model], as `HookedTransformer.QK` for one layer."""
+        return FactoredMatrix(self.W_Q, self.W_K.transpose(-2, -1))
+
+    @property
+    def OV(self) -> FactoredMatrix:
+        """[head d_model d_model], as `HookedTransformer.OV` for one layer."""
+        return FactoredMatrix(self.W_V, self.W_O)
 
     def forward(
         self,
@@ -173,6 +204,9 @@ class MLP(nn.Module):
         self.activation = ACTIVATIONS[config.activation]
         self.hook_pre = HookPoint()
         self.hook_post = HookPoint()
+
+    def extra_repr(self) -> str:
+        return "d_model={}, d_mlp={}".format(*self.W_in.shape)
 
     def forward(self, x: Float[Tensor, "batch pos d"]) -> Float[Tensor, "batch pos d"]:
         pre = self.hook_pre(F.linear(x, self.W_in.T, self.b_in))
@@ -268,6 +302,9 @@ class Unembed(nn.Module):
     def bias(self) -> Float[Tensor, "d_vocab_out"]:
         """b_U, or zeros where there is none."""
         return self.weight.new_zeros(self.weight.shape[1]) if self.b_U is None else self.b_U
+
+    def extra_repr(self) -> str:
+        return "d_model={}, d_vocab_out={}".format(*self.weight.shape)
 
     def forward(self, x: Float[Tensor, "batch pos d"]) -> Float[Tensor, "batch pos d_vocab_out"]:
         return F.linear(x, self.weight.T, self.b_U)

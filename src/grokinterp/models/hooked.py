@@ -1,8 +1,10 @@
 """What every model of the project shares: TransformerLens' hooks, made strict, and its task's vocabulary."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from inspect import signature
 from types import SimpleNamespace
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 import torch
 import torch.nn as nn
@@ -11,12 +13,16 @@ from torch import Tensor
 from transformer_lens import ActivationCache, HookedRootModule
 
 from grokinterp.config import ModelConfig
+from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
+from grokinterp.models.answers import answer_loss, check_whole, read_rows
 from grokinterp.models.initialisation import initialise
 from grokinterp.models.parameters import check_parameters
+from grokinterp.tasks import as_tensor
 
 Names: TypeAlias = str | Iterable[str] | Callable[[str], bool]
 Hooks: TypeAlias = Iterable[tuple[str | Callable[[str], bool], Callable[..., Any]]]
+ReturnType: TypeAlias = Literal["logits", "loss", "both"] | None
 Config = TypeVar("Config", bound=ModelConfig)
 
 
@@ -46,6 +52,12 @@ def checked(config: ModelConfig, parameters: Mapping[str, Tensor] | None, seed: 
         return initialise(config, seed)
     check_parameters(config, parameters)
     return parameters
+
+
+@cache
+def _parameters_of_forward(model: type[nn.Module]) -> tuple[str, ...]:
+    """The names of what a model is called with, the rows' first."""
+    return tuple(signature(model.forward).parameters)[1:]
 
 
 def _accepts(names: Names | None, name: str) -> bool:
@@ -80,6 +92,41 @@ class HookedModule(HookedRootModule, Generic[Config]):
     def assemble(self, config: Config, parameters: Mapping[str, Tensor]) -> None:
         """Make the modules, from parameters that fit; `__init__` calls it once."""
         raise NotImplementedError
+
+    def __call__(
+        self, *rows: Any, return_type: ReturnType = "logits", loss_per_token: bool = False, **options: Any
+    ) -> Any:
+        """Call the model on rows: a tensor, an array, lists, or text such as `"3 5 ="`; of one row a batch of one.
+
+        `return_type` is `"logits"`, `"loss"`, `"both"` (logits, loss) or None, as in TransformerLens. The loss is the
+        mean cross-entropy of the task's answers at the positions that are scored, in nats (the mean square where
+        answers are numbers); `loss_per_token` gives it [batch, t] for each. `options` are those of the model's
+        `forward`. Raises `BadRequest` for rows or options that it does not take, and for the loss of rows that are
+        none of its task's.
+        """
+        if return_type not in ("logits", "loss", "both", None):
+            raise BadRequest(
+                f"return_type={shown(return_type)} is unknown; choose one of 'logits', 'loss', 'both', None"
+            )
+        first, *known = _parameters_of_forward(type(self))
+        given = rows or tuple(options.pop(name) for name in (first, "input") if name in options)
+        unknown = [name for name in options if name not in known]
+        if not given or unknown:
+            wrong = f"it takes no {listed(unknown)}" if unknown else "it was given no rows"
+            raise BadRequest(
+                f"a {type(self).__name__} is called as model(task.inputs): {wrong}; "
+                f"its options are {listed(('return_type', 'loss_per_token', *known))}"
+            )
+        read = given[0] if options.get("start_at_layer") is not None else read_rows(self, given[0])
+        output = super().__call__(read, *given[1:], **options)
+        if return_type is None and options.get("stop_at_layer") is None:
+            return None
+        if return_type in ("logits", None):
+            return output
+        if len(given) > 1 or any(value is not None for value in options.values()):
+            raise BadRequest(f"a loss is of whole rows; leave {listed(options) or known[0]} out, or return_type out")
+        loss = answer_loss(self.config, self.task, output, read, loss_per_token)
+        return loss if return_type == "loss" else (output, loss)
 
     def idle_hooks(self) -> dict[str, str]:
         """Hook points that exist but are not computed as the model is set -> the call that switches them on."""
@@ -195,10 +242,11 @@ class HookedModule(HookedRootModule, Generic[Config]):
                 "the vocabularies of these tasks have no beginning-of-sequence token; leave prepend_bos out"
             )
         rows = [text] if isinstance(text, str) else text
-        if not isinstance(rows, Tensor) and rows and isinstance(rows[0], str):
+        if isinstance(rows, list | tuple) and rows and all(isinstance(row, str) for row in rows):
             rows = [[self.to_single_token(token) for token in row.split()] for row in rows]
-        device = next(self.parameters()).device
-        return torch.atleast_2d(torch.as_tensor(rows, dtype=torch.int64, device=device))
+        ids = as_tensor(rows, "tokens", "ids or text of equally long rows, as in '3 5 ='")
+        check_whole(ids)
+        return torch.atleast_2d(ids.to(next(self.parameters()).device, torch.int64))
 
 
 class Switches(HookedModule[Config]):

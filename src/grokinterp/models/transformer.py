@@ -11,8 +11,10 @@ from transformer_lens import FactoredMatrix
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.utilities.matrix import composition_scores
 
 from grokinterp.config import TransformerConfig
+from grokinterp.config.validation import plain, shown
 from grokinterp.errors import BadRequest
 from grokinterp.models.blocks import Block, Embed, Norm, PosEmbed, Unembed
 from grokinterp.models.bridge import classic_config, native_bridge
@@ -40,25 +42,55 @@ class HookedTransformer(Switches[TransformerConfig]):
         self.unembed = Unembed(parameters, self.embed if config.tied_unembed else None, config.d_vocab_out)
 
     def forward(
-        self, tokens: Int[Tensor, "batch pos"], positions: Sequence[int] | None = None
-    ) -> Float[Tensor, "batch query d_vocab_out"]:
+        self,
+        tokens: Int[Tensor, "batch pos"] | Float[Tensor, "batch pos d"],
+        positions: Sequence[int] | None = None,
+        start_at_layer: int | None = None,
+        stop_at_layer: int | None = None,
+    ) -> Float[Tensor, "batch query column"]:
         """Logits at every position, or at `positions` only (as in `logits[:, positions]`, at less cost).
 
         With `positions` the last block's queries and all that follows them are computed at these positions only, and
-        its hooks see only them. Raises `BadRequest` for more positions than the model has.
+        its hooks see only them. As in TransformerLens, `start_at_layer` takes `tokens` for the residual stream before
+        that block, and `stop_at_layer` gives the stream before it instead of logits; negative layers count from the
+        end. Raises `BadRequest` for more positions, or other layers, than the model has.
         """
-        n_ctx = self._cfg.n_ctx
-        if tokens.shape[1] > n_ctx:
-            raise BadRequest(
-                f"the model reads at most {n_ctx} tokens and was given {tokens.shape[1]}; set n_ctx higher"
-            )
+        n = len(self.blocks)
+        first = 0 if start_at_layer is None else self._layer("start_at_layer", start_at_layer, n - 1)
+        end = n if stop_at_layer is None else self._layer("stop_at_layer", stop_at_layer, n)
+        positions = self._checked_positions(tokens, positions)
+        x = self._embedded(tokens) if start_at_layer is None else self._stream(tokens)
+        for layer in range(first, end):
+            # The last block needs no queries but those whose logits are asked.
+            x = self.blocks[layer](x, positions if layer == n - 1 else None)
+        return x if stop_at_layer is not None else self.unembed(self.ln_final(x))
+
+    def _embedded(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d"]:
         x = self.hook_embed(self.embed(tokens))
-        if hasattr(self, "pos_embed"):
-            x = x + self.hook_pos_embed(self.pos_embed(tokens))
-        *earlier, last = self.blocks
-        for block in earlier:
-            x = block(x)
-        return self.unembed(self.ln_final(last(x, positions)))
+        return x + self.hook_pos_embed(self.pos_embed(tokens)) if hasattr(self, "pos_embed") else x
+
+    def _stream(self, given: Any) -> Float[Tensor, "batch pos d"]:
+        if not isinstance(given, Tensor) or given.ndim != 3 or given.shape[2] != self.config.d_model:
+            raise BadRequest(
+                f"start_at_layer takes the residual stream [batch, pos, {self.config.d_model}], as "
+                "cache['resid_pre', layer] has it"
+            )
+        return given
+
+    def _layer(self, name: str, layer: Any, last: int) -> int:
+        n, layer = len(self.blocks), plain(layer)
+        if not isinstance(layer, int) or not -n <= layer <= last:
+            raise BadRequest(f"{name}={shown(layer)} is no layer; give 0 to {last}, or -{n} to -1 from the end")
+        return layer % n if layer < 0 else layer
+
+    def _checked_positions(self, tokens: Tensor, positions: Any) -> Sequence[int] | None:
+        n, n_ctx, given = tokens.shape[1], self._cfg.n_ctx, plain(positions)
+        if n > n_ctx:
+            raise BadRequest(f"the model reads at most {n_ctx} tokens and was given {n}; set n_ctx higher")
+        whole = isinstance(given, Sequence) and all(isinstance(p, int) and -n <= p < n for p in given)
+        if given is not None and not whole:
+            raise BadRequest(f"positions={shown(given)} must be positions of rows of {n}, as in positions=(-1,)")
+        return given
 
     # -- what TransformerLens' tools ask of a model
 
@@ -182,6 +214,27 @@ class HookedTransformer(Switches[TransformerConfig]):
     @property
     def b_out(self) -> Float[Tensor, "layer d"]:
         return self._stacked_bias("mlp", "b_out", self.W_out[:, 0])
+
+    @property
+    def W_E_pos(self) -> Float[Tensor, "token_or_position d"]:
+        """[d_vocab + n_ctx, d_model]: `W_E` over `W_pos`, all that can be read at the start of the stream."""
+        return torch.cat([self.W_E, self.W_pos])
+
+    def all_head_labels(self) -> list[str]:
+        """`["L0H0", "L0H1", ...]`, layer by layer."""
+        return [f"L{layer}H{head}" for layer, heads in enumerate(self.config.layer_heads) for head in range(heads)]
+
+    def all_composition_scores(self, mode: str) -> Float[Tensor, "layer head later_layer later_head"]:
+        """How much each head reads of what each earlier one writes (Elhage et al. 2021): |A B| / (|A| |B|), Frobenius.
+
+        A is the earlier head's OV, B the later one's QK (`mode="Q"`), its transpose (`"K"`) or OV (`"V"`); zero where
+        the second head is not in a later layer. Raises `BadRequest` for another mode.
+        """
+        if mode not in ("Q", "K", "V"):
+            raise BadRequest(f"mode={shown(mode)} is unknown; choose 'Q', 'K' or 'V'")
+        scores = composition_scores(self.OV, {"Q": self.QK, "K": self.QK.T, "V": self.OV}[mode])
+        layers = torch.arange(len(self.blocks), device=scores.device)
+        return scores * (layers[:, None, None, None] < layers[None, None, :, None])
 
     @property
     def QK(self) -> FactoredMatrix:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grokinterp.config.validation import check_path
 from grokinterp.errors import BadRequest
+from grokinterp.importers import Given, opened
 from grokinterp.runs.run import Run, Runs
 
 if TYPE_CHECKING:
@@ -13,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def report(
-    run: Run | Runs,
+    run: Given,
     out: str | Path | None = None,
     *,
-    circuits: "Iterable[str | Path | Circuit]" = (),
+    circuits: "Iterable[str | Path | Circuit] | str | Path" = (),
     pdf: bool = False,
     images: str | Path | None = None,
     cache: bool = True,
@@ -29,6 +31,7 @@ def report(
     not known, and says what is missing. Of several runs (`Runs`) it writes an index, and their reports beside it.
 
     Args:
+        run: a run, several, a path, which is loaded, or a list of these.
         out: the page to write, whole or not at all; `report.html`, of several runs `reports/index.html`.
         circuits: further circuits, by value, by name, or as a Python file; each variable is drawn by its dims.
         pdf: also print the page to `out` with the suffix .pdf, through a Chromium found on the machine.
@@ -42,12 +45,14 @@ def report(
     from grokinterp.reports import export  # plotly and jinja2 are imported when a report is made
     from grokinterp.reports.subject import Subject
 
+    check_path("out", out)
     if images is not None:
         export.check_images()
     if pdf:
         export.browser()
-    given = list(circuits)
+    given = [circuits] if isinstance(circuits, str | Path) else list(circuits)
     subject_of = lambda one: Subject(one, given, cache, progress)
+    run = opened(run)
     if isinstance(run, Runs):
         return _index(run, Path(out or "reports/index.html"), subject_of, pdf, images)
     return _one(subject_of(run), Path(out or "report.html"), pdf, images)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from grokinterp import markup
 from grokinterp.config import ModelConfig, RunConfig, TaskConfig
+from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, listed
 from grokinterp.models.parameters import why_unreadable
 from grokinterp.runs.checkpoint import Checkpoint
@@ -36,7 +37,7 @@ class Run:
         provenance: where it comes from; `source` has it as a dictionary.
         steps: the steps that have a checkpoint; a checkpoint at t holds the weights after t updates.
 
-    `run[5000]` is a `Checkpoint`, `run.final` the last, iteration goes through them all.
+    `run[5000]` is a `Checkpoint`, `run.final` and `run[-1]` the last, iteration goes through them all.
     """
 
     def __init__(
@@ -123,7 +124,11 @@ class Run:
         try:
             step = operator.index(step)
         except TypeError:
-            raise RunError(f"a checkpoint is found by its step, a whole number, not by {step!r}") from None
+            raise RunError(
+                f"a checkpoint is found by its step, a whole number, not by {shown(step)}; run.steps lists them"
+            ) from None
+        if -len(self) <= step < 0:
+            step = self.steps[step]
         if step not in self:
             raise RunError(f"{self.name} has no checkpoint at step {step}; {_nearest(self.steps, step)}")
         return Checkpoint(self, step)

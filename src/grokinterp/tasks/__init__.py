@@ -9,10 +9,24 @@ import pkgutil
 
 from grokinterp.tasks._base import Task
 from grokinterp.tasks._building import build, parameter_names
+from grokinterp.tasks._naming import spelled
+from grokinterp.tasks._numbers import as_tensor
 from grokinterp.tasks._table import Table, TaskError, all_rows
 from grokinterp.tasks.layout import Layout, find_layout
 
-__all__ = ["Layout", "Table", "Task", "TaskError", "all_rows", "build", "find_layout", "names", "parameter_names"]
+__all__ = [
+    "Layout",
+    "Table",
+    "Task",
+    "TaskError",
+    "all_rows",
+    "as_tensor",
+    "build",
+    "find_layout",
+    "names",
+    "parameter_names",
+    "spelled",
+]
 
 # Last, since these files may import the names above from here, as a file of your own does.
 for _file in pkgutil.iter_modules(__path__):

@@ -7,12 +7,16 @@ from typing import Any, ClassVar, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from grokinterp import markup
 from grokinterp.config import SplitConfig, SplitMethod, TaskConfig
+from grokinterp.config.validation import shown
 from grokinterp.errors import listed
-from grokinterp.tasks._parameters import check, parameters_of, plain
+from grokinterp.tasks._naming import NAMED, PATTERNED, claimant, spelled
+from grokinterp.tasks._numbers import as_tensor
+from grokinterp.tasks._parameters import check, json_values, parameters_of
 from grokinterp.tasks._splits import checked_rows, draw_order, mislabel, smallest, take_units
 from grokinterp.tasks._table import Table, TaskError
 
@@ -47,7 +51,7 @@ class Task:
         train_labels: the labels trained on: `labels`, but for mislabelled rows.
     """
 
-    registry: ClassVar[dict[str, type["Task"]]] = {}
+    registry: ClassVar[dict[str, type["Task"]]] = NAMED
     """Named tasks: name -> class. A formula is what no name claims."""
 
     descriptions: ClassVar[dict[str, str]] = {}
@@ -64,8 +68,10 @@ class Task:
 
     is_train: Bool[Tensor, "ab"] | None
 
-    def __init_subclass__(cls, names: Mapping[str, str] | None = None, **rest: Any) -> None:
+    def __init_subclass__(cls, names: Mapping[str, str] | None = None, pattern: str | None = None, **rest: Any) -> None:
         super().__init_subclass__(**rest)
+        if pattern is not None:
+            PATTERNED[pattern] = cls
         for name, description in (names or {}).items():
             Task.registry[name], Task.descriptions[name] = cls, description
 
@@ -75,7 +81,7 @@ class Task:
 
     def __init__(self, expression: str | list[str] | tuple[str, ...], **parameters: Any) -> None:
         self.expression = spelled(expression)
-        self.given = plain(parameters)
+        self.given = json_values(parameters)
         self.parameters = {**self.defaults(self.expression), **self.given}
         check(self.given, parameters_of(self.tabulate), self.expression)
         table = self.tabulate(**self.parameters)
@@ -153,9 +159,10 @@ class Task:
         mixed = (len(self.operations),) if len(self.operations) > 1 else ()
         return (*mixed, *self.sizes)
 
-    def to_grid(self, x: Shaped[Tensor, "ab *rest"]) -> Float[Tensor, "..."]:
+    def to_grid(self, x: Shaped[Tensor, "ab *rest"] | ArrayLike) -> Float[Tensor, "..."]:
         """Reshape `(ab ...)` to `(a b ...)`, NaN where the table has no row (a divisor of zero)."""
-        if len(x) != len(self.inputs):
+        x = as_tensor(x, "x", "one value for each row of task.inputs")
+        if not x.ndim or len(x) != len(self.inputs):
             raise TaskError(f"x has {len(x)} rows and the table {len(self.inputs)}; evaluate it on task.inputs")
         dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
         grid = torch.full((math.prod(self.grid_shape), *x.shape[1:]), float("nan"), dtype=dtype, device=x.device)
@@ -238,8 +245,9 @@ class Task:
         """
         method: Any = "indices" if train_indices is not None else split
         if method not in get_args(SplitMethod):
-            raise TaskError(f"split={split!r} is unknown; choose one of {listed(get_args(SplitMethod))}")
-        SplitConfig(frac=frac, split=method, split_seed=seed, mislabelled=mislabelled)
+            raise TaskError(f"split={shown(split)} is unknown; choose one of {listed(get_args(SplitMethod))}")
+        checked = SplitConfig(frac=frac, split=method, split_seed=seed, mislabelled=mislabelled)
+        frac, mislabelled, seed = checked.frac, checked.mislabelled, checked.split_seed or 0
         generator = torch.Generator().manual_seed(seed)
         if method == "indices":
             mask = torch.zeros(len(self.inputs), dtype=torch.bool)
@@ -263,8 +271,13 @@ class Task:
             cells = torch.minimum(cells, self._cells(self._swaps) % math.prod(self.sizes))
         return cells.unique(return_inverse=True)[1]
 
-    def with_split(self, is_train: Bool[Tensor, "ab"], train_labels: Shaped[Tensor, "ab *t"] | None = None) -> "Task":
+    def with_split(
+        self, is_train: Bool[Tensor, "ab"] | ArrayLike, train_labels: Shaped[Tensor, "ab *t"] | None = None
+    ) -> "Task":
         """A copy with this mask (and, for mislabelled rows, the labels trained on)."""
+        is_train = as_tensor(is_train, "is_train", "True for each row that is trained on")
+        if is_train.dtype != torch.bool:
+            raise TaskError("the mask must be True and False; row numbers go to split(train_indices=...)")
         if is_train.shape != self.inputs.shape[:1]:
             raise TaskError(
                 f"the mask has {len(is_train)} rows and the table {len(self.inputs)}; give one for each row"
@@ -302,11 +315,6 @@ class Task:
         return markup.table(f"Task {self.expression}", rows)
 
 
-def spelled(expression: str | list[str] | tuple[str, ...]) -> str:
-    """One line of single spaces; the formulas of a list are joined by `;`."""
-    return " ".join((expression if isinstance(expression, str) else "; ".join(expression)).split())
-
-
 def class_of(expression: str) -> type[Task]:
     """The class that claims the name, or that of the formulas."""
-    return Task.registry.get(expression, Task.fallback)
+    return claimant(expression) or Task.fallback

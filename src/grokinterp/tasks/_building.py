@@ -3,7 +3,8 @@
 from typing import Any
 
 from grokinterp.config import TaskConfig
-from grokinterp.tasks._base import Task, class_of, spelled
+from grokinterp.tasks._base import Task, class_of
+from grokinterp.tasks._naming import spelled
 from grokinterp.tasks._parameters import parameters_of
 
 

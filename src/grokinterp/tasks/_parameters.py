@@ -4,18 +4,14 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
-from grokinterp.config.validation import has_type
+from grokinterp.config.validation import has_type, plain, shown
 from grokinterp.errors import did_you_mean, listed
 from grokinterp.tasks._table import TaskError
 
 
-def plain(given: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON values: NumPy's scalars as Python's, its arrays as lists, and what is None left out."""
-    kinds = (np.generic, np.ndarray)
-    values = {name: value.tolist() if isinstance(value, kinds) else value for name, value in given.items()}
-    return {name: value for name, value in values.items() if value is not None}
+def json_values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers of NumPy and torch as Python's, their arrays as lists, and what is None left out."""
+    return {name: plain(value) for name, value in given.items() if value is not None}
 
 
 def parameters_of(method: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -34,4 +30,4 @@ def check(given: Mapping[str, Any], known: Mapping[str, inspect.Parameter], expr
         if not has_type(value, hint):
             # A Literal's text lists what it may be, its name does not.
             wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
-            raise TaskError(f"{name}={value!r} must be of type {wanted}")
+            raise TaskError(f"{name}={shown(value)} must be of type {wanted}")

@@ -40,6 +40,10 @@ class Formula:
             raise TaskError(f"the formula is empty; {LANGUAGE}")
         if len(text) > MAX_LENGTH:
             refuse(text, f"is longer than {MAX_LENGTH} characters; write a shorter one")
+        modulus = re.search(r"\s*\bmod(?:ulo)?\b\s*(\d*)$", text)
+        if modulus and " if " not in text:
+            p = modulus[1] or "113"
+            refuse(text, f"says its modulus; write {text[: modulus.start()]!r} and give p={p} (--p {p})")
         if strange := re.search(r"[^\w+\-*/^%()<>=! ]", text, re.ASCII):
             refuse(text, f"cannot hold {strange[0]!r}; {LANGUAGE}")
         if joined := re.search(r"\b\d+[A-Za-z_]\w*", text):

@@ -93,6 +93,13 @@ class PowersPermutations(
         return self.of(Symmetric(5), {"s5": "xy", "s5conj": "xyx^-1", "s5aba": "xyx"}[self.expression], layout)
 
 
+class NamedGroups(GroupTask, pattern=r"[CDSA]_?\d{1,4}"):
+    """`s4`, `d7`, `a5`, `c13`, in upper or lower case: a family's letter and its n. `s5` is Power's, the same table."""
+
+    def tabulate(self, operation: Operation = "xy", layout: str = "a b =") -> Table:
+        return self.of(FAMILIES[self.expression[0].upper()](int(self.expression[1:])), operation, layout)
+
+
 class Products(GroupTask, names={"product": "a direct product, factors='S3 x S3' (C_n, D_n, S_n, A_n)"}):
     def tabulate(self, factors: str = "S3 x S3", operation: Operation = "xy", layout: str = "a b =") -> Table:
         names = re.split(r"\s*[x*]\s*", factors.strip())

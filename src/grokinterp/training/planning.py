@@ -5,23 +5,27 @@ from pathlib import Path
 from typing import Any
 
 from grokinterp.config import RunConfig, TaskConfig
-from grokinterp.config.presets import PRESETS
+from grokinterp.config.presets import DEFAULT, PRESETS, recipe
 from grokinterp.config.presets import preset as preset_config
 from grokinterp.errors import ConfigError, did_you_mean, listed
 from grokinterp.models.parameters import why_unreadable
-from grokinterp.tasks import Task, build, parameter_names
+from grokinterp.tasks import Task, build, parameter_names, spelled
 
 
 def plan(
-    task: Task | str | None = None, *, preset: str = "nanda", train_indices: Any = None, **fields: Any
+    task: Task | str | None = None, *, preset: str | None = None, train_indices: Any = None, **fields: Any
 ) -> tuple[RunConfig, Task]:
     """The complete configuration and the split task of a run, without training it.
 
+    Without a preset it is the task's own (`config.presets.recipe`).
+
     Raises `BadRequest` for an unknown preset or field, or a combination that does not fit together.
     """
+    if preset is None:
+        preset = DEFAULT if task is None else recipe(task.expression if isinstance(task, Task) else spelled(task))
     base = preset_config(preset)
     task = base.task.expression if task is None else task
-    expression, given = (task.expression, dict(task.given)) if isinstance(task, Task) else (task, {})
+    expression, given = (task.expression, dict(task.given)) if isinstance(task, Task) else (spelled(task), {})
     of_the_task = parameter_names(expression)
     for name in fields:
         if name not in of_the_task and not base.has_field(name):

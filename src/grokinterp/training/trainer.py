@@ -2,6 +2,7 @@
 
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from grokinterp.config import RunConfig
+from grokinterp.config.presets import DEFAULT
+from grokinterp.config.validation import check_path, check_threads
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.evaluator import Evaluator, evaluator
 from grokinterp.evaluation.losses import loss
@@ -35,7 +38,7 @@ SECONDS_BETWEEN_STATES = 30
 def train(
     task: Task | str | None = None,
     *,
-    preset: str = "nanda",
+    preset: str | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -47,17 +50,24 @@ def train(
 ) -> Run:
     """Train a model on a task (the preset's where left out) and keep checkpoints of it in a directory.
 
-    `train("a + b")` follows Nanda et al. 2023; `preset` names another paper's recipe, and every field of the
-    configuration (`frac`, `seed`, `steps`, `lr`, `n_layers`, ... see `grokinterp.config`) can be given by keyword,
-    as can the task's parameters (`p`, `layout`). `out` is the run's directory, `runs/<name>` by default.
+    `train("a + b")` follows Nanda et al. 2023; a task with a recipe of its own (`digits`, `slope`, ...) follows that,
+    which is said in one line. `preset` names another paper's recipe, and every field of the configuration (`frac`,
+    `seed`, `steps`, `lr`, `n_layers`, ... see `grokinterp.config`) can be given by keyword, as can the task's
+    parameters (`p`, `layout`). `out` is the run's directory, `runs/<name>` by default.
     `resume` continues an interrupted run, to the same weights bit for bit on the same machine; a larger `steps`
     prolongs a finished one. `device` is `auto`, `cpu` or `cuda`; `threads` bounds the processor cores used.
 
     Ctrl-C leaves a run that `resume` continues. Raises `BadRequest` (a `ValueError`) for anything that cannot be
     trained, before anything is written.
     """
+    if resume and overwrite:
+        raise BadRequest("resume continues a run and overwrite begins anew; give one of them (--resume or --overwrite)")
     config, task = plan(task, preset=preset, train_indices=train_indices, **fields)
+    threads = check_threads(threads)
+    check_path("out", out)
     place = find_device(device)
+    for remark in _remarks(config, preset):
+        print(remark, file=sys.stderr)
     parameters = initial_parameters(config)
     directory = Path(out) if out else default_directory(config)
     # A notebook that only looks may have switched gradients off.
@@ -65,6 +75,13 @@ def train(
         writer, state = open_directory(directory, config, task, resume, overwrite)
         _Trainer(config, task, parameters, place, writer, state).run(progress)
     return open_run(writer.path)
+
+
+def _remarks(config: RunConfig, preset: str | None) -> list[str]:
+    """What was settled without having been asked for, a line each."""
+    own = f"{config.task.expression} is trained with its own recipe, preset={config.preset!r}; give preset= for another"
+    remarks = [own if preset is None and config.preset != DEFAULT else None, config.model.remark()]
+    return [remark for remark in remarks if remark]
 
 
 @contextmanager

@@ -19,8 +19,21 @@ PRESETS: dict[str, RunConfig] = {
 }
 
 
+DEFAULT = "nanda"
+"""The preset of everything that has no recipe of its own."""
+
+
+def recipe(expression: str) -> str:
+    """The preset that a task is trained with unless told otherwise: the first made for its name, else the default.
+
+    A formula has none of its own: any recipe is for any formula.
+    """
+    own = (name for name, config in PRESETS.items() if config.task.expression == expression)
+    return next(own, DEFAULT) if expression.isidentifier() else DEFAULT
+
+
 def preset(name: str) -> RunConfig:
     """The named preset. Raises `ConfigError`, listing the presets, for an unknown name."""
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise ConfigError(f"no preset {name!r}.{did_you_mean(name, PRESETS)} The presets: {listed(PRESETS)}")
     return PRESETS[name]

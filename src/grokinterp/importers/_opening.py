@@ -1,0 +1,54 @@
+"""Opening: what is given where a run is asked: a run, runs, a path, or a list of these."""
+
+from os import PathLike
+from typing import Any, TypeAlias
+
+from grokinterp.config.validation import shown
+from grokinterp.errors import BadRequest, listed
+from grokinterp.importers._loading import load
+from grokinterp.runs.run import Run, Runs
+
+Given: TypeAlias = Run | Runs | str | PathLike[str] | list[Any] | tuple[Any, ...]
+"""What can be given where a run is asked; a list holds any of the others."""
+
+
+def opened(given: Given) -> Run | Runs:
+    """The run, or the runs by name; a path is loaded, a list taken together.
+
+    Raises `BadRequest` for what is none of these, and as `load` does.
+    """
+    if isinstance(given, Run | Runs):
+        return given
+    if isinstance(given, str | PathLike):
+        return load(given)
+    if not isinstance(given, list | tuple):
+        what = "a Checkpoint; give its run, checkpoint.run" if hasattr(given, "parameters") else shown(given)
+        raise BadRequest(f"a run, or the path of one, is asked, as in gi.load('runs/add'), not {what}")
+    if not given:
+        raise BadRequest("the list of runs is empty; give a run, or the path of one, as in ['runs/add']")
+    return together([opened(one) for one in given])
+
+
+def opened_one(given: Given) -> Run:
+    """The run, where several would be too many. Raises `BadRequest` as `opened` does."""
+    one = opened(given)
+    if isinstance(one, Runs):
+        if len(one) == 1:
+            return next(iter(one.values()))
+        raise BadRequest(f"one run is asked and these are {len(one)}; choose one by its name: {listed(one)}")
+    return one
+
+
+def together(opened: list[Run | Runs]) -> Run | Runs:
+    """All runs by name, and one alone as it is; a name that comes again is given a number."""
+    if len(opened) == 1:
+        return opened[0]
+    runs, skipped = {}, {}
+    for one in opened:
+        for each in one.values() if isinstance(one, Runs) else [one]:
+            name, number = each.name, 2
+            while name in runs:
+                name, number = f"{each.name}-{number}", number + 1
+            runs[name] = each
+        skipped |= one.skipped if isinstance(one, Runs) else {}
+    return Runs(runs, skipped)
