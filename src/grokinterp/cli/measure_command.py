@@ -47,8 +47,6 @@ def run(argv: list[str]) -> None:
         on_request=given.on_request,
         cache=given.cache,
     )
-    if given.out is not None:
-        write(trace, given.out)
     values = measuring.scalars(trace)
     if given.json:
         # JSON has no word for what is not a number.
@@ -62,3 +60,5 @@ def run(argv: list[str]) -> None:
                       for name, value in values.items()))  # fmt: skip
         for assumption in source.assumptions:
             say(str(assumption))
+    if given.out is not None:
+        write(trace, given.out)  # last: where the disk is full, the numbers have been shown

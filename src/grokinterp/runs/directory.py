@@ -39,8 +39,9 @@ def is_run(path: Path) -> bool:
 
 
 def has_nothing_to_lose(path: Path) -> bool:
-    """Whether a run was stopped before it had anything: no optimiser state yet, and no checkpoint."""
-    return is_run(path) and not (path / OPTIMISER).exists() and not RunDirectory(path).steps()
+    """Whether a run was stopped before it had anything: no optimiser state yet, no checkpoint, no curves of a file."""
+    has_numbers = (path / OPTIMISER).exists() or (path / PARQUET).exists() or any((path / CHECKPOINTS).glob("step_*"))
+    return is_run(path) and not has_numbers
 
 
 def open_run(path: Path, task: Task | str | None = None) -> Run:

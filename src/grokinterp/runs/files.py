@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import stat
+import sys
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -59,6 +60,19 @@ def hidden_beside(target: Path, role: str = "new") -> Path:
 def this_host() -> str:
     """What tells this machine from others that share its files."""
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def has_ended(process: int) -> bool:
+    """Whether this machine has no such process any more; not known on Windows, where to ask would be to interrupt."""
+    if sys.platform == "win32":
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def make_directory(path: Path) -> None:

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from grokinterp.errors import listed
 from grokinterp.runs.digests import digest_of_tensors, file_stamp
-from grokinterp.runs.files import open_tensors, write_atomic
+from grokinterp.runs.files import StorageError, open_tensors, write_atomic
 from grokinterp.runs.format import RunHeader, split_digest, task_arrays
+from grokinterp.runs.lock import held
 from grokinterp.runs.provenance import PACKED as PACKED_RUN
 from grokinterp.runs.replacing import recover
 from grokinterp.runs.run import Run, RunError
@@ -32,7 +33,7 @@ def pack(run: Run, out: str | Path) -> Path:
 
     `run/steps` [step]; `run/is_train` [ab] and `run/train_labels`; `run/metrics/<column>` [row]; the configuration
     is JSON in the metadata. Only one checkpoint at a time is in memory. Raises `RunError` for a run without
-    checkpoints and `StorageError` where the system refuses.
+    checkpoints, `HeldError` where another writes there and `StorageError` where the system refuses.
     """
     out, steps = Path(out), run.steps
     if not steps:
@@ -63,8 +64,11 @@ def pack(run: Run, out: str | Path) -> Path:
                 file.seek(starts[name] + index * value.nbytes)
                 file.write(value.contiguous().numpy().tobytes())
 
-    recover(out.resolve())
-    write_atomic(out, write)
+    if not out.parent.is_dir():
+        raise StorageError(f"{out.parent} does not exist; create it, or write to another place with --out")
+    with held(out, "pack"):
+        recover(out.parent.resolve() / out.name)  # where `out` is a link, the temporary lies beside the link
+        write_atomic(out, write)
     return out
 
 

@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from grokinterp.runs.files import hidden_beside, sync_directory, this_host
+from grokinterp.runs.files import has_ended, hidden_beside, sync_directory, this_host
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 """Of Linux' renameat2: paths are relative to the working directory; two names change places."""
@@ -39,7 +39,7 @@ def recover(target: Path) -> None:
     pattern = re.compile(rf"\.{re.escape(target.name)}\.(?:(new|old)\.([0-9a-f]{{8}})\.(\d+)\.)?[0-9a-f]{{8}}\.tmp")
     for path in sorted(target.parent.glob(".*.tmp")) if target.parent.is_dir() else []:
         match = pattern.fullmatch(path.name)
-        if match is None or (match[1] and not _is_dead(match[2], int(match[3]))):
+        if match is None or (match[1] and not (match[2] == this_host() and has_ended(int(match[3])))):
             continue
         if path.is_file():
             path.unlink(missing_ok=True)
@@ -67,16 +67,3 @@ def _exchanged(one: Path, other: Path) -> bool:
     if number in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
         return False
     raise OSError(number, os.strerror(number), str(other))
-
-
-def _is_dead(host: str, process: int) -> bool:
-    """Whether a process of this machine has ended; of another machine's that is not known."""
-    if host != this_host():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False

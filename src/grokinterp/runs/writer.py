@@ -3,7 +3,8 @@
 import io
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from grokinterp.runs.files import (
     write_tensors,
 )
 from grokinterp.runs.format import RunHeader, split_digest, task_arrays
+from grokinterp.runs.lock import held
 from grokinterp.runs.provenance import Provenance
 from grokinterp.runs.replacing import recover, replace_directory
 from grokinterp.runs.run import Run, RunError
@@ -75,26 +77,8 @@ class RunWriter:
         unless it is empty, or is a run and `overwrite` is true, and `StorageError` where the system refuses.
         """
         path = Path(path)
-        target = path.resolve()  # a link to a directory elsewhere stays one
-        recover(target)
-        _refuse_existing(path, target, overwrite)
-        make_directory(target.parent)
-        fresh = hidden_beside(target)
-        try:
-            make_directory(fresh / CHECKPOINTS)
-            known = None if task is None else task.config()
-            arrays: dict[str, Any] = {**task_arrays(task)}
-            header = RunHeader(config, known, provenance or Provenance(), split=split_digest(arrays))
-            _write_json(fresh / CONFIG, header.to_json())
-            if arrays:
-                write_atomic(fresh / SPLIT, lambda file: np.savez_compressed(file, **arrays))
-            replace_directory(fresh, target)
-        except OSError as error:
-            raise cannot_write(path, error) from None
-        except StorageError as refusal:
-            raise StorageError(str(refusal).replace(str(fresh), str(path))) from None
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+        with _built(path, overwrite) as hidden:
+            _write_start(hidden, config, task, provenance)
         return cls(path, config)
 
     @classmethod
@@ -207,21 +191,31 @@ class RunWriter:
 def save_run(run: Run, path: str | Path, overwrite: bool = False) -> Run:
     """Write any run, a third-party file read as one included, as a run directory, which appears whole, and open it.
 
-    Raises `RunError` where that would overwrite what the run is read from.
+    Raises `RunError` where that would overwrite what the run is read from, `HeldError` where another writes there.
     """
     if run.path is not None and run.path.resolve().is_relative_to(Path(path).resolve()):
         raise RunError(f"{path} is where the run is read from; choose another directory with --out")
     config, task = run.config if run.has_config else None, run.task if run.has_task else None
     path = Path(path)
-    target = path.resolve()
-    recover(target)
-    _refuse_existing(path, target, overwrite)
-    hidden = hidden_beside(target)
-    try:
-        writer = RunWriter.create(hidden, config, task, provenance=run.provenance.copied(run.name))
+    with held(path, "import"), _built(path, overwrite) as hidden:
+        writer = _write_start(hidden, config, task, run.provenance.copied(run.name))
         for checkpoint in run:
             writer.write_checkpoint(checkpoint.step, checkpoint.parameters)
         write_metrics(hidden, run.metrics)
+    return open_run(path)
+
+
+@contextmanager
+def _built(path: Path, overwrite: bool) -> Iterator[Path]:
+    """A hidden directory that is to be filled and then takes the place of `path`; nothing stays of it otherwise."""
+    target = path.resolve()  # a link to a directory elsewhere stays one
+    recover(target)
+    _refuse_existing(path, target, overwrite)
+    make_directory(target.parent)
+    hidden = hidden_beside(target)
+    try:
+        make_directory(hidden / CHECKPOINTS)
+        yield hidden
         replace_directory(hidden, target)
     except OSError as error:
         raise cannot_write(path, error) from None
@@ -229,7 +223,19 @@ def save_run(run: Run, path: str | Path, overwrite: bool = False) -> Run:
         raise StorageError(str(refusal).replace(str(hidden), str(path))) from None
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-    return open_run(path)
+
+
+def _write_start(
+    path: Path, config: RunConfig | None, task: Task | None, provenance: Provenance | None = None
+) -> RunWriter:
+    """What every run has from its start: its configuration, and its split where that is known."""
+    arrays: dict[str, Any] = {**task_arrays(task)}
+    known = None if task is None else task.config()
+    header = RunHeader(config, known, provenance or Provenance(), split=split_digest(arrays))
+    _write_json(path / CONFIG, header.to_json())
+    if arrays:
+        write_atomic(path / SPLIT, lambda file: np.savez_compressed(file, **arrays))
+    return RunWriter(path, config)
 
 
 def write_metrics(path: Path, metrics: pd.DataFrame) -> None:

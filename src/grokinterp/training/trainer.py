@@ -22,6 +22,7 @@ from grokinterp.evaluation.evaluator import Evaluator, evaluator
 from grokinterp.evaluation.losses import loss
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.runs.directory import open_run
+from grokinterp.runs.lock import held
 from grokinterp.runs.run import Run
 from grokinterp.runs.writer import RunWriter
 from grokinterp.tasks import Task
@@ -58,7 +59,7 @@ def train(
     prolongs a finished one. `device` is `auto`, `cpu` or `cuda`; `threads` bounds the processor cores used.
 
     Ctrl-C leaves a run that `resume` continues. Raises `BadRequest` (a `ValueError`) for anything that cannot be
-    trained, before anything is written.
+    trained, and where another process writes into the same directory, before anything is written.
     """
     if resume and overwrite:
         raise BadRequest("resume continues a run and overwrite begins anew; give one of them (--resume or --overwrite)")
@@ -71,7 +72,7 @@ def train(
     parameters = initial_parameters(config)
     directory = Path(out) if out else default_directory(config)
     # A notebook that only looks may have switched gradients off.
-    with processor_settings(threads), torch.enable_grad():
+    with processor_settings(threads), torch.enable_grad(), held(directory, "train"):
         writer, state = open_directory(directory, config, task, resume, overwrite)
         _Trainer(config, task, parameters, place, writer, state).run(progress)
     return open_run(writer.path)
