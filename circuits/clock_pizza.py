@@ -8,6 +8,7 @@ quotient the sum and the distance change places, and gradients say nothing: eith
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -19,12 +20,13 @@ from torch import Tensor
 
 from grokinterp import fourier
 from grokinterp.analysis import circle_formulas, public_runs
-from grokinterp.analysis.clock_or_pizza import Evidence, Rule
+from grokinterp.analysis.clock_or_pizza import Evidence, Rule, widened
 from grokinterp.analysis.cycles import Wave
-from grokinterp.config import ModelConfig, TransformerConfig
+from grokinterp.config import ModelConfig
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.evaluation.gradients import (
+    WIDE,
     EmbeddingView,
     GradientError,
     operand_columns,
@@ -171,10 +173,12 @@ def _no_cycle(task: Task) -> str:
 class ClockPizza(Circuit):
     """Gradient symmetricity, distance irrelevance, circles on their own, and a verdict (`analysis.clock_or_pizza`).
 
-    The trace's attributes say what the last verdict rests on, what would flip it, and what the public runs of the
-    same depth and attention rate were (`analysis.public_runs`). How far to trust it: there the gradient rule and the
-    distance rule agree on half of the solved one-layer runs (76 % of those in the paper's figures) and on a third of
-    the deeper ones; where they do not, gradients are between (24 %, deeper 40 %) or say pizza alone (26 %, 26 %).
+    Of the final checkpoint, where it is solved, gradients are read on more triples (`widened`): its verdict rests on
+    these; `verdict_margin` is how far they lie above the nearer threshold, negative below. The trace's attributes
+    say what the last verdict rests on, what would flip it, and, for addition mod 59 of plain tokens, what the public
+    runs of the same depth and attention rate were (`analysis.public_runs`). How far to trust it: there the gradient and
+    the distance rule agree on half of the solved one-layer runs (76 % of those in the paper's figures) and on a third
+    of the deeper ones; where they do not, gradients are between (24 %, deeper 40 %) or say pizza alone (26 %, 26 %).
     """
 
     name: ClassVar[str] = "clock_pizza"
@@ -192,6 +196,9 @@ class ClockPizza(Circuit):
     kin: tuple[public_runs.Layers, float] | None = None
     """Depth and attention rate, found by `fit`; None for a model that the public runs have no kin of."""
 
+    final_step: int | None = None
+    """The checkpoint whose gradients are read on more triples, found by `fit`."""
+
     gradients_count: bool = True
     """Whether the verdict reads gradients: not where the task subtracts. Found by `fit`."""
 
@@ -201,11 +208,9 @@ class ClockPizza(Circuit):
         return None if "embed.W_E" in snapshot.parameters else "the model has no hook_embed over tokens"
 
     def fit(self, final: Snapshot) -> "ClockPizza":
-        config, wave, kin = final.config, Wave.of(final.task), None
-        # The public runs are all of this family, told apart by what only it has.
-        if isinstance(config, TransformerConfig) and 0 <= config.attention_rate <= 1:
-            kin = ("one" if config.n_layers == 1 else "deep", config.attention_rate)
-        return dataclasses.replace(self, kin=kin, gradients_count=wave is None or wave.sign == 1)
+        wave, kin = Wave.of(final.task), public_runs.kin(final.config, final.task)
+        counts = wave is None or wave.sign == 1
+        return dataclasses.replace(self, kin=kin, gradients_count=counts, final_step=final.step)
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         task, wave = snapshot.task, Wave.of(snapshot.task)
@@ -213,14 +218,25 @@ class ClockPizza(Circuit):
             raise BadRequest(_no_cycle(task))
         wanted = set(self.on_request) if self.name in requested else requested
         view, columns, triples = EmbeddingView.of(snapshot), operand_columns(task), seeded_triples(task)
-        gs = _mean(view.cosines(token_rows(task, triples[:, :2]), columns, triples[:, 2]))
+        cosines_of = lambda triples: view.cosines(token_rows(task, triples[:, :2]), columns, triples[:, 2])
+        gs = _mean(cosines_of(triples))
         correct = correct_logits(snapshot.columns, snapshot.labels)
         runner_up = runner_up_logits(snapshot.columns, snapshot.labels)
         di, di_runner_up = (distance_irrelevance(wave.grid(values), wave.sign) for values in (correct, runner_up))
         accuracy = float((snapshot.logits.argmax(dim=1) == snapshot.labels).double().mean())
-        evidence = Evidence(gs if self.gradients_count else None, di_runner_up, accuracy)
+        evidence, wide = Evidence(gs if self.gradients_count else None, di_runner_up, accuracy), {}
+        if self.gradients_count and snapshot.step == self.final_step and accuracy >= self.rule.solved:
+            population = len(task.inputs) * task.sizes[0]
+            mean, error = widened(cosines_of, seeded_triples(task, WIDE), population, self.rule)
+            evidence = evidence._replace(gradient_symmetricity=mean)
+            drawn = f"up to {WIDE:,} seeded triples, at the final checkpoint of a model that is solved"
+            wide = {
+                "gradient_symmetricity_wide": Variable((), mean, "cosine", f"{PAPER}, {drawn}"),
+                "gradient_symmetricity_error": Variable((), error, "cosine", f"standard error, {drawn}"),
+            }
         variables = {
             "gradient_symmetricity": Variable((), gs, "cosine", f"{PAPER}, 100 seeded triples"),
+            **wide,
             "distance_irrelevance": Variable((), di, "share", f"{PAPER}, notebooks: the correct logit"),
             "distance_irrelevance_runner_up": Variable(
                 (), di_runner_up, "share", f"{PAPER}, figures and tables: the largest wrong logit"
@@ -240,23 +256,30 @@ class ClockPizza(Circuit):
 
     def summarise(self, trace: xr.Dataset) -> dict[str, Any]:
         last = trace.isel(step=-1)
-        gs = float(last["gradient_symmetricity"]) if self.gradients_count else None
+        gs, error = float(last["gradient_symmetricity"]) if self.gradients_count else None, math.nan
+        if "gradient_symmetricity_wide" in last and not math.isnan(float(last["gradient_symmetricity_wide"])):
+            gs, error = (float(last[f"gradient_symmetricity_{name}"]) for name in ("wide", "error"))
         evidence = Evidence(gs, float(last["distance_irrelevance_runner_up"]), float(last["verdict_accuracy"]))
         last_evidence = {
             "verdict": self.rule.verdict(evidence),
             "score": self.rule.score(evidence),
             **evidence._asdict(),
+            "gradient_symmetricity_error": None if math.isnan(error) else error,
+            "border": self.rule.border(evidence, error),
             "gradients_say": None if gs is None else self.rule.gradients_say(gs),
             "distances_say": self.rule.distances_say(evidence.distance_irrelevance_runner_up),
         }
         attributes = {
             "verdict_rule": json.dumps(dataclasses.asdict(self.rule)),
             "verdict_evidence": json.dumps(last_evidence),
-            "verdict_flips": "; ".join(self.rule.flips(evidence)),
+            # What one more answer would do says nothing of a model that is far from all of them.
+            "verdict_flips": "; ".join(self.rule.flips(evidence) if evidence.accuracy >= self.rule.solved else []),
         }
-        if self.kin is not None:
+        if gs is not None and not math.isnan(error):
+            attributes["verdict_margin"] = gs - self.rule.edge(gs)
+        if self.kin is not None and evidence.accuracy >= self.rule.solved:
             layers, rate = self.kin
-            kin = public_runs.chosen(layers, attention_rate=rate)
+            kin = public_runs.chosen(layers, plain=True, attention_rate=rate)
             shares = {"layers": layers, "attention_rate": rate, "runs": public_runs.count(kin)}
             shares |= public_runs.verdicts(kin).round(4).to_dict()
             shares |= {f"rules_{name}": round(share, 4) for name, share in public_runs.agreement(kin).items()}

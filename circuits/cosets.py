@@ -1,6 +1,7 @@
 """Whose cosets each neuron of a model of a group is constant on (Stander et al. 2023)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -41,6 +42,17 @@ def best(all_of_them: Float[Tensor, "subgroup neuron"], of: Subgroups) -> Concen
     value, subgroup = all_of_them.clamp(min=ROUNDING).nan_to_num(torch.inf).min(0)  # the first, hence the largest
     value = all_of_them.gather(0, subgroup[None])[0]
     return Concentration(value, subgroup, within_shares(value, of.orders[subgroup], of.group))
+
+
+@lru_cache(maxsize=8)
+def noise_share(of: Subgroups, neurons: int = 1000) -> float:
+    """The share of neurons that are noise, L(x) and R(y) drawn alike, which count as concentrated on cosets.
+
+    The null of `coset_neurons`: in a small group noise is constant on the cosets of some subgroup often enough.
+    """
+    noise = torch.randn(2, len(of.group), neurons, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    left, right = (best(concentrations(f, of, side), of) for f, side in zip(noise, ("right", "left"), strict=True))
+    return float((torch.maximum(left.value, right.value) < 1).double().mean())
 
 
 @dataclass(frozen=True)

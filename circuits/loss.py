@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokinterp.evaluation.losses import is_right
+from grokinterp.analysis.outcome import ALL_TRAINED, SCORES, SOLVED, Outcome
+from grokinterp.evaluation.losses import accuracy, is_right
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.tasks import Task
@@ -83,12 +84,13 @@ class Loss(Circuit):
 
     Attributes `memorised_step` and `grokked_step` are the first checkpoints at which train and test accuracy reach
     `memorised_accuracy` and `grokked_accuracy`; absent where they never do. Of endless data there are no rows that are
-    trained on: the table is held out, and what is said of training rows is NaN.
+    trained on: the table is held out, and what is said of training rows is NaN. The attribute `outcome` is what the
+    last checkpoint came to, as far as it tells itself (`analysis.outcome`).
     """
 
     name: ClassVar[str] = "loss"
-    memorised_accuracy: float = 1.0
-    grokked_accuracy: float = 0.99
+    memorised_accuracy: float = ALL_TRAINED
+    grokked_accuracy: float = SOLVED
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
@@ -96,6 +98,15 @@ class Loss(Circuit):
         norms = weight_norms_squared(snapshot.parameters)
         units = {name: "nats" if name.endswith("loss") else "share" for name in measured}
         variables = {name: Variable((), value, units[name], SOURCES[name]) for name, value in measured.items()}
+        task = snapshot.task
+        if task.is_train is None:
+            every = accuracy(snapshot.scored_logits, task.labels).item()
+        else:  # no second look at every logit
+            sides = (measured["train_accuracy"], task.is_train), (measured["test_accuracy"], ~task.is_train)
+            every = sum(share * int(rows.sum()) for share, rows in sides if rows.any()) / len(task.is_train)
+        variables["all_accuracy"] = Variable(
+            (), every, "share", "both sides of the split, or all rows where it is not known"
+        )
         source = "sum of squared weights, Nanda et al. 2023"
         variables["weight_norm_squared"] = Variable((), sum(norms.values()), "1", source)
         variables["weight_norm_squared_by_parameter"] = Variable(
@@ -112,4 +123,8 @@ class Loss(Circuit):
             "memorised_rule": f"first checkpoint with train accuracy >= {self.memorised_accuracy}",
             "grokked_rule": f"first checkpoint with test accuracy >= {self.grokked_accuracy}",
         }
-        return {**{name: step for name, step in steps.items() if step is not None}, **rules}
+        reached: dict[str, Any] = {name: step for name, step in steps.items() if step is not None}
+        known = [name for name in SCORES if name in trace]
+        if "all_accuracy" in known:  # curves alone have no last checkpoint
+            reached["outcome"] = Outcome.of({name: float(trace[name][-1]) for name in known}).kind
+        return {**reached, **rules}

@@ -174,9 +174,10 @@ class Progress(Circuit):
     """Restricted and excluded losses of the key frequencies, chosen at the final checkpoint and kept over all.
 
     `frequencies` fixes them by hand; otherwise `fit` takes those of `KeyFrequencies`, and notes in `by_rule` what
-    simpler rules say. Rows off the cycle of a product or a quotient, those with a zero operand, are left out of every
-    loss here, and so is their answer, 0: the classes are the answers that occur on the cycle. Where the split is not
-    known, all rows are taken for training rows, and for test rows.
+    simpler rules say. Where the logits without them know the training rows as well as they alone know the table, none
+    is key: the rows are remembered. `why_none` says so. Rows off the cycle of a product or a quotient, those with a
+    zero operand, are left out of every loss here, and so is their answer, 0: the classes are the answers that occur on
+    the cycle. Where the split is not known, all rows are taken for training rows, and for test rows.
 
     The `_full` forms remove all frequencies, not the key ones alone: the curves of Nanda et al.'s figures, which are
     larger early in training, when what is known of the answer is spread over many.
@@ -186,6 +187,7 @@ class Progress(Circuit):
     version: ClassVar[int] = 2
     frequencies: tuple[int, ...] | None = None
     by_rule: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    why_none: str | None = None
 
     def why_not(self, snapshot: Snapshot) -> str | None:
         if Wave.of(snapshot.task) is None:
@@ -196,8 +198,21 @@ class Progress(Circuit):
         wave = Wave.of(final.task)
         if self.frequencies is not None or wave is None:
             return self
-        frequencies = KeyFrequencies.of(final, wave)
-        return replace(self, frequencies=frequencies.key, by_rule=tuple(frequencies.by_rule.items()))
+        evidence = KeyFrequencies.of(final, wave)
+        by_rule, why_none = tuple(evidence.by_rule.items()), None
+        if not evidence.key:
+            why_none = "neurons, logits and embedding agree on none that stands out from a table of the training rows"
+        else:
+            folded = wave.fold(final.logits)
+            part, rows = wave_part(folded, evidence.key), _training_rows(final, wave)
+            alone = restricted_loss(folded, part, wave)
+            (without,) = excluded_losses(final.logits[rows], [part], wave.index[rows], wave.tokens)
+            if without <= alone:
+                why_none = (
+                    f"without {', '.join(map(str, evidence.key))} the logits leave {without:.3g} nats on the training "
+                    f"rows, with these alone {alone:.3g} on the table: the rows are remembered"
+                )
+        return replace(self, frequencies=() if why_none else evidence.key, by_rule=by_rule, why_none=why_none)
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
@@ -205,7 +220,8 @@ class Progress(Circuit):
         assert wave is not None
         key = self.frequencies if self.frequencies is not None else KeyFrequencies.of(snapshot, wave).key
         is_train = snapshot.task.is_train
-        train, test = (wave.is_on, wave.is_on) if is_train is None else (is_train & wave.is_on, ~is_train & wave.is_on)
+        train = _training_rows(snapshot, wave)
+        test = wave.is_on if is_train is None else wave.is_on & ~is_train
         folded = wave.fold(snapshot.logits)
         index = wave.index[train]
         # Once for all of them: every loss below is of these logits less a part.
@@ -277,6 +293,7 @@ class Progress(Circuit):
         key = trace.is_key.isel(step=-1)
         boundaries = phases(trace.step.values, trace.excluded_loss.values, trace.restricted_loss.values)
         return {
+            **({} if self.why_none is None else {"key_frequencies_none_because": self.why_none}),
             "key_frequencies": trace.k.values[key.values].tolist(),
             "key_frequencies_by_rule": json.dumps(dict(self.by_rule)),
             **boundaries,
@@ -291,6 +308,12 @@ def _neuron_part(snapshot: Snapshot, wave: Wave, key: Sequence[int]) -> Float[Te
     if name is None or config.has_norms:
         return None
     return neuron_part(wave.fold(snapshot[name]), snapshot.W_L, key)
+
+
+def _training_rows(snapshot: Snapshot, wave: Wave) -> Bool[Tensor, "ab"]:
+    """[ab]: the rows of the cycle that are trained on; all of them where the split is not known."""
+    is_train = snapshot.task.is_train
+    return wave.is_on if is_train is None else wave.is_on & is_train
 
 
 def _mask(key: Sequence[int], wave: Wave) -> Bool[Tensor, "k"]:

@@ -3,11 +3,12 @@
 import math
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import grokinterp as gi
-from grokinterp.analysis.clock_or_pizza import Evidence, Rule
+from grokinterp.analysis.clock_or_pizza import Evidence, Rule, widened
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,47 @@ def test_flips_are_told_the_smallest_change_first():
         "runner-up DI",
         "GS",
     ]
+
+
+@pytest.mark.parametrize(("mean", "most"), [(0.0, 100), (0.6, 800), (0.7, 4000)])
+def test_the_nearer_the_threshold_the_more_triples(mean, most):
+    """Until the error is below a quarter of the distance: a hundred far away, all at the threshold itself."""
+    generator = torch.Generator().manual_seed(0)
+    cosines = mean + 0.4 * torch.randn(4000, generator=generator, dtype=torch.float64)
+    cosines[:] += mean - cosines.mean()
+    triples, taken = torch.arange(4000)[:, None].expand(4000, 3), []
+
+    def cosines_of(some: torch.Tensor) -> torch.Tensor:
+        taken.extend(some[:, 0].tolist())
+        return cosines[some[:, 0]]
+
+    found, error = widened(cosines_of, triples, 205_379, Rule())
+    assert taken == list(range(len(taken))) and len(taken) <= most
+    assert error == pytest.approx(0.4 / len(taken) ** 0.5, rel=0.2)
+    assert abs(found - mean) < 4 * error
+    assert (len(taken) == 4000) == (mean == 0.7)
+
+
+def test_all_triples_leave_no_error():
+    """A table of 1,331 triples is read whole; its mean is no estimate."""
+    cosines = torch.linspace(0.4, 1.0, 1331, dtype=torch.float64)[torch.randperm(1331)]
+    triples = torch.arange(1331)[:, None].expand(1331, 3)
+    assert widened(lambda some: cosines[some[:, 0]], triples, 1331, Rule(asymmetric=0.7001)) == pytest.approx((0.7, 0))
+
+
+@pytest.mark.parametrize(
+    ("gs", "di", "error", "border"),
+    [
+        (0.7036, 0.98, 0.0063, "clock"),
+        (0.6990, 0.98, 0.0063, "mixed"),
+        (0.7130, 0.98, 0.0063, None),
+        (0.7036, 0.2, 0.0063, None),  # it would be mixed on the other side too
+        (0.9790, 0.2, 0.001, "pizza"),
+        (0.7036, 0.98, math.nan, None),
+        (0.7036, 0.98, 0.0, None),
+        (None, 0.98, math.nan, None),
+    ],
+)
+def test_a_border_is_two_errors_wide(gs, di, error, border):
+    """What the verdict would be on the other side, where the error does not tell on which side it stands."""
+    assert Rule().border(Evidence(gs, di, 1.0), error) == border

@@ -7,6 +7,7 @@ import grokinterp as gi
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.key_frequencies import KeyFrequencies, neuron_shares
+from grokinterp.analysis.periodicity import Periodicity
 from grokinterp.config import EmbeddingMLPConfig
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.tasks import Task
@@ -69,6 +70,63 @@ def test_remembering_is_no_frequency():
     found = key_of(snapshot)
     assert found.by_rule["logits"] == tuple(range(1, 12))
     assert found.key == ()
+
+
+def lookup(p: int, expression: str = "a + b", frac: float = 0.4) -> Snapshot:
+    """A neuron for each training row and its swap that fires for it alone; the embedding stands on circles."""
+    task = Task(expression, p=p, layout="a b").split(frac=frac, seed=0)
+    rows = task.operands[~task.is_unswapped_test]
+    waves = fourier.basis(p).float()
+    pairs = waves.T[rows]
+    config = EmbeddingMLPConfig(d_embed=p, hidden_sizes=(len(rows),), unembed_bias=False)
+    parameters = {
+        "embed.W_E": waves.T.contiguous(),
+        "blocks.0.mlp.W_in": torch.cat([pairs[:, 0].T, pairs[:, 1].T]),
+        "blocks.0.mlp.b_in": -torch.ones(len(rows)),
+        "unembed.W_U": 20 * torch.eye(p)[task.labels[~task.is_unswapped_test]],
+    }
+    return Snapshot(0, config.resolved(task.n_vocab, task.n_answers, 2), task, parameters)
+
+
+@pytest.mark.parametrize(("p", "expression"), [(5, "a + b"), (7, "a - b"), (13, "a + b"), (13, "a - b"), (59, "a + b")])
+def test_a_table_of_the_training_rows_has_no_key_frequency(p, expression):
+    """At every size: also where there are too few frequencies to tell one from the others by a quartile."""
+    snapshot = lookup(p, expression)
+    assert snapshot.loss(snapshot.logits, snapshot.task.is_train) < 1e-6
+    evidence = key_of(snapshot)
+    assert evidence.key == ()
+    # It is its own null: the logits of its wrong answers are in no order to begin with.
+    torch.testing.assert_close(evidence.logit_share, evidence.lookup_share, rtol=1e-3, atol=1e-6)
+
+
+def test_the_null_is_the_mean_over_orders_of_the_wrong_answers(planted):
+    """Of a clock: its own logits, put in any order but for the right one of rows trained on."""
+    clock = planted.clock(13, (2, 5))
+    task = clock.task.split(frac=0.4, seed=0)
+    clock = Snapshot(0, clock.config, task, clock.parameters)
+    wave, n = Wave.of(task), 13
+    evidence = key_of(clock)
+    kept = ~task.is_unswapped_test
+    shares = []
+    for _ in range(300):
+        order = torch.rand(n * n, n).argsort(1)
+        logits = clock.logits.gather(1, order)
+        # Put the right one back where the row is remembered: it changes places with what stands there.
+        rows, labels = kept.nonzero()[:, 0], task.labels[kept]
+        right = clock.logits[rows, labels]
+        at = (order[rows] == labels[:, None]).long().argmax(1)
+        logits[rows, at] = logits[rows, labels]
+        logits[rows, labels] = right
+        shares.append(Periodicity.of(logits, wave).coefficient)
+    mean = torch.stack(shares).mean(0).square() / Periodicity.of(clock.logits, wave).variance
+    torch.testing.assert_close(mean, evidence.lookup_share, rtol=0.1, atol=1e-4)
+    assert evidence.key == (2, 5) and float(evidence.lookup_share.max()) < 0.1
+
+
+@pytest.mark.parametrize("p", [5, 7, 11, 13])
+def test_noise_has_no_key_frequency_in_small_tables(planted, p):
+    """Untrained networks, where every share is large because there are few."""
+    assert key_of(planted.untrained(p)).key == ()
 
 
 def test_a_frequency_of_the_embedding_alone_is_not_key(planted):

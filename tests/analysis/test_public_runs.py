@@ -8,7 +8,9 @@ import pytest
 
 from grokinterp.analysis import public_runs
 from grokinterp.analysis.clock_or_pizza import KINDS, Evidence, Rule
+from grokinterp.config import EmbeddingMLPConfig, TransformerConfig
 from grokinterp.errors import BadRequest
+from grokinterp.tasks import Task
 
 ROOT = Path(__file__).parents[2]
 FILES = ("pizza/1l_fixedwidth.csv", "pizza/1l_varywidth.csv")
@@ -125,3 +127,21 @@ def test_what_the_bins_cannot_tell_is_refused():
         public_runs.agreement(cells, Rule(solved=0.9))
     with pytest.raises(BadRequest, match=r"outside the public runs' 0.0 .. 1.0"):
         public_runs.chosen(attention_rate=1.5)
+
+
+@pytest.mark.parametrize(
+    ("expression", "p", "layout", "kin"),
+    [
+        ("a + b", 59, "a b", ("deep", 0.25)),
+        ("a + b", 59, "a b =", None),  # fed without it in their tables
+        ("a + b", 61, "a b", None),
+        ("a - b", 59, "a b", None),
+        ("a * b", 59, "a b", None),
+    ],
+)
+def test_kin_are_the_runs_of_the_same_task_and_rows(expression, p, layout, kin):
+    """A cloud of other sums says nothing of a difference, another modulus, or rows that were fed otherwise."""
+    task = Task(expression, p=p, layout=layout)
+    assert public_runs.kin(TransformerConfig(n_layers=2, attention_rate=0.25), task) == kin
+    assert public_runs.kin(TransformerConfig(activation="gelu"), task) is None
+    assert public_runs.kin(EmbeddingMLPConfig(), task) is None

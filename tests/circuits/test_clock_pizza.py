@@ -103,6 +103,22 @@ def test_a_published_pizza_is_measured_with_its_reasons(data):
     assert "mixed if GS fell below 0.98" in trace.attrs["verdict_flips"]
 
 
+def test_a_public_clock_stands_at_the_border(data):
+    """Nanda's mainline has .7036 over the whole table, beside the threshold .70: a hundred triples cannot tell."""
+    run = gi.load(data("nanda/wd_10-1_mod_addition_loss_curve.pth"))
+    snapshot = snapshot_of(run, run.final.step)
+    circuit = ClockPizza().fit(snapshot)
+    trace = circuit.read(snapshot).expand_dims(step=[run.final.step])
+    mean, error = (trace[f"gradient_symmetricity_{name}"].item() for name in ("wide", "error"))
+    assert trace.gradient_symmetricity.item() == pytest.approx(0.7102, abs=1e-4)
+    assert abs(mean - 0.7036) < 2 * error < 0.015
+    attributes = circuit.summarise(trace)
+    evidence = json.loads(attributes["verdict_evidence"])
+    assert (evidence["verdict"], evidence["border"]) == ("mixed", "clock")
+    assert attributes["verdict_margin"] == pytest.approx(mean - 0.7)
+    assert "verdict_public_runs" not in attributes  # p = 113, and rows that end in =
+
+
 # -- planted models
 
 

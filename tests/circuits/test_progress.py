@@ -227,6 +227,30 @@ def test_key_frequencies_are_chosen_once(planted):
     assert progress.Progress(frequencies=(1,)).fit(final) == progress.Progress(frequencies=(1,))
 
 
+def test_frequencies_that_the_training_rows_do_not_need_are_not_key(planted):
+    """A clock that has its training rows by heart beside: without the clock it answers these better than by it."""
+    clock = planted.clock(11, (2, 5))
+    task = clock.task.split(frac=0.4, seed=0)
+
+    class Remembering(Snapshot):
+        """Its logits know the training rows by more than the clock does."""
+
+        @property
+        def logits(self):
+            by_heart = torch.zeros_like(super().logits)
+            by_heart[task.is_train, task.labels[task.is_train]] = self.lead
+            return super().logits + by_heart
+
+    for lead, key in ((0.0, (2, 5)), (25.0, ())):
+        snapshot = Remembering(0, clock.config, task, clock.parameters)
+        snapshot.lead = lead
+        circuit = progress.Progress().fit(snapshot)
+        assert circuit.frequencies == key
+        trace = circuit.read(snapshot).expand_dims(step=[0])
+        none = circuit.summarise(trace).get("key_frequencies_none_because", "")
+        assert none.endswith("the rows are remembered") == (not key)
+
+
 def test_the_trace_states_the_frequencies_and_what_simple_rules_say(planted):
     """Attributes that files and JSON can hold."""
     snapshot = planted.clock(11, (2, 5))

@@ -68,7 +68,7 @@ def test_a_single_checkpoint_has_no_slider():
     run = untrained([900])
     sections = sections_of(Subject(run))
     found = plates(sections)
-    assert {"table", "spectrum", "neuron-maps", "plane", "parts"} <= set(found)
+    assert {"table", "spectrum", "neuron-maps", "parts"} <= set(found)
     assert not {"spectrum-over-time", "progress", "weight-norm", "density"} & set(found)
     assert "final train accuracy" in text(sections) and "measured at the last checkpoint" in text(sections)
     assert "Further measures" not in [section.title for section in sections]

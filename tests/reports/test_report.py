@@ -159,7 +159,6 @@ def test_sections_stand_in_the_order_of_the_story(html):
         "The attention",
         "The logits",
         "The output layer",
-        "Clock or pizza",
         "Without its parts",
         f"This operation: a + b mod {P}",
         "The verdict",

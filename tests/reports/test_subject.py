@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from grokinterp.analysis.outcome import Outcome
 from grokinterp.errors import BadRequest
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports.figures.curves import POINTS, Curve, thinned
@@ -46,10 +47,15 @@ def test_landmarks_come_from_the_trace_where_nothing_was_recorded(planted):
 
 def test_phases_follow_one_another():
     """Each begins where the one before ends; what the trace does not show is left out."""
-    subject = Subject(untrained([0, 10, 20]))
-    assert not isinstance(subject.trace, Absent)
-    subject.trace.attrs.update(memorisation_end=5, circuit_formation_end=12)
-    assert subject.phases == [("memorisation", 0, 5), ("circuit formation", 5, 12)]
+    phases = {}
+    for kind in ("solved", "memorised"):
+        subject = Subject(untrained([0, 10, 20]))
+        assert not isinstance(subject.trace, Absent)
+        subject.trace.attrs.update(memorisation_end=5, circuit_formation_end=12, key_frequencies=[1])
+        subject.outcome = Outcome(kind, 1, 1, 1, 1)
+        phases[kind] = subject.phases
+    # The curves of a memory rise and fall too.
+    assert phases == {"solved": [("memorisation", 0, 5), ("circuit formation", 5, 12)], "memorised": []}
 
 
 def test_the_slider_moves_through_few_checkpoints():

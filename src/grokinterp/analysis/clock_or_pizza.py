@@ -5,8 +5,13 @@ distance irrelevance is of the RUNNER-UP logit: the verdict reads that one, neve
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from grokinterp.errors import require
 
@@ -58,6 +63,22 @@ class Rule:
         """The distance rule alone."""
         return "clock" if distance_irrelevance_runner_up >= self.distant else "pizza"
 
+    def edge(self, gradient_symmetricity: float) -> float:
+        """The nearer of the two thresholds of the gradient rule."""
+        return min(self.symmetric, self.asymmetric, key=lambda edge: abs(gradient_symmetricity - edge))
+
+    def border(self, evidence: Evidence, error: float) -> Kind | None:
+        """The verdict on the other side of the nearer gradient threshold, where that is within two standard errors.
+
+        None where it is further, is the same verdict, or where gradients or their `error` say nothing.
+        """
+        gs = evidence.gradient_symmetricity
+        if gs is None or not abs(gs - (edge := self.edge(gs))) <= 2 * error:
+            return None
+        across = math.nextafter(edge, -math.inf) if gs >= edge else edge
+        other = self.verdict(evidence._replace(gradient_symmetricity=across))
+        return None if other == self.verdict(evidence) else other
+
     def verdict(self, evidence: Evidence) -> Kind:
         """The verdict; by distances alone where gradients say nothing (a task that subtracts)."""
         if evidence.accuracy < self.solved:
@@ -101,3 +122,26 @@ class Rule:
             if then != now:
                 changes.setdefault((then, name), f"{then} if {name} {word} {edge} (now {value:.4f})")
         return list(changes.values())
+
+
+def widened(
+    cosines_of: Callable[[Int[Tensor, "n 3"]], Float[Tensor, "n"]],
+    triples: Int[Tensor, "n 3"],
+    population: int,
+    rule: Rule,
+) -> tuple[float, float]:
+    """Gradient symmetricity over as many of the triples as its place needs, and its standard error.
+
+    A hundred, as Zhong et al. take, then twice as many at a time, until the error is below a quarter of the distance
+    from the nearer threshold. `population` is how many triples there are in all: once all are taken the error is 0.
+    """
+    cosines = torch.zeros(0, dtype=torch.float64)
+    while True:
+        count = min(max(2 * len(cosines), 100), len(triples))
+        fresh = cosines_of(triples[len(cosines) : count]).double().cpu()
+        cosines = torch.cat([cosines, fresh])
+        # Equal gradients have a cosine of 1 up to rounding, and so may their mean.
+        mean = min(max(float(cosines.mean()), -1.0), 1.0)
+        error = float(cosines.std()) * math.sqrt(max(0.0, 1 - count / population) / count)
+        if count == len(triples) or error < abs(mean - rule.edge(mean)) / 4:
+            return mean, error

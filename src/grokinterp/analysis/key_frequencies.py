@@ -21,6 +21,12 @@ LOGIT_SHARE = 0.005
 LOGIT_CONTRAST = 4.0
 """A key frequency's share of the logits' variance, over the lower quartile of all frequencies'."""
 
+LOOKUP_RATIO = 2.0
+"""A key frequency's share of the logits' variance, over what a table of the training rows would put into it."""
+
+NOISE = 10.8
+"""A key frequency's share of the logits' variance, over the mean share of one direction of noise: the quantile .999."""
+
 EMBEDDING_RATIO = 0.25
 """Least norm of a key frequency in the embedding, over the largest (the demo of TransformerLens has the same 1/4)."""
 
@@ -37,6 +43,7 @@ class KeyFrequencies:
         neuron_share: [k], share of the last layer's neurons' variance in the waves of k; None without neurons.
         logit_share: [k], share of the logits' variance in cos(w_k(a + b - c)); negative where it has the wrong sign.
         embedding_ratio: [k], norm of the embedding's cosine and sine rows, over the largest.
+        lookup_share: [k], the `logit_share` of a table of the training rows with logits of the same size.
         by_rule: what simple rules say, for comparison. `neurons`: every frequency to which some neuron is tuned
             best, however badly (Nanda et al. 2023's code, `np.unique(neuron_freqs)`, which never tries the last k; here
             all). `embedding`: those with a cosine or sine row of norm above a quarter of the largest row's
@@ -47,6 +54,7 @@ class KeyFrequencies:
     neuron_share: Float[Tensor, "k"] | None
     logit_share: Float[Tensor, "k"]
     embedding_ratio: Float[Tensor, "k"]
+    lookup_share: Float[Tensor, "k"]
     by_rule: dict[str, tuple[int, ...]]
 
     @classmethod
@@ -57,17 +65,22 @@ class KeyFrequencies:
           neurons, all taken together (a second harmonic to which no single neuron is tuned best counts);
         - logits: its cos(w_k(a + b - c)), pointing the right way, holds at least LOGIT_SHARE of the logits' variance
           and LOGIT_CONTRAST times the lower quartile over k, because memorised rows put the same into every k;
+        - nulls: it holds LOOKUP_RATIO times what a table of the training rows puts into it (`lookup_share`), and NOISE
+          times what noise of the same size puts into one direction;
         - embedding: its norm is at least EMBEDDING_RATIO of the largest.
 
         Without neurons logits and embedding decide. With fewer than 8 frequencies, where a quartile says nothing of a
-        background, the contrast is not asked for.
+        background, the contrast is not asked for: the nulls are, at every size.
         """
-        logit_share = Periodicity.of(snapshot.logits, wave).share
+        periodicity = Periodicity.of(snapshot.logits, wave)
+        logit_share, lookup = periodicity.share, lookup_share(snapshot, wave, periodicity)
+        noise = NOISE / (wave.cycle**2 * (wave.cycle - 1))
         background = logit_share.quantile(0.25).clamp(min=0) if len(logit_share) >= 8 else 0
         W_E = snapshot.W_E[wave.tokens].double()
         rows, power = fourier.norms(W_E), fourier.power(W_E)
         ratio = (power / power.max().clamp(min=torch.finfo(power.dtype).tiny)).sqrt()
         key = (logit_share >= LOGIT_SHARE) & (logit_share >= LOGIT_CONTRAST * background) & (ratio >= EMBEDDING_RATIO)
+        key &= (logit_share > LOOKUP_RATIO * lookup) & (logit_share > noise)
         by_rule = {
             "embedding": _where(rows[1:] > rows.max() / 4, fourier.basis_frequencies(wave.cycle)[1:]),
             "logits": _where(logit_share >= LOGIT_SHARE, wave.frequencies),
@@ -78,7 +91,24 @@ class KeyFrequencies:
             neuron_share = (share @ variance) / variance.sum().clamp(min=torch.finfo(variance.dtype).tiny)
             key &= neuron_share >= NEURON_SHARE
             by_rule["neurons"] = tuple((share.argmax(0)[variance > 0] + 1).unique().tolist())
-        return cls(_where(key, wave.frequencies), neuron_share, logit_share, ratio, by_rule)
+        return cls(_where(key, wave.frequencies), neuron_share, logit_share, ratio, lookup, by_rule)
+
+
+def lookup_share(snapshot: Snapshot, wave: Wave, periodicity: Periodicity) -> Float[Tensor, "k"]:
+    """The share of the logits' variance that lies in each wave of the answer where only remembered rows are right.
+
+    The null: a model's own logits, those of the wrong answers in any order within each row, and so those of the right
+    one in rows that are not remembered. Remembered are the rows trained on, and their swaps where the operands
+    commute; all rows where the split is not known. This is the mean over all such orders. Every wave gets the same:
+    a row that is right adds its lead to each.
+    """
+    n, task = wave.cycle, snapshot.task
+    remembered = wave.is_on if task.is_train is None else wave.is_on & ~task.is_unswapped_test
+    logits, index = wave.answers(snapshot.logits[remembered]).double(), wave.index[remembered]
+    right = logits.gather(1, index[:, None])[:, 0]
+    lead = right - (logits.sum(1) - right) / (n - 1)
+    coefficient = fourier.basis(n)[1::2, 0] * lead.sum() / n
+    return coefficient.square() / periodicity.variance if periodicity.variance else torch.zeros_like(coefficient)
 
 
 def _where(holds: Bool[Tensor, "n"], frequencies: Int[Tensor, "n"]) -> tuple[int, ...]:

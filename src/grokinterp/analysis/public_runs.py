@@ -16,7 +16,9 @@ import pandas as pd
 from jaxtyping import Int
 
 from grokinterp.analysis.clock_or_pizza import KINDS, Evidence, Rule
+from grokinterp.config import ModelConfig, TransformerConfig
 from grokinterp.errors import BadRequest, listed
+from grokinterp.tasks import Task
 
 TABLE = Path(__file__).parent / "data" / "public_runs.csv"
 
@@ -63,6 +65,21 @@ def chosen(
     if attention_rate is not None:
         cells = with_value(cells, "attention_rate", bin_of("attention_rate", attention_rate))
     return cells
+
+
+def kin(config: ModelConfig, task: Task) -> tuple[Layers, float] | None:
+    """Depth and attention rate by which a model stands beside the runs of plain tokens; None for one that does not.
+
+    They add mod 59, both operands from one vocabulary and nothing after them, so that their gradients were read on the
+    rows they were trained on. Those of rows that end in `=` were read without it, and are nobody's kin.
+    """
+    if not (isinstance(config, TransformerConfig) and 0 <= config.attention_rate <= 1 and config.activation == "relu"):
+        return None
+    first, *others = task.zero_tokens
+    plain = task.has_tokens and task.inputs.shape[1] == 2 and first is not None and others == [first]
+    if not (plain and task.operations == ("a + b",) and task.sizes == (59, 59)):
+        return None
+    return "one" if config.n_layers == 1 else "deep", config.attention_rate
 
 
 def with_value(cells: pd.DataFrame, key: str, value: int) -> pd.DataFrame:

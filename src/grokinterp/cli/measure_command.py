@@ -33,6 +33,7 @@ def run(argv: list[str]) -> None:
     """Measure, print the last step, and write the trace."""
     given = parse(Measure, argv, "measure")
     from grokinterp import circuits, measuring
+    from grokinterp.analysis.outcome import SCORES, Ending, Outcome
     from grokinterp.measuring.trace_files import check_suffix, write
 
     if given.out is not None:
@@ -48,6 +49,11 @@ def run(argv: list[str]) -> None:
         cache=given.cache,
     )
     values = measuring.scalars(trace)
+    if "outcome" in trace.attrs:
+        # How many steps were to be trained stands in the run, not in the trace.
+        last = trace.isel(step=-1)
+        scores = {name: float(last[name]) for name in SCORES if name in last}
+        values["outcome"] = Outcome.of(scores, Ending.of(source)).kind
     if given.json:
         # JSON has no word for what is not a number.
         finite = {name: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -55,6 +61,9 @@ def run(argv: list[str]) -> None:
         assumed = [dataclasses.asdict(assumption) for assumption in source.assumptions]
         say(json.dumps({**finite, "assumed": assumed}, default=str, allow_nan=False))
     else:
+        if values.get("outcome", "solved") != "solved":
+            # Noise and tables of the training rows have a score too.
+            values = {name: value for name, value in values.items() if not name.startswith("verdict_")}
         width = max(map(len, values))
         say("\n".join(f"{name:<{width}}  {value:.6g}" if isinstance(value, float) else f"{name:<{width}}  {value}"
                       for name, value in values.items()))  # fmt: skip

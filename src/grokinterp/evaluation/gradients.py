@@ -129,6 +129,10 @@ def _row_numbers(task: Task) -> Int[Tensor, "a b"]:
     return numbers
 
 
+WIDE = 4_000
+"""The most triples that are kept of a shuffled order; one that is kept serves every smaller count."""
+
+
 def seeded_triples(task: Task, count: int = 100) -> Int[Tensor, "n 3"]:
     """The triples (a, b, c) of Zhong et al. 2023, for any p: all in order, `random.Random(42).shuffle`, the first 100.
 
@@ -136,7 +140,7 @@ def seeded_triples(task: Task, count: int = 100) -> Int[Tensor, "n 3"]:
     are passed over. Above 2 million triples (p > 125) they are drawn one by one, from the same seed.
     """
     p = task.sizes[0]
-    triples = _shuffled(p, 2 * count + 100)
+    triples = _shuffled(p, 2 * max(count, WIDE) + 100)
     return triples[_row_numbers(task)[triples[:, 0], triples[:, 1]] >= 0][:count]
 
 

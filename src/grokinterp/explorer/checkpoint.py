@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
+from grokinterp.analysis.outcome import Outcome
 from grokinterp.analysis.periodicity import coefficients
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.evaluation.snapshot import Snapshot
@@ -71,6 +72,14 @@ class Scores:
             sides = {side: rows for side, rows in halves.items() if rows.any()}
         losses = {f"{side}_loss": self.loss[rows].mean().item() for side, rows in sides.items()}
         return losses | {f"{side}_accuracy": self.is_right[rows].double().mean().item() for side, rows in sides.items()}
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What the checkpoint does, by the same numbers as everywhere."""
+        scores = {**self.means, "all_accuracy": self.is_right.double().mean().item()}
+        if self.task.is_train is not None:
+            scores["test_accuracy_unswapped"] = self.is_right[self.task.is_unswapped_test].double().mean().item()
+        return Outcome.of(scores)
 
     @cached_property
     def spectrum(self) -> Float[Tensor, "k"]:

@@ -52,7 +52,7 @@ def row(subject: Subject, path: str) -> Row:
         model="unknown" if config is None else config.in_words().split(",")[0],
         checkpoints=prose.checkpoints(run.steps) if run.steps else "curves only",
         numbers=", ".join(told),
-        verdict="" if isinstance(trace, Absent) else verdict.headline(trace, subject.landmarks),
+        verdict=verdict.headline(subject),
         spark=sparkline(subject),
         place=regime_grid.place(subject, path),
     )

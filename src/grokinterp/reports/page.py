@@ -23,7 +23,7 @@ def page(subject: Subject) -> str:
     """The whole HTML page on a run; `report` writes it to a file."""
     sections = sections_of(subject)
     plates = plates_of(sections)
-    run, trace, masks = subject.run, subject.trace, subject.head_masks
+    run, masks = subject.run, subject.head_masks
     moving = [i for i, section in enumerate(sections) if section.heads or any(p.frames for p in section.plates)]
     return (
         templates()
@@ -31,7 +31,7 @@ def page(subject: Subject) -> str:
         .render(
             title=prose.title(run),
             name=run.name,
-            headline="" if isinstance(trace, Absent) else verdict.headline(trace, subject.landmarks),
+            headline=verdict.headline(subject),
             sections=sections,
             first_moving=moving[0] if moving and len(subject.frame_steps) > 1 else -1,
             last_moving=moving[-1] if moving and len(subject.frame_steps) > 1 else -1,

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from grokinterp.analysis.outcome import Ending
 from grokinterp.config import OptimiserConfig, RunConfig
 from grokinterp.errors import listed
 from grokinterp.markup import power_of_ten
@@ -50,7 +51,18 @@ def trained(run: Run) -> list[str]:
     if run.steps:
         size = f" It has {sum(weight.numel() for weight in run.final.parameters.values()):,} parameters."
     model = f"The model is {run.config.model.in_words()}.{size}"
-    return [*said, model, recipe_sentence(run.config, is_seed_known(run))]
+    return [*said, model, recipe_sentence(run.config, is_seed_known(run)), *ended(Ending.of(run))]
+
+
+def ended(ending: Ending | None) -> list[str]:
+    """Where a training stopped that did not come to its last step, and why."""
+    if ending is None or ending.last >= ending.planned:
+        return []
+    if ending.patience is None:
+        return [f"It stopped at step {ending.last:,}, before that: it was interrupted, or is still training."]
+    reached = f"its test accuracy reached {percent(ending.accuracy)}"
+    when = f"as soon as {reached}" if ending.patience == 0 else f"{ending.patience:,} steps after {reached}"
+    return [f"It ended at step {ending.last:,}, {when}, as it was set to."]
 
 
 def is_imported(run: Run) -> bool:
@@ -130,7 +142,11 @@ def optimiser_in_words(optimiser: OptimiserConfig) -> str:
 
 
 def happened(
-    metrics: pd.DataFrame, landmarks: Landmarks, phases: list[tuple[str, int, int]], endless: bool = False
+    metrics: pd.DataFrame,
+    landmarks: Landmarks,
+    phases: list[tuple[str, int, int]],
+    endless: bool = False,
+    ending: Ending | None = None,
 ) -> list[str]:
     """When training and test rows came to be answered, and in which phases, as far as it was recorded.
 
@@ -164,8 +180,12 @@ def happened(
     if len(recorded) > 1 and (gap := np.median(np.diff(recorded.steps))) > 1:
         said.append(f"Accuracies were recorded every {gap:,.0f} steps.")
     if phases:
-        told = listed(f"{name} to step {end:,}" for name, _, end in phases)
-        said.append(f"By its restricted and excluded losses it went through {told} (Nanda et al. 2023).")
+        ends = listed(f"{name} to step {end:,}" for name, _, end in phases)
+        said.append(f"By its restricted and excluded losses it went through {ends} (Nanda et al. 2023).")
+        if ending is not None and ending.last < ending.planned:
+            said.append(
+                "It was stopped before the end of its schedule; what a longer training shows may end them later."
+            )
     return [" ".join(said)]
 
 

@@ -12,10 +12,11 @@ import xarray as xr
 
 from grokinterp import circuits as shipped
 from grokinterp import measuring
+from grokinterp.analysis.outcome import SCORES, Ending, Outcome
 from grokinterp.errors import BadRequest
 from grokinterp.readout import Circuit
 from grokinterp.reports.section import Absent
-from grokinterp.runs.run import Run
+from grokinterp.runs.run import Run, last_recorded
 
 FRAMES = 16
 """How many checkpoints the slider moves through at most; the file grows with it."""
@@ -132,9 +133,29 @@ class Subject:
         return Landmarks(None if endless else landmarks.get("memorised_step"), landmarks.get("grokked_step"))
 
     @cached_property
+    def ending(self) -> Ending | None:
+        """Where the training stopped; None where that is not known."""
+        return Ending.of(self.run)
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """Of the last checkpoint, or the last recorded accuracies where nothing was measured."""
+        if not isinstance(self.trace, Absent) and "all_accuracy" in self.trace:
+            last = self.trace.isel(step=-1)
+            return Outcome.of({name: float(last[name]) for name in SCORES if name in last}, self.ending)
+        accuracies = [name for name in SCORES if name.endswith("accuracy") and name in self.metrics]
+        recorded = {name: last_recorded(self.metrics, name) for name in accuracies}
+        return Outcome.of({name: last[1] for name, last in recorded.items() if last is not None}, self.ending)
+
+    @cached_property
     def phases(self) -> list[tuple[str, int, int]]:
-        """(name, first step, last step) of each phase that the trace shows, in order."""
+        """(name, first step, last step) of each phase that the trace shows, in order.
+
+        None without key frequencies in a model that is solved: the curves of a memory rise and fall too.
+        """
         if isinstance(self.trace, Absent) or self.trace.sizes["step"] < 2:
+            return []
+        if not (self.outcome.is_solved and list(self.trace.attrs.get("key_frequencies", []))):
             return []
         ends = ("memorisation_end", "circuit_formation_end", "cleanup_end")
         found, start = [], int(self.trace.step[0])

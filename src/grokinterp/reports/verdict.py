@@ -3,65 +3,112 @@
 import json
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
+from grokinterp.analysis.outcome import Ending, Outcome
 from grokinterp.errors import listed
 from grokinterp.reports.prose import percent, scientific
-from grokinterp.reports.section import Fact
-from grokinterp.reports.subject import Landmarks
+from grokinterp.reports.section import Absent, Fact
+from grokinterp.reports.subject import Landmarks, Subject
 
 _SAY = {
     "clock": "a clock: it multiplies waves of the two operands",
     "pizza": "a pizza: it adds waves of the two operands and lets the neurons fold the sum",
-    "mixed": "neither clearly a clock nor clearly a pizza",
-    "unsolved": "no finished circuit",
+    "mixed": "mixed, neither clearly a clock nor clearly a pizza",
 }
 _MEASURES = {"GS": "gradient symmetricity", "runner-up DI": "distance irrelevance"}
 
 
-def verdict(trace: xr.Dataset, landmarks: Landmarks, skipped: dict[str, str]) -> list[str]:
+def verdict(subject: Subject) -> list[str]:
     """Paragraphs: the circuit, how sure that is, and what would change it; or why no circuit is claimed."""
-    if _diverged(trace):
-        return [
-            "The weights of the last checkpoint are not all finite numbers: the run diverged, and nothing is claimed."
-        ]
-    said = [*_generalised(trace, landmarks), *_by_frequencies(trace), *_by_irreps(trace)]
+    trace, outcome = subject.trace, subject.outcome
+    if isinstance(trace, Absent):
+        return []
+    if not outcome.is_solved:
+        return [came_to(outcome, subject.ending)]
+    sentences = [*_generalised(outcome, subject.landmarks), *_by_frequencies(trace), *_by_irreps(trace)]
     if "verdict_evidence" not in trace.attrs:
         # What follows the semicolon is the remedy for another run.
-        reason = skipped.get("clock_pizza", "its measures were not read").split(";")[0]
-        said.append(f"Whether it is a clock or a pizza is not judged, because {reason}.")
-        return [" ".join([*said, *_without_waves(trace)])]
+        reason = subject.skipped.get("clock_pizza", "its measures were not read").split(";")[0]
+        sentences.append(f"Whether it is a clock or a pizza is not judged, because {reason}.")
+        return [" ".join([*sentences, *_without_waves(trace)])]
     evidence = json.loads(trace.attrs["verdict_evidence"])
-    said.append(f"By the measures of clock and pizza it is {_SAY[evidence['verdict']]}.{_measures(trace, evidence)}")
-    return [" ".join(said), *_changes(trace), *_kin(trace)]
+    if evidence["verdict"] == "unsolved":
+        right = percent(evidence["accuracy"])
+        return [" ".join([*sentences, f"Clock or pizza is not judged: of the whole table it answers {right}."])]
+    border = f", at the border of {evidence['border']}" if evidence["border"] else ""
+    sentences.append(f"By Zhong et al.'s measures it is {_SAY[evidence['verdict']]}{border}.")
+    return [" ".join(sentences) + _measures(trace, evidence), *_changes(trace), *_kin(trace)]
 
 
-def headline(trace: xr.Dataset, landmarks: Landmarks) -> str:
-    """The verdict in a line, for the top of the page and the index."""
-    if _diverged(trace):
+def headline(subject: Subject) -> str:
+    """What it came to in a line, for the top of the page and the index."""
+    trace, outcome, landmarks = subject.trace, subject.outcome, subject.landmarks
+    if isinstance(trace, Absent):
+        return ""
+    if outcome.kind == "diverged":
         return "Diverged"
-    said = []
+    if not outcome.is_solved:
+        rows = ((outcome.train, "training rows"), (outcome.test, "test rows"))
+        shares = [f"{percent(share)} of {side}" for share, side in rows if share == share]
+        shares = shares or [f"{percent(outcome.every)} of all rows"]
+        ending = subject.ending
+        stopped = f" at step {ending.last:,} of {ending.planned:,}" if ending is not None and ending.is_early else ""
+        return f"{outcome.kind.capitalize()}{stopped}: it answers {listed(shares)}"
+    parts = []
     if "verdict_evidence" in trace.attrs:
-        said.append(json.loads(trace.attrs["verdict_evidence"])["verdict"])
+        evidence = json.loads(trace.attrs["verdict_evidence"])
+        if evidence["verdict"] != "unsolved":
+            border = f", at the border of {evidence['border']}," if evidence["border"] else ""
+            parts.append(f"{evidence['verdict']}{border} by Zhong et al.'s measures")
     if landmarks.grokked_step is not None:
-        said.append(f"99 % of test rows from step {landmarks.grokked_step:,}")
-    elif landmarks.memorised_step is not None:
-        test = float(trace["test_accuracy"][-1]) if "test_accuracy" in trace else 0.0
-        said.append(f"{percent(test)} of test rows at the end" if test >= 0.5 else "memorised, not grokked")
+        parts.append(f"99 % of test rows from step {landmarks.grokked_step:,}")
     keys = list(trace.attrs.get("key_frequencies", []))
     if keys:
-        said.append(f"key {'frequency' if len(keys) == 1 else 'frequencies'} {listed(keys)}")
-    return " · ".join(said).capitalize() if said else ""
+        parts.append(f"key {'frequency' if len(keys) == 1 else 'frequencies'} {listed(keys)}")
+    return " · ".join(parts or ["solved"]).capitalize()
 
 
-def facts(trace: xr.Dataset) -> list[Fact]:
-    """The numbers that the verdict rests on, at the last checkpoint."""
-    if _diverged(trace):
+def came_to(outcome: Outcome, ending: Ending | None) -> str:
+    """What a model that has not solved its task did come to, with the null that explains it, and no more."""
+    if outcome.kind == "diverged":
+        return (
+            "The weights of the last checkpoint are not all finite numbers: the run diverged, and nothing is claimed."
+        )
+    shares = {
+        "the rows it was trained on": outcome.train,
+        "the others" if outcome.train == outcome.train else "the rows held out": outcome.test,
+        "those of them whose swap was not trained on either": outcome.unswapped,
+    }
+    if outcome.unswapped == outcome.test:
+        del shares["those of them whose swap was not trained on either"]
+    known = [f"{percent(share)} of {rows}" for rows, share in shares.items() if share == share]
+    answers = f"The last checkpoint answers {listed(known or [f'{percent(outcome.every)} of all rows'])}"
+    if outcome.kind == "memorised":
+        return (
+            f"{answers}: it has the rows it was trained on by heart, and looks them up. No algorithm is claimed, and "
+            "no measure of one: a table of its training rows has values of its own for each."
+        )
+    if outcome.kind == "stopped early":
+        at = f" at step {ending.last:,} of {ending.planned:,}" if ending is not None and ending.is_early else ""
+        return f"{answers}. Training stopped{at} before the task was solved, so no algorithm is claimed."
+    return f"{answers}. It failed to learn the task, so no algorithm is claimed."
+
+
+def facts(subject: Subject) -> list[Fact]:
+    """The numbers that the verdict rests on, at the last checkpoint; none where no circuit is claimed."""
+    trace = subject.trace
+    if isinstance(trace, Absent) or not subject.outcome.is_solved:
         return []
     last = trace.isel(step=-1)
     rows = [
-        ("gradient_symmetricity", "gradient symmetricity", "mean cosine of the operands' gradients: 1 for a pizza"),
+        (
+            "gradient_symmetricity",
+            "gradient symmetricity",
+            "mean cosine of the operands' gradients over 100 triples: 1 for a pizza",
+        ),
+        ("gradient_symmetricity_wide", "the same over more triples", "what the verdict reads"),
+        ("gradient_symmetricity_error", "its standard error", "0 where all triples were taken"),
         ("distance_irrelevance_runner_up", "distance irrelevance", "of the runner-up logit, the one the verdict reads"),
         ("distance_irrelevance", "the same, correct logit", "as the notebooks of Zhong et al. take it"),
         ("verdict_score", "verdict score", "from -1, a pizza, to 1, a clock"),
@@ -89,10 +136,6 @@ def facts(trace: xr.Dataset) -> list[Fact]:
     return found
 
 
-def _diverged(trace: xr.Dataset) -> bool:
-    return "weight_norm_squared" in trace and not bool(np.isfinite(trace["weight_norm_squared"].values[-1]))
-
-
 def _number(name: str, value: float) -> str:
     if value != value:
         return "not defined"
@@ -101,17 +144,18 @@ def _number(name: str, value: float) -> str:
     return f"{scientific(value)} nats" if name.endswith("loss") else f"{value:.3f}"
 
 
-def _generalised(trace: xr.Dataset, landmarks: Landmarks) -> list[str]:
-    last = trace.isel(step=-1)
-    test = float(last["test_accuracy"]) if "test_accuracy" in last else float("nan")
+def _generalised(outcome: Outcome, landmarks: Landmarks) -> list[str]:
     if landmarks.grokked_step is not None and landmarks.memorised_step is not None:
         return [
             f"The model answered its training rows by step {landmarks.memorised_step:,} and the rows it had never seen "
             f"by step {landmarks.grokked_step:,}."
         ]
-    if test == test:
-        return [f"The last checkpoint answers {percent(test)} of the rows it was not trained on."]
-    return []
+    if outcome.is_told_from_memory:
+        return [f"The last checkpoint answers {percent(outcome.test)} of the rows it was not trained on."]
+    return [
+        f"The last checkpoint answers {percent(outcome.every)} of all rows. Which of them were held out is not known, "
+        "if any were, so that alone does not tell a rule from a memory."
+    ]
 
 
 def _by_frequencies(trace: xr.Dataset) -> list[str]:
@@ -119,7 +163,8 @@ def _by_frequencies(trace: xr.Dataset) -> list[str]:
         return []
     keys, last = list(trace.attrs["key_frequencies"]), trace.isel(step=-1)
     if not keys:
-        return ["Neurons, logits and embedding agree on no frequency, so no circuit of waves is claimed."]
+        because = trace.attrs.get("key_frequencies_none_because", "neurons, logits and embedding agree on none")
+        return [f"No frequency is key ({because}), so no circuit of waves is claimed."]
     explained, restricted, excluded = (float(last[name]) for name in ("logit_fve", "restricted_loss", "excluded_loss"))
     which = f"frequency {keys[0]} alone" if len(keys) == 1 else f"the {len(keys)} frequencies {listed(keys)}"
     return [
@@ -136,29 +181,28 @@ def _by_irreps(trace: xr.Dataset) -> list[str]:
     keys = last.irrep.values[last.is_key_irrep.values.astype(bool)].tolist()
     if not keys:
         return ["The trace cube of no irrep shows in its logits, so no circuit of irreps is claimed."]
-    said = (
+    return [
         f"Trace cubes explain {percent(float(last.logit_irrep_fve))} of its logits; key irreps are {listed(keys)}: "
         f"their part of the neurons alone leaves a loss of {scientific(float(last.restricted_loss_irreps))} nats, all "
         f"else one of {scientific(float(last.excluded_loss_irreps))}."
-    )
-    if "coset_neurons" in last:
-        said += f" Of the neurons {percent(float(last.coset_neurons))} are concentrated on cosets of subgroups."
-    return [said]
+    ]
 
 
 def _measures(trace: xr.Dataset, evidence: dict[str, Any]) -> str:
     rule = json.loads(trace.attrs["verdict_rule"])
     gs, di = evidence["gradient_symmetricity"], evidence["distance_irrelevance_runner_up"]
-    said = (
+    distances = (
         f" Its distance irrelevance is {di:.2f}, which says {evidence['distances_say']} (a clock's is at least "
         f"{rule['distant']})"
     )
     if gs is None:
-        return f"{said}; gradients say nothing where the task subtracts."
-    told = evidence["gradients_say"]
-    words = "lies between the two" if told == "between" else f"says {told}"
+        return f"{distances}; gradients say nothing where the task subtracts."
+    side, error = evidence["gradients_say"], evidence["gradient_symmetricity_error"]
+    words = "lies between the two" if side == "between" else f"says {side}"
+    # As many digits as tell it from the threshold, where it is near.
+    gradients = f"{gs:.2f}" if error is None else f"{gs:.4f} with a standard error of {error:.4f}"
     return (
-        f"{said}, and its gradient symmetricity {gs:.2f}, which {words} (a pizza's is at least "
+        f"{distances}, and its gradient symmetricity {gradients}, which {words} (a pizza's is at least "
         f"{rule['symmetric']}, a clock's below {rule['asymmetric']})."
     )
 
@@ -179,9 +223,9 @@ def _kin(trace: xr.Dataset) -> list[str]:
     shares = ", ".join(f"{kin[kind]:.0%} {kind}" for kind in ("clock", "mixed", "pizza", "unsolved"))
     layers = "one layer" if kin["layers"] == "one" else "two to four layers"
     return [
-        f"How much that is worth: of the {kin['runs']:,} public runs with {layers} and an attention rate near "
-        f"{kin['attention_rate']:.2g} the same rule calls {shares}, and on {kin['rules_agree']:.0%} of them its two "
-        "measures agree."
+        f"How much that is worth: of the {kin['runs']:,} public runs of the same task and rows with {layers} and an "
+        f"attention rate near {kin['attention_rate']:.2g} the same rule calls {shares}, and on "
+        f"{kin['rules_agree']:.0%} of them its two measures agree."
     ]
 
 

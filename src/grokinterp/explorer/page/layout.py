@@ -171,7 +171,7 @@ _KEY = [html.I(className="before"), "before", html.I(className="after"), "after"
 _CURVES = [html.I(className="line train"), "train", html.I(className="line test"), "test"]
 
 
-_PUBLIC = [html.I(className="before"), "public runs"]
+_PUBLIC = [html.I(className="before"), "public runs, a + b mod 59"]
 
 
 def _pair() -> html.Div:

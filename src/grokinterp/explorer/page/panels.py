@@ -167,11 +167,18 @@ def plane(session: Session, state: State) -> tuple[Figure, str]:
         (step, found["gradient_symmetricity"], found["distance_irrelevance_runner_up"])
         for step, found in trajectory.known.items()
     ]
-    counts = public_runs.histogram(public_runs.chosen(layers="one", solved=True))
-    edges = public_runs.EDGES
+    edges, kin = public_runs.EDGES, public_runs.kin(trajectory.run.model_config, trajectory.run.task)
+    counts = np.zeros((len(edges["gradient_symmetricity"]) - 1, len(edges["distance_irrelevance"]) - 1))
+    if kin is not None:
+        counts = public_runs.histogram(public_runs.chosen(kin[0], solved=True, plain=True))
     # The bins below 0 are as good as empty.
     background = (edges["gradient_symmetricity"][1:], edges["distance_irrelevance"], counts[1:].T)
-    return figures.plane(background, visited, state.step or 0), str(position["verdict"])
+    words, outcome = str(position["verdict"]), session.checkpoint_of(state).before.outcome
+    if words != "unsolved" and outcome.is_solved:
+        words += ", by Zhong et al.'s measures"
+    else:  # a checkpoint that knows nothing yet has not failed
+        words = outcome.kind if outcome.kind == "memorised" else "unsolved"
+    return figures.plane(background, visited, state.step or 0), words
 
 
 def pair_figures(pair: Pair, after: Scores) -> dict[str, Figure]:

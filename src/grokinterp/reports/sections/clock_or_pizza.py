@@ -1,5 +1,7 @@
 """Clock or pizza: the run's way across the plane of both, over the public runs of Zhong et al. 2023."""
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
@@ -13,20 +15,24 @@ from grokinterp.reports.subject import Subject
 
 PLANE = (
     "A clock's gradients differ between the operands and its logits do not depend on their distance, so it stands "
-    "top left; a pizza stands at the bottom right. Blue is where the solved public runs of Zhong et al. 2023 stand, "
-    "most of them with constant attention, so expect a crowd on the right. Dashed lines are the thresholds of the "
-    "verdict."
+    "top left; a pizza stands at the bottom right. Dashed lines are the thresholds of the verdict."
+)
+CLOUD = (
+    " Blue is where the solved public runs of Zhong et al. 2023 stand that have this depth, task and kind of rows, "
+    "most of them with constant attention, so expect a crowd on the right."
 )
 _X, _Y = public_runs.EDGES["gradient_symmetricity"], public_runs.EDGES["distance_irrelevance"]
 
 
 class ClockOrPizza(Finding):
-    """Beside the public runs."""
+    """Of a model that is solved; beside the public runs that are of its task."""
 
     order = 450
     title = "Clock or pizza"
     variables = (
         "gradient_symmetricity",
+        "gradient_symmetricity_wide",
+        "gradient_symmetricity_error",
         "distance_irrelevance",
         "distance_irrelevance_runner_up",
         "verdict",
@@ -36,31 +42,32 @@ class ClockOrPizza(Finding):
     requires = ("gradient_symmetricity",)
 
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
-        config = subject.run.model_config
-        layers = None
-        if config.has_token_attention:
-            layers = "one" if len(config.layer_heads) == 1 else "deep"
-        source = (
-            prose.source(subject.run, "gradients and logits")
-            + " Public runs: the tables of Zhong et al. 2023, addition mod 59."
-        )
-        section.plates.append(Plate("plane", plane(trace, layers), PLANE, source))
+        if not subject.outcome.is_solved:
+            return  # noise and tables of the training rows have a place here too
+        kin = public_runs.kin(subject.run.model_config, subject.run.task)
+        source = prose.source(subject.run, "gradients and logits")
+        caption = PLANE
+        if kin is not None:
+            source += " Public runs: the tables of Zhong et al. 2023, addition mod 59 of plain tokens."
+            caption += CLOUD
+        section.plates.append(Plate("plane", plane(trace, None if kin is None else kin[0]), caption, source))
 
 
 def plane(trace: xr.Dataset, layers: public_runs.Layers | None) -> go.Figure:
     """Gradient symmetricity across, runner-up distance irrelevance up; the run's checkpoints as a line.
 
-    Behind it, how many solved public runs of that depth (all where None) lie in each bin. The axis across runs from bin
-    to bin: the last hundredth, where most pizzas lie, is as wide as any tenth.
+    Behind it, how many solved public runs of that depth lie in each bin; nothing where None. The axis across runs from
+    bin to bin: the last hundredth, where most pizzas lie, is as wide as any tenth.
     """
     figure = style.figure(500, hovermode="closest", margin=dict(t=16, b=96))
-    counts = public_runs.histogram(public_runs.chosen(layers, solved=True)).T
-    z = np.log10(np.where(counts > 0, counts, np.nan)).astype(np.float32)
-    centres = np.arange(len(_X) - 1) + 0.5
-    figure.add_heatmap(
-        x=centres, y=(np.array(_Y[1:]) + np.array(_Y[:-1])) / 2, z=z, customdata=counts, hoverongaps=False, opacity=0.6,
-        hovertemplate="%{customdata} public runs<extra></extra>", coloraxis="coloraxis",
-    )  # fmt: skip
+    if layers is not None:
+        counts = public_runs.histogram(public_runs.chosen(layers, solved=True, plain=True)).T
+        z = np.log10(np.where(counts > 0, counts, np.nan)).astype(np.float32)
+        centres = np.arange(len(_X) - 1) + 0.5
+        figure.add_heatmap(
+            x=centres, y=(np.array(_Y[1:]) + np.array(_Y[:-1])) / 2, z=z, customdata=counts, hoverongaps=False,
+            opacity=0.6, hovertemplate="%{customdata} public runs<extra></extra>", coloraxis="coloraxis",
+        )  # fmt: skip
     gs, di = (trace[f"{name}"].values for name in ("gradient_symmetricity", "distance_irrelevance_runner_up"))
     x, steps = place(gs), trace.step.values
     rows = np.stack([steps, gs, di], axis=-1)
@@ -92,12 +99,11 @@ def plane(trace: xr.Dataset, layers: public_runs.Layers | None) -> go.Figure:
         title=dict(text="public runs", side="right"), tickvals=[0, 1, 2, 3], ticktext=["1", "10", "100", "1,000"]
     )
     every_other = [text if i % 2 == 0 else "" for i, text in enumerate(ticks)]
-    return figure.update_layout(
-        coloraxis=dict(colorscale=palette.SEQUENTIAL, cmin=-0.6, colorbar=bar),
-        showlegend=True,
-        legend=dict(y=-0.17),
-        meta=dict(sequential=["coloraxis"], narrow={"xaxis.ticktext": every_other}),
-    )
+    meta: dict[str, Any] = dict(narrow={"xaxis.ticktext": every_other})
+    if layers is not None:
+        figure.update_layout(coloraxis=dict(colorscale=palette.SEQUENTIAL, cmin=-0.6, colorbar=bar))
+        meta["sequential"] = ["coloraxis"]
+    return figure.update_layout(showlegend=True, legend=dict(y=-0.17), meta=meta)
 
 
 def place(gs: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:

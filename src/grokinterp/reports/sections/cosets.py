@@ -4,11 +4,14 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
+from grokinterp.circuits.cosets import noise_share
+from grokinterp.irreps.cosets import subgroups
 from grokinterp.reports import prose, style
 from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.curves import SHARE, Curve, panels
 from grokinterp.reports.section import Finding, Plate, Section
 from grokinterp.reports.subject import Subject
+from grokinterp.tasks.groups import GroupTask
 
 COSETS = (
     "Left, every neuron under the subgroup whose cosets it is most constant on, the lower the more so: below 1 it is "
@@ -44,13 +47,22 @@ class Cosets(Finding):
     requires = ("coset_neurons",)
 
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
-        last = trace.isel(step=-1)
-        share = prose.percent(float(last.coset_neurons))
+        last, task = trace.isel(step=-1), subject.run.task
         section.paragraphs.append(
             "A neuron that is constant on the cosets of a subgroup tells which coset the answer is not in (Stander et "
-            f"al. 2023). By the end {share} of the neurons are concentrated on the cosets of some subgroup, both in x "
-            "and in y. That irreps explain a model follows from such neurons too, so neither measure alone decides."
+            "al. 2023)."
         )
+        if not subject.outcome.is_solved:
+            section.paragraphs.append(
+                "The task is not solved, so no share of neurons is told as being on cosets: those of a memory are too."
+            )
+        elif isinstance(task, GroupTask):
+            share, noise = float(last.coset_neurons), noise_share(subgroups(task.group))
+            section.paragraphs.append(
+                f"By the end {prose.percent(share)} of the neurons are concentrated on the cosets of some subgroup, "
+                f"both in x and in y; of neurons that are noise {prose.percent(noise)} are. That irreps explain a "
+                "model follows from such neurons too, so neither measure alone decides."
+            )
         source = f"pre-activations of {subject.run.name}, least concentration over all subgroups."
         section.plates.append(Plate("cosets", concentrated(last), COSETS, source))
         if trace.sizes["step"] > 1:

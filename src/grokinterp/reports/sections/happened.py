@@ -97,6 +97,7 @@ class Happened(ReportSection):
         "trig_loss",
         "excluded_loss_by_frequency",
         "excluded_accuracy",
+        "all_accuracy",
         "weight_norm_squared",
         "weight_norm_squared_by_parameter",
         "ffd",
@@ -108,7 +109,7 @@ class Happened(ReportSection):
     def make(self, subject: Subject) -> Section:
         metrics, landmarks, run = subject.metrics, subject.landmarks, subject.run
         endless = run.has_task and run.task.is_endless
-        paragraphs = prose.happened(metrics, landmarks, subject.phases, endless)
+        paragraphs = prose.happened(metrics, landmarks, subject.phases, endless, subject.ending)
         section = Section("What happened", paragraphs, prose.numbers(metrics))
         if not isinstance(subject.trace, Absent):
             section.facts.extend(prose.measured(subject.trace, metrics, run.task.is_commutative))
@@ -132,12 +133,10 @@ def _measured_curves(subject: Subject, section: Section) -> None:
     trace = None if isinstance(subject.trace, Absent) else subject.trace
     source = f"{subject.run.name}, {prose.checkpoints(subject.run.steps)}." if subject.run.steps else ""
     several = trace is not None and trace.sizes["step"] > 1
-    if several and trace is not None and "restricted_loss" in trace:
-        figure = progress(subject, trace)
-        section.plates.append(Plate("progress", figure, PROGRESS, source))
-        if spectra.keys(trace):
-            figure = excluded_by_frequency(trace)
-            section.plates.append(Plate("excluded", figure, EXCLUDED, source))
+    # Without key frequencies one is the loss of a constant, the other the train loss.
+    if several and trace is not None and "restricted_loss" in trace and spectra.keys(trace):
+        section.plates.append(Plate("progress", progress(subject, trace), PROGRESS, source))
+        section.plates.append(Plate("excluded", excluded_by_frequency(trace), EXCLUDED, source))
     norms = Curve.of(subject.metrics, "weight_norm_squared")
     if len(norms) < 2 and trace is not None and "weight_norm_squared" in trace:
         norms = Curve.read(trace["weight_norm_squared"])

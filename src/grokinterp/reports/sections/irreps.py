@@ -65,11 +65,15 @@ class Irreps(Finding):
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
         last = trace.isel(step=-1)
         key = last.irrep.values[last.is_key_irrep.values.astype(bool)].tolist()
-        named = f"Key are {', '.join(key)}" if key else "None is key"
         section.paragraphs.append(
-            f"A function of a group is a sum of matrix entries of its irreps, as one of numbers is of waves. "
-            f"{named}: their trace cubes are visible in the final logits."
+            "A function of a group is a sum of matrix entries of its irreps, as one of numbers is of waves."
         )
+        if not subject.outcome.is_solved:
+            section.paragraphs.append("The task is not solved, so none of them is told as one that it computes with.")
+        elif key:
+            section.paragraphs.append(f"Key are {', '.join(key)}: their trace cubes are visible in the final logits.")
+        else:
+            section.paragraphs.append("None is key: no trace cube is visible in the final logits.")
         source = f"weights, neurons and logits of {subject.run.name} (Chughtai et al. 2023)."
         figure, frames = shares(trace, subject.frame_steps)
         section.plates.append(Plate("irreps", figure, IRREPS, source, frames))

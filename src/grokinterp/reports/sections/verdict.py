@@ -15,5 +15,6 @@ class Conclusion(Finding):
     level = 2
 
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
-        section.paragraphs.extend(verdict.verdict(trace, subject.landmarks, subject.skipped))
-        section.facts.extend(verdict.facts(trace))
+        del trace
+        section.paragraphs.extend(verdict.verdict(subject))
+        section.facts.extend(verdict.facts(subject))
