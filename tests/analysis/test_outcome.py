@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 
+import grokinterp as gi
 from grokinterp.analysis.outcome import Ending, Outcome
 from grokinterp.models.initialisation import initialise
 from grokinterp.runs.provenance import Provenance
@@ -50,6 +51,15 @@ def trained(last: int, patience: int | None, accuracy_at: dict[int, float]) -> R
     weights = initialise(config.model, seed=0)
     metrics = pd.DataFrame({"step": list(accuracy_at), "test_accuracy": list(accuracy_at.values())})
     return Run(MemoryStore({last: lambda: weights}, metrics), name="run", config=config, task=task)
+
+
+def test_a_training_that_diverges_is_no_interrupted_one(tmp_path):
+    """Its checkpoints before that are of finite numbers, and it says so all the same."""
+    with pytest.raises(gi.BadRequest, match="the training loss became"):
+        gi.train("a + b", p=5, d_model=8, n_heads=2, lr=1e18, steps=60, metrics_every=5, out=tmp_path / "run")
+    ending = Ending.of(gi.load(tmp_path / "run"))
+    assert ending.diverged and ending.last < ending.planned
+    assert Outcome.of({"train_accuracy": 0.1, "test_accuracy": 0.1, "all_accuracy": 0.1}, ending).kind == "diverged"
 
 
 def test_where_a_training_ended_and_why():

@@ -35,12 +35,14 @@ class Ending:
         last, planned: the last step that was trained, and the one that it was set to train to.
         patience: the steps after grokking at which it was set to end, where that ended it; None else.
         accuracy: the test accuracy from which those count.
+        diverged: whether the training loss stopped being a finite number there.
     """
 
     last: int
     planned: int
     patience: int | None = None
     accuracy: float = SOLVED
+    diverged: bool = False
 
     @classmethod
     def of(cls, run: Run) -> "Ending | None":
@@ -55,7 +57,8 @@ class Ending:
             reached = recorded["step"][recorded["test_accuracy"] >= schedule.grokked_accuracy]
             if len(reached) and last >= int(reached.iloc[0]) + schedule.stop_after_grokking:
                 patience = schedule.stop_after_grokking
-        return cls(last, schedule.steps, patience, schedule.grokked_accuracy)
+        diverged = "diverged" in recorded and bool((recorded["diverged"] == 1).any())
+        return cls(last, schedule.steps, patience, schedule.grokked_accuracy, diverged)
 
     @property
     def is_early(self) -> bool:
@@ -67,7 +70,7 @@ class Ending:
 class Outcome:
     """What the last checkpoint does.
 
-    - `diverged`: its weights are not all finite numbers;
+    - `diverged`: its weights, or the training loss after it, are not all finite numbers;
     - `solved`: it answers at least SOLVED of the rows that it was not trained on;
     - `memorised`: it answers at least REMEMBERED of its training rows, and less than HALF of the unseen ones;
     - `stopped early`: neither, and it was on its way: it answers HALF or more of the unseen rows, or fewer steps were
@@ -90,7 +93,8 @@ class Outcome:
     def of(cls, scores: Mapping[str, float], ending: Ending | None = None) -> "Outcome":
         """By the last values of SCORES; one that is left out is not known."""
         train, test, unswapped, every, norm = (float(scores.get(name, math.nan)) for name in SCORES)
-        if "weight_norm_squared" in scores and not math.isfinite(norm):
+        diverged = ending is not None and ending.diverged
+        if diverged or ("weight_norm_squared" in scores and not math.isfinite(norm)):
             return cls("diverged", train, test, unswapped, every)
         held_out = not math.isnan(test)
         unseen = test if math.isnan(unswapped) else unswapped

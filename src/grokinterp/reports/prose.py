@@ -58,6 +58,8 @@ def ended(ending: Ending | None) -> list[str]:
     """Where a training stopped that did not come to its last step, and why."""
     if ending is None or ending.last >= ending.planned:
         return []
+    if ending.diverged:
+        return [f"It ended at step {ending.last:,}: the training loss was no finite number any more."]
     if ending.patience is None:
         return [f"It stopped at step {ending.last:,}, before that: it was interrupted, or is still training."]
     reached = f"its test accuracy reached {percent(ending.accuracy)}"

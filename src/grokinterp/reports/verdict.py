@@ -25,7 +25,7 @@ def verdict(subject: Subject) -> list[str]:
     if isinstance(trace, Absent):
         return []
     if not outcome.is_solved:
-        return [came_to(outcome, subject.ending)]
+        return [came_to(outcome, subject.ending, subject.run.task.is_commutative)]
     sentences = [*_generalised(outcome, subject.landmarks), *_by_frequencies(trace), *_by_irreps(trace)]
     if "verdict_evidence" not in trace.attrs:
         # What follows the semicolon is the remedy for another run.
@@ -66,21 +66,23 @@ def headline(subject: Subject) -> str:
     keys = list(trace.attrs.get("key_frequencies", []))
     if keys:
         parts.append(f"key {'frequency' if len(keys) == 1 else 'frequencies'} {listed(keys)}")
-    return " · ".join(parts or ["solved"]).capitalize()
+    line = " · ".join(parts or ["solved"])
+    return line[0].upper() + line[1:]
 
 
-def came_to(outcome: Outcome, ending: Ending | None) -> str:
+def came_to(outcome: Outcome, ending: Ending | None, commutes: bool = True) -> str:
     """What a model that has not solved its task did come to, with the null that explains it, and no more."""
     if outcome.kind == "diverged":
-        return (
-            "The weights of the last checkpoint are not all finite numbers: the run diverged, and nothing is claimed."
-        )
+        by_loss = ending is not None and ending.diverged
+        what = "The weights of the last checkpoint are not all finite numbers"
+        what = "The training loss is no finite number any more" if by_loss else what
+        return f"{what}: the run diverged, and nothing is claimed."
     shares = {
         "the rows it was trained on": outcome.train,
         "the others" if outcome.train == outcome.train else "the rows held out": outcome.test,
         "those of them whose swap was not trained on either": outcome.unswapped,
     }
-    if outcome.unswapped == outcome.test:
+    if outcome.unswapped == outcome.test or not commutes:  # a swap is another question
         del shares["those of them whose swap was not trained on either"]
     known = [f"{percent(share)} of {rows}" for rows, share in shares.items() if share == share]
     answers = f"The last checkpoint answers {listed(known or [f'{percent(outcome.every)} of all rows'])}"
@@ -92,7 +94,7 @@ def came_to(outcome: Outcome, ending: Ending | None) -> str:
     if outcome.kind == "stopped early":
         at = f" at step {ending.last:,} of {ending.planned:,}" if ending is not None and ending.is_early else ""
         return f"{answers}. Training stopped{at} before the task was solved, so no algorithm is claimed."
-    return f"{answers}. It failed to learn the task, so no algorithm is claimed."
+    return f"{answers}. It did not learn the task, so no algorithm is claimed."
 
 
 def facts(subject: Subject) -> list[Fact]:

@@ -167,6 +167,8 @@ class _Trainer:
     def _log(self, evaluate: Evaluator, bar: Any) -> None:
         metrics = self.scores(evaluate, self.parameters, self.step)
         if not math.isfinite(metrics["train_loss"]):
+            # Else the run would look like one that was interrupted.
+            self.writer.append_metrics({"step": self.step, "diverged": 1})
             raise BadRequest(
                 f"the training loss became {metrics['train_loss']} at step {self.step}; lower lr (now "
                 f"{self.config.optimiser.lr:g}) or init_scale"

@@ -1,0 +1,101 @@
+"""What a page says a model does: of one that is solved alone, and beside its null."""
+
+import json
+
+import pytest
+import xarray as xr
+
+from grokinterp.analysis.outcome import Ending, Outcome
+from grokinterp.models.initialisation import initialise
+from grokinterp.reports import verdict
+from grokinterp.reports.prose import ended
+from grokinterp.reports.subject import Landmarks, Subject
+from grokinterp.runs.run import Run
+from grokinterp.runs.store import MemoryStore
+from grokinterp.training.planning import plan
+
+CLAIMS = ("computes with", "would be called", "key frequencies alone", "Zhong", "distance irrelevance", "public runs")
+
+EVIDENCE = {
+    "verdict": "mixed", "border": "clock", "accuracy": 1.0, "gradient_symmetricity": 0.7036,
+    "gradient_symmetricity_error": 0.0063, "distance_irrelevance_runner_up": 0.98, "gradients_say": "between",
+    "distances_say": "clock",
+}  # fmt: skip
+KIN = dict(layers="one", attention_rate=1.0, runs=71, clock=0.9, mixed=0.1, pizza=0, unsolved=0, rules_agree=0.9)
+
+
+def subject_of(outcome: Outcome, ending: Ending | None = None, expression: str = "a + b") -> Subject:
+    """A page's subject whose trace holds every measure, whatever came of the run."""
+    config, task = plan(expression, p=11, d_model=8, n_heads=2)
+    weights = initialise(config.model, seed=0)
+    subject = Subject(Run(MemoryStore({0: lambda: weights}, None), name="run", config=config, task=task), cache=False)
+    scalars = dict(logit_fve=0.9, restricted_loss=0.01, excluded_loss=4.0, verdict_score=0.7, verdict_accuracy=1.0)
+    subject.trace = xr.Dataset(
+        {name: ("step", [value]) for name, value in scalars.items()},
+        {"step": [900]},
+        {
+            "key_frequencies": [2, 5], "key_frequencies_by_rule": "{}", "verdict_evidence": json.dumps(EVIDENCE),
+            "verdict_rule": json.dumps(dict(symmetric=0.98, asymmetric=0.7, distant=0.5, solved=0.99)),
+            "verdict_flips": "clock if GS fell below 0.7 (now 0.7036)", "verdict_public_runs": json.dumps(KIN),
+        },
+    )  # fmt: skip
+    subject.skipped, subject.outcome, subject.ending, subject.landmarks = {}, outcome, ending, Landmarks()
+    return subject
+
+
+def page_of(subject: Subject) -> str:
+    facts = [f"{fact.name} {fact.value} {fact.note}" for fact in verdict.facts(subject)]
+    return " ".join([verdict.headline(subject), *verdict.verdict(subject), *facts]).replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending", "says"),
+    [
+        ("memorised", None, "it has the rows it was trained on by heart, and looks them up"),
+        ("failed", None, "It did not learn the task"),
+        ("stopped early", Ending(200, 8000), "Training stopped at step 200 of 8,000 before the task was solved"),
+        ("diverged", Ending(200, 8000, diverged=True), "The training loss is no finite number any more"),
+        ("diverged", None, "The weights of the last checkpoint are not all finite numbers"),
+    ],
+)
+def test_an_unsolved_run_has_no_algorithm(kind, ending, says):
+    """No claim, no score and no "would be called"; what it is, with its numbers."""
+    text = page_of(subject_of(Outcome(kind, 1.0, 0.12, 0.03, 0.5), ending))
+    assert says in text and text.startswith(kind.capitalize())
+    assert not [claim for claim in (*CLAIMS, "verdict score", "2 and 5") if claim in text]
+    if kind != "diverged":
+        assert "100 % of the rows it was trained on, 12.00 % of the others" in text
+
+
+def test_swaps_are_told_where_operands_commute():
+    """Of a difference the swap of a row is another question, which its memory does not answer."""
+    for expression, says in (("a + b", True), ("a - b", False)):
+        text = page_of(subject_of(Outcome("memorised", 1.0, 0.12, 0.03, 0.5), expression=expression))
+        assert ("3.00 % of those of them whose swap" in text) == says
+
+
+def test_a_solved_run_has_its_algorithm_with_its_error():
+    """The verdict is said to be Zhong et al.'s, with its standard error, and at whose border it stands."""
+    text = page_of(subject_of(Outcome("solved", 1.0, 1.0, 1.0, 1.0)))
+    assert all(claim in text for claim in CLAIMS)
+    assert text.startswith("Mixed, at the border of clock, by Zhong et al.'s measures")
+    assert "0.7036 with a standard error of 0.0063, which lies between the two" in text
+    assert "of the 71 public runs of the same task and rows" in text
+
+
+def test_rows_of_an_unknown_split_tell_no_rule_from_a_memory():
+    """All rows right, and nobody knows which were held out."""
+    nan = float("nan")
+    assert "does not tell a rule from a memory" in page_of(subject_of(Outcome("solved", nan, nan, nan, 1.0)))
+
+
+def test_where_it_ended_and_why():
+    """By its own rule, by nobody's, or at its last step, of which nothing need be said."""
+    assert ended(Ending(8000, 8000)) == ended(None) == []
+    (by_rule,) = ended(Ending(1575, 8000, 100, 0.999))
+    assert by_rule.replace("\N{NO-BREAK SPACE}", " ") == (
+        "It ended at step 1,575, 100 steps after its test accuracy reached 99.90 %, as it was set to."
+    )
+    assert "as soon as its test accuracy" in ended(Ending(1575, 8000, 0))[0]
+    assert "interrupted, or is still training" in ended(Ending(1575, 8000))[0]
+    assert "no finite number any more" in ended(Ending(50, 8000, diverged=True))[0]
