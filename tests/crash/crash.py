@@ -56,6 +56,7 @@ class Reference:
     def __init__(self, folder: Path):
         self.folder = folder
         self.run, self.other = train(folder / "run"), train(folder / "other", seed=1)
+        self.cosine = train(folder / "cosine", lr_schedule="cosine")
         pack(self.run, folder / "run.safetensors")
 
     def scenarios(self) -> dict[str, Scenario]:
@@ -66,6 +67,7 @@ class Reference:
                 lambda place: train(place / "run", resume=True),
                 self.check_training,
             ),
+            "cosine": Scenario(nothing, lambda place: train(place / "run", lr_schedule="cosine"), self.check_cosine),
             "overwrite": Scenario(
                 lambda place: shutil.copytree(self.folder / "other", place / "run") and None,
                 lambda place: train(place / "run", overwrite=True),
@@ -90,11 +92,16 @@ class Reference:
         }
 
     def check_training(self, place: Path) -> None:
-        there = (place / "run").exists()
-        if there:
-            check_part(gi.load(place / "run"), self.run)
-        check_whole(train(place / "run", resume=there), self.run)
-        check_tidy(place, "run")
+        self._check_resumed(place / "run", self.run)
+
+    def check_cosine(self, place: Path) -> None:
+        self._check_resumed(place / "run", self.cosine, lr_schedule="cosine")
+
+    def _check_resumed(self, path: Path, whole: gi.Run, **fields: object) -> None:
+        if path.exists():
+            check_part(gi.load(path), whole)
+        check_whole(train(path, resume=True, **fields), whole)
+        check_tidy(path.parent, path.name)
 
     def check_overwriting(self, place: Path) -> None:
         assert (place / "run").exists(), "neither the old run nor the new one is there"
@@ -234,12 +241,15 @@ def main() -> int:
     parser.add_argument("--only", help="one scenario by its name")
     given = parser.parse_args()
     wrong = caught = 0
+    scenarios = set()
     for line in crashes(given.kills, given.seed, given.only):
+        scenarios.add(line["scenario"])
         caught += bool(line["killed"])
         if line["wrong"]:
             wrong += 1
             print(json.dumps(line), flush=True)
-    print(f"{given.kills} kills, {caught} of them before the work was done; {wrong} left something wrong")
+    done = f"{given.kills} kills of {len(scenarios)} scenarios, {caught} of them before the work was done"
+    print(f"{done}; {wrong} left something wrong")
     return bool(wrong)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import grokinterp as gi
-from grokinterp.runs import replacing
+from grokinterp.measuring import trace_files
+from grokinterp.runs import replacing, writer
 from grokinterp.runs.directory import open_run
 from grokinterp.runs.files import hidden_beside, this_host
 from grokinterp.runs.replacing import recover, replace_directory
@@ -88,3 +89,29 @@ def test_what_is_being_built_is_left_alone(small_run, left_by_the_dead, tmp_path
     left_by_the_dead(target, "new").write_bytes(b"half a file")
     save_run(open_run(small_run), target)
     assert sorted(os.listdir(target.parent)) == sorted([mine.name, theirs.name, other.name, "copy"])
+
+
+def test_a_copy_is_built_in_one_hidden_directory(small_run, tmp_path, monkeypatch):
+    """Nothing is hidden beside what is hidden: nobody would find it after a kill."""
+    target, seen, write = tmp_path / "copies" / "copy", set(), writer.write_atomic
+
+    def watched(path, content):
+        seen.update(name for name in os.listdir(target.parent) if name.endswith(".tmp"))
+        write(path, content)
+
+    monkeypatch.setattr(writer, "write_atomic", watched)
+    save_run(open_run(small_run), target)
+    assert len(seen) == 1 and seen.pop().startswith(".copy.new.") and os.listdir(target.parent) == ["copy"]
+
+
+def test_what_a_killed_measuring_left_goes(small_run, left_by_the_dead, tmp_path):
+    """A half written trace, in the cache or beside the file asked for, is removed when it is written again."""
+    trace = gi.measure(gi.load(small_run), circuits=["loss"])
+    (cached,) = (small_run / "traces").glob("loss-*.nc")
+    out = tmp_path / "trace.csv"
+    for path in (cached, out):
+        left_by_the_dead(path, "new").write_bytes(b"half")
+    cached.unlink()
+    gi.measure(gi.load(small_run), circuits=["loss"])
+    trace_files.write(trace, out)
+    assert not [*tmp_path.rglob(".*.tmp")] and cached.exists() and out.exists()

@@ -16,6 +16,7 @@ from grokinterp.readout import Circuit
 from grokinterp.runs.digests import digest_of_tensors
 from grokinterp.runs.directory import TRACES
 from grokinterp.runs.files import StorageError, make_directory, write_atomic
+from grokinterp.runs.replacing import recover
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 
@@ -70,6 +71,7 @@ class TraceCache:
         content = buffer.getvalue()
         try:
             make_directory(file.parent)
+            recover(file)
             write_atomic(file, content + hashlib.sha256(content).digest())
         except StorageError as refusal:
             if not self._is_refused:

@@ -8,6 +8,7 @@ import xarray as xr
 
 from grokinterp.errors import BadRequest
 from grokinterp.runs.files import write_atomic
+from grokinterp.runs.replacing import recover
 
 SUFFIXES = (".nc", ".csv", ".parquet")
 
@@ -28,6 +29,7 @@ def write(trace: xr.Dataset, path: Path) -> None:
         table(trace).to_csv(buffer, index=False)
     else:
         table(trace).to_parquet(buffer, index=False)
+    recover(path)
     write_atomic(path, buffer.getvalue())
 
 

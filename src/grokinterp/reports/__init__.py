@@ -63,7 +63,9 @@ def _one(subject: "Subject", out: Path, pdf: bool, images: str | Path | None) ->
     from grokinterp.reports.page import page, plates_of
     from grokinterp.reports.sections import sections_of
     from grokinterp.runs.files import write_atomic
+    from grokinterp.runs.replacing import recover
 
+    recover(out)
     write_atomic(out, page(subject).encode())
     if images is not None:
         export.write_images(plates_of(sections_of(subject)), Path(images))
@@ -75,6 +77,7 @@ def _one(subject: "Subject", out: Path, pdf: bool, images: str | Path | None) ->
 def _index(runs: Runs, out: Path, subject_of: "Callable[[Run], Subject]", pdf: bool, images: str | Path | None) -> Path:
     from grokinterp.reports.index import file_names, index, row
     from grokinterp.runs.files import make_directory, write_atomic
+    from grokinterp.runs.replacing import recover
 
     make_directory(out.parent)
     rows, skipped = [], dict(runs.skipped)
@@ -89,5 +92,6 @@ def _index(runs: Runs, out: Path, subject_of: "Callable[[Run], Subject]", pdf: b
     if not rows:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise BadRequest(f"none of the runs could be reported: {why or 'there are none'}")
+    recover(out)
     write_atomic(out, index(rows, skipped).encode())
     return out
