@@ -1,5 +1,6 @@
 """What holds on every page: the way maps lie, percent and steps on axes, and nothing told that is not known."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ import xarray as xr
 import grokinterp as gi
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports.page import page
+from grokinterp.reports.prose import is_seed_known
 from grokinterp.reports.section import Plate, Section
 from grokinterp.reports.sections import sections_of
+from grokinterp.reports.sections.reproduction import configuration
+from grokinterp.reports.sections.trained import Trained
 from grokinterp.reports.subject import Subject
-from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.provenance import SEED_UNKNOWN, Provenance
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import build
@@ -107,6 +111,25 @@ def test_what_a_file_does_not_say_is_not_recorded(unknown):
     assert "from a seed that is not recorded" in told and "from seed" not in told
     assert "--seed" not in told and "seed=" not in told
     assert "<code>seed</code></th><td>not recorded</td>" in html
+
+
+def test_defaults_are_not_told_of_bare_weights():
+    """A file of weights alone has no optimiser and no split: what a configuration has by default is not its own."""
+    run = foreign()
+    run._config = dataclasses.replace(run.config, preset="imported")
+    told = text([Trained().make(Subject(run))])
+    assert "does not say how it was trained" in told
+    assert not [word for word in ("AdamW", "learning rate", "set to train", "warm-up") if word in told]
+    assert set(configuration(run)) == {"task", "model"}
+
+
+def test_known_rows_are_no_known_seed():
+    """A file may list its training rows and no seed; 0 is then nobody's."""
+    run = foreign(frac=0.5)
+    run._task = run.task.split(frac=0.5, seed=3)
+    assert is_seed_known(run)
+    run.provenance = Provenance.of_file("transformer_lens", Path("model.pt"), [SEED_UNKNOWN])
+    assert not is_seed_known(run)
 
 
 def test_a_known_seed_is_told(product):

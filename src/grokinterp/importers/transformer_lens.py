@@ -33,7 +33,7 @@ from grokinterp.importers._parameters import (
     with_unit_norms,
     without_idle_biases,
 )
-from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.provenance import SEED_UNKNOWN, Provenance
 from grokinterp.runs.run import UNKNOWN_TASK, Run, check_fits
 from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task
@@ -89,6 +89,8 @@ def read(payload: Payload) -> Run:
             split = SplitConfig(frac=len(content["train_indices"]) / len(task.inputs), split="indices")
         elif task.is_train is None:
             notes.append("the split is unknown: the file has no train_indices")
+    if settings.get("seed") is None:
+        notes.append(SEED_UNKNOWN)
     config = RunConfig(
         preset=base.preset,
         seed=int(settings.get("seed") or 0),

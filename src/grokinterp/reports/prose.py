@@ -6,11 +6,13 @@ import xarray as xr
 
 from grokinterp.analysis.outcome import Ending
 from grokinterp.config import OptimiserConfig, RunConfig
+from grokinterp.config.presets import PRESETS
 from grokinterp.errors import listed
 from grokinterp.markup import power_of_ten
 from grokinterp.reports.figures.curves import Curve
 from grokinterp.reports.section import Fact
 from grokinterp.reports.subject import Landmarks
+from grokinterp.runs.provenance import SEED_UNKNOWN
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 from grokinterp.tasks.groups import GroupTask
@@ -51,7 +53,15 @@ def trained(run: Run) -> list[str]:
     if run.steps:
         size = f" It has {sum(weight.numel() for weight in run.final.parameters.values()):,} parameters."
     model = f"The model is {run.config.model.in_words()}.{size}"
-    return [*said, model, recipe_sentence(run.config, is_seed_known(run)), *ended(Ending.of(run))]
+    if not is_recipe_known(run):
+        return [*said, model, "The file does not say how it was trained."]
+    recipe = recipe_sentence(run.config, is_seed_known(run), is_imported(run))
+    return [*said, model, recipe, *ended(Ending.of(run))]
+
+
+def is_recipe_known(run: Run) -> bool:
+    """Whether the optimiser and the schedule of the configuration are more than what stands there by default."""
+    return run.has_config and (not is_imported(run) or run.config.preset in PRESETS)
 
 
 def ended(ending: Ending | None) -> list[str]:
@@ -106,18 +116,18 @@ def is_seed_known(run: Run) -> bool:
 
     A file of other code tells its seed by its split: where that is not known, neither is the seed.
     """
+    if SEED_UNKNOWN in run.provenance.notes:
+        return False
     return not run.provenance.trained_elsewhere or (run.has_task and run.task.is_train is not None)
 
 
-def recipe_sentence(config: RunConfig, seed_known: bool = True) -> str:
-    """How long, on what, and with which optimiser."""
+def recipe_sentence(config: RunConfig, seed_known: bool = True, imported: bool = False) -> str:
+    """How long, on what, and with which optimiser; what was planned is known of a run of our own alone."""
+    length = "It was trained for" if imported else "It was set to train for"
     seed = f"from seed {config.seed}" if seed_known else "from a seed that is not recorded"
     size = config.schedule.batch_size
     batch = "on all training rows at once" if size is None else f"in batches of {size:,} rows"
-    return (
-        f"It was set to train for {config.schedule.steps:,} steps {batch}, {seed}, "
-        f"with {optimiser_in_words(config.optimiser)}."
-    )
+    return f"{length} {config.schedule.steps:,} steps {batch}, {seed}, with {optimiser_in_words(config.optimiser)}."
 
 
 def optimiser_in_words(optimiser: OptimiserConfig) -> str:

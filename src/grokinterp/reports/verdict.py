@@ -37,7 +37,9 @@ def verdict(subject: Subject) -> list[str]:
         right = percent(evidence["accuracy"])
         return [" ".join([*sentences, f"Clock or pizza is not judged: of the whole table it answers {right}."])]
     border = f", at the border of {evidence['border']}" if evidence["border"] else ""
-    sentences.append(f"By Zhong et al.'s measures it is {_SAY[evidence['verdict']]}{border}.")
+    # Near a threshold "neither clearly" would say more than is known.
+    kind = "mixed" if border and evidence["verdict"] == "mixed" else _SAY[evidence["verdict"]]
+    sentences.append(f"By Zhong et al.'s measures it is {kind}{border}.")
     return [" ".join(sentences) + _measures(trace, evidence), *_changes(trace), *_kin(trace)]
 
 

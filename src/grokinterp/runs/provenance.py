@@ -23,6 +23,10 @@ class Assumption:
         return f"{self.how}, {self.what}{': ' if self.evidence else ''}{self.evidence}"
 
 
+SEED_UNKNOWN = "the seed is not recorded"
+"""The note of a file whose rows trained on are known and whose seed is not."""
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where a run's numbers come from.

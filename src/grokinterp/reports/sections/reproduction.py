@@ -59,6 +59,9 @@ def configuration(run: Run) -> dict[str, dict[str, str]]:
         "task": {"expression": data["task"]["expression"], **data["task"]["parameters"]},
         **{section: data[section] for section in ("split", "model", "optimiser", "schedule")},
     }
+    if not prose.is_recipe_known(run):
+        # What stands there is the default of a configuration that nobody set.
+        tables = {"task": tables["task"], "model": tables["model"]}
     return {section: {name: _as_text(value) for name, value in fields.items()} for section, fields in tables.items()}
 
 
