@@ -1,14 +1,15 @@
 """Arguments: a dataclass filled from the command line by tyro, its refusals brought down to one line."""
 
 import contextlib
+import dataclasses
 import io
 import re
 import sys
-from typing import TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import tyro
 
-from grokinterp.errors import BadRequest
+from grokinterp.errors import BadRequest, did_you_mean
 
 T = TypeVar("T")
 
@@ -31,16 +32,34 @@ def parse(kind: type[T], argv: list[str], command: str) -> T:
     except SystemExit as stopped:
         if stopped.code in (0, None):
             raise
-        raise BadRequest(_one_line(errors.getvalue(), command)) from None
+        raise BadRequest(_one_line(errors.getvalue(), command, _options(kind))) from None
 
 
-def _one_line(boxed: str, command: str) -> str:
+def _options(kind: Any) -> list[str]:
+    """The names of a dataclass's options, those of the dataclasses in it included."""
+    hints = get_type_hints(kind)
+    nested = [hint for hint in hints.values() if dataclasses.is_dataclass(hint)]
+    return [f"--{name.replace('_', '-')}" for name in hints] + [option for each in nested for option in _options(each)]
+
+
+def _plain_words(message: str) -> str:
+    """What tyro says of a value that does not parse, without the names of Python's types."""
+    message = re.sub(r"^Error parsing (?!--)\w+: ", "", message)
+    wrong = re.match(r"Error parsing (--[\w-]+): .*?(int\(\)|INT|float)\b.*?(?:from \[|: )('[^']*')", message)
+    if wrong is None:
+        return message
+    return f"{wrong[1]} takes {'a number' if wrong[2] == 'float' else 'a whole number'}, not {wrong[3]}"
+
+
+def _one_line(boxed: str, command: str, options: list[str]) -> str:
     # tyro draws a box, in Unicode or in ASCII: a title, a message, then sections set apart by rules.
     text = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯]", "", boxed)
     title, *sections = (words for part in re.split(r"[─-]{3,}|─ | ─", text) if (words := " ".join(part.split())))
-    message = (sections[0] if sections else title).rstrip(".")
+    message = _plain_words((sections[0] if sections else title).rstrip("."))
     suggestion = re.search(r"Perhaps you meant:\s+(--[\w-]+)", text)
     hint = f" Did you mean {suggestion[1]}?" if suggestion else ""
+    if not hint and (unknown := re.match(r"Unrecognized options: (--[\w-]+)", message)):
+        hint = did_you_mean(unknown[1], options)
     return f"{command}: {message}.{hint} `grokinterp {command} --help` lists the options."
 
 

@@ -123,6 +123,7 @@ class ScheduleConfig:
             self.checkpoint_every >= 0,
             f"checkpoint_every={self.checkpoint_every} must be 0 (only the first and last step) or more",
         )
+        require(min(self.checkpoint_steps, default=0) >= 0, "checkpoint_steps must be 0 or more, as in (10, 20)")
         require(self.checkpoints_per_octave >= 0, "checkpoints_per_octave must be 0 or more")
         require(
             self.stop_after_grokking is None or self.stop_after_grokking >= 0,

@@ -100,6 +100,8 @@ def _load(path: Path, format: str, task: Task | str | None, stated: Stated) -> R
         raise ImportFileError(f"{path} does not exist; give a run directory, or a .pt, .pth or .safetensors file")
     if not path.is_dir() and not path.is_file():
         raise ImportFileError(f"{path} is no regular file but a device or a pipe; copy what it gives into a file first")
+    if path.is_dir() and is_run(path) and format not in ("auto", "run"):
+        raise ImportFileError(f"{path} is a run directory and not of the format {format!r}; leave the format out")
     if path.is_dir():
         return _own(open_run(path, task), stated) if is_run(path) else _load_directory(path, format, task, stated)
     return _load_file(path, format, task, stated)

@@ -39,7 +39,14 @@ class Part(NamedTuple):
     def take(self, x: Tensor) -> Tensor:
         if self.directions is not None:
             return x @ self.directions.to(x).T
-        return x if self.entries is None else x.index_select(self.axis, self.entries.to(x.device))
+        if self.entries is None:
+            return x
+        if (last := max(self.entries.tolist())) >= x.shape[self.axis]:
+            # A table of positions may be longer than these rows.
+            raise AblationError(
+                f"{self.point} has no entry {last} here, only 0 to {x.shape[self.axis] - 1}; leave it out"
+            )
+        return x.index_select(self.axis, self.entries.to(x.device))
 
     def put(self, x: Tensor, value: Tensor) -> Tensor:
         if self.directions is not None:

@@ -145,9 +145,10 @@ def _edits(model: Any, ablation: Ablation, call: Call) -> list[tuple[str, Any]]:
     if ablation.frequencies and where == "mlp":
         edits += [(name, TableWaves(ablation, call)) for name in model.hook_dict if name.endswith("mlp.hook_post")]
     if config.has_positions and ablation.how == "zero":
-        chosen = range(model.cfg.n_ctx) if "positions" in ablation.components else ablation.positions
-        if chosen:
-            replace("hook_pos_embed", entries=torch.tensor(list(chosen)), axis=1)
+        if "positions" in ablation.components:
+            replace("hook_pos_embed")
+        elif ablation.positions:
+            replace("hook_pos_embed", entries=torch.tensor(ablation.positions), axis=1)
     if ablation.directions is not None:
         for point in _points_of_directions(ablation):
             last = point == LOGITS or _is_read_at_queries(point, config)

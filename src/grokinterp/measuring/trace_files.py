@@ -14,7 +14,9 @@ SUFFIXES = (".nc", ".csv", ".parquet")
 
 
 def check_suffix(path: Path) -> None:
-    """Raise `BadRequest` for a file name that no format goes with."""
+    """Raise `BadRequest` for a file name that no format goes with, or a place that is not there."""
+    if not path.parent.is_dir():
+        raise BadRequest(f"{path.parent} does not exist; make it first, or write the trace to another place")
     if path.suffix not in SUFFIXES:
         raise BadRequest(f"a trace is written to .nc, .csv or .parquet, not {path.name!r}")
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 import torch
 import torch.nn as nn
 from jaxtyping import Int
+from numpy.typing import ArrayLike
 from torch import Tensor
 from transformer_lens import ActivationCache, HookedRootModule
 
@@ -234,7 +235,7 @@ class HookedModule(HookedRootModule, Generic[Config]):
         return self.task.tokens.index(token)
 
     def to_tokens(
-        self, text: str | Sequence[Any] | Tensor, prepend_bos: bool | None = None
+        self, text: str | Sequence[Any] | Tensor | ArrayLike, prepend_bos: bool | None = None
     ) -> Int[Tensor, "batch pos"]:
         """Token ids [batch, pos] of a line such as `"3 5 ="` (tokens apart by spaces), of several, or of ids."""
         if prepend_bos:

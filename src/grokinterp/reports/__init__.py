@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from grokinterp.config.validation import check_path
 from grokinterp.errors import BadRequest
 from grokinterp.importers import Given, opened
+from grokinterp.measuring.choosing import listed_names
 from grokinterp.runs.run import Run, Runs
 
 if TYPE_CHECKING:
@@ -46,13 +47,17 @@ def report(
     from grokinterp.reports.subject import Subject
 
     check_path("out", out)
+    if out is not None and Path(out).is_dir():
+        raise BadRequest(f"{out} is a directory; name the page to write, as in {Path(out) / 'report.html'}")
     if images is not None:
         export.check_images()
     if pdf:
         export.browser()
-    given = [circuits] if isinstance(circuits, str | Path) else list(circuits)
+    given = [circuits] if isinstance(circuits, Path) else listed_names(circuits, "circuits")
     subject_of = lambda one: Subject(one, given, cache, progress)
     run = opened(run)
+    if out is not None and isinstance(run, Run) and not Path(out).parent.is_dir():
+        raise BadRequest(f"{Path(out).parent} does not exist; make it first, or write the page to another place")
     if isinstance(run, Runs):
         return _index(run, Path(out or "reports/index.html"), subject_of, pdf, images)
     return _one(subject_of(run), Path(out or "report.html"), pdf, images)

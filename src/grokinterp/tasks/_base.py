@@ -162,8 +162,10 @@ class Task:
     def to_grid(self, x: Shaped[Tensor, "ab *rest"] | ArrayLike) -> Float[Tensor, "..."]:
         """Reshape `(ab ...)` to `(a b ...)`, NaN where the table has no row (a divisor of zero)."""
         x = as_tensor(x, "x", "one value for each row of task.inputs")
-        if not x.ndim or len(x) != len(self.inputs):
-            raise TaskError(f"x has {len(x)} rows and the table {len(self.inputs)}; evaluate it on task.inputs")
+        if x.shape[:1] != self.inputs.shape[:1]:
+            raise TaskError(
+                f"x is {list(x.shape)} and the table has {len(self.inputs)} rows; evaluate it on task.inputs"
+            )
         dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
         grid = torch.full((math.prod(self.grid_shape), *x.shape[1:]), float("nan"), dtype=dtype, device=x.device)
         grid[self._cells(self.operands).to(x.device)] = x.to(dtype)
@@ -279,9 +281,7 @@ class Task:
         if is_train.dtype != torch.bool:
             raise TaskError("the mask must be True and False; row numbers go to split(train_indices=...)")
         if is_train.shape != self.inputs.shape[:1]:
-            raise TaskError(
-                f"the mask has {len(is_train)} rows and the table {len(self.inputs)}; give one for each row"
-            )
+            raise TaskError(f"the mask is {list(is_train.shape)} for {len(self.inputs)} rows; give one for each row")
         if train_labels is not None and train_labels.shape != self.labels.shape:
             raise TaskError(f"train_labels have shape {[*train_labels.shape]}; the labels have {[*self.labels.shape]}")
         copy = object.__new__(type(self))

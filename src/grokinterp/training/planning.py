@@ -53,6 +53,11 @@ def plan(
             f"the model has d_vocab_out={model.d_vocab_out} columns for {built.n_answers} answers; "
             f"give output='answers' (--output answers)"
         )
+    if model.row_width is not None and model.row_width < built.inputs.shape[1]:
+        raise ConfigError(
+            f"the model reads {model.row_width} tokens and rows of {built.expression!r} have {built.inputs.shape[1]}; "
+            f"leave n_ctx out (--n-ctx)"
+        )
     n_train = int(built.is_train.sum()) if built.is_train is not None else 0
     batch = config.schedule.batch_size
     if built.is_endless:

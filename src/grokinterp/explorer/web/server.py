@@ -96,8 +96,8 @@ def serve(
 
     # Every request would be a line among those of the notebook or the shell.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    if not 0 <= port <= 65535:
-        raise BadRequest(f"port {port} is none; choose one from 1024 to 65535, or leave it out for a free one")
+    if not isinstance(port, int) or not 0 <= port <= 65535:
+        raise BadRequest(f"port {port!r} is none; choose one from 1024 to 65535, or leave it out for a free one")
     placeholder = lambda environ, start_response: []
     try:
         server = make_server(host, port, placeholder, threaded=True, request_handler=Quiet)
