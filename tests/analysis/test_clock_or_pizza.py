@@ -109,3 +109,22 @@ def test_all_triples_leave_no_error():
 def test_a_border_is_two_errors_wide(gs, di, error, border):
     """What the verdict would be on the other side, where the error does not tell on which side it stands."""
     assert Rule().border(Evidence(gs, di, 1.0), error) == border
+
+
+def test_every_threshold_holds_its_lower_edge():
+    """At the threshold itself and one float below it."""
+    rule = Rule()
+    below = lambda edge: math.nextafter(edge, 0)
+    assert [rule.gradients_say(gs) for gs in (0.98, below(0.98), 0.7, below(0.7))] == [
+        "pizza", "between", "between", "clock"
+    ]  # fmt: skip
+    assert [rule.distances_say(di) for di in (0.5, below(0.5))] == ["clock", "pizza"]
+    assert [rule.verdict(Evidence(0.0, 0.9, x)) for x in (0.99, below(0.99))] == ["clock", "unsolved"]
+
+
+def test_the_score_is_the_mean_of_two_places():
+    """By hand: ends, thresholds and middles of either scale; by distances alone where gradients say nothing."""
+    score = lambda gs, di: Rule().score(Evidence(gs, di, 1.0))
+    assert [score(None, di) for di in (0.0, 0.25, 0.5, 0.75, 1.0)] == pytest.approx([-1, -0.5, 0, 0.5, 1])
+    assert [score(gs, 0.5) for gs in (1.0, 0.98, 0.84, 0.7, -1.0)] == pytest.approx([-0.5, -0.5, 0, 0.5, 0.5])
+    assert score(0.84, 0.75) == pytest.approx(0.25)

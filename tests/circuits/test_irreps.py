@@ -92,6 +92,23 @@ def test_order_of_learning():
     assert irreps.Irreps().summarise(trace.isel(step=[0])) == {}
 
 
+def test_each_threshold_of_similarity_from_both_sides(planted, monkeypatch):
+    """Key above .005 at the end, the trivial irrep never and an opposite cube neither; learnt above .05."""
+    final = planted.trace_cube(gi.Task("sym", n=3, layout="a b"), "sign")
+    names = [irrep.name for irrep in final.task.group.irreps]
+    for similar, key in (([0.9, 0.0049, 0.0051], names[2:]), ([0.9, 0.0051, -0.9], names[1:2])):
+        monkeypatch.setattr(irreps, "similarities", lambda *_, similar=similar: torch.tensor(similar))
+        assert irreps.Irreps().fit(final).key == tuple(key)
+    trace = xr.Dataset(
+        {
+            "logit_similarity": (("step", "irrep"), np.array([[0.049, 0.0], [0.051, 0.049]])),
+            "is_key_irrep": (("step", "irrep"), np.array([[True, True]] * 2)),
+        },
+        {"step": [0, 100], "irrep": ["standard", "sign"]},
+    )
+    assert irreps.Irreps().summarise(trace) == {"irreps_learnt": "standard at 100"}
+
+
 @pytest.mark.parametrize("task", [("sym", {"n": 3}), ("cyclic", {"n": 5}), ("dihedral", {"n": 4})], ids=lambda t: t[0])
 def test_a_cube_is_like_itself_whatever_its_type_and_the_rows_offsets(task):
     """A cosine of 1 for irreps of real and of complex type; what all answers of a row have in common is no logit."""

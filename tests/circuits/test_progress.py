@@ -316,3 +316,26 @@ def test_cleanup_ends_no_sooner_than_formation():
         "circuit_formation_end": 700,
         "cleanup_end": 700,
     }
+
+
+def phases(excluded, restricted=0.001) -> dict[str, int]:
+    return progress.phases(
+        np.arange(len(excluded)) * 100, np.array(excluded, float), np.full(len(excluded), restricted)
+    )
+
+
+def test_each_border_has_its_own_threshold():
+    """Either side of each: a rise of 1 nat, a restricted loss of .01, 95 % of the fall, and a fall of 1 nat."""
+    assert phases([5, 1, 1.99, 1.99]) == {}
+    assert "memorisation_end" in phases([5, 1, 2.01, 2.01])
+    assert "circuit_formation_end" not in phases([5, 0, 9, 9], restricted=0.0101)
+    assert "circuit_formation_end" in phases([5, 0, 9, 9], restricted=0.0099)
+    assert phases([5, 0, 10, 0.51, 0.49, *[0] * 20])["cleanup_end"] == 400
+    assert "cleanup_end" not in phases([5, 0, 1.5, *[0.51] * 20])
+    assert "cleanup_end" in phases([5, 0, 1.5, *[0.49] * 20])
+
+
+def test_a_curve_that_still_falls_has_not_been_cleaned():
+    """What counts is the last tenth of the time since the largest value: 2,000 steps here, of which 200."""
+    falling = lambda late: [5, 0, 10, *[4] * 17, late, 0, 0]
+    assert "cleanup_end" in phases(falling(0.49)) and "cleanup_end" not in phases(falling(0.51))

@@ -276,3 +276,15 @@ def test_missing_operand_column() -> None:
 def test_operator_token(text: str, symbol: str) -> None:
     """`a + b` is written with `+`; what is not one operator between a and b has its own text as token."""
     assert Formula.parse(text).symbol == symbol
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["a - b", "-a", "-a + 2 < b", "-b % 3 == 1", "a < b < c", "a <= b <= c != a", "a - 2*b > -3", "not a - b"],
+)
+def test_conditions_on_negative_numbers_and_chains_are_pythons(condition):
+    """Plain integers with their sign, on every row of three operands mod 5."""
+    operands = torch.cartesian_prod(*[torch.arange(5)] * 3)
+    found, _ = Formula.parse(f"1 if {condition} else c - c").evaluate(operands, 5)
+    expected = [int(bool(eval(condition, {}, dict(zip("abc", row, strict=True))))) for row in operands.tolist()]
+    assert found.tolist() == expected

@@ -179,3 +179,22 @@ def test_with_split_checks_shapes(addition: Task) -> None:
         addition.with_split(torch.ones(5, dtype=torch.bool))
     with pytest.raises(TaskError, match="train_labels have shape"):
         addition.with_split(task.is_train, task.train_labels[:, None])
+
+
+def test_mislabelled_rows_are_drawn_from_all_training_rows() -> None:
+    """Not the first of them, and others under another seed."""
+    changed = []
+    for seed in (0, 1):
+        task = Task("a + b", p=23).split(frac=0.5, seed=seed, mislabelled=20)
+        places = (task.train_labels != task.labels)[task.is_train].nonzero().flatten()
+        assert len(places) == 20 and int(places.max()) > 100
+        changed.append(places.tolist())
+    assert changed[0] != changed[1]
+
+
+def test_smallest_operands_take_no_row_too_many() -> None:
+    """8.98 of 25 rows are 8: the four with operands up to 1 fit, the nine up to 2 do not; 9 do."""
+    task = Task("a + b", p=5)
+    for frac, rows in ((0.3592, 4), (0.36, 9)):
+        is_train = task.split(frac=frac, split="extrapolate").is_train
+        assert int(is_train.sum()) == rows and int(task.operands[is_train].max()) == rows**0.5 - 1

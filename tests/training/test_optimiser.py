@@ -95,11 +95,11 @@ def test_grokfast_ema_amplifies_a_constant_gradient_by_one_plus_lambda():
 def test_grokfast_ema_follows_its_recurrence():
     """m <- a m + (1 - a) g, m starting at the first g; the update uses g + lambda m."""
     parameters = weights(0.0)
-    fields = {"grokfast": "ema", "grokfast_alpha": 0.5, "grokfast_lambda": 3.0}
+    fields = {"grokfast": "ema", "grokfast_alpha": 0.8, "grokfast_lambda": 3.0}
     opt = optimiser(parameters, optimiser="sgd", lr=1.0, weight_decay=0.0, warmup_steps=0, **fields)
     m, expected = 2.0, 0.0
     for step, g in enumerate([2.0, -4.0, 1.0]):
-        m = 0.5 * m + 0.5 * g
+        m = 0.8 * m + 0.2 * g
         expected -= g + 3.0 * m
         update(opt, [g], step)
     assert parameters["w"].item() == pytest.approx(expected)
