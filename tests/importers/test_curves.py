@@ -75,3 +75,10 @@ def test_a_dictionary_of_curves_has_both(file):
     assert any("no weights" in note for note in run.source["notes"])
     task = gi.Task("a + b", p=5)
     assert gi.load(file({"train_losses": [2.0]}), task=task).task is task
+
+
+def test_what_is_stated_of_a_model_is_refused_of_curves(tmp_path):
+    """Losses have no activation: the option is named, not passed over."""
+    torch.save({"train_losses": [1.0, 0.5], "test_losses": [2.0, 1.0]}, tmp_path / "x.pt")
+    with pytest.raises(gi.BadRequest, match="losses only, and no model to have activation='gelu'"):
+        gi.load(tmp_path / "x.pt", activation="gelu")

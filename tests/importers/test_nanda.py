@@ -255,3 +255,56 @@ def test_sparser_losses_fall_on_their_steps(early_file, n_train, n_test, every):
     else:
         assert {int(step): value for step, value in known.items()} == {i * every: float(i) for i in range(n_test)}
     assert math.isnan(run.metrics["train_accuracy"][0])
+
+
+# -- what the file does not say
+
+
+def how(run):
+    """What was settled -> how it is known."""
+    return {assumption.what: assumption.how for assumption in run.assumptions}
+
+
+def trained_early(activation, p=7, steps=400):
+    """Weights of his kind after training on the whole table, whose MLPs have this activation."""
+    task = gi.Task("a + b", p=p, layout="a b =")
+    weights = early_weights(seed=1, d=24, heads=2, vocab=p + 1)
+    free = {name: value.requires_grad_() for name, value in weights.items() if not name.endswith("mask")}
+    optimiser = torch.optim.AdamW(free.values(), 1e-2, weight_decay=0.1)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        logits = early_logits(weights, task.inputs, activation=activation)[:, -1]
+        F.cross_entropy(logits, task.labels).backward()
+        optimiser.step()
+    return {name: value.detach() for name, value in weights.items()}
+
+
+def test_an_activation_that_the_file_does_not_tell_is_judged(early_file):
+    """SiLU is not his, and the weights show it: judged as of any state dict, on the task that they answer."""
+    weights = trained_early(F.silu)
+    run = gi.load(early_file({"model": weights}))
+    assert run.task.expression == "a + b"
+    (activation,) = [each for each in run.assumptions if each.what.startswith("activation=")]
+    assert activation.how in ("inferred", "tied") and "silu" in str(activation)
+    if activation.how == "inferred":
+        assert run.final.config.activation == "silu"
+        logits = early_logits(weights, run.task.inputs, activation=F.silu)[:, -1]
+        torch.testing.assert_close(run.final.model()(run.task.inputs)[:, -1], logits, rtol=1e-3, atol=1e-3)
+    stated = gi.load(early_file({"model": weights}), activation="gelu")
+    assert stated.final.config.activation == "gelu" and how(stated)["activation=gelu"] == "stated"
+
+
+def test_weights_that_answer_nothing_leave_the_activation_assumed(early_file):
+    """Initial weights bear no reading out: ReLU, and the word for it; without a task nothing is there to judge by."""
+    small = {name: value * (1 if name.endswith("mask") else 0.1) for name, value in early_weights().items()}
+    run = gi.load(early_file({"model": small, "config": {"p": 5, "fn_name": "add"}}))
+    assert how(run)["activation=relu"] == "assumed" and run.final.config.activation == "relu"
+    assert how(gi.load(early_file({"model": small})))["activation=relu"] == "assumed"
+
+
+def test_an_option_that_the_weights_cannot_be_is_refused(early_file):
+    """Norms of a model that has no weights of them, where the code folds none, and an MLP's option."""
+    for stated, named in (({"final_norm": True}, "final_norm=True"), ({"combine": "add"}, "has no combine")):
+        with pytest.raises(gi.BadRequest, match=named) as refusal:
+            gi.load(early_file({"model": early_weights()}), **stated)
+        assert "\n" not in str(refusal.value)

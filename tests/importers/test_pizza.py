@@ -148,3 +148,71 @@ def test_another_operation_is_not_taken_for_addition(pair):
     )
     assert not gi.load(path).has_task
     assert gi.load(path, task=gi.Task("a * b", p=5, layout="a b")).task.expression == "a * b"
+
+
+# -- what is stated
+
+
+def how(run):
+    """What was settled -> how it is known."""
+    return {assumption.what: assumption.how for assumption in run.assumptions}
+
+
+@pytest.mark.parametrize(
+    ("stated", "function"),
+    [
+        ({"activation": "silu"}, (0.5, F.silu)),
+        ({"attention_rate": 0.25}, (0.25, torch.relu)),
+        ({"activation": "tanh", "attention_rate": 1.0, "n_heads": 2}, (1.0, torch.tanh)),
+    ],
+    ids=str,
+)
+def test_what_is_stated_goes_before_the_settings(pair, stated, function):
+    """The model computes what the reader says; the rest is the file's."""
+    weights = transformer_weights(5, 2)
+    run = gi.load(pair(weights, {"attn_coeff": 0.5, "act_fn": "ReLU"}), **stated)
+    expected = pizza_logits(weights, run.task.inputs, *function, layers=1)
+    torch.testing.assert_close(run.final.model()(run.task.inputs), expected, rtol=1e-4, atol=1e-4)
+    assert all(how(run)[f"{name}={value}"] == "stated" for name, value in stated.items())
+    assert how(run)["step 300"] == "from the file"
+    assert ("attention_rate" in stated) == ("attention_rate=0.5" not in how(run))
+
+
+@pytest.mark.parametrize(
+    ("stated", "named"),
+    [
+        ({"n_heads": 3}, "n_heads=2, so n_heads=3 is refused"),
+        ({"norm_kind": "rms"}, "no reading with .*norm_kind='rms'"),
+        ({"final_norm": True}, "no reading with .*final_norm=True"),
+        ({"combine": "add"}, "which has no combine"),
+    ],
+    ids=str,
+)
+def test_what_the_weights_cannot_be_is_refused(pair, stated, named):
+    """In one line that names the option."""
+    path = pair(transformer_weights(5, 2), {"attn_coeff": 0.5, "act_fn": "ReLU"})
+    with pytest.raises(gi.BadRequest, match=named) as refusal:
+        gi.load(path, **stated)
+    assert "\n" not in str(refusal.value)
+
+
+def test_what_is_taken_for_granted_is_assumed(pair):
+    """The direction matters in two layers, and only their code tells it; a Linear model's ReLU is their code's too."""
+    settings = {"attn_coeff": 0.5, "act_fn": "ReLU"}
+    assert how(gi.load(pair(transformer_weights(5, 2, layers=2), settings))) == {
+        "step 300": "from the file",
+        "activation=relu": "from the file",
+        "attention_rate=0.5": "from the file",
+        "normalization=none": "from the file",
+        "attention_direction=bidirectional": "assumed",
+    }
+    run = gi.load(pair(transformer_weights(5, 2, layers=2), settings), attention_direction="causal")
+    assert how(run)["attention_direction=causal"] == "stated" and run.final.config.attention_direction == "causal"
+    linear = {"embed.weight": torch.ones(5, 8), "unembed.weight": torch.ones(5, 8), "l1.weight": torch.ones(8, 8)}
+    linear |= {"l1.bias": torch.ones(8)}
+    path = pair(linear, {"model_type": "A", "n_vocab": 5, "d_model": 8, "d_hidden": 8})
+    assert how(gi.load(path))["activation=relu"] == "assumed" and how(gi.load(path))["combine=add"] == "from the file"
+    run = gi.load(path, activation="gelu")
+    assert run.final.config.activation == "gelu" and how(run)["activation=gelu"] == "stated"
+    with pytest.raises(gi.BadRequest, match="combine='concatenate' is refused"):
+        gi.load(path, combine="concatenate")

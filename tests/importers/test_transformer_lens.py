@@ -51,6 +51,11 @@ def demo_file(path, epochs=(99, 199), n_epochs=200, **more):
     return path
 
 
+def how(run):
+    """What was settled -> how it is known."""
+    return {assumption.what: assumption.how for assumption in run.assumptions}
+
+
 def test_every_checkpoint_is_at_its_step(tmp_path):
     """The checkpoint of epoch 99 holds the weights after 100 updates; zero biases are none."""
     run = gi.load(demo_file(tmp_path / "demo.pth"))
@@ -75,7 +80,7 @@ def test_a_file_without_a_config_keeps_its_checkpoints(tmp_path):
     """Classic weights tell their sizes; what they do not tell is assumed, and said to be."""
     run = gi.load(demo_file(tmp_path / "demo.pth", config=None))
     assert run.steps == [100, 200] and run.final.config.n_heads == 2
-    assert any("causal attention are assumed" in note for note in run.source["notes"])
+    assert how(run)["activation=relu"] == "assumed"  # untrained weights bear no reading out
 
 
 def test_the_split_is_the_files(tmp_path):
@@ -201,3 +206,18 @@ def test_a_given_task_counts(tmp_path):
     run = gi.load(demo_file(tmp_path / "x.pth"), task=task)
     assert run.task.expression == "a - b" and int(run.task.is_train.sum()) == 8
     assert dataclasses.is_dataclass(run.config)
+
+
+def test_what_is_stated_goes_before_the_config(tmp_path):
+    """Followed where the weights can be that, else refused by name; the rest is the file's, and said to be."""
+    path = demo_file(tmp_path / "x.pth", config={**CLASSIC, "act_fn": "gelu", "attention_dir": "causal"})
+    run = gi.load(path)
+    assert how(run)["activation=gelu"] == how(run)["attention_direction=causal"] == "from the file"
+    assert how(run)["2 steps, 100 to 200"] == "from the file"
+    stated = {"activation": "tanh", "attention_rate": 0.5}
+    run = gi.load(path, **stated)
+    assert (run.final.config.activation, run.final.config.attention_rate) == ("tanh", 0.5)
+    assert how(run)["activation=tanh"] == how(run)["attention_rate=0.5"] == "stated"
+    assert "activation=gelu" not in how(run)
+    with pytest.raises(gi.BadRequest, match="n_heads=2, so n_heads=4 is refused"):
+        gi.load(path, n_heads=4)

@@ -8,6 +8,7 @@ from typing import Any
 
 from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest
+from grokinterp.runs.provenance import Assumption
 from grokinterp.runs.run import Run, Runs
 from grokinterp.tasks import Task
 
@@ -50,6 +51,10 @@ class Payload:
         if not isinstance(settings, dict):
             raise ImportFileError(f"{self.config_path} holds no object of settings; fetch it again")
         return settings
+
+    @property
+    def stated_assumptions(self) -> list[Assumption]:
+        return [Assumption(f"{name}={value}", "stated") for name, value in self.stated.fields.items()]
 
 
 @dataclass(frozen=True)

@@ -46,19 +46,6 @@ def measured(config: ModelConfig, parameters: Mapping[str, Tensor], task: Task) 
     return values
 
 
-def best_task(
-    config: ModelConfig, parameters: Mapping[str, Tensor], candidates: Sequence[Task], rows: Int[Tensor, "row"]
-) -> tuple[Task, float] | None:
-    """The candidate that the weights answer best, and their accuracy on `rows`; None where none passes 50 %.
-
-    Two different operations agree on few rows, so that a model trained on one gives the others near chance.
-    """
-    logits = answer_logits(config, parameters, candidates[0])[rows]
-    shares = [float(accuracy(logits, task.labels[rows])) for task in candidates]
-    best = max(shares)
-    return (candidates[shares.index(best)], best) if best > 0.5 else None
-
-
 @dataclass(frozen=True)
 class SplitMatch:
     """A split that explains recorded losses: its seed and fraction, and how far off it is in natural logarithms."""

@@ -133,6 +133,17 @@ def with_unit_norms(parameters: Mapping[str, Tensor], blocks: bool = True, final
     return {**{name: torch.full((d_model,), float(name.endswith("w"))) for name in sorted(norms)}, **parameters}
 
 
+def has_norm_weights(parameters: Mapping[str, Tensor]) -> bool:
+    return any(re.search(r"(^|\.)ln(\d|_final)\.", name) for name in parameters)
+
+
+def norms_of(parameters: Mapping[str, Tensor]) -> dict[str, tuple[str, str]]:
+    """What the weights of code that folds no norms tell of them."""
+    if has_norm_weights(parameters):
+        return {}
+    return {"normalization": ("none", "it has no weights of norms, which this code saves")}
+
+
 # -- the model they are of
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from grokinterp.config import RunConfig
 from grokinterp.config.presets import preset
-from grokinterp.importers._base import Importer, Payload
+from grokinterp.errors import listed
+from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._evidence import curve_table
 from grokinterp.importers.reading.wrappings import unwrap
 from grokinterp.runs.provenance import Provenance
@@ -29,6 +30,9 @@ def recognise(payload: Payload) -> bool:
 
 
 def read(payload: Payload) -> Run | Runs:
+    if stated := payload.stated.fields:
+        words = listed(f"{name}={value!r}" for name, value in stated.items())
+        raise ImportFileError(f"{payload.path} holds losses only, and no model to have {words}; leave that out")
     scan = _scan(payload.content)
     if scan is None:
         curves = _curves(payload.content)

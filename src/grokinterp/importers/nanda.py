@@ -15,19 +15,23 @@ from torch import Tensor
 from grokinterp.config import OptimiserConfig, RunConfig, ScheduleConfig, SplitConfig, TransformerConfig
 from grokinterp.config.presets import preset
 from grokinterp.importers._base import Importer, ImportFileError, Payload
-from grokinterp.importers._evidence import SplitMatch, answer_logits, best_task, curve_table, find_split, losses
-from grokinterp.importers._parameters import float_tensors, from_early, is_early, transformer_config
+from grokinterp.importers._evidence import SplitMatch, answer_logits, curve_table, find_split, losses
+from grokinterp.importers._parameters import float_tensors, from_early, has_norm_weights, is_early, norms_of
+from grokinterp.importers.reading.candidates import Candidate
+from grokinterp.importers.reading.classic import File, Sizes, best_task, by_activation, settle
 from grokinterp.importers.reading.settings import check_sizes, known_settings
 from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
 from grokinterp.importers.reading.wrappings import Wrapped, losses_of, settings_of, step_list
 from grokinterp.models.initialisation import initialise
-from grokinterp.runs.provenance import Assumption, Provenance
-from grokinterp.runs.run import UNKNOWN_TASK, Run, check_fits
+from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.run import UNKNOWN_TASK, Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task
 
 FORMULAS = {"add": "a + b", "subtract": "a - b", "x2xyy2": "a^2 + a*b + b^2"}
 """`fn_name` of his config -> formula. `rand`, his random table, is drawn anew at each access and cannot be rebuilt."""
+
+HABITS = {"attention_direction": ("causal", "his code has no other attention")}
 
 SEEDS = tuple(range(10))
 FRACS = (0.3, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.28, 0.25)
@@ -52,28 +56,21 @@ def read(payload: Payload) -> Run:
     recorded = step_list(content.get("epochs"))
     metrics = curve_table(curves, notes, recorded)
     kept = snapshots(_wrapped(content, recorded, len(metrics)))
-    checkpoints = [from_early(float_tensors(state, f"a model in {where}")) for state in kept.states]
-    parameters, step = checkpoints[-1], kept.steps[-1]
-    activation = known.get("activation", ("relu", ""))[0]
-    model = transformer_config(parameters, **{"activation": activation, "initialisation": "nanda", **stated})
-    if known.get("has_norms", (False, ""))[0] and not model.has_norms:
+    raw = [from_early(float_tensors(state, f"a model in {where}")) for state in kept.states]
+    step = kept.steps[-1]
+    file = File(raw, known | norms_of(raw[-1]), HABITS, {"initialisation": "nanda"}, where)
+    if known.get("has_norms", (False, ""))[0] and not has_norm_weights(raw[-1]):
         words = known["has_norms"][1]
         raise ImportFileError(f"{where} has the setting {words} and no weights of norms; state normalization='none'")
-    check_sizes(known, model, where)
-    payload.stated.refuse_unless(model, where)
     notes += kept.notes
-    assumptions = [Assumption(f"{name}={value}", "stated") for name, value in stated.items()]
-    assumptions += [*kept.assumptions, *nan_among(parameters)]
-    if "activation" in known:
-        assumptions.append(Assumption(f"activation={activation}", "from the file", known["activation"][1]))
-    elif "activation" not in stated:
-        assumptions.append(Assumption("activation=relu", "assumed", "it is his, and the file does not say"))
     task, split = payload.task, SplitConfig(frac=0.3, split="nanda")
-    seed = int(settings.get("seed", 0))
     if task is None:
-        task = _task(model, parameters, settings, notes)
-    else:
-        check_fits(task, model, payload.name)
+        task = _task(by_activation(file.readings(payload.stated, None)), settings, notes)
+    model, checkpoints, assumptions = settle(file, payload.stated, task)
+    check_sizes(known, model, where)
+    parameters = checkpoints[-1]
+    assumptions = [*payload.stated_assumptions, *kept.assumptions, *nan_among(parameters), *assumptions]
+    seed = int(settings.get("seed", 0))
     if task is not None and task.is_train is None:
         task, split, seed = _split(task, model, parameters, content, settings, notes, split, seed)
     config = RunConfig(
@@ -146,15 +143,14 @@ def _batch_size(content: Mapping[str, Any]) -> int | None:
     return content.get("data_config", {}).get("batch_size")
 
 
-def _task(
-    model: TransformerConfig, parameters: Mapping[str, Tensor], settings: Mapping[str, Any], notes: list[str]
-) -> Task | None:
+def _task(readings: list[Candidate], settings: Mapping[str, Any], notes: list[str]) -> Task | None:
     """The operation his config names, or the one of his that the weights answer."""
-    digits = _digits(model, parameters, notes)
+    sizes = Sizes.of(readings[0])
+    digits = _digits(sizes, readings, notes)
     if digits is not None:
         return digits
-    p = settings.get("p", (model.d_vocab or 0) - 1)
-    if model.n_ctx != 3 or p < 2:
+    p = settings.get("p", sizes.tokens - 1)
+    if sizes.positions != 3 or p < 2:
         notes.append(
             "the task is not one of modular arithmetic and unknown here; give it to load(..., task=...), for induction "
             "heads Task('repeated_subsequence'), which is ours"
@@ -166,28 +162,29 @@ def _task(
     if name is not None:
         notes.append(f"the task {name!r} of his code cannot be rebuilt")
         return None
-    candidates = [Task(formula, p=p, layout="a b =") for formula in FORMULAS.values()]
-    found = best_task(model, parameters, candidates, torch.arange(p * p))
-    if found is None:
+    tasks = [Task(formula, p=p, layout="a b =") for formula in FORMULAS.values()]
+    best = best_task(readings, tasks, torch.arange(p * p))
+    if best is None:
         notes.append(f"the task is unknown: the weights answer none of {', '.join(FORMULAS.values())} mod {p}")
         return None
-    task, share = found
-    notes.append(f"the task {task.expression} mod {p} is inferred: the weights answer {share:.2%} of its table")
+    task, score = best
+    notes.append(
+        f"the task {task.expression} mod {p} is inferred: the weights answer {score.accuracy:.2%} of its table"
+    )
     return task
 
 
-def _digits(model: TransformerConfig, parameters: Mapping[str, Tensor], notes: list[str]) -> Task | None:
+def _digits(sizes: Sizes, readings: list[Candidate], notes: list[str]) -> Task | None:
     """Addition digit by digit, where the model has its tokens and positions and the weights add."""
-    width, rest = divmod((model.n_ctx or 0) - 3, 3)
-    if (model.d_vocab, model.d_vocab_out, rest) != (12, 10, 0) or width < 1:
+    width, rest = divmod((sizes.positions or 0) - 3, 3)
+    if (sizes.tokens, sizes.columns, rest) != (12, 10, 0) or width < 1:
         return None
     task = Task("digits", digits=width)
-    found = best_task(model, parameters, [task], torch.arange(len(task.inputs)))
-    if found is None:
+    best = best_task(readings, [task], torch.arange(len(task.inputs)))
+    if best is None:
         return None
-    notes.append(
-        f"the task, sums of {width} digits, is inferred: the weights add {found[1]:.2%} of 1,000 pairs rightly"
-    )
+    share = best[1].accuracy
+    notes.append(f"the task, sums of {width} digits, is inferred: the weights add {share:.2%} of 1,000 pairs rightly")
     return task
 
 

@@ -16,15 +16,19 @@ from grokinterp.config import ModelConfig, RunConfig, TaskConfig
 from grokinterp.config.presets import preset
 from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload
-from grokinterp.importers._parameters import float_tensors, from_early, is_early, transformer_config
+from grokinterp.importers._parameters import float_tensors, from_early, is_early, norms_of
+from grokinterp.importers.reading.classic import File, settle
+from grokinterp.importers.reading.snapshots import nan_among
 from grokinterp.models.parameters import check_parameters
-from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.provenance import Assumption, Provenance
 from grokinterp.runs.run import UNKNOWN_TASK, Run, check_fits
 from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task, build
 
 ACTIVATIONS = {"ReLU": "relu", "GeLU": "gelu", "Tanh": "tanh"}
 LINEAR_TYPES = "ABCDX"
+SIZES = ("n_layers", "d_model", "n_heads")
+HABITS = {"attention_direction": ("bidirectional", "their code has no other attention, whatever attention_dir says")}
 _ADDITION = re.compile(r"lambda x: ?\(x\[0\] ?\+ ?x\[1\]\) ?% ?(\d+)")
 
 
@@ -47,12 +51,8 @@ def read(payload: Payload) -> Run:
     parameters = float_tensors(payload.content, str(payload.path))
     notes = ["the split is unknown: the code drew it without a seed"]
     linear = "model_type" in settings
-    model, classic = (_linear if linear else _transformer)(parameters, settings, where)
     task = payload.task or _task(settings, where, notes)
-    if task is not None:
-        check_fits(task, model, payload.name)
-        model = model.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
-        check_parameters(model, classic)
+    model, classic, assumptions = (_linear if linear else _transformer)(payload, parameters, settings, task)
     base = preset(f"pizza_linear_{settings['model_type'].lower()}" if linear else "pizza")
     config = RunConfig(
         preset=base.preset,
@@ -66,8 +66,17 @@ def read(payload: Payload) -> Run:
         ),
         schedule=dataclasses.replace(base.schedule, steps=int(_number(settings, "epoch", where))),
     )
-    provenance = Provenance.of_file(PIZZA.name, payload.path, notes, settings_file=str(payload.config_path))
-    store = MemoryStore({config.schedule.steps: lambda: classic})
+    steps = config.schedule.steps
+    assumptions = [
+        *payload.stated_assumptions,
+        Assumption(f"step {steps}", "from the file", "epoch"),
+        *assumptions,
+        *nan_among(classic),
+    ]
+    provenance = Provenance.of_file(
+        PIZZA.name, payload.path, notes, settings_file=str(payload.config_path), assumptions=tuple(assumptions)
+    )
+    store = MemoryStore({steps: lambda: classic})
     return Run(store, payload.name, config, task, payload.path, provenance)
 
 
@@ -107,30 +116,33 @@ def _task(settings: Mapping[str, Any], where: str, notes: list[str]) -> Task | N
 
 
 def _transformer(
-    parameters: Mapping[str, Tensor], settings: Mapping[str, Any], where: str
-) -> tuple[ModelConfig, dict[str, Tensor]]:
-    activation = settings.get("act_fn")
-    if activation not in ACTIVATIONS:
-        raise ImportFileError(f"{where} has act_fn={activation!r}; known here are {listed(ACTIVATIONS)}")
+    payload: Payload, parameters: Mapping[str, Tensor], settings: Mapping[str, Any], task: Task | None
+) -> tuple[ModelConfig, dict[str, Tensor], list[Assumption]]:
+    where, stated = str(payload.config_path), payload.stated.fields
+    told: dict[str, tuple[Any, str]] = {}
+    if "activation" not in stated:
+        name = settings.get("act_fn")
+        if name not in ACTIVATIONS:
+            raise ImportFileError(f"{where} has act_fn={name!r}; known here are {listed(ACTIVATIONS)}")
+        told["activation"] = (ACTIVATIONS[name], f"act_fn={name}")
+    if "attention_rate" not in stated:
+        rate = _number(settings, "attn_coeff", where)
+        told["attention_rate"] = (rate, f"attn_coeff={settings['attn_coeff']}")
     classic = from_early(parameters)
-    config = transformer_config(
-        classic,
-        activation=ACTIVATIONS[activation],
-        attention_rate=_number(settings, "attn_coeff", where),
-        attention_direction="bidirectional",
-        initialisation="pizza",
-    )
-    for name, value in (("n_layers", config.n_layers), ("d_model", config.d_model), ("n_heads", config.n_heads)):
-        if name in settings and settings[name] != value:
+    file = File([classic], told | norms_of(classic), HABITS, {"initialisation": "pizza"}, where)
+    config, checkpoints, assumptions = settle(file, payload.stated, task)
+    for name in SIZES:
+        if name in settings and settings[name] != getattr(config, name):
             raise ImportFileError(
-                f"{where} has {name}={settings[name]} and the weights {value}; it is not their config"
+                f"{where} has {name}={settings[name]} and the weights {getattr(config, name)}; it is not their config"
             )
-    return config, classic
+    return config, checkpoints[0], assumptions
 
 
 def _linear(
-    parameters: Mapping[str, Tensor], settings: Mapping[str, Any], where: str
-) -> tuple[ModelConfig, dict[str, Tensor]]:
+    payload: Payload, parameters: Mapping[str, Tensor], settings: Mapping[str, Any], task: Task | None
+) -> tuple[ModelConfig, dict[str, Tensor], list[Assumption]]:
+    where = str(payload.config_path)
     letter = settings["model_type"]
     if letter not in LINEAR_TYPES:
         raise ImportFileError(f"{where} has model_type={letter!r}; known here are {listed(LINEAR_TYPES)}")
@@ -152,7 +164,25 @@ def _linear(
             )
     config = preset(f"pizza_linear_{letter.lower()}").model
     hidden = tuple(value.shape[1] for name, value in sorted(classic.items()) if name.endswith("W_in"))
-    return dataclasses.replace(config, d_embed=classic["embed.W_E"].shape[1], hidden_sizes=hidden), classic  # type: ignore[call-arg]
+    stated = payload.stated.fields
+    model: Any = dataclasses.replace(  # of a preset's family, which only its name tells
+        config,
+        **{"d_embed": classic["embed.W_E"].shape[1], "hidden_sizes": hidden},
+        **({"activation": stated["activation"]} if "activation" in stated else {}),
+    )
+    payload.stated.refuse_unless(model, where)
+    assumptions = []
+    if "combine" not in stated:
+        assumptions.append(Assumption(f"combine={model.combine}", "from the file", f"model_type={letter}"))
+    if "activation" not in stated:
+        why = "the code of the Linear models has no other"
+        assumptions.append(Assumption(f"activation={model.activation}", "assumed", why))
+    if task is None:
+        return model, classic, assumptions
+    check_fits(task, model, payload.name)
+    resolved = model.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
+    check_parameters(resolved, classic)
+    return resolved, classic, assumptions
 
 
 PIZZA = Importer("pizza", "models of Zhong et al. 2023, with their config_*.json (.pt)", recognise, read)

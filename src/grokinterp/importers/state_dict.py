@@ -16,19 +16,17 @@ from grokinterp.importers._parameters import (
     float_tensors,
     is_classic,
     is_native,
-    transformer_config,
     without_idle_biases,
 )
-from grokinterp.importers.reading.candidates import Candidate, candidates, of_classic
-from grokinterp.importers.reading.judgement import judge
+from grokinterp.importers.reading.candidates import candidates
+from grokinterp.importers.reading.classic import judged_by_task, settle
 from grokinterp.importers.reading.names import is_one_hot_mlp, mapping
 from grokinterp.importers.reading.settings import check_sizes, known_settings
 from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
 from grokinterp.importers.reading.wrappings import unwrap, without_prefixes
-from grokinterp.importers.transformer_lens import check_supported, classic_parameters, told_by
-from grokinterp.models.parameters import check_parameters
+from grokinterp.importers.transformer_lens import but_stated, check_supported, classic_file, classic_parameters
 from grokinterp.runs.provenance import Assumption, Provenance
-from grokinterp.runs.run import UNKNOWN_TASK, Run, check_fits
+from grokinterp.runs.run import UNKNOWN_TASK, Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task
 
@@ -50,8 +48,7 @@ def read(payload: Payload) -> Run:
     states = [float_tensors(without_prefixes(state), where) for state in kept.states]
     settings = {**wrapped.settings, **(payload.settings or {})}
     stated, task = payload.stated.fields, payload.task
-    assumptions = [Assumption(f"{name}={value}", "stated") for name, value in stated.items()]
-    assumptions += kept.assumptions
+    assumptions = [*payload.stated_assumptions, *kept.assumptions]
     places: dict[str, str] = {}
     if is_classic(states[-1]) or is_native(states[-1]):
         model, checkpoints, read_off = _of_transformer_lens(payload, states, settings, where)
@@ -94,27 +91,12 @@ def _of_transformer_lens(
     payload: Payload, states: Sequence[Mapping[str, Tensor]], settings: Mapping[str, Any], where: str
 ) -> tuple[ModelConfig, list[dict[str, Tensor]], list[Assumption]]:
     """The model of classic or native names: what its settings leave open is judged where the task is given."""
-    task, stated = payload.task, payload.stated.fields
+    stated = payload.stated.fields
+    settings = but_stated(settings, stated)
     check_supported(settings, where)
     heads = {"n_heads": stated["n_heads"]} if "n_heads" in stated else {}
-    checkpoints = without_idle_biases([classic_parameters(state, heads | dict(settings), where) for state in states])
-    told = {name: each for name, each in told_by(settings).items() if name not in stated}
-    fixed = {"initialisation": "transformer_lens", **({"n_ctx": told["n_ctx"][0]} if "n_ctx" in told else {})}
-    assumptions = [Assumption(f"{name}={value}", "from the file", words) for name, (value, words) in told.items()]
-    known = {"embedding_scale": 1.0, **{name: value for name, (value, _) in told.items()}, **stated}
-    if task is None:
-        model: ModelConfig = transformer_config(checkpoints[-1], **{**fixed, **known})
-        if "activation" not in known:
-            why = "weights do not tell it, and no task is given to judge it by"
-            assumptions.append(Assumption(f"activation={model.activation} and causal attention", "assumed", why))
-    else:
-        chosen, judged = _judged(of_classic(checkpoints[-1], known, task, fixed), task, where)
-        assumptions += judged
-        settled = {**known, **chosen.open}
-        every = [of_classic(state, settled, task, fixed)[0].parameters for state in checkpoints[:-1]]
-        model, checkpoints = chosen.config, [*map(dict, every), dict(chosen.parameters)]
-    payload.stated.refuse_unless(model, where)
-    return model, checkpoints, assumptions
+    checkpoints = without_idle_biases([classic_parameters(state, heads | settings, where) for state in states])
+    return settle(classic_file(checkpoints, settings, where), payload.stated, payload.task)
 
 
 def _of_modules(
@@ -133,22 +115,12 @@ def _of_modules(
     ]
     known = {**{name: value for name, (value, _) in told.items()}, **stated}
     found = candidates(states[-1], known, task, where)
-    chosen, judged = _judged(found, task, where)
+    chosen, judged = judged_by_task(found, task, where)
     check_sizes(told, chosen.config, where)
     settled = {**known, **chosen.open}
     every = [candidates(state, settled, task, where)[0].parameters for state in states[:-1]]
     checkpoints = [*map(dict, every), dict(chosen.parameters)]
     return chosen.config, checkpoints, assumptions + judged, mapping(states[-1], found[0].parameters)
-
-
-def _judged(found: list[Candidate], task: Task, where: str) -> tuple[Candidate, list[Assumption]]:
-    for candidate in found:
-        check_fits(task, candidate.config, where)
-        check_parameters(candidate.config, candidate.parameters)
-    if not found[0].open:
-        return found[0], []
-    verdict = judge(found, task)
-    return verdict.candidate, list(verdict.assumptions)
 
 
 STATE_DICT = Importer(

@@ -18,23 +18,25 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from grokinterp.config import RunConfig, SplitConfig, TransformerConfig
+from grokinterp.config import RunConfig, SplitConfig
 from grokinterp.config.presets import preset
 from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload
-from grokinterp.importers._evidence import best_task
 from grokinterp.importers._parameters import (
     float_tensors,
     from_classic,
     from_native,
     is_classic,
     is_native,
-    transformer_config,
     with_unit_norms,
     without_idle_biases,
 )
+from grokinterp.importers.reading.candidates import Candidate
+from grokinterp.importers.reading.classic import File, Sizes, best_task, by_activation, settle
+from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
+from grokinterp.importers.reading.wrappings import Wrapped, losses_of
 from grokinterp.runs.provenance import SEED_UNKNOWN, Provenance
-from grokinterp.runs.run import UNKNOWN_TASK, Run, check_fits
+from grokinterp.runs.run import UNKNOWN_TASK, Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task
 
@@ -73,17 +75,18 @@ def read(payload: Payload) -> Run:
     content, where = payload.content, str(payload.path)
     notes = ["the optimiser's settings are the demo's: the file has none"]
     settings = content.get("config")
-    if not isinstance(settings, dict):
-        settings = {}
-        notes.append("ReLU and causal attention are assumed: the file has no config")
+    settings = but_stated(settings if isinstance(settings, dict) else {}, payload.stated.fields)
     check_supported(settings, where)
     base = preset("transformer_lens_demo")
-    steps, states = _checkpoints(content, where, notes)
-    checkpoints = without_idle_biases([classic_parameters(state, settings, where) for state in states])
-    model = model_config(checkpoints[-1], settings)
-    task, split = payload.task or _task(content, model, checkpoints[-1], notes), base.split
+    kept = snapshots(_wrapped(content, where))
+    notes += kept.notes
+    raw = without_idle_biases([classic_parameters(state, settings, where) for state in kept.states])
+    file = classic_file(raw, settings, where)
+    task, split = payload.task or _task(content, file.readings(payload.stated, None), notes), base.split
+    model, checkpoints, assumptions = settle(file, payload.stated, task)
+    assumptions = [*payload.stated_assumptions, *kept.assumptions, *assumptions, *nan_among(checkpoints[-1])]
+    steps = kept.steps
     if task is not None:
-        check_fits(task, model, payload.name)
         if task.is_train is None and "train_indices" in content:
             task = task.split(train_indices=np.asarray(content["train_indices"]))
             split = SplitConfig(frac=len(content["train_indices"]) / len(task.inputs), split="indices")
@@ -100,14 +103,14 @@ def read(payload: Payload) -> Run:
         optimiser=base.optimiser,
         schedule=dataclasses.replace(base.schedule, steps=max(steps[-1], 1)),
     )
-    provenance = Provenance.of_file(TRANSFORMER_LENS.name, payload.path, notes)
+    if task is not None and steps[-1]:
+        notes += disagreement(model, checkpoints[-1], task, losses_of(content))
+    provenance = Provenance.of_file(TRANSFORMER_LENS.name, payload.path, notes, assumptions=tuple(assumptions))
     weights = {step: lambda state=state: state for step, state in zip(steps, checkpoints, strict=True)}
     return Run(MemoryStore(weights, _metrics(content, steps[-1])), payload.name, config, task, payload.path, provenance)
 
 
-def _checkpoints(
-    content: Mapping[str, Any], where: str, notes: list[str]
-) -> tuple[list[int], list[Mapping[str, Tensor]]]:
+def _wrapped(content: Mapping[str, Any], where: str) -> Wrapped:
     """Our steps, ascending, and the state dict at each; `model` is the last where no checkpoint is."""
     epochs, states = list(content.get("checkpoint_epochs", [])), list(content.get("checkpoints", []))
     if len(epochs) != len(states):
@@ -118,8 +121,22 @@ def _checkpoints(
     n_updates = max(len(content.get("train_losses", [])), *by_step, 0)
     by_step.setdefault(n_updates, content["model"])
     if n_updates == 0:
-        notes.append("the step is unknown: the checkpoint is numbered 0")
-    return sorted(by_step), [by_step[step] for step in sorted(by_step)]
+        return Wrapped((content["model"],))
+    steps = tuple(sorted(by_step))
+    key = "checkpoint_epochs, each after its update" if states else "one update for each of train_losses"
+    return Wrapped(tuple(by_step[step] for step in steps), steps, key)
+
+
+def but_stated(settings: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings but those whose field the reader states."""
+    names = {
+        "activation": ("act_fn",),
+        "attention_direction": ("attention_dir",),
+        "position_embedding": ("positional_embedding_type",),
+        **dict.fromkeys(("normalization", "norm_kind", "final_norm"), ("normalization_type",)),
+    }
+    left_out = {name for field in stated for name in names.get(field, ())}
+    return {name: value for name, value in settings.items() if name not in left_out}
 
 
 def check_supported(settings: Mapping[str, Any], where: str) -> None:
@@ -172,10 +189,11 @@ def classic_parameters(state: Mapping[str, Any], settings: Mapping[str, Any], wh
     )
 
 
-def model_config(parameters: Mapping[str, Tensor], settings: Mapping[str, Any]) -> TransformerConfig:
-    """The configuration of classic parameters, with what only TransformerLens' own config tells."""
-    told = {name: value for name, (value, _) in told_by(settings).items()}
-    return transformer_config(parameters, **{"initialisation": "transformer_lens", **told})
+def classic_file(checkpoints: list[dict[str, Tensor]], settings: Mapping[str, Any], where: str) -> File:
+    """Classic parameters with what TransformerLens' own config tells of them."""
+    told = told_by(settings)
+    n_ctx = {"n_ctx": told["n_ctx"][0]} if "n_ctx" in told else {}
+    return File(checkpoints, told, {}, {"initialisation": "transformer_lens", **n_ctx}, where)
 
 
 def told_by(settings: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
@@ -196,23 +214,25 @@ def told_by(settings: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     return told
 
 
-def _task(
-    content: Mapping[str, Any], model: TransformerConfig, parameters: Mapping[str, Tensor], notes: list[str]
-) -> Task | None:
+def _task(content: Mapping[str, Any], readings: list[Candidate], notes: list[str]) -> Task | None:
     """The operation mod p, read after '=', that the weights answer on the training rows; else the demo's own."""
+    sizes = Sizes.of(readings[0])
     rows = [int(row) for row in content.get("train_indices", [])]
     n_rows = len(rows) + len(content.get("test_indices", []))
-    p = math.isqrt(n_rows) if n_rows else (model.d_vocab or 0) - 1
-    if p < 2 or (n_rows and p * p != n_rows) or model.n_ctx != 3 or (model.d_vocab or 0) < p + 1:
+    p = math.isqrt(n_rows) if n_rows else sizes.tokens - 1
+    if p < 2 or (n_rows and p * p != n_rows) or sizes.positions != 3 or sizes.tokens < p + 1:
         notes.append("the task is unknown; give it to load(..., task=...)")
         return None
-    candidates = [Task(formula, p=p, layout="a b =") for formula in FORMULAS]
-    found = best_task(model, parameters, candidates, torch.tensor(rows) if rows else torch.arange(p * p))
-    if found is None:
+    tasks = [Task(formula, p=p, layout="a b =") for formula in FORMULAS]
+    best = best_task(by_activation(readings), tasks, torch.tensor(rows) if rows else torch.arange(p * p))
+    if best is None:
         notes.append(f"the task {FORMULAS[0]} mod {p} is assumed, being the demo's: the weights answer none so far")
-        return candidates[0]
-    task, share = found
-    notes.append(f"the task {task.expression} mod {p} is inferred: the weights answer {share:.2%} of its training rows")
+        return tasks[0]
+    task, score = best
+    part = "training rows" if rows else "table"
+    notes.append(
+        f"the task {task.expression} mod {p} is inferred: the weights answer {score.accuracy:.2%} of its {part}"
+    )
     return task
 
 

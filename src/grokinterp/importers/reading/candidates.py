@@ -51,17 +51,21 @@ def candidates(parameters: Mapping[str, Tensor], known: Mapping[str, Any], task:
     refuse_foreign(weights, where)
     transformer = is_transformer(weights)
     found = list((_transformers if transformer else _mlps)(weights, known, task, where))
+    return _some(found, known, where)
+
+
+def of_classic(
+    parameters: Mapping[str, Tensor], known: Mapping[str, Any], task: Task | None, fixed: Mapping[str, Any], where: str
+) -> list[Candidate]:
+    """Every candidate of classic parameters, whose heads are told by their shapes; `fixed` fields are of the file."""
+    return _some(list(_of_heads([(tied(parameters), {})], known, task, fixed)), known, where)
+
+
+def _some(found: list[Candidate], known: Mapping[str, Any], where: str) -> list[Candidate]:
     if not found:
         stated = listed(f"{name}={value!r}" for name, value in known.items())
         raise ImportFileError(f"{where} has no reading with {stated}; leave one of them out")
     return found
-
-
-def of_classic(
-    parameters: Mapping[str, Tensor], known: Mapping[str, Any], task: Task, fixed: Mapping[str, Any]
-) -> list[Candidate]:
-    """Every candidate of classic parameters, whose heads are told by their shapes; `fixed` fields are of the file."""
-    return list(_of_heads([(tied(parameters), {})], known, task, fixed))
 
 
 def _choices(name: str, known: Mapping[str, Any], values: Sequence[Any]) -> Sequence[Any]:
@@ -90,12 +94,12 @@ def _transformers(
 def _of_heads(
     by_heads: Sequence[tuple[dict[str, Tensor], dict[str, Any]]],
     known: Mapping[str, Any],
-    task: Task,
+    task: Task | None,
     fixed: Mapping[str, Any],
 ) -> Iterator[Candidate]:
     first = by_heads[0][0]
     n_layers = len({name.split(".")[1] for name in first if name.startswith("blocks.")})
-    read_at_last = n_layers == 1 and task.positions == (-1,)
+    read_at_last = n_layers == 1 and task is not None and task.positions == (-1,)
     d_model = first["embed.W_E"].shape[1]
     activations: Sequence[str] = ACTIVATIONS if any(".mlp." in name for name in first) else ("relu",)
     # At the last position of one layer, every key is in the past: both directions are one function.
@@ -124,7 +128,8 @@ def _of_heads(
                 if fields["final_norm"] == (fields["normalization"] == "pre"):
                     fields["final_norm"] = None
                 config = transformer_config(parameters, **fields)
-                config = config.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
+                if task is not None:
+                    config = config.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
                 several = {name: value for name, value in chosen.items() if len(open_fields[name]) > 1}
                 is_open = {name: norm[name] for name in NORMS if len({each[name] for each in norms}) > 1}
                 yield Candidate(config, parameters, {**several, **is_open, **heads})
@@ -143,24 +148,26 @@ def _placed(classic: dict[str, Tensor], positions: str) -> dict[str, Tensor]:
     return {n: v for n, v in classic.items() if n != "pos_embed.W_pos" or positions == "learned"}
 
 
-def _specials(task: Task) -> list[int]:
+def _specials(task: Task | None) -> list[int]:
     """The tokens that stand in every row: an operation's sign, an equals sign. Rows of numbers have none."""
-    if task.inputs.is_floating_point():
+    if task is None or task.inputs.is_floating_point():
         return []
     same = (task.inputs == task.inputs[0]).all(0)
     return sorted(set(task.inputs[0, same].tolist()))
 
 
-def _orders(task: Task) -> list[str]:
+def _orders(task: Task | None) -> list[str]:
     """The orders in which code may have numbered up to three such tokens, ours first."""
     specials = _specials(task)
-    if not 2 <= len(specials) <= 3:
+    if task is None or not 2 <= len(specials) <= 3:
         return [""]
     return [" ".join(task.tokens[i] for i in order) for order in permutations(specials)]
 
 
-def _reordered(classic: dict[str, Tensor], order: str, task: Task) -> dict[str, Tensor]:
+def _reordered(classic: dict[str, Tensor], order: str, task: Task | None) -> dict[str, Tensor]:
     """The parameters with the rows of these tokens where our task has them."""
+    if task is None:
+        return classic
     specials, theirs = _specials(task), [task.tokens.index(token) for token in order.split()]
     if not order or theirs == specials or max(specials) >= len(classic["embed.W_E"]):
         return classic

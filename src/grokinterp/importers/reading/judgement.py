@@ -23,8 +23,8 @@ WHOLE = 20_000
 SCREENED = 96
 """Rows on which all candidates are compared first; the whole table is for those that come near the best."""
 
-MARGIN, LITTLE = 1.5, 0.01
-"""Readings are near the best whose loss is within this factor of the smallest, or below 1 % of a guess's. Of these the
+NEAR, MARGIN, LITTLE = 2.0, 1.5, 0.01
+"""Readings are near the best whose loss is within `NEAR` of the smallest, or below 1 % of a guess's. Of these the
 one with the smallest relative gradient, |d log loss|, is chosen, and it is clearly ahead where every other's is more
 than `MARGIN` times its own: training goes to where the gradient of its own function vanishes, and another function's
 does not. (A model with SiLU: loss .0020, 4.3; the same weights with GELU .0018, 9.4. A square has no loss at all.)"""
@@ -47,6 +47,21 @@ class Score:
     known: float
     chance: float
 
+    @classmethod
+    def of(cls, logits: Float[Tensor, "row *t answer"], task: Task, rows: Int[Tensor, "row"]) -> "Score":
+        """That of the logits of some rows of the table."""
+        part = losses(logits, task, rows).nan_to_num(nan=math.inf)
+        right = logits.argmax(-1) == task.labels[rows]
+        right = right.flatten(1).all(1) if logits.ndim > 2 else right
+        loss = float(part.mean())
+        return cls(
+            loss=loss,
+            capped=float(part.clamp(max=math.log(task.n_answers)).mean()),
+            accuracy=float(right.double().mean()) if math.isfinite(loss) else 0.0,
+            known=float((part < KNOWN).double().mean()),
+            chance=1 / task.n_answers,
+        )
+
     @property
     def is_borne_out(self) -> bool:
         is_memorised = self.known >= max(SHARE, 2 * self.chance) and self.known > 0.5 * self.accuracy
@@ -63,22 +78,15 @@ def draw(n: int, count: int) -> Int[Tensor, "row"]:
     return torch.arange(count) * step % n
 
 
-@torch.no_grad()
 def score(candidate: Candidate, task: Task, rows: Int[Tensor, "row"]) -> Score:
     """The score of one reading on some rows of the table. Weights that are not numbers answer nothing."""
-    logits = _logits(candidate.config, candidate.parameters, task, rows)[..., : task.n_answers]
-    part = losses(logits, task, rows).nan_to_num(nan=math.inf)
-    chance = math.log(task.n_answers)
-    right = (logits.argmax(-1) == task.labels[rows]).flatten(1).all(1) if logits.ndim > 2 else None
-    right = logits.argmax(-1) == task.labels[rows] if right is None else right
-    loss = float(part.mean())
-    return Score(
-        loss=loss,
-        capped=float(part.clamp(max=chance).mean()),
-        accuracy=float(right.double().mean()) if math.isfinite(loss) else 0.0,
-        known=float((part < KNOWN).double().mean()),
-        chance=1 / task.n_answers,
-    )
+    return Score.of(scored(candidate, task, rows)[..., : task.n_answers], task, rows)
+
+
+@torch.no_grad()
+def scored(candidate: Candidate, task: Task, rows: Int[Tensor, "row"]) -> Float[Tensor, "row *t column"]:
+    """The logits of one reading at the scored positions of some rows."""
+    return _logits(candidate.config, candidate.parameters, task, rows)
 
 
 def slope(candidate: Candidate, task: Task) -> float:
@@ -129,7 +137,7 @@ def judge(candidates: Sequence[Candidate], task: Task) -> Verdict:
     likely = sorted(likely, key=lambda i: screened[i].capped)[:8] if screened[best].is_borne_out else [best]
     whole = {i: score(candidates[i], task, table) for i in likely}
     smallest = min(one.capped for one in whole.values())
-    near = [i for i, one in whole.items() if one.capped <= max(MARGIN * smallest, LITTLE * chance) and one.is_borne_out]
+    near = [i for i, one in whole.items() if one.capped <= max(NEAR * smallest, LITTLE * chance) and one.is_borne_out]
     slopes = {i: slope(candidates[i], task) for i in near} if len(near) > 1 else {}
     winner = min(whole, key=lambda i: (i not in near, slopes.get(i, 0.0), whole[i].capped))
     if slopes:
