@@ -2,7 +2,9 @@
 
 import math
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from grokinterp.analysis import baselines
@@ -65,3 +67,36 @@ def test_where_scikit_learn_is_missing_the_extra_is_named(task, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
     with pytest.raises(BadRequest, match=r"pip install 'grokinterp\[systems\]'"):
         baselines.random_forest(task)
+
+
+def test_a_classifier_is_taught_the_labels_trained_on_and_scored_by_the_answers(monkeypatch):
+    """One that learns its rows by heart: wrong on the mislabelled ones, which it was taught wrongly."""
+
+    class ByHeart:
+        def __init__(self, *settings, **named):
+            self.known = {}
+
+        def fit(self, x, labels):
+            self.known = dict(zip(map(bytes, x), labels, strict=True))
+
+        def predict(self, x):
+            return np.array([self.known.get(bytes(row), -1) for row in x])
+
+    monkeypatch.setattr(baselines, "_sklearn", lambda module: SimpleNamespace(RandomForestClassifier=ByHeart))
+    task = Task("encoded_sum", p=11, encoder="one_hot", combine="concatenate")  # every pair has a code of its own
+    mislabelled = task.split(frac=0.5, seed=0, mislabelled=5)
+    found = baselines.random_forest(mislabelled)
+    assert found.train == pytest.approx(1 - 5 / int(mislabelled.is_train.sum())) and found.test == 0
+
+
+def test_each_seed_of_a_sweep_is_that_of_split_and_classifier():
+    """What `fit` is handed: other rows to train on and another seed, the same again for the same."""
+    handed = []
+
+    def fit(task, seed):
+        handed.append((seed, task.is_train.tolist()))
+        return baselines.Score(1.0, 1.0, 1.0, 1)
+
+    baselines.sweep([{"p": 7, "bits": 20, "winners": 3}], fit, seeds=(1, 2, 1))
+    assert [seed for seed, _ in handed] == [1, 2, 1] and handed[0] == handed[2]
+    assert handed[0][1] != handed[1][1]
