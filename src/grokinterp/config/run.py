@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from grokinterp.config.family import ModelConfig, family
 from grokinterp.config.transformer import TransformerConfig
-from grokinterp.config.validation import check_section, check_seed, check_types
+from grokinterp.config.validation import check_section, check_seed, check_types, plain
 from grokinterp.errors import ConfigError, did_you_mean, listed, require
 
 FORMAT_VERSION = 1
@@ -301,7 +301,7 @@ def _replace_flat(config: RunConfig, fields: dict[str, Any]) -> RunConfig:
     owners = _field_owners(config)
     changed: dict[str, dict[str, Any]] = {}
     top: dict[str, Any] = {}
-    for name, value in fields.items():
+    for name, value in ((name, plain(value)) for name, value in fields.items()):
         # `split` and `optimiser` are a section each, and the name of a field in it.
         if name in _TOP_FIELDS and (name not in owners or dataclasses.is_dataclass(value)):
             top[name] = value
