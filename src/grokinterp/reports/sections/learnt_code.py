@@ -36,13 +36,12 @@ class LearntCodeSection(Finding):
             for name, value in zip(last.encoder.values, last.learnt_likeness.values, strict=True)
             if value == value  # one-hot codes are all equally unlike, and correlate with nothing
         )
-        if subject.outcome.is_solved:  # of noise and of memories these numbers say nothing
-            section.paragraphs.append(
-                f"Is the learnt code one of the encoders'? Correlation of its similarities with theirs: {alike}; with "
-                f"one exact clock {float(best):.2f} at the best, that of frequency {int(best.k)}. Of their "
-                f"variance {100 * float(last.learnt_by_distance):.0f} % lies between distances on the cycle, as all "
-                "of it does for clocks."
-            )
+        section.paragraphs.append(
+            f"Is the learnt code one of the encoders'? Correlation of its similarities with theirs: {alike}; with "
+            f"one exact clock {float(best):.2f} at the best, that of frequency {int(best.k)}. Of their "
+            f"variance {100 * float(last.learnt_by_distance):.0f} % lies between distances on the cycle, as all "
+            "of it does for clocks."
+        )
         at = f"embedding of {subject.run.name} at step {step[0]:,}"
         source = f"{at}; encoders of grokinterp.tasks.encoders at their defaults."
         # A byte a point: in full these squares would be a tenth of the page.
