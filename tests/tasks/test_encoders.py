@@ -144,3 +144,13 @@ def test_what_makes_no_code_is_refused_in_one_line(name, given, message):
     with pytest.raises(EncodingError) as refused:
         find_encoder(name, 97, **given)
     assert message in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_where_a_clock_starts_says_nothing_of_its_period():
+    """Two draws, of 4,000 clocks: no correlation of period and place at number 0 beyond four errors."""
+    encoder = find_encoder("var_cycle", 97, bits=4000, winners=10)
+    turns = (encoder.periods - encoder.period_low) / (encoder.period_high - encoder.period_low)
+    start = encoder.dense(torch.zeros(1, dtype=torch.int64))[0]
+    for wave in (torch.cos, torch.sin):
+        other = wave(2 * math.pi * turns)
+        assert abs(torch.corrcoef(torch.stack([start, other]))[0, 1].item()) < 4 / 4000**0.5
