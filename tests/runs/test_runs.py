@@ -128,6 +128,16 @@ def test_a_run_without_metrics_has_an_empty_table(small_run):
     ("name", "content", "message"),
     [
         ("config.json", b'{"format_version": 1, "config"', "is not a run's configuration"),
+        (
+            "config.json",
+            b'{"format_version": 1, "source": {}, "created": "", "versions": {}, "config": [], "task": null}',
+            "is not a run's configuration",
+        ),
+        (
+            "config.json",
+            b'{"format_version": 1, "source": {}, "created": "", "versions": {}, "config": null, "task": []}',
+            "is not a run's configuration",
+        ),
         ("config.json", b'{"format_version": 99}', "format version 99 and this grokinterp reads 1; upgrade"),
         ("split.npz", b"PK\x03\x04 half a zip", "split.npz is truncated or damaged"),
         ("metrics.parquet", b"PAR1 half", "metrics.parquet is truncated"),

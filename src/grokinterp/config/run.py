@@ -31,6 +31,13 @@ class TaskConfig:
     expression: str = "a + b"
     parameters: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        parts = self.expression if isinstance(self.expression, (list, tuple)) else [self.expression]
+        is_text = bool(parts) and all(isinstance(part, str) for part in parts)
+        require(is_text, f"the task {self.expression!r} is no text; give a formula or a task's name, as in 'a + b'")
+        is_named = isinstance(self.parameters, dict) and all(isinstance(name, str) for name in self.parameters)
+        require(is_named, f"the task's parameters {self.parameters!r} have no names; give them as in p=113")
+
 
 @dataclass(frozen=True)
 class SplitConfig:

@@ -74,9 +74,10 @@ class RunHeader:
                     f"upgrade it: pip install -U grokinterp"
                 )
             recorded = [*data.get("earlier_identities", []), *([data["identity"]] if data.get("identity") else [])]
+            # A run of curves has neither; anything else that is empty is damage.
             return cls(
-                config=data["config"] and RunConfig.from_json(data["config"]),
-                task=data["task"] and TaskConfig(**data["task"]),
+                config=None if data["config"] is None else RunConfig.from_json(data["config"]),
+                task=None if data["task"] is None else TaskConfig(**data["task"]),
                 provenance=Provenance.from_json(
                     data["source"], format=format, file=str(path), created=data["created"], versions=data["versions"]
                 ),
