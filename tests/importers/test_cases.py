@@ -85,6 +85,8 @@ def test_a_long_position_table_loads_and_a_position_past_the_row_is_refused(data
     """Eight positions for rows of three tokens."""
     run = gi.load(data("cases/own_ctx8.pt"), task=ONE_LAYER)
     assert run.final.config.n_ctx == 8 and run.task.inputs.shape[1] == 3
+    with pytest.raises(gi.BadRequest, match="no position 3; the positions are 0 to 2"):
+        gi.ablate(run.final.model(), positions=[3])
 
 
 def test_recorded_steps_snapshots_and_settings_are_those_of_the_file(data):
