@@ -9,13 +9,12 @@ from grokinterp.config.nalu import NALUConfig
 from grokinterp.config.run import (
     FORMAT_VERSION,
     SECTIONS,
-    OptimiserConfig,
     RunConfig,
-    ScheduleConfig,
     SplitConfig,
     SplitMethod,
     TaskConfig,
 )
+from grokinterp.config.training import OptimiserConfig, ScheduleConfig
 from grokinterp.config.transformer import TransformerConfig
 from grokinterp.config.vision import VisionConfig
 

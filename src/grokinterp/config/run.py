@@ -9,11 +9,11 @@ which dataclass it belongs to.
 import dataclasses
 import hashlib
 import json
-import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 from grokinterp.config.family import ModelConfig, family
+from grokinterp.config.training import OptimiserConfig, ScheduleConfig
 from grokinterp.config.transformer import TransformerConfig
 from grokinterp.config.validation import check_section, check_seed, check_types, plain
 from grokinterp.errors import ConfigError, did_you_mean, listed, require
@@ -21,7 +21,6 @@ from grokinterp.errors import ConfigError, did_you_mean, listed, require
 FORMAT_VERSION = 1
 
 SplitMethod: TypeAlias = Literal["randperm", "nanda", "swap_aware", "extrapolate", "indices"]
-Part: TypeAlias = Literal["embed", "unembed", "transformer"]
 
 
 @dataclass(frozen=True)
@@ -60,105 +59,6 @@ class SplitConfig:
 
 
 @dataclass(frozen=True)
-class OptimiserConfig:
-    """How a gradient becomes an update.
-
-    Decay kinds: `own` is the optimiser's own (AdamW: `to_zero`; Adam and SGD: `gradient`); `to_zero` (p *= 1 - lr wd),
-    `to_init` (towards the initial weights), `jiggle` (p *= exp(lr wd noise)) and `gradient` (L2) are Power et al.'s.
-    """
-
-    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
-    lr: float = 1e-3
-    beta1: float = 0.9
-    beta2: float = 0.98
-    eps: float = 1e-8
-    momentum: float = 0.0  # of SGD
-    weight_decay: float = 1.0
-    decay_kind: Literal["own", "to_zero", "to_init", "jiggle", "gradient"] = "own"
-    warmup_steps: int = 10  # the rate is lr * min(step / warmup_steps, 1): the first update has rate 0
-    lr_schedule: Literal["constant", "cosine"] = "constant"
-    lr_final: float = 0.1  # share of lr at the end of a cosine
-    update_noise: float = 0.0  # adds lr * update_noise * N(0, 1) to every parameter (Power et al. 2022)
-    weight_noise: float = 0.0  # adds weight_noise * N(0, 1) to every parameter in each forward pass (Power et al. 2022)
-    fixed_norm: bool = False  # rescale to the initial weight norm after each update (Omnigrok)
-    grokfast: Literal["none", "ema", "ma"] = "none"  # amplify slow gradients: by a running or a windowed mean
-    grokfast_alpha: float = 0.98  # memory of the running mean
-    grokfast_lambda: float = 2.0  # weight of the mean
-    grokfast_window: int = 100  # steps of the windowed mean
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        require(self.lr > 0 and math.isfinite(self.lr), f"lr={self.lr} must be positive, as in 1e-3")
-        require(self.weight_decay >= 0, f"weight_decay={self.weight_decay} must be 0 or more")
-        require(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "beta1 and beta2 must be in [0, 1)")
-        require(self.eps > 0, f"eps={self.eps} must be positive, as in 1e-8")
-        require(0 <= self.momentum < 1, f"momentum={self.momentum} must be in [0, 1)")
-        require(self.warmup_steps >= 0, f"warmup_steps={self.warmup_steps} must be 0 or more")
-        require(self.update_noise >= 0, f"update_noise={self.update_noise} must be 0 or more")
-        require(self.weight_noise >= 0, f"weight_noise={self.weight_noise} must be 0 or more")
-        require(0 <= self.lr_final <= 1, f"lr_final={self.lr_final} is a share of lr, between 0 and 1")
-        require(0 <= self.grokfast_alpha < 1, f"grokfast_alpha={self.grokfast_alpha} must be in [0, 1)")
-        require(self.grokfast_window >= 1, f"grokfast_window={self.grokfast_window} must be at least 1")
-
-
-@dataclass(frozen=True)
-class ScheduleConfig:
-    """How long, in what batches, and what is kept. The first and the last step always have a checkpoint."""
-
-    steps: int = 25_000
-    batch_size: int | None = None  # the full training set where left out
-    loss_dtype: Literal["float64", "float32"] = "float64"
-    metrics_every: int = 100
-    checkpoint_every: int = 100  # 0: none in between
-    checkpoint_steps: tuple[int, ...] = ()  # further steps with a checkpoint
-    checkpoints_per_octave: int = 0  # further log-spaced checkpoints
-    stop_after_grokking: int | None = None  # end this many steps after test accuracy reaches grokked_accuracy
-    grokked_accuracy: float = 0.99
-    pretrained: str | None = None  # a run whose final checkpoint some parts start from (Furuta et al. 2024, section 7)
-    pretrained_parts: tuple[Part, ...] = ()
-    frozen_parts: tuple[Part, ...] = ()  # parts that do not train
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        require(self.steps >= 1, f"steps={self.steps} must be at least 1")
-        require(
-            self.batch_size is None or self.batch_size >= 1,
-            f"batch_size={self.batch_size} must be at least 1; leave it out for the full training set",
-        )
-        require(self.metrics_every >= 1, f"metrics_every={self.metrics_every} must be at least 1")
-        require(
-            self.checkpoint_every >= 0,
-            f"checkpoint_every={self.checkpoint_every} must be 0 (only the first and last step) or more",
-        )
-        require(min(self.checkpoint_steps, default=0) >= 0, "checkpoint_steps must be 0 or more, as in (10, 20)")
-        require(self.checkpoints_per_octave >= 0, "checkpoints_per_octave must be 0 or more")
-        require(
-            self.stop_after_grokking is None or self.stop_after_grokking >= 0,
-            f"stop_after_grokking={self.stop_after_grokking} must be 0 or more steps",
-        )
-        require(0 < self.grokked_accuracy <= 1, f"grokked_accuracy={self.grokked_accuracy} must be in (0, 1]")
-        for part in (*self.pretrained_parts, *self.frozen_parts):
-            require(
-                part in get_args(Part), f"{part!r} is not a part of a model; the parts are {listed(get_args(Part))}"
-            )
-        require(
-            bool(self.pretrained) == bool(self.pretrained_parts),
-            "pretrained and pretrained_parts go together, as in pretrained='runs/add', pretrained_parts=('embed',)",
-        )
-
-    def checkpointed_steps(self) -> list[int]:
-        """Every step at which a checkpoint is written, ascending, 0 and `steps` included."""
-        chosen = {0, self.steps, *(step for step in self.checkpoint_steps if 0 <= step <= self.steps)}
-        if self.checkpoint_every:
-            chosen.update(range(0, self.steps, self.checkpoint_every))
-        if self.checkpoints_per_octave:
-            octaves = math.log2(self.steps) if self.steps > 1 else 0
-            points = int(octaves * self.checkpoints_per_octave) + 1
-            chosen.update(min(self.steps, round(2 ** (i / self.checkpoints_per_octave))) for i in range(points))
-        return sorted(chosen)
-
-
-@dataclass(frozen=True)
 class RunConfig:
     """Everything that determines a run's numbers, how long it runs, and what is kept of it."""
 
@@ -167,8 +67,8 @@ class RunConfig:
     task: TaskConfig = TaskConfig()
     split: SplitConfig = SplitConfig()
     model: ModelConfig = field(default_factory=TransformerConfig)
-    optimiser: OptimiserConfig = OptimiserConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 
     def __post_init__(self) -> None:
         for name in SECTIONS:
