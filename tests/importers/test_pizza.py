@@ -165,7 +165,7 @@ def how(run):
         ({"attention_rate": 0.25}, (0.25, torch.relu)),
         ({"activation": "tanh", "attention_rate": 1.0, "n_heads": 2}, (1.0, torch.tanh)),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_what_is_stated_goes_before_the_settings(pair, stated, function):
     """The model computes what the reader says; the rest is the file's."""
