@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(
     shutil.which("chromium") is None and not os.environ.get("CI"), reason="no Chromium to open the page in"
 )
 
+WIDEST = "Math.max(...[...document.querySelectorAll('.plate')].map(plate => plate.layout.width))"
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> gi.Run:
@@ -106,10 +108,10 @@ def test_the_page_fits_a_phone(opened):
     page.set_viewport_size({"width": 390, "height": 800})
     # The page's own policy forbids what `wait_for_function` needs.
     for _ in range(100):
-        if page.evaluate("document.getElementById('plane').layout.width") < 390:
+        if page.evaluate(WIDEST) <= 390:
             break
         page.wait_for_timeout(100)
-    assert page.evaluate("Math.max(...[...document.querySelectorAll('.plate')].map(p => p.layout.width))") <= 390
+    assert page.evaluate(WIDEST) <= 390
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.set_viewport_size({"width": 1280, "height": 900})
     assert said == []

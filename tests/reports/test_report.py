@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from grokinterp import circuits, fourier
+from grokinterp.errors import BadRequest
 from grokinterp.measuring import snapshot_of
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports import report
@@ -24,7 +25,6 @@ from grokinterp.reports.prose import baselines, percent
 from grokinterp.reports.section import Section
 from grokinterp.reports.sections import sections_of
 from grokinterp.reports.subject import Subject
-from grokinterp.runs.files import StorageError
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.training.planning import plan
@@ -130,8 +130,8 @@ def test_report_writes_one_file_that_fetches_nothing(tmp_path):
 
 
 def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path):
-    """One line on what is wrong, and no half file."""
-    with pytest.raises(StorageError, match=r"report\.html"):
+    """One line on what is wrong, before anything is measured, and no half file."""
+    with pytest.raises(BadRequest, match=r"missing does not exist; make it first"):
         report(planted(steps=[0]), tmp_path / "missing" / "report.html")
     assert list(tmp_path.iterdir()) == []
 
