@@ -155,6 +155,10 @@ def judge(candidates: Sequence[Candidate], task: Task) -> Verdict:
         # Of those that nothing tells apart the likeliest is chosen, and all are named.
         tied = [i for i in near if slopes[i] <= MARGIN * slopes[winner]]
         winner = min(i for i in tied if whole[i].capped <= 2 * min(whole[j].capped for j in tied))
+        # The likeliest of all stands where it also has the smallest loss, unless another's gradient is less than half.
+        smallest_loss = min(near, key=lambda i: whole[i].capped)
+        if smallest_loss == min(near) and slopes[smallest_loss] <= NEAR * min(slopes.values()):
+            winner = smallest_loss
     if whole[winner].accuracy < 0.5 and not near:
         # Below that the differences are chance: the likeliest reading stands.
         winner = 0
