@@ -139,7 +139,8 @@ def judge(candidates: Sequence[Candidate], task: Task) -> Verdict:
     best = min(screened, key=lambda i: screened[i].capped)
     if candidates[best].open.get("activation") == "square":
         others = [candidate for candidate in candidates if candidate.open["activation"] != "square"]
-        rival = min((i for i in screened if candidates[i] in others), key=lambda i: screened[i].capped, default=None)
+        rivals = [i for i in screened if candidates[i].open["activation"] != "square"]
+        rival = min(rivals, key=lambda i: screened[i].capped, default=None)
         if rival is not None and score(candidates[rival], task, table).is_borne_out:
             if slope(candidates[best], task) > STEEP * slope(candidates[rival], task):
                 return judge(others, task)
