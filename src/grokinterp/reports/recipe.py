@@ -12,6 +12,9 @@ from grokinterp.tasks import build
 ALWAYS = ("frac", "steps")
 """Fields that are written out although they are the preset's own: a reader looks for them."""
 
+LONGEST = 400
+"""Characters of a task's parameter that a command can hold; a table of one's own may have a million."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -29,7 +32,7 @@ class Recipe:
 
     @classmethod
     def of(cls, config: RunConfig, seed_known: bool = True) -> "Recipe | None":
-        """None where no command says it: a preset's name that is not known, another kind of model, a split by hand.
+        """None where no command says it: an unknown preset, another kind of model, a split by hand, a large table.
 
         A seed that is not known is left out.
         """
@@ -42,6 +45,8 @@ class Recipe:
             for name, value in config.task.parameters.items()
             if name == "p" or built.parameters.get(name) != value
         }
+        if any(len(str(value)) > LONGEST for value in parameters.values()):
+            return None
         given = build(config.task)
         model = base.model.resolved(given.n_vocab, given.n_answers, given.inputs.shape[1])
         fields = {}

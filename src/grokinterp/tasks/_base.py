@@ -1,7 +1,7 @@
 """Task: a table of questions and answers, complete or a sample, and which of its rows are trained on."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, get_args
 
@@ -17,15 +17,17 @@ from grokinterp.errors import listed
 from grokinterp.tasks._naming import NAMED, PATTERNED, claimant, spelled
 from grokinterp.tasks._numbers import as_tensor
 from grokinterp.tasks._parameters import check, json_values, parameters_of
+from grokinterp.tasks._rows import RowsOfTable
 from grokinterp.tasks._splits import checked_rows, draw_order, mislabel, smallest, take_units
 from grokinterp.tasks._table import Table, TaskError
 
 
-class Task:
+class Task(RowsOfTable):
     """What is learnt: one row for every question, sorted by its operands; where there are too many, a sample of them.
 
     `Task("a + b", p=113)` parses a formula; `Task("only_add")` finds a named task: calling `Task` gives an
-    instance of the class that claims the expression. `grokinterp tasks` lists the names.
+    instance of the class that claims the expression. `grokinterp tasks` lists the names. A function or a table of
+    your own becomes one with `Task.from_function` and `Task.from_table`.
 
     To add a task, write one class with one method, `tabulate`; its keywords are the task's parameters (JSON values with
     defaults). CONTRIBUTING.md shows one.
@@ -99,6 +101,38 @@ class Task:
         self.operations = table.operations or (self.expression,)
         self.is_train = None
 
+    @staticmethod
+    def from_function(
+        function: Callable[..., Any],
+        p: int | None = None,
+        tokens: Sequence[Any] | None = None,
+        *,
+        name: str | None = None,
+        layout: str = "a b =",
+    ) -> "Task":
+        """The task of a function of two or three operands, `Task.from_function(lambda a, b: max(a, b), p=50)`.
+
+        It is called once for every combination of the numbers 0 .. p - 1 or, where p is left out, of the `tokens`, and
+        what it answers is kept, never the function itself. Otherwise as `from_table`.
+        """
+        from grokinterp.tasks import own_table  # which needs this class
+
+        return own_table.of_function(function, p, tokens, name, layout)
+
+    @staticmethod
+    def from_table(
+        table: Any, tokens: Sequence[Any] | None = None, *, name: str = "table", layout: str = "a b ="
+    ) -> "Task":
+        """The task whose answer to (a, b) is `table[a][b]`: of an array, a tensor, lists, of two or three axes.
+
+        An entry is a token's number or name; there is no such question where it is None or NaN. `tokens` names the
+        vocabulary, the values of the operands first: the numbers of the longest axis where left out. `name` is what
+        the task is called. Raises `TaskError` for a table that is none, and an answer that is no token.
+        """
+        from grokinterp.tasks import own_table
+
+        return own_table.of_table(table, tokens, name, layout)
+
     # -- what a subclass says
 
     def tabulate(self) -> Table:
@@ -120,102 +154,7 @@ class Task:
         """[token, 2]: where the first tokens stand in the plane; None but for a task about points in it."""
         return None
 
-    @property
-    def has_tokens(self) -> bool:
-        """Whether rows are tokens, as opposed to numbers that a model reads as they are."""
-        return not self.inputs.is_floating_point()
-
-    @property
-    def has_classes(self) -> bool:
-        """Whether an answer is one of several, as opposed to a number."""
-        return not self.labels.is_floating_point()
-
-    # -- where the operands stand
-
-    @cached_property
-    def operand_columns(self) -> tuple[int | None, ...]:
-        """[operand]: the column of `inputs` that holds its token; None where there is none.
-
-        Tokens follow the operand but for a constant, since it may have tokens of its own. The first such column: the
-        answer may be a token too (Power's layout), and equal an operand (a + 0*b); it comes after them.
-        """
-        if not self.has_tokens:
-            return (None,) * self.operands.shape[1]
-        offsets = self.inputs[:, :, None] - self.operands[:, None, :]
-        follows = (offsets == offsets[:1]).all(0).T
-        return tuple(int(columns.int().argmax()) if columns.any() else None for columns in follows)
-
-    @cached_property
-    def zero_tokens(self) -> tuple[int | None, ...]:
-        """[operand]: the token that stands for the number 0 as this operand, p for a second one with its own tokens."""
-        columns = enumerate(self.operand_columns)
-        return tuple(None if c is None else int(self.inputs[0, c] - self.operands[0, i]) for i, c in columns)
-
-    # -- the table as a grid
-
-    @property
-    def grid_shape(self) -> tuple[int, ...]:
-        """(operation,) a, b (, c): the leading axis only where the task mixes operations."""
-        mixed = (len(self.operations),) if len(self.operations) > 1 else ()
-        return (*mixed, *self.sizes)
-
-    def to_grid(self, x: Shaped[Tensor, "ab *rest"] | ArrayLike) -> Float[Tensor, "..."]:
-        """Reshape `(ab ...)` to `(a b ...)`, NaN where the table has no row (a divisor of zero)."""
-        x = as_tensor(x, "x", "one value for each row of task.inputs")
-        if x.shape[:1] != self.inputs.shape[:1]:
-            raise TaskError(
-                f"x is {list(x.shape)} and the table has {len(self.inputs)} rows; evaluate it on task.inputs"
-            )
-        dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
-        grid = torch.full((math.prod(self.grid_shape), *x.shape[1:]), float("nan"), dtype=dtype, device=x.device)
-        grid[self._cells(self.operands).to(x.device)] = x.to(dtype)
-        return grid.reshape(*self.grid_shape, *x.shape[1:])
-
-    def _cells(self, operands: Int[Tensor, "ab operand"]) -> Int[Tensor, "ab"]:
-        """The place in the flattened grid of these operands, under each row's operation."""
-        cell = self.operation
-        for column, size in zip(operands.T, self.sizes, strict=True):
-            cell = cell * size + column
-        return cell
-
-    # -- what guessing reaches
-
-    @property
-    def answer_labels(self) -> Shaped[Tensor, "ab"]:
-        """[ab]: the answer itself, the first scored position (Power's layout scores a closing token as well)."""
-        return self.labels if self.labels.ndim == 1 else self.labels[:, 0]
-
-    @cached_property
-    def chance(self) -> float:
-        """Accuracy of a uniform guess among the answers that occur."""
-        return 1 / len(self.answer_labels.unique())
-
-    @cached_property
-    def majority_rate(self) -> float:
-        """Accuracy of always giving the commonest answer."""
-        return float(self.answer_labels.unique(return_counts=True)[1].max()) / len(self.answer_labels)
-
-    @property
-    def _swaps(self) -> Int[Tensor, "ab operand"] | None:
-        """The operands with the first two exchanged, where they range over the same numbers."""
-        if len(self.sizes) < 2 or self.sizes[0] != self.sizes[1]:
-            return None
-        return self.operands[:, [1, 0, *range(2, len(self.sizes))]]
-
-    @cached_property
-    def swapped(self) -> Int[Tensor, "ab"]:
-        """[ab]: the row with the first two operands exchanged; -1 where the table has none."""
-        if self._swaps is None:
-            return torch.full((len(self.inputs),), -1)
-        row_of_cell = torch.full((math.prod(self.grid_shape),), -1)
-        row_of_cell[self._cells(self.operands)] = torch.arange(len(self.inputs))
-        return row_of_cell[self._cells(self._swaps)]
-
-    @cached_property
-    def is_commutative(self) -> bool:
-        """Whether every row's swap (its first two operands exchanged) is in the table and has the same answer."""
-        swapped = self.swapped
-        return bool((swapped >= 0).all() and (self.answer_labels[swapped] == self.answer_labels).all())
+    # -- train and test
 
     @cached_property
     def is_unswapped_test(self) -> Bool[Tensor, "ab"]:
@@ -224,8 +163,6 @@ class Task:
             raise TaskError("the task has no split yet; use task.split(frac=0.3, seed=0) or a run's task")
         swapped = self.swapped
         return ~self.is_train & ~((swapped >= 0) & self.is_train[swapped.clamp(min=0)])
-
-    # -- train and test
 
     def split(
         self,
@@ -298,7 +235,7 @@ class Task:
         return TaskConfig(self.expression, dict(self.parameters))
 
     def __repr__(self) -> str:
-        parameters = ", ".join(f"{k}={v!r}" for k, v in self.parameters.items())
+        parameters = ", ".join(f"{k}={shown(v)}" for k, v in self.parameters.items())
         split = "" if self.is_train is None else f", {int(self.is_train.sum())} trained on"
         return f"<Task {self.expression!r} ({parameters}): {len(self.inputs)} rows{split}>"
 
@@ -310,7 +247,7 @@ class Task:
             "chance": f"{self.chance:.4f}",
             "majority rate": f"{self.majority_rate:.4f}",
             "commutative": self.is_commutative,
-            **self.parameters,
+            **{name: value if isinstance(value, int) else shown(value) for name, value in self.parameters.items()},
         }
         return markup.table(f"Task {self.expression}", rows)
 

@@ -82,8 +82,9 @@ def _check_endless(config: RunConfig, base: RunConfig) -> None:
 
 def default_directory(config: RunConfig) -> Path:
     """`runs/<name>`, the name telling task, p, preset and seed: `runs/a-plus-b-p113-nanda-seed0`."""
+    called = config.task.parameters.get("name", config.task.expression)  # a table of one's own has one
     words = {"+": "plus", "-": "minus", "*": "times", "/": "over", "^": "pow", "%": "mod", ";": "and"}
-    spelled = "".join(f" {words[c]} " if c in words else c for c in config.task.expression)
+    spelled = "".join(f" {words[c]} " if c in words else c for c in str(called))
     name = "-".join(re.findall(r"[A-Za-z0-9_]+", spelled))
     p = config.task.parameters.get("p")
     return Path("runs") / "-".join([name, *([f"p{p}"] if p else []), config.preset, f"seed{config.seed}"])

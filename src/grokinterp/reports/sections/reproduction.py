@@ -4,7 +4,7 @@ from importlib import metadata
 
 from grokinterp.errors import listed
 from grokinterp.reports import prose
-from grokinterp.reports.recipe import Recipe
+from grokinterp.reports.recipe import LONGEST, Recipe
 from grokinterp.reports.section import Fact, ReportSection, Section
 from grokinterp.reports.subject import Subject
 from grokinterp.runs.format import library_versions
@@ -70,4 +70,5 @@ def _as_text(value: object) -> str:
         return "not set"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return listed(value) if isinstance(value, list) else str(value)
+    text = listed(value) if isinstance(value, list) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters, all in config.json)"
