@@ -5,25 +5,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
-import torch
 import xarray as xr
-from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from grokinterp.analysis.outcome import ALL_TRAINED, SCORES, SOLVED, Outcome
-from grokinterp.evaluation.losses import accuracy, is_right
+from grokinterp.evaluation.losses import accuracy
 from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.evaluation.table_scores import SOURCES, losses
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.tasks import Task
-
-SOURCES = {
-    "train_loss": "mean cross-entropy over the answers, rows trained on, as labelled in training; float64",
-    "test_loss": "mean cross-entropy over the answers, all other rows; float64",
-    "train_accuracy": "share of the rows trained on whose largest logit is the label of training",
-    "test_accuracy": "share of all other rows whose largest logit is the answer",
-    "test_accuracy_unswapped": "as test_accuracy, rows (b, a) left out where (a, b) is trained on",
-}
 
 Regime: TypeAlias = Literal["not learnt", "memorises", "groks", "generalises at once"]
 REGIMES: tuple[Regime, ...] = ("not learnt", "memorises", "groks", "generalises at once")
@@ -31,31 +20,6 @@ REGIMES: tuple[Regime, ...] = ("not learnt", "memorises", "groks", "generalises 
 LATER = 2.0
 """How many times as late as the training rows the test rows are answered where a model groks (our choice). In Nanda et
 al. 2023's sweep of fractions it is 1.2 or less from 80 % of the table on, and 2.9 at 60 %."""
-
-
-def losses(logits: Float[Tensor, "ab *t answer"], task: Task) -> dict[str, float]:
-    """Mean cross-entropy in nats (on float64 logits) and accuracy on a task's table, by the names of `SOURCES`.
-
-    Where answers are numbers the loss is the squared error, and a number right as `evaluation.is_right` says.
-
-    Of several scored positions the loss is their mean, and a row is right where all of them are, as in training.
-    Training rows are scored by the labels trained on (mislabelled rows keep theirs). Remembered pairs cannot answer the
-    rows of `test_accuracy_unswapped`: neither they nor their swaps are trained on. NaN where there are no such rows, or
-    the split is not known.
-    """
-    if task.is_train is None:
-        return dict.fromkeys(SOURCES, float("nan"))
-    is_train = task.is_train.reshape(-1, *[1] * (task.labels.ndim - 1))
-    labels = torch.where(is_train, task.train_labels, task.labels)
-    if task.has_classes:
-        by_label = F.cross_entropy(logits.double().flatten(0, -2), labels.flatten(), reduction="none")
-    else:
-        by_label = (logits[:, 0].double() - labels).square()
-    loss = by_label.reshape(len(labels), -1).mean(1)
-    right = is_right(logits, labels).double()
-    train, test, unswapped = task.is_train, ~task.is_train, task.is_unswapped_test
-    means = (loss[train], loss[test], right[train], right[test], right[unswapped])
-    return {name: each.mean().item() for name, each in zip(SOURCES, means, strict=True)}
 
 
 def weight_norms_squared(parameters: Mapping[str, Tensor]) -> dict[str, float]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from grokinterp import circuits, fourier
     from grokinterp.config import RunConfig
     from grokinterp.errors import BadRequest
+    from grokinterp.evaluation.table_scores import evaluate
     from grokinterp.explorer import explore
     from grokinterp.importers import load
     from grokinterp.interventions import ablate
@@ -39,6 +40,7 @@ _HOME = {
     "Task": "grokinterp.tasks",
     "ablate": "grokinterp.interventions",
     "draw": "grokinterp.reports.drawing",
+    "evaluate": "grokinterp.evaluation.table_scores",
     "explore": "grokinterp.explorer",
     "load": "grokinterp.importers",
     "measure": "grokinterp.measuring",
@@ -57,6 +59,7 @@ __all__ = [
     "ablate",
     "circuits",
     "draw",
+    "evaluate",
     "explore",
     "fourier",
     "load",

@@ -1,0 +1,71 @@
+"""Scores of a model on its table: by hand on logits that are known, and for any module that maps rows to logits."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import grokinterp as gi
+from grokinterp.errors import BadRequest
+
+TASK = gi.Task("a + b", p=5).split(frac=0.4, seed=0)
+
+
+class Fixed(nn.Module):
+    """Says of every row of the table what it was made with, whatever its inputs say."""
+
+    def __init__(self, logits: torch.Tensor):
+        super().__init__()
+        self.logits, self.dropout = logits, nn.Dropout(0.5)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        assert not self.training and not torch.is_grad_enabled()
+        return self.logits
+
+
+def test_a_model_that_knows_its_training_rows_alone():
+    """Right with probability 1/2 there and uniform elsewhere: losses log 2 and log 5, accuracies 1 and by hand."""
+    logits = torch.zeros(25, 5)
+    train = TASK.is_train.nonzero().flatten()
+    logits[train, TASK.labels[train]] = math.log(4)  # 4 of 8
+    model = Fixed(logits)
+    scores = gi.evaluate(model, TASK)
+    assert scores["train_loss"] == pytest.approx(math.log(2)) and scores["test_loss"] == pytest.approx(math.log(5))
+    first = (TASK.labels[~TASK.is_train] == 0).double().mean().item()  # the first of equal logits is the guess
+    assert scores["train_accuracy"] == 1 and scores["test_accuracy"] == pytest.approx(first)
+    assert model.training
+
+
+def test_logits_of_every_position_are_read_at_the_last():
+    """[n, positions, vocabulary]: the scored position, and the columns that are answers."""
+    whole = torch.full((25, 3, 6), 9.0)
+    whole[:, -1, :5] = torch.eye(5)[TASK.labels] * 50
+    assert gi.evaluate(Fixed(whole), TASK)["test_accuracy"] == 1
+
+
+def test_inside_an_ablation_it_scores_what_is_left():
+    """Other numbers inside the block, and the same as before behind it."""
+    config = gi.RunConfig().replace(d_model=16, n_heads=2, d_mlp=16).model
+    from grokinterp import models
+
+    model = models.build(config, task=TASK, seed=1)
+    before = gi.evaluate(model)
+    with gi.ablate(model, heads=[(0, 0), (0, 1)], layers=(0,)):
+        without = gi.evaluate(model)
+    assert before == gi.evaluate(model) and without != before
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "message"),
+    [
+        (Fixed(torch.zeros(25, 3)), TASK, "needs logits .rows, 5 answers."),
+        (Fixed(torch.zeros(25)), TASK, "gives a tensor of shape .25."),
+        (Fixed(torch.zeros(25, 5)), gi.Task("a + b", p=5), "no split yet"),
+        (nn.Identity(), None, "Identity carries no task"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(model, task, message):
+    """One line says what the model gave, or what is missing."""
+    with pytest.raises(BadRequest, match=message):
+        gi.evaluate(model, task)
