@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from grokinterp.reports.drawing import draw
     from grokinterp.runs.checkpoint import Checkpoint
     from grokinterp.runs.run import Run, Runs
+    from grokinterp.sweeps import sweep
     from grokinterp.tasks import Task
     from grokinterp.training.trainer import train
 
@@ -45,6 +46,7 @@ _HOME = {
     "load": "grokinterp.importers",
     "measure": "grokinterp.measuring",
     "report": "grokinterp.reports",
+    "sweep": "grokinterp.sweeps",
     "train": "grokinterp.training.trainer",
 }
 _MODULES = ("circuits", "fourier")
@@ -65,6 +67,7 @@ __all__ = [
     "load",
     "measure",
     "report",
+    "sweep",
     "train",
 ]
 

@@ -10,12 +10,13 @@ import pytest
 
 from grokinterp.errors import BadRequest
 from grokinterp.reproduction import Bench, Claim, attempt, store, stored
-from grokinterp.reproduction.bench import QUICK_STEPS, is_finished
+from grokinterp.reproduction.bench import QUICK_STEPS
 from grokinterp.reproduction.claims.clock_pizza import theirs
 from grokinterp.reproduction.claims.nanda_needs import jumps
 from grokinterp.reproduction.needed_run import Training, training
 from grokinterp.reproduction.reading import first_below, first_reaching, peak
 from grokinterp.reproduction.target import at_least
+from grokinterp.runs.directory import is_finished
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.training import trainer as training_module

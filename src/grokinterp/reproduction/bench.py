@@ -10,7 +10,7 @@ from grokinterp.config import RunConfig
 from grokinterp.errors import BadRequest
 from grokinterp.reproduction.claim import Claim
 from grokinterp.reproduction.needed_run import Training
-from grokinterp.runs.directory import CONFIG, JSONL, PARQUET, is_run, open_run, read_header
+from grokinterp.runs.directory import CONFIG, is_finished, is_run, open_run, read_header
 from grokinterp.runs.run import Run
 from grokinterp.training.planning import default_directory
 from grokinterp.training.trainer import train
@@ -126,11 +126,6 @@ class Bench:
         if self._read.get(path, (0, None))[0] != written:
             self._read[path] = written, read_header(path).config
         return self._read[path][1]
-
-
-def is_finished(path: Path) -> bool:
-    """Whether a run directory reached its last step, or stopped after grokking as it was told to."""
-    return (path / PARQUET).exists() and not (path / JSONL).exists()
 
 
 def _same(known: RunConfig, wanted: RunConfig) -> bool:

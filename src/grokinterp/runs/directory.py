@@ -44,6 +44,11 @@ def has_nothing_to_lose(path: Path) -> bool:
     return is_run(path) and not has_numbers
 
 
+def is_finished(path: Path) -> bool:
+    """Whether a run directory reached its last step, or stopped after grokking as it was told to."""
+    return (path / PARQUET).exists() and not (path / JSONL).exists()
+
+
 def open_run(path: Path, task: Task | str | None = None) -> Run:
     """The run in this directory; `task` takes the place of its own. Raises `BadRequest` where it is damaged."""
     header = read_header(path)

@@ -1,0 +1,101 @@
+"""Summary: what was read of a run, kept beside it as `summary.json`, so that a table of a thousand runs opens at once.
+
+Training at the end of a swept run and `measure` write it; whoever shows a run reads it. It holds nothing that could
+not be read again: a damaged one counts as none, and what is said of a checkpoint that is no longer the last is left
+out.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from grokinterp.runs.files import StorageError, read_whole, write_atomic
+
+SUMMARY = "summary.json"
+
+SCORES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "test_accuracy_unswapped")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is known of a run beside its configuration and curves; a field that was not measured is None.
+
+    Attributes:
+        step: the last checkpoint, of which the scores, `verdict`, `geometry` and `key_frequencies` are.
+        scores: SCORES of it, in nats and as shares; NaN where there are no such rows.
+        verdict, geometry, key_frequencies: as the circuits have them; `()` where no frequency is key.
+        circuits: those that have been read off every checkpoint.
+        seconds, timed: the time that training took, and over how many steps.
+        failure: why the last attempt to train ended before it should, in a line.
+    """
+
+    step: int | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    verdict: str | None = None
+    geometry: str | None = None
+    key_frequencies: tuple[int, ...] | None = None
+    circuits: tuple[str, ...] = ()
+    seconds: float = 0.0
+    timed: int = 0
+    failure: str | None = None
+
+    @property
+    def wall_seconds(self) -> float | None:
+        """How long training took; None where an attempt that was killed took some of its steps."""
+        return self.seconds if self.step is not None and self.timed == self.step else None
+
+    def of(self, step: int) -> "Summary":
+        """What still holds where `step` is the last checkpoint: all of it, or what does not speak of a checkpoint."""
+        if step == self.step:
+            return self
+        return Summary(step=step, seconds=self.seconds, timed=self.timed, failure=self.failure)
+
+    def with_trace(self, trace: xr.Dataset) -> "Summary":
+        """With what a trace says of the last checkpoint, where it has that one; what it does not say stays."""
+        if self.step is None or self.step not in trace.step.values:
+            return self
+        last = trace.sel(step=self.step)
+        readings: dict[str, Any] = {name: str(last[name].item()) for name in ("verdict", "geometry") if name in last}
+        if "key_frequencies" in trace.attrs:
+            readings["key_frequencies"] = tuple(int(k) for k in trace.attrs["key_frequencies"])
+        return replace(self, **readings)
+
+    @classmethod
+    def read(cls, directory: Path) -> "Summary":
+        """The summary of the run in this directory; an empty one where there is none, or it is damaged."""
+        try:
+            entries = json.loads(read_whole(directory / SUMMARY))
+            return cls._from_json(entries)
+        except (OSError, StorageError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            return cls()
+
+    def write(self, directory: Path) -> None:
+        """Keep it beside the run. Raises `StorageError` where the system refuses."""
+        entries = asdict(self)
+        entries["scores"] = {name: None if math.isnan(value) else value for name, value in self.scores.items()}
+        write_atomic(directory / SUMMARY, (json.dumps(entries, indent=1) + "\n").encode())
+
+    @classmethod
+    def _from_json(cls, entries: Mapping[str, Any]) -> "Summary":
+        scores = {name: math.nan if value is None else float(value) for name, value in entries["scores"].items()}
+        frequencies = entries["key_frequencies"]
+        return cls(
+            step=None if entries["step"] is None else int(entries["step"]),
+            scores=scores,
+            verdict=_text(entries["verdict"]),
+            geometry=_text(entries["geometry"]),
+            key_frequencies=None if frequencies is None else tuple(map(int, frequencies)),
+            circuits=tuple(map(str, entries["circuits"])),
+            seconds=float(entries["seconds"]),
+            timed=int(entries["timed"]),
+            failure=_text(entries["failure"]),
+        )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

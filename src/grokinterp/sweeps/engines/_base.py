@@ -1,0 +1,87 @@
+"""Engine: what a sweep asks of whatever trains its runs, and how one is chosen."""
+
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, runtime_checkable
+
+from grokinterp.errors import ConfigError, did_you_mean, listed
+from grokinterp.sweeps import engines
+from grokinterp.sweeps.work import Job, Outcome, do, write_log
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A context manager that starts jobs and tells which have ended. How far a run is, its directory says.
+
+    Left after an error or Ctrl-C, it ends what runs so that it can go on.
+    """
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Have every job done (`sweeps.work.do`), in any order, and return at once."""
+        ...
+
+    def ended(self, seconds: float) -> list[tuple[Job, Outcome]]:
+        """The jobs that ended since this was last asked, and how; waits for one, `seconds` at most."""
+        ...
+
+    def __enter__(self) -> "Engine": ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class FuturesEngine:
+    """The engine that anything with `submit` of `concurrent.futures.Executor` is; the caller ends the executor."""
+
+    def __init__(self, submit: Callable[..., "Future[Any]"]):
+        self._submit = submit
+        self._jobs: dict[Future[Any], Job] = {}
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Submit every job."""
+        self._jobs.update({self._submit(do, job): job for job in jobs})
+
+    def ended(self, seconds: float) -> list[tuple[Job, Outcome]]:
+        """The jobs whose futures are done."""
+        done = wait(self._jobs, timeout=seconds, return_when=FIRST_COMPLETED).done
+        return [(job := self._jobs.pop(future), self._outcome(job, future)) for future in done]
+
+    def _outcome(self, job: Job, future: "Future[Any]") -> Outcome:
+        try:
+            return future.result()
+        except Exception as error:  # the engine lost it, in its own words
+            line, log = self._reason(error)
+            write_log(job, log)
+            return Outcome("failed", line)
+
+    def _reason(self, error: Exception) -> tuple[str, str]:
+        """Why a job was lost: in a line, and all that is known."""
+        return f"its worker ended ({type(error).__name__}: {error})", traceback.format_exc()
+
+    def __enter__(self) -> "FuturesEngine":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for future in self._jobs:
+            future.cancel()
+
+
+def opener(engine: str, executor: Executor | None, directory: Path, workers: int | None) -> Callable[[int], Engine]:
+    """What starts an engine for so many jobs. Raises `ConfigError` for an engine or workers that cannot be."""
+    if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
+        raise ConfigError(f"workers={workers!r} must be a whole number of at least 1")
+    if executor is not None:
+        if workers is not None:
+            raise ConfigError("an executor has its own workers; leave workers out")
+        return lambda jobs: FuturesEngine(executor.submit)
+    known = engines.names()
+    if engine not in known:
+        raise ConfigError(f"no engine {engine!r}.{did_you_mean(engine, known)} The engines: {listed(known)}")
+    return lambda jobs: import_module(f"{engines.__name__}.{engine}").opened(directory, workers, jobs)

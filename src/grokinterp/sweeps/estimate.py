@@ -1,0 +1,71 @@
+"""Estimate: the runs of a sweep, and about how long and how large they will be, before any is trained."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grokinterp.evaluation.processes import available_cores
+from grokinterp.runs.directory import is_run
+from grokinterp.sweeps.directory import SweepDirectory
+from grokinterp.sweeps.points import Point, describe, points_of
+from grokinterp.sweeps.spec import Spec
+from grokinterp.training.planning import plan
+from grokinterp.training.timing import seconds_per_step
+
+BYTES_OF_A_WEIGHT = 4
+SHOWN = 20
+"""How many of the runs are named."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a sweep would do: its directory and points, and of the runs not trained yet the seconds and bytes.
+
+    `seconds` are of the steps alone, all workers busy and none slowed by another; a run that stops early takes less.
+    """
+
+    directory: Path
+    points: tuple[Point, ...]
+    missing: tuple[Point, ...]
+    seconds: float
+    size: int
+    workers: int
+
+    def text(self) -> str:
+        """A few lines for the command line."""
+        lines = [f"{len(self.points)} runs in {self.directory}, {len(self.points) - len(self.missing)} of them trained"]
+        lines += [f"  {point.name}: {describe(point.varied)}" for point in self.missing[:SHOWN]]
+        lines += [f"  and {len(self.missing) - SHOWN} more"] if len(self.missing) > SHOWN else []
+        hours = f"{self.seconds / 3600:.1f} hours" if self.seconds > 5400 else f"{math.ceil(self.seconds / 60)} minutes"
+        return "\n".join(
+            [*lines, f"about {hours} with {self.workers} workers, {self.size / 1e6:.0f} MB of checkpoints"]
+        )
+
+
+def estimate(spec: Spec | str | Path | Mapping[str, Any], out: str | Path | None, workers: int | None) -> Estimate:
+    """Time a few steps of every shape of model and table, and count the checkpoints. Nothing is written."""
+    read = Spec.read(spec)
+    points = points_of(read)
+    directory = SweepDirectory.of(read, out)
+    directory.check(read, points)
+    missing = [point for point in points if not directory.job(point, read).is_done]
+    used = max(1, min(workers or available_cores(), len(missing)))
+    pace: dict[str, float] = {}
+    seconds, size = 0.0, 0
+    for point in missing:
+        config = point.config
+        shape = repr((config.task, config.model, config.split.frac, config.schedule.batch_size))
+        if shape not in pace:
+            fields = {name: value for name, value in point.fields.items() if name != "expression"}
+            pace[shape] = seconds_per_step(*plan(point.fields.get("expression"), **fields))
+        seconds += pace[shape] * config.schedule.steps / used
+        kept = 1 if read.keep.checkpoints == "final" else len(config.schedule.checkpointed_steps())
+        size += kept * weights_of(config.model) * BYTES_OF_A_WEIGHT if not is_run(directory.path_of(point)) else 0
+    return Estimate(directory.path, tuple(points), tuple(missing), seconds, size, used)
+
+
+def weights_of(model: Any) -> int:
+    """How many numbers the parameters of a model with all sizes filled in are."""
+    return sum(math.prod(shape) for shape in model.parameter_shapes().values())
