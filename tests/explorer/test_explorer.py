@@ -60,7 +60,9 @@ def test_a_state_comes_back_from_its_address(**fields):
     assert State.of(f"?token=x&{state.query}") == state
 
 
-@pytest.mark.parametrize("query", ["heads=x", "how=never", "step=1e3", "neurons=0.5~2", "pair=3", "components=mpl"])
+@pytest.mark.parametrize(
+    "query", ["heads=x", "how=never", "step=1e3", "neurons=0.5~2", "pair=3", "components=mpl", f"neurons=0.0~{10**30}"]
+)
 def test_an_address_that_makes_no_sense_is_refused_by_name(query):
     """The message names the part of the address that is wrong."""
     with pytest.raises(gi.BadRequest, match=query.partition("=")[0]):

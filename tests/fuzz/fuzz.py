@@ -9,233 +9,60 @@ times the file. The file of a finding is kept in `tests/fuzz/seeds/<parser>/` an
 
 import argparse
 import hashlib
-import io
 import json
 import os
-import pickletools
 import random
 import resource
 import shutil
 import signal
-import struct
 import sys
 import tempfile
 import time
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
+import safetensors.torch
 import torch
+from changes import (
+    Mutation,
+    of_bytes,
+    of_content,
+    of_json,
+    of_lines,
+    of_pickle,
+    of_safetensors,
+    of_text,
+    of_trace,
+    of_zip,
+)
 
 import grokinterp as gi
+from grokinterp.cli.train_command import parameter
+from grokinterp.explorer.session import Session
+from grokinterp.explorer.state import State
+from grokinterp.explorer.web.respond import respond
 from grokinterp.importers import describe
+from grokinterp.reproduction import find_claim, stored
+from grokinterp.reproduction.table import source_page
+from grokinterp.runs import lock
 from grokinterp.runs.packing import pack
 from grokinterp.runs.run import Runs
 from grokinterp.runs.writer import RunWriter
 from grokinterp.tasks.formula import Formula
 
+ROOT = Path(__file__).parents[2]
 SEEDS = Path(__file__).with_name("seeds")
 SECONDS, BYTES, TIMES = 20, 256 * 2**20, 64
-NUMBERS = (
-    0,
-    1,
-    -1,
-    2,
-    255,
-    256,
-    2**31 - 1,
-    2**31,
-    2**32,
-    2**63 - 1,
-    2**63,
-    10**30,
-    0.5,
-    1e308,
-    float("nan"),
-    float("inf"),
-)
-VALUES = (
-    *NUMBERS,
-    None,
-    True,
-    "",
-    "\x1b[31m",
-    "x" * 5000,
-    "../../etc/passwd",
-    "a\nb",
-    "\ud800",
-    [],
-    {},
-    [[]],
-    [0] * 3000,
-)
-
-Draw = random.Random
-Mutation = Callable[[bytes, Draw], bytes]
 
 
 class Slow(BaseException):
     """The parser took longer than it may; no parser catches this."""
-
-
-# -- changes
-
-
-def of_bytes(content: bytes, draw: Draw) -> bytes:
-    """Bits, numbers, holes and repetitions, without knowing what they mean."""
-    changed = bytearray(content)
-    for _ in range(draw.choice((1, 1, 2, 8))):
-        at = draw.randrange(len(changed) + 1)
-        length = draw.choice((1, 2, 4, 8, 64, 1024))
-        match draw.randrange(5):
-            case 0 if at < len(changed):
-                changed[at] ^= 1 << draw.randrange(8)
-            case 1:
-                changed[at : at + length] = draw.choice((b"\0", b"\xff")) * length
-            case 2:
-                del changed[at : at + length]
-            case 3:
-                changed[at:at] = changed[at : at + length]
-            case _:
-                changed = changed[: draw.randrange(len(changed) + 1)]
-    return bytes(changed)
-
-
-def of_pickle(content: bytes, draw: Draw) -> bytes:
-    """One opcode is dropped, doubled, exchanged with another, or changed inside."""
-    try:
-        starts = [at for _, _, at in pickletools.genops(content)]
-    except Exception:
-        return of_bytes(content, draw)
-    ends = [*starts[1:], len(content)]
-    codes = [content[a:b] for a, b in zip(starts, ends, strict=True)]
-    at, other = draw.randrange(len(codes)), draw.randrange(len(codes))
-    match draw.randrange(4):
-        case 0:
-            codes[at] = b""
-        case 1:
-            codes[at] *= draw.choice((2, 50))
-        case 2:
-            codes[at], codes[other] = codes[other], codes[at]
-        case _:
-            codes[at] = codes[at][:1] + of_bytes(codes[at][1:], draw)
-    return b"".join(codes)
-
-
-def of_json(content: bytes, draw: Draw) -> bytes:
-    """One value of the tree is another one, is gone, or lies deeper."""
-    try:
-        tree = {"root": json.loads(content)}
-    except ValueError:
-        return of_bytes(content, draw)
-    places: list[tuple[Any, Any]] = []
-
-    def walk(node: Any) -> None:
-        for key in node if isinstance(node, dict) else range(len(node)):
-            places.append((node, key))
-            if isinstance(node[key], dict | list):
-                walk(node[key])
-
-    walk(tree)
-    node, key = draw.choice(places)
-    match draw.randrange(5):
-        case 0:
-            del node[key]
-        case 1 if isinstance(node, dict):
-            node[draw.choice(("x", "", "__class__", "\x1b]0;"))] = draw.choice(VALUES)
-        case 2:
-            node[key] = [node[key]]
-        case _:
-            node[key] = draw.choice(VALUES)
-    return json.dumps(tree.get("root")).encode("utf-8", "surrogatepass")
-
-
-def of_lines(content: bytes, draw: Draw) -> bytes:
-    """A line of JSON is changed, dropped, doubled or moved."""
-    lines = content.splitlines(keepends=True) or [b""]
-    at, other = draw.randrange(len(lines)), draw.randrange(len(lines))
-    match draw.randrange(4):
-        case 0:
-            lines[at] = of_json(lines[at], draw) + b"\n"
-        case 1:
-            lines[at] *= draw.choice((0, 2))
-        case 2:
-            lines[at], lines[other] = lines[other], lines[at]
-        case _:
-            lines[at] = of_bytes(lines[at], draw)
-    return b"".join(lines)
-
-
-def of_safetensors(content: bytes, draw: Draw) -> bytes:
-    """The header is JSON: its names, types, shapes, offsets and metadata change as JSON does."""
-    length = struct.unpack("<Q", content[:8])[0]
-    header = of_json(content[8 : 8 + length], draw)
-    return struct.pack("<Q", len(header)) + header + content[8 + length :]
-
-
-def of_zip(content: bytes, draw: Draw) -> bytes:
-    """One entry is changed as what it holds, renamed, dropped, doubled, or blown up with zeros."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries = [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
-    at = draw.randrange(len(entries))
-    name, inside = entries[at]
-    compression = zipfile.ZIP_STORED
-    match draw.randrange(6):
-        case 0:
-            entries[at] = (draw.choice(("../x", "/x", "", "x" * 60000, name.upper())), inside)
-        case 1:
-            del entries[at]
-        case 2:
-            entries.append(entries[at])
-        case 3:
-            compression, entries[at] = zipfile.ZIP_DEFLATED, (name, inside + bytes(64 * 2**20))
-        case _:
-            entries[at] = (name, (of_pickle if name.endswith(".pkl") else of_bytes)(inside, draw))
-    with warnings.catch_warnings(), io.BytesIO() as buffer:
-        warnings.simplefilter("ignore")  # of two entries of one name
-        with zipfile.ZipFile(buffer, "w", compression) as archive:
-            for name, inside in entries:
-                archive.writestr(name, inside)
-        return buffer.getvalue()
-
-
-WORDS = (
-    "a",
-    "b",
-    "+",
-    "-",
-    "*",
-    "/",
-    "^",
-    "**",
-    "(",
-    ")",
-    "mod",
-    "if",
-    "else",
-    "==",
-    "%",
-    "1",
-    "99999",
-    "2 ^",
-    " ",
-    "\n",
-    "_",
-    "é",
-)
-
-
-def of_text(content: bytes, draw: Draw) -> bytes:
-    """A word of the language is put in, or a piece of the text is taken out."""
-    text = content.decode("utf-8", "replace")
-    at = draw.randrange(len(text) + 1)
-    cut = draw.choice((0, 0, 1, 3))
-    return (text[:at] + draw.choice(WORDS) * draw.choice((1, 1, 1, 40)) + text[at + cut :]).encode()
 
 
 # -- parsers
@@ -268,31 +95,78 @@ def load_directory(path: Path) -> None:
     look(gi.load(path.parent.parent if path.parent.name == "checkpoints" else path.parent))
 
 
+def load_with_task(path: Path) -> None:
+    look(gi.load(path, task="a + b", p=5))
+
+
 def measure(path: Path) -> None:
-    gi.measure(path.parents[1], ["embedding"], progress=False)
+    """A file that a run keeps of what was read before: whatever is in it, the run is measured."""
+    gi.measure(path.parents[1], ["loss"], progress=False)
 
 
 def reopen(path: Path) -> None:
-    RunWriter.reopen(path.parent)
+    RunWriter.reopen(path.parent).read_optimiser_state()
 
 
 def parse(path: Path) -> None:
     Formula.parse(path.read_bytes().decode("utf-8", "replace"))
 
 
+def tabulate(path: Path) -> None:
+    """A result of a claim: the table that it stands in is written."""
+    for name, result in stored(path.parent).items():
+        source_page("A paper", [find_claim(CLAIM)], {CLAIM: result})
+        assert name
+
+
+def holder(path: Path) -> None:
+    """A lock that somebody left: whom it names is told."""
+    str(lock._read(path))
+
+
+def open_address(path: Path) -> None:
+    """An address that somebody sends: the explorer's page is opened there."""
+    session = Session.of(gi.load(path.with_name("run")))
+    address = path.read_bytes().decode("utf-8", "replace")
+    assert respond(session, {"used": [], "hold": {"url": address}, "history": None, "message": ""})
+
+
+def set_parameter(path: Path) -> None:
+    """What stands behind `--set`."""
+    parameter(path.read_bytes().decode("utf-8", "replace"))
+
+
+CLAIM = "nanda-saved-losses"
+"""Any claim of several targets; the changed result is taken for its own."""
+
+WEIGHTS = (of_content, of_content, of_zip, of_bytes)
+
 PARSERS = {
-    "torch": Parser("weights.pt", (of_zip, of_zip, of_bytes), load),
+    "torch": Parser("weights.pt", WEIGHTS, load),
+    "state-dict": Parser("weights.pt", WEIGHTS, load_with_task),
     "torch-legacy": Parser("legacy.pt", (of_pickle, of_bytes), load),
-    "curves": Parser("curves.pt", (of_zip, of_bytes), load),
-    "safetensors": Parser("weights.safetensors", (of_safetensors, of_bytes), load),
+    "nanda": Parser("nanda.pth", WEIGHTS, load),
+    "transformer-lens": Parser("demo.pth", WEIGHTS, load),
+    "pizza": Parser("model_pizza.pt", WEIGHTS, load),
+    "pizza-settings": Parser(
+        "config_pizza.json", (of_json, of_json, of_bytes), lambda path: load(path.with_name("model_pizza.pt"))
+    ),
+    "curves": Parser("curves.pt", WEIGHTS, load),
+    "safetensors": Parser("weights.safetensors", (of_safetensors, of_bytes), load_with_task),
+    "foreign": Parser("arrays.npz", (of_zip, of_bytes), load),
     "packed": Parser("packed.safetensors", (of_safetensors, of_safetensors, of_bytes), load),
-    "settings": Parser("config_weights.json", (of_json, of_bytes), lambda path: load(path.with_name("weights.pt"))),
     "config": Parser("run/config.json", (of_json, of_json, of_bytes), load_directory),
     "split": Parser("run/split.npz", (of_zip, of_bytes), load_directory),
     "metrics-lines": Parser("begun/metrics.jsonl", (of_lines, of_bytes), load_directory),
     "metrics": Parser("run/metrics.parquet", (of_bytes,), load_directory),
     "checkpoint": Parser("run/checkpoints/step_00000010.safetensors", (of_safetensors, of_bytes), load_directory),
     "optimiser": Parser("begun/optimiser.safetensors", (of_safetensors, of_bytes), reopen),
+    "trace": Parser("run/traces/loss.trace", (of_trace, of_trace, of_bytes), measure),
+    "digests": Parser("run/traces/checkpoints.json", (of_json, of_bytes), measure),
+    "lock": Parser("lock.json", (of_json, of_bytes), holder),
+    "result": Parser(f"results/{CLAIM}.json", (of_json, of_json, of_bytes), tabulate),
+    "address": Parser("address.txt", (of_text, of_bytes), open_address),
+    "parameter": Parser("parameter.txt", (of_text, of_json, of_bytes), set_parameter),
     "formula": Parser("formula.txt", (of_text, of_bytes), parse),
 }
 
@@ -307,18 +181,57 @@ def plant(folder: Path) -> None:
     writer.write_checkpoint(10, run.final.parameters)
     writer.write_optimiser_state(dict(run.final.parameters), {"step": 10, "grokked_step": None})
     pack(run, folder / "packed.safetensors")
-    weights = {name: value.clone() for name, value in run.final.parameters.items()}
-    from safetensors.torch import save_file
-
-    save_file(weights, folder / "weights.safetensors")
-    torch.save(weights, folder / "weights.pt")
-    settings = {"act_fn": "relu", "attention_dir": "causal", "n_ctx": 3, "n_heads": 2, "normalization_type": None}
-    (folder / "config_weights.json").write_text(json.dumps(settings))
-    torch.save({"model": weights, "epoch": 10, "lr": 1e-3}, folder / "legacy.pt", _use_new_zipfile_serialization=False)
-    torch.save(
-        {"train_losses": [1.0, 0.5, 0.1], "test_losses": [2.0, 1.0, 0.2], "epochs": [0, 1, 2]}, folder / "curves.pt"
+    gi.measure(run, ["loss"], progress=False)
+    (kept,) = (folder / "run" / "traces").glob("*.trace")
+    PARSERS["trace"] = replace(PARSERS["trace"], file=f"run/traces/{kept.name}")
+    (folder / "run" / "traces" / "checkpoints.json").write_text(
+        json.dumps({f"step_{step:08d}.safetensors": [[1, 2, 3, 4], "0" * 64] for step in run.steps})
     )
+    with lock.held(folder / "run", "train"):
+        shutil.copy(folder / ".run.writer.lock", folder / "lock.json")
+    (folder / "results").mkdir()
+    shutil.copy(ROOT / "reproduction" / "results" / f"{CLAIM}.json", folder / "results")
+    plant_weights(folder, {name: value.clone() for name, value in run.final.parameters.items()})
+    curves = {"train_losses": [1.0, 0.5, 0.1], "test_losses": [2.0, 1.0, 0.2], "epochs": [0, 1, 2]}
+    torch.save(curves, folder / "curves.pt")
+    np.savez(folder / "arrays.npz", train_acc=np.arange(4.0), test_acc=np.arange(4.0))
+    state = State(step=10, heads=((0, 1),), neurons=((0, 1), (0, 2), (0, 3)), frequencies=(1,), pair=(1, 2), how="mean")
+    (folder / "address.txt").write_text(f"?{state.query}")
+    (folder / "parameter.txt").write_text('winners={"a": [40, 1.5, null]}')
     (folder / "formula.txt").write_text("a^2 + 3*(a - b)*b if a == b else (a*b)/2")
+
+
+def plant_weights(folder: Path, weights: dict[str, torch.Tensor]) -> None:
+    """The same weights as each of the third-party formats has them."""
+    safetensors.torch.save_file(weights, folder / "weights.safetensors")
+    torch.save(weights, folder / "weights.pt")
+    torch.save({"model": weights, "epoch": 10, "lr": 1e-3}, folder / "legacy.pt", _use_new_zipfile_serialization=False)
+    losses = {"train_losses": [3.0, 2.0, 1.0], "test_losses": [3.0, 2.5, 2.0]}
+    early = {
+        "embed.W_E": weights["embed.W_E"].T.contiguous(),
+        "pos_embed.W_pos": weights["pos_embed.W_pos"],
+        "unembed.W_U": torch.randn(8, 6),
+        **{f"blocks.0.attn.W_{letter}": torch.randn(2, 4, 8) for letter in "QKV"},
+        "blocks.0.attn.W_O": torch.randn(8, 8),
+        "blocks.0.attn.mask": torch.ones(3, 3).tril(),
+        "blocks.0.mlp.W_in": torch.randn(32, 8),
+        "blocks.0.mlp.b_in": torch.randn(32),
+        "blocks.0.mlp.W_out": torch.randn(8, 32),
+        "blocks.0.mlp.b_out": torch.randn(8),
+    }
+    config = {"p": 5, "fn_name": "add", "seed": 0, "lr": 1e-3, "act_type": "ReLU", "use_ln": False}
+    torch.save({"model": early, "state_dicts": [early, early], "epochs": [0, 2], "config": config, **losses},
+               folder / "nanda.pth")  # fmt: skip
+    settings = {"n_layers": 1, "n_heads": 2, "d_model": 8, "d_head": 4, "act_fn": "relu", "n_ctx": 3, "d_vocab": 6,
+                "normalization_type": None, "attention_dir": "causal", "seed": 0}  # fmt: skip
+    torch.save({"model": weights, "config": settings, "checkpoints": [weights, weights], "checkpoint_epochs": [0, 2],
+                "train_indices": torch.arange(8), "test_indices": torch.arange(8, 25), **losses},
+               folder / "demo.pth")  # fmt: skip
+    torch.save(early, folder / "model_pizza.pt")
+    pizza = {"funcs": "lambda x: (x[0]+x[1])%5", "C": 5, "n_layers": 1, "d_model": 8, "n_heads": 2, "diff_vocab": 0,
+             "eqn_sign": 1, "act_fn": "ReLU", "attn_coeff": 0.5, "frac": 0.8, "lr": 1e-3, "weight_decay": 2.0,
+             "epoch": 300}  # fmt: skip
+    (folder / "config_pizza.json").write_text(json.dumps(pizza))
 
 
 # -- watching
@@ -349,7 +262,7 @@ def wrong(read: Callable[[Path], object], path: Path) -> str:
 
 def tries(name: str, seed: int, folder: Path) -> Iterator[tuple[bytes, str]]:
     """Changed files without end, those kept from earlier findings first, and what was wrong with each."""
-    parser, draw = PARSERS[name], Draw(f"{name} {seed}")
+    parser, draw = PARSERS[name], random.Random(f"{name} {seed}")
     kept = sorted((SEEDS / name).glob("*"))
     good = (folder / parser.file).read_bytes()
     work = folder.with_name("work")

@@ -1,5 +1,7 @@
 """The cache of readings: nothing is served but what was read of this task, these weights and this code."""
 
+import hashlib
+import io
 import json
 import os
 import shutil
@@ -10,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 import xarray as xr
 
 import grokinterp as gi
 from grokinterp import circuits
 from grokinterp.cli import main
+from grokinterp.measuring.trace_bytes import from_bytes, to_bytes
 
 LOSSES = ["train_loss", "test_loss"]
 
@@ -107,7 +111,7 @@ def test_a_damaged_cache_counts_as_absent(path, damage):
     """Cut, or one bit of a number changed: the checkpoints are read again."""
     run = gi.load(path)
     truth = losses(run)
-    (file,) = (path / "traces").glob("loss-*.nc")
+    (file,) = (path / "traces").glob("loss-*.trace")
     content = file.read_bytes()
     number = content.index(np.float64(truth[1, -1]).tobytes())
     flipped = bytearray(content)
@@ -115,6 +119,68 @@ def test_a_damaged_cache_counts_as_absent(path, damage):
     file.write_bytes({"cut": content[:-999], "flipped": bytes(flipped), "empty": b"", "rubbish": b"x" * 5000}[damage])
     np.testing.assert_array_equal(losses(run), truth)
     assert file.read_bytes() == content
+
+
+def forged(kept: xr.Dataset, forgery: str) -> bytes:
+    """What somebody puts into a cache with the right checksum."""
+    loss = kept["train_loss"]
+    match forgery:
+        case "netcdf":
+            buffer = io.BytesIO()
+            kept.to_netcdf(buffer, engine="h5netcdf")
+            return buffer.getvalue()
+        case "no steps":
+            return to_bytes(kept.isel(step=0, drop=True))
+        case "steps twice":
+            return to_bytes(xr.concat([kept, kept], "step"))
+        case "another shape":
+            return to_bytes(kept.assign(train_loss=loss.expand_dims(odd=3, axis=1)))
+        case "another type":
+            return to_bytes(kept.assign(train_loss=loss.astype(str)))
+        case "no characters":
+            arrays = safetensors.numpy.load(to_bytes(kept))
+            return safetensors.numpy.save({name: each | np.uint32(2**31) if each.dtype == np.uint32 else each
+                                           for name, each in arrays.items()})  # fmt: skip
+        case "deep":
+            return safetensors.numpy.save({"description": np.frombuffer(b"[" * 10**6, np.uint8)})
+    return b"x" * 5000
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    ["rubbish", "netcdf", "no steps", "steps twice", "another shape", "another type", "no characters", "deep"],
+)
+def test_a_forged_cache_counts_as_absent(path, forgery):
+    """A checksum is no signature: whatever is under the right name, the numbers are those of the weights."""
+    run = gi.load(path)
+    everything = lambda: gi.measure(run, ["loss"], steps=[0, 40], progress=False)
+    fresh = everything()
+    (file,) = (path / "traces").glob("loss-*.trace")
+    original = file.read_bytes()
+    # As a third step is missing from it, what is kept is joined with what is read.
+    content = forged(from_bytes(original[:-32]), forgery)
+    file.write_bytes(content + hashlib.sha256(content).digest())
+    whole = gi.measure(run, ["loss"], progress=False)
+    np.testing.assert_allclose(np.stack([whole[name].values for name in LOSSES]), recorded(run), rtol=1e-6)
+    xr.testing.assert_identical(everything(), fresh)
+
+
+@pytest.mark.parametrize("place", ["pipe", "device", "directory"])
+@pytest.mark.parametrize("name", ["trace", "checkpoints.json"])
+def test_a_cache_that_is_no_file_counts_as_absent(path, name, place):
+    """A pipe would be waited for, a device read without end."""
+    run = gi.load(path)
+    truth = losses(run)
+    (file,) = (path / "traces").glob("loss-*.trace") if name == "trace" else [path / "traces" / name]
+    file.unlink(missing_ok=True)
+    match place:
+        case "pipe":
+            os.mkfifo(file)
+        case "device":
+            file.symlink_to("/dev/zero")
+        case _:
+            file.mkdir()
+    np.testing.assert_array_equal(losses(gi.load(path)), truth)
 
 
 def test_what_is_kept_is_what_was_read(path):
@@ -204,8 +270,8 @@ def test_an_edit_of_maths_that_a_circuit_reaches_is_noticed(path, tmp_path):
         return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
 
     once = size()
-    (kept,) = (path / "traces").glob("size-*.nc")
-    assert size() == once and [*(path / "traces").glob("size-*.nc")] == [kept]
+    (kept,) = (path / "traces").glob("size-*.trace")
+    assert size() == once and [*(path / "traces").glob("size-*.trace")] == [kept]
     (tmp_path / "site" / "theirs" / "far.py").write_text("FACTOR = 3.0\n")
     assert size() == pytest.approx(3 * once)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from grokinterp.errors import BadRequest
-from grokinterp.reproduction import Bench, Claim, attempt, store, stored
+from grokinterp.reproduction import Bench, Claim, Places, attempt, store, stored
 from grokinterp.reproduction.bench import QUICK_STEPS
 from grokinterp.reproduction.claims.clock_pizza import theirs
 from grokinterp.reproduction.claims.nanda_needs import jumps
@@ -161,6 +161,22 @@ def test_a_result_says_how_to_get_it_again(bench, tmp_path):
 def test_a_damaged_result_is_refused(tmp_path):
     (tmp_path / "made.json").write_text('{"claim": "made"}')
     with pytest.raises(BadRequest, match=r"made\.json is no result"):
+        stored(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("values", {"x": [1]}), ("values", {"x": 10**400}), ("values", 5), ("seeds", 3), ("machine", {}), ("versions", {}),
+     ("measuring_seconds", "long"), ("outcome", "hacked"), ("verdict", "hacked"), ("runs", None)],
+)  # fmt: skip
+def test_a_result_of_other_types_is_refused(tmp_path, field, value):
+    """What the table cannot write is refused where it is read, in one line."""
+    (file, *_) = sorted(Places.of().results.glob("*.json"))
+    (tmp_path / "made.json").write_text(json.dumps({**json.loads(file.read_text()), field: value}))
+    with pytest.raises(BadRequest, match=r"made\.json is no result"):
+        stored(tmp_path)
+    (tmp_path / "made.json").write_text("[" * 100_000)
+    with pytest.raises(BadRequest, match="nested too deeply"):
         stored(tmp_path)
 
 

@@ -107,7 +107,7 @@ def test_a_copy_is_built_in_one_hidden_directory(small_run, tmp_path, monkeypatc
 def test_what_a_killed_measuring_left_goes(small_run, left_by_the_dead, tmp_path):
     """A half written trace, in the cache or beside the file asked for, is removed when it is written again."""
     trace = gi.measure(gi.load(small_run), circuits=["loss"])
-    (cached,) = (small_run / "traces").glob("loss-*.nc")
+    (cached,) = (small_run / "traces").glob("loss-*.trace")
     out = tmp_path / "trace.csv"
     for path in (cached, out):
         left_by_the_dead(path, "new").write_bytes(b"half")

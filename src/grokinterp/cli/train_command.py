@@ -116,5 +116,5 @@ def parameter(text: str) -> tuple[str, Any]:
         raise BadRequest(f"train: --set takes NAME=VALUE, as in table_seed=1, not {text!r}")
     try:
         return name.strip(), json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return name.strip(), value

@@ -176,7 +176,7 @@ def _pairs(text: str) -> tuple[Pair, ...]:
             span = range(int(first), int(last or first) + 1)
             if not span:
                 raise ValueError(part)
-            if len(pairs) + len(span) > MOST_PAIRS:
+            if len(pairs) + int(last or first) - int(first) >= MOST_PAIRS:  # a span beyond 2^63 has no `len`
                 raise BadRequest(f"the address names more than {MOST_PAIRS:,} heads or neurons; name fewer")
             pairs += [(int(layer), m) for m in span]
     return tuple(pairs)

@@ -1,6 +1,5 @@
 """Importer: one third-party format, recognised by content and read as a Run."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest
+from grokinterp.runs.files import read_json
 from grokinterp.runs.provenance import Assumption
 from grokinterp.runs.run import Run, Runs
 from grokinterp.tasks import Task
@@ -45,7 +45,7 @@ class Payload:
         if not self.config_path.is_file():
             return None
         try:
-            settings = json.loads(self.config_path.read_bytes())
+            settings = read_json(self.config_path)
         except (OSError, ValueError) as error:
             raise ImportFileError(f"{self.config_path} is not readable JSON ({error}); fetch it again") from None
         if not isinstance(settings, dict):

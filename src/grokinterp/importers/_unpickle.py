@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from grokinterp.errors import BadRequest
-from grokinterp.importers._contents import describe, one_line
+from grokinterp.importers._contents import cut, describe, one_line
 from grokinterp.importers._standins import (
     Array,
     Call,
@@ -76,15 +76,15 @@ def _read_zip(path: Path, file: BinaryIO) -> Any:
         names = archive.namelist()
         pickles = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise UnsafeFileError(f"{path} is a zip archive but not of torch.save; it holds {', '.join(names[:8])}")
+            raise UnsafeFileError(
+                f"{path} is a zip archive but not of torch.save; it holds {', '.join(map(cut, names[:8]))}"
+            )
         folder = pickles[0].removesuffix("data.pkl")
         if f"{folder}constants.pkl" in names:
             raise UnsafeFileError(
                 f"{path} is a TorchScript program, which is never run here; save its weights with "
                 f"torch.save(module.state_dict(), ...)"
             )
-        if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") == b"big":
-            raise UnsafeFileError(f"{path} was saved on a big-endian machine; load and save it there with safetensors")
         size = path.stat().st_size
         # A member of a few bytes may say that it unfolds into gigabytes.
         whole_size = sum(archive.getinfo(name).file_size for name in names)
@@ -92,6 +92,8 @@ def _read_zip(path: Path, file: BinaryIO) -> Any:
             raise UnsafeFileError(
                 f"{path} has {size:,} bytes and would unfold into {whole_size:,}; fetch or save it again"
             )
+        if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") == b"big":
+            raise UnsafeFileError(f"{path} was saved on a big-endian machine; load and save it there with safetensors")
         mapped = size > MAPPED_ABOVE
         whole = torch.UntypedStorage.from_file(str(path), shared=False, nbytes=path.stat().st_size) if mapped else None
 

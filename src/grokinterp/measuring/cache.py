@@ -1,7 +1,6 @@
 """TraceCache: what has been read of a run before, kept by what was read, so that nothing else is served for it."""
 
 import hashlib
-import io
 import json
 import logging
 from collections.abc import Sequence
@@ -12,10 +11,11 @@ import platformdirs
 import xarray as xr
 
 from grokinterp.measuring.sources import digest_of_sources
+from grokinterp.measuring.trace_bytes import DamagedTrace, from_bytes, is_steps, to_bytes
 from grokinterp.readout import Circuit
 from grokinterp.runs.digests import digest_of_tensors
 from grokinterp.runs.directory import TRACES
-from grokinterp.runs.files import StorageError, make_directory, write_atomic
+from grokinterp.runs.files import StorageError, make_directory, regular_status, write_atomic
 from grokinterp.runs.replacing import recover
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
@@ -39,7 +39,7 @@ class TraceCache:
         self.run = run
         self._digests: dict[int, str] = {}
         self._recorded: dict[Path, dict[int, str]] = {}
-        self._is_refused = False
+        self._is_refused = self._is_distrusted = False
         if run.path is None:
             return
         self._digests = run.digests(steps)
@@ -51,7 +51,7 @@ class TraceCache:
     def read(self, circuit: Circuit, requested: frozenset[str]) -> xr.Dataset | None:
         """What is kept of a fitted circuit, of any steps; None where that is nothing, or damaged."""
         file = self._file(circuit, requested)
-        trace = _opened(file) if file is not None else None
+        trace = None if file is None or self._is_distrusted else _opened(file)
         if file is None or trace is None:
             return None
         recorded = dict(zip(trace.step.values.tolist(), trace[CHECKPOINT].values.tolist(), strict=True))
@@ -59,16 +59,19 @@ class TraceCache:
         self._recorded[file] = valid
         return trace.drop_vars(CHECKPOINT).sel(step=[*valid]) if valid else None
 
+    def distrust(self) -> bool:
+        """Count all that is kept as absent, as what fits no circuit is; whether anything had been read of it."""
+        recorded, self._recorded, self._is_distrusted = self._recorded, {}, True
+        return bool(recorded)
+
     def write(self, circuit: Circuit, requested: frozenset[str], trace: xr.Dataset) -> None:
         """Keep a trace of steps that were asked for, and of those that `read` gave. Warns where that is impossible."""
         file = self._file(circuit, requested)
         if file is None:
             return
         digests = {**self._recorded.get(file, {}), **self._digests}
-        buffer = io.BytesIO()
         column = xr.Variable("step", np.array([digests[step] for step in trace.step.values.tolist()]))
-        trace.assign({CHECKPOINT: column}).to_netcdf(buffer, engine="h5netcdf")
-        content = buffer.getvalue()
+        content = to_bytes(trace.assign({CHECKPOINT: column}))
         try:
             make_directory(file.parent)
             recover(file)
@@ -90,19 +93,22 @@ class TraceCache:
             return None
         asked = sorted(requested & {circuit.name, *circuit.on_request})
         key = json.dumps([circuit.name, circuit.version, repr(circuit), code, asked, self._subject])
-        return self._directory / f"{circuit.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.nc"
+        return self._directory / f"{circuit.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.trace"
 
 
 def _opened(file: Path) -> xr.Dataset | None:
+    """The trace in a file; None for one that is absent or damaged, or that somebody wrote to do harm."""
     try:
+        regular_status(file)
         content = file.read_bytes()
-    except OSError:
+        trace, checksum = content[:-CHECKSUM], content[-CHECKSUM:]
+        if hashlib.sha256(trace).digest() != checksum:
+            return None
+        kept = from_bytes(trace)
+    except (OSError, StorageError, DamagedTrace):
         return None
-    trace, checksum = content[:-CHECKSUM], content[-CHECKSUM:]
-    if hashlib.sha256(trace).digest() != checksum:
-        return None
-    with xr.open_dataset(io.BytesIO(trace), engine="h5netcdf") as kept:
-        return kept.load().drop_encoding()
+    is_whole = CHECKPOINT in kept and kept[CHECKPOINT].dims == ("step",) and is_steps(kept.step.values)
+    return kept if is_whole else None
 
 
 def _digest_of_task(task: Task) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from grokinterp.errors import listed
+from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation.processor import processor_settings, side_by_side
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.importers import Given, opened_one
@@ -61,11 +61,23 @@ def _measure(
     skipped = {circuit.name: reason for circuit in chosen if (reason := circuit.why_not(final))}
     fitted = [circuit.fit(final) for circuit in chosen if circuit.name not in skipped]
     kept = TraceCache(run, wanted) if cache and fitted else None
-    traces = _read(run, fitted, wanted, requested, kept, progress, final)
-    whole = xr.merge(traces, combine_attrs="drop_conflicts", compat="no_conflicts", join="outer")
-    for circuit, trace in zip(fitted, traces, strict=True):
-        whole.attrs.update(circuit.summarise(trace))
+    try:
+        whole = _whole(fitted, _read(run, fitted, wanted, requested, kept, progress, final))
+    except BadRequest:
+        raise
+    except Exception:
+        if kept is None or not kept.distrust():
+            raise
+        whole = _whole(fitted, _read(run, fitted, wanted, requested, kept, progress, final))
     return whole.assign_attrs(skipped=json.dumps(skipped), run=run.name, circuits=listed(c.name for c in fitted))
+
+
+def _whole(circuits: list[Circuit], traces: list[xr.Dataset]) -> xr.Dataset:
+    """The traces as one, with what each circuit says of its whole curve."""
+    whole = xr.merge(traces, combine_attrs="drop_conflicts", compat="no_conflicts", join="outer")
+    for circuit, trace in zip(circuits, traces, strict=True):
+        whole.attrs.update(circuit.summarise(trace))
+    return whole
 
 
 def snapshot_of(run: Run, step: int) -> Snapshot:
@@ -116,6 +128,10 @@ def _extended(kept: xr.Dataset | None, fresh: dict[int, xr.Dataset]) -> xr.Datas
     """What was kept together with what was read now."""
     if kept is None or not fresh:
         return join(fresh) if fresh else kept
+    is_text = lambda variable: variable.dtype.kind in "UO"
+    for name, variable in next(iter(fresh.values())).data_vars.items():
+        if name in kept and is_text(kept[name]) != is_text(variable):
+            raise ValueError(f"{name} was kept as something else")
     return join({**by_step(kept), **fresh})
 
 

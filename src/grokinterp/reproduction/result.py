@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 
+from grokinterp.config.validation import has_type, shown
 from grokinterp.errors import BadRequest
 from grokinterp.reproduction.bench import Bench
-from grokinterp.reproduction.claim import Claim, Outcome, Values
-from grokinterp.runs.files import cannot_read, make_directory, write_atomic
+from grokinterp.reproduction.claim import Claim, Outcome, Values, entries
+from grokinterp.reproduction.target import Value
+from grokinterp.runs.files import cannot_read, make_directory, read_json, write_atomic
 from grokinterp.runs.format import library_versions
 from grokinterp.runs.run import Run
 
@@ -100,12 +102,27 @@ def stored(results: Path) -> dict[str, Result]:
 
 def _read(path: Path) -> Result:
     try:
-        fields = json.loads(path.read_text())
-        return Result(**{name: fields.pop(ON_DISK[name]) for name in ON_DISK}, **fields)
+        fields = read_json(path)
+        result = Result(**{name: fields.pop(ON_DISK[name]) for name in ON_DISK}, **fields)
+        _check(result)
+        return result
     except OSError as error:
         raise cannot_read(path, error) from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise BadRequest(f"{path} is no result ({error}); remove it and run its claim again") from None
+
+
+def _check(result: Result) -> None:
+    """Refuse a file whose fields are not what the table writes: types, numbers that no float holds, missing names."""
+    values = [("a value", value, Value) for _, _, value in entries(result.values)]
+    for name, value, hint in [(n, getattr(result, n), hint) for n, hint in get_type_hints(Result).items()] + values:
+        if not has_type(value, hint):
+            raise TypeError(f"{name} is {shown(value)}")
+        if isinstance(value, int):
+            float(value)
+    missing = {"cores", "accelerator"} - {*result.machine} | {"torch"} - {*result.versions}
+    if missing:
+        raise KeyError(*sorted(missing))
 
 
 def _plain(value: Any) -> Any:

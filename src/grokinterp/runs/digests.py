@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from grokinterp.runs.files import StorageError, cannot_read, make_directory, write_atomic
+from grokinterp.runs.files import StorageError, cannot_read, make_directory, read_json, regular_status, write_atomic
 
 SETTLED = 2_000_000_000
 """Nanoseconds after which a file's times tell it from an older one: file systems have clocks of up to two seconds."""
@@ -52,10 +52,10 @@ class FileDigests:
 
     def _read(self) -> dict[str, tuple[list[int], str]]:
         try:
-            entries = json.loads(self.index.read_bytes())
+            entries = read_json(self.index)
             return {str(name): ([*map(int, stamp)], str(digest)) for name, (stamp, digest) in entries.items()}
-        except (OSError, ValueError, TypeError, AttributeError):  # absent, or damaged: it only saves time
-            return {}
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError):
+            return {}  # absent, or damaged: it only saves time
 
     def _write(self, known: Mapping[str, tuple[list[int], str]]) -> None:
         try:
@@ -68,7 +68,7 @@ class FileDigests:
 def file_stamp(path: Path) -> list[int]:
     """What tells a file from what it was before, without reading it: its size, times and inode."""
     try:
-        status = path.stat()
+        status = regular_status(path)
     except OSError as error:
         raise cannot_read(path, error) from None
     # The latest of the two times: one of them can be set by hand.

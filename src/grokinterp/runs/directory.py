@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,8 +11,18 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from grokinterp.config.validation import shown
 from grokinterp.runs.digests import FileDigests
-from grokinterp.runs.files import StorageError, cannot_read, read_metadata, read_tensors, read_whole
+from grokinterp.runs.files import (
+    READ_AT_MOST,
+    UNFOLDED,
+    StorageError,
+    cannot_read,
+    read_metadata,
+    read_tensors,
+    read_whole,
+    regular_status,
+)
 from grokinterp.runs.format import RunHeader
 from grokinterp.runs.provenance import DIRECTORY
 from grokinterp.runs.run import Run, RunError
@@ -122,13 +133,34 @@ class RunDirectory:
         if (self.path / JSONL).exists():
             return pd.DataFrame(read_rows(self.path / JSONL))
         try:
-            return pd.read_parquet(self.path / PARQUET)
+            return read_table(self.path / PARQUET)
         except FileNotFoundError:
             return pd.DataFrame()
+        except StorageError:
+            raise
         except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
             raise StorageError(
                 f"{self.path / PARQUET} is truncated or no Parquet file ({error}); restore it from a copy"
             ) from None
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The numbers of a Parquet file, by column. Raises `OSError`, `StorageError` and `ValueError` for any other file.
+
+    A few of its bytes may stand for any number of rows or texts, so what it says of itself is looked at first.
+    """
+    import pyarrow.parquet as pq  # runs that are still trained need none
+
+    size = regular_status(path).st_size
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+        rows = max(file.metadata.num_rows, sum(groups))
+        if 8 * rows * file.metadata.num_columns > READ_AT_MOST + UNFOLDED * size:
+            raise ValueError(f"{rows:,} rows in {size:,} bytes")
+        for field in file.schema_arrow:
+            if not re.fullmatch(r"u?int\d+|(half)?float|double|bool|null", str(field.type)):
+                raise ValueError(f"{shown(field.name)} holds no numbers")
+        return file.read().replace_schema_metadata(None).to_pandas()
 
 
 def read_header(path: Path) -> RunHeader:
@@ -142,7 +174,12 @@ def read_header(path: Path) -> RunHeader:
 def read_split(path: Path) -> dict[str, np.ndarray]:
     """The arrays of split.npz; nothing where the task or its split is unknown."""
     try:
-        with np.load(io.BytesIO(read_whole(path / SPLIT)), allow_pickle=False) as file:
+        content = read_whole(path / SPLIT)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            unfolded = sum(entry.file_size for entry in archive.infolist())
+        if unfolded > READ_AT_MOST + UNFOLDED * len(content):
+            raise ValueError(f"{len(content):,} bytes would unfold into {unfolded:,}")
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = dict(file)
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):
             raise ValueError("an entry is no array")

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import socket
 import stat
@@ -10,7 +11,7 @@ import sys
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
@@ -68,7 +69,7 @@ def has_ended(process: int) -> bool:
         return False
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # a name that somebody made up may say a number that none can have
         return True
     except OSError:
         return False
@@ -113,18 +114,39 @@ def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], object]) -> N
 READ_AT_MOST = 2**28
 """Bytes of a file that is read whole: settings, a split, lines of metrics."""
 
+UNFOLDED = 64
+"""How many times larger than a file of numbers its content may be, beyond `READ_AT_MOST`, where it is compressed."""
+
 
 def read_whole(path: Path) -> bytes:
-    """The bytes of a regular file; of a pipe or a device they would never end.
+    """The bytes of a regular file, as `regular_status` refuses others.
 
-    Raises `OSError` as the system does, and `StorageError` for what is no regular file or larger than such files are.
+    Raises `OSError` as the system does, and `StorageError` for a file larger than such files are.
+    """
+    if (size := regular_status(path).st_size) > READ_AT_MOST:
+        raise StorageError(f"{path} has {size:,} bytes, more than such a file has; restore it from a copy")
+    return path.read_bytes()
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in a regular file. Raises as `read_whole` does, and `ValueError` for what is no JSON."""
+    try:
+        return json.loads(read_whole(path))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def regular_status(path: Path) -> os.stat_result:
+    """What the system knows of a file; a pipe would be waited for, and of a device the bytes would never end.
+
+    Raises `OSError` as the system does, and `StorageError` for what is no regular file.
     """
     status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise StorageError(f"{path} is a directory where a file is expected; restore the file from a copy")
     if not stat.S_ISREG(status.st_mode):
         raise StorageError(f"{path} is no regular file; copy what it gives into a file first")
-    if status.st_size > READ_AT_MOST:
-        raise StorageError(f"{path} has {status.st_size:,} bytes, more than such a file has; restore it from a copy")
-    return path.read_bytes()
+    return status
 
 
 def sync_directory(path: Path) -> None:
@@ -164,6 +186,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 def open_tensors(path: Path) -> safe_open:
     """A safetensors file whose tensors are read on demand. Raises `StorageError` where it is damaged."""
     try:
+        regular_status(path)
         return safe_open(path, framework="pt", device="cpu")
     except OSError as error:
         raise cannot_read(path, error) from None

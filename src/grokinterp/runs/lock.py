@@ -22,10 +22,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from grokinterp.config.validation import check_types
 from grokinterp.errors import BadRequest
-from grokinterp.runs.files import cannot_write, has_ended, make_directory
+from grokinterp.runs.files import cannot_write, has_ended, make_directory, read_json
 
 try:
     import fcntl
@@ -40,7 +41,7 @@ _LOCKED, _PROBED = 0, 1
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NO_LINK, _NO_WAIT = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
 
 
 class HeldError(BadRequest):
@@ -188,7 +189,7 @@ def _is_named(file: Path, descriptor: int) -> bool:
 
 def _is_held(file: Path) -> bool:
     try:
-        descriptor = os.open(file, os.O_RDONLY | _NO_LINK)
+        descriptor = os.open(file, os.O_RDONLY | _NO_LINK | _NO_WAIT)
     except OSError:
         return False
     try:
@@ -208,8 +209,9 @@ def _read(file: Path) -> Holder:
     """Who a lock file names; it is written a moment after it is locked."""
     for _ in range(20):
         with contextlib.suppress(OSError, ValueError, TypeError):
-            entries: dict[str, Any] = json.loads(file.read_bytes())
-            return Holder(**entries)
+            named = Holder(**read_json(file))
+            check_types(named)
+            return named
         time.sleep(0.01)
     return Holder("an unknown machine", 0, "unknown", "an unknown time")
 

@@ -118,7 +118,12 @@ class Run:
 
         The losses of row t are those of the weights after t updates; NaN where nothing was recorded.
         """
-        return with_all_curves(self._store.metrics())
+        try:
+            return with_all_curves(self._store.metrics())
+        except (ValueError, TypeError) as error:
+            if isinstance(error, BadRequest):
+                raise
+            raise RunError(f"{self.name}: its metrics are no numbers by step ({error}); restore them") from None
 
     def __getitem__(self, step: Any) -> Checkpoint:
         try:

@@ -159,7 +159,7 @@ class RunWriter:
         try:
             state = json.loads(metadata["state"])
             step = int(state["step"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
             raise RunError(f"{self.path / OPTIMISER} is no optimiser state; train it anew with --overwrite") from None
         self._check_own_state(tensors, step, metadata)
         return tensors, state
