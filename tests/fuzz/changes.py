@@ -6,6 +6,7 @@ import json
 import pickletools
 import random
 import struct
+import tomllib
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+import tomli_w
 import torch
 
 NUMBERS = (
@@ -107,6 +109,16 @@ def of_json(content: bytes, draw: Draw) -> bytes:
     if draw.random() < 0.02:
         text = text.replace("0", "[" * 100_000, 1)
     return text.encode("utf-8", "surrogatepass")
+
+
+def of_toml(content: bytes, draw: Draw) -> bytes:
+    """One value of a TOML file is another one, is gone, or lies deeper; or a word is put in."""
+    try:
+        tree = {"root": tomllib.loads(content.decode())}
+        change_tree(tree, draw, VALUES)
+        return tomli_w.dumps(tree["root"]).encode()
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return of_text(content, draw)
 
 
 def of_content(content: bytes, draw: Draw) -> bytes:

@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 import time
+import tomllib
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ from changes import (
     of_pickle,
     of_safetensors,
     of_text,
+    of_toml,
     of_trace,
     of_zip,
 )
@@ -53,7 +55,9 @@ from grokinterp.reproduction.table import source_page
 from grokinterp.runs import lock
 from grokinterp.runs.packing import pack
 from grokinterp.runs.run import Runs
+from grokinterp.runs.summary import Summary
 from grokinterp.runs.writer import RunWriter
+from grokinterp.sweeps.spec import Keep, Spec, Variant
 from grokinterp.tasks.formula import Formula
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +135,17 @@ def open_address(path: Path) -> None:
     assert respond(session, {"used": [], "hold": {"url": address}, "history": None, "message": ""})
 
 
+def summarise(path: Path) -> None:
+    """What is kept of a run for tables of many: damaged, it says nothing."""
+    repr(Summary.read(path.parent))
+
+
+def sweep(path: Path) -> None:
+    """A sweep that somebody gives: what it varies, and its text again."""
+    spec = Spec.read(path)
+    assert Spec.from_dict(tomllib.loads(spec.to_toml())).to_toml() == spec.to_toml()  # as text: NaN equals itself
+
+
 def set_parameter(path: Path) -> None:
     """What stands behind `--set`."""
     parameter(path.read_bytes().decode("utf-8", "replace"))
@@ -165,6 +180,8 @@ PARSERS = {
     "digests": Parser("run/traces/checkpoints.json", (of_json, of_bytes), measure),
     "lock": Parser("lock.json", (of_json, of_bytes), holder),
     "result": Parser(f"results/{CLAIM}.json", (of_json, of_json, of_bytes), tabulate),
+    "summary": Parser("run/summary.json", (of_json, of_json, of_bytes), summarise),
+    "sweep": Parser("sweep.toml", (of_toml, of_toml, of_bytes), sweep),
     "address": Parser("address.txt", (of_text, of_bytes), open_address),
     "parameter": Parser("parameter.txt", (of_text, of_json, of_bytes), set_parameter),
     "formula": Parser("formula.txt", (of_text, of_bytes), parse),
@@ -197,6 +214,11 @@ def plant(folder: Path) -> None:
     np.savez(folder / "arrays.npz", train_acc=np.arange(4.0), test_acc=np.arange(4.0))
     state = State(step=10, heads=((0, 1),), neurons=((0, 1), (0, 2), (0, 3)), frequencies=(1,), pair=(1, 2), how="mean")
     (folder / "address.txt").write_text(f"?{state.query}")
+    Summary(step=10, scores={"train_loss": 1.0}, key_frequencies=(1, 2), circuits=("loss",)).write(folder / "run")
+    fields = {"expression": "a + b", "p": 5, "steps": 10}
+    variants = (Variant("slow", {"lr": 1e-4, "seed": 1}), Variant("fast", {"lr": 1e-2, "seed": 2}))
+    grid = {"frac": (0.3, 0.5), "d_model": (8, 16)}
+    (folder / "sweep.toml").write_text(Spec("rates", fields, grid, variants, Keep("final", ("loss",))).to_toml())
     (folder / "parameter.txt").write_text('winners={"a": [40, 1.5, null]}')
     (folder / "formula.txt").write_text("a^2 + 3*(a - b)*b if a == b else (a*b)/2")
 

@@ -1,93 +1,82 @@
 """Makes small changes to the maths, one at a time, and counts those that no test notices.
 
-`make mutants COUNT=40 ONLY=fourier`: cosmic-ray finds every change it can make to a module; a random sample of them is
-tried, each with the tests of that module. This runs in a clone of the last commit, never in the working tree: a run
-that is stopped leaves its last change behind. The survivors are printed with their diffs. A survivor is either a test
-that is missing, or a change of no consequence: docs/RELIABILITY.md lists the accepted ones.
+`make mutants COUNT=200 SEED=0 ONLY=fourier`: cosmic-ray finds every place where it can make a change; a random sample
+of the places gets one change each, and the tests that reach it are run (`trial.py`). What passes there is tried again
+in a process of its own, with all tests that reach it, as is what changes a number outside functions. Nothing on disk
+is changed. The survivors are printed. A survivor is either a test that is missing, or a change of no consequence:
+docs/RELIABILITY.md lists the accepted ones.
 """
 
 import argparse
-import random
-import shutil
+import hashlib
+import json
+import os
 import subprocess
 import sys
-import sysconfig
-import venv
 from pathlib import Path
 
-from cosmic_ray.work_db import WorkDB, use_db
-from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-ROOT = Path(__file__).parents[2]
-PLACE = ROOT / ".venv-mutants"
-MATHS = {
-    "fourier": (["src/grokinterp/fourier.py"], "tests/test_fourier.py tests/circuits/test_spectrum.py"),
-    "irreps": (["src/grokinterp/irreps"], "tests/irreps tests/circuits/test_irreps.py tests/circuits/test_cosets.py"),
-    "tasks": (["src/grokinterp/tasks"], "tests/tasks"),
-    "evaluation": (["src/grokinterp/evaluation"], "tests/evaluation tests/circuits tests/measuring"),
-    "analysis": (["src/grokinterp/analysis"], "tests/analysis tests/circuits"),
-    "interventions": (["src/grokinterp/interventions"], "tests/interventions tests/circuits/test_ablation.py"),
-    "training": (["src/grokinterp/training/optimiser.py", "src/grokinterp/training/batches.py"], "tests/training"),
-    "circuits": (["circuits"], "tests/circuits"),
-}
-"""The modules of each part, and the tests that must notice a change to them."""
+import pytest
+from changes import MATHS, ROOT, Change, sample
+from trial import Learnt, Only, Trial, install
+
+TESTS = ("analysis", "circuits", "evaluation", "importers", "interventions", "irreps", "measuring", "models", "tasks",
+         "training", "test_fourier.py", "test_planted.py")  # fmt: skip
+OPTIONS = ["-q", "-p", "no:cacheprovider", "-m", "not slow", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
+PLACES = [str(ROOT / "tests" / name) for name in TESTS]
 
 
-def prepare() -> Path:
-    """A clone of the last commit with an environment that sees this one's libraries and its own grokinterp."""
-    clone = PLACE / "grokinterp"
-    shutil.rmtree(PLACE, ignore_errors=True)
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    venv.create(clone / ".venv", with_pip=True)
-    site = next((clone / ".venv" / "lib").glob("python*/site-packages"))
-    paths = [path for path in sys.path if path.endswith("site-packages")] or [sysconfig.get_path("purelib")]
-    (site / "libraries.pth").write_text("\n".join(paths))
-    pip = [clone / ".venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--no-deps", "--editable", str(clone)], check=True)
-    return clone
+def learnt_place() -> Path:
+    """Where what was learnt of these tests and this code is kept."""
+    digest = hashlib.sha256()
+    for path in sorted([*ROOT.glob("src/**/*.py"), *ROOT.glob("circuits/*.py"), *ROOT.glob("tests/**/*.py")]):
+        digest.update(path.read_bytes())
+    return ROOT / ".venv" / f"learnt-{digest.hexdigest()[:16]}.json"
 
 
-def sample(clone: Path, part: str, count: int, seed: int) -> Path:
-    """A session of cosmic-ray with `count` changes of this part still to be tried, the others skipped."""
-    modules, tests = MATHS[part]
-    settings, session = PLACE / f"{part}.toml", PLACE / f"{part}.sqlite"
-    command = f"{clone}/.venv/bin/python -m pytest -x -q -p no:cacheprovider {tests}"
-    settings.write_text(
-        f"[cosmic-ray]\nmodule-path = {modules}\ntimeout = 1800.0\nexcluded-modules = []\n"
-        f"test-command = {command!r}\n[cosmic-ray.distributor]\nname = 'local'\n"
-    )
-    subprocess.run([tool(), "init", settings, session], cwd=clone, check=True)
-    with use_db(session, mode=WorkDB.Mode.open) as database:
-        items = sorted(database.pending_work_items, key=lambda item: [str(m) for m in item.mutations])
-        jobs = [item.job_id for item in items]
-        chosen = set(random.Random(seed).sample(jobs, min(count, len(jobs))))
-        for job in jobs:
-            if job not in chosen:
-                database.set_result(job, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
-    print(f"{part}: {len(chosen)} of {len(jobs)} changes", flush=True)
-    subprocess.run([tool(), "exec", settings, session], cwd=clone, check=True)
-    return session
+def is_noticed(change: Change, learnt: Path) -> bool:
+    """Whether any test that reaches a change fails, in a process that knows nothing else."""
+    command = [sys.executable, __file__, "--one", json.dumps(change.as_dict()), "--learnt", str(learnt)]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT).returncode != 0
 
 
-def tool() -> str:
-    return str(Path(sys.executable).with_name("cosmic-ray"))
+def try_one(change: Change, learnt: Path) -> int:
+    install(change)
+    tests = Learnt(**json.loads(learnt.read_text())).tests(change)
+    files = sorted({str(ROOT / name.partition("::")[0]) for name in tests})
+    return pytest.main(["-x", *OPTIONS, *files], plugins=[Only(tests)]) if tests else 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=40, help="changes of each part")
+    parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=MATHS)
+    parser.add_argument("--only", choices=MATHS, action="append", help="a part of the maths")
+    parser.add_argument("--learnt", type=Path, help="what was learnt before, of tests that have changed since")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    clone = prepare()
-    for part in [given.only] if given.only else MATHS:
-        session = sample(clone, part, given.count, given.seed)
-        with use_db(session, mode=WorkDB.Mode.open) as database:
-            results = [result for _, result in database.results if result.worker_outcome != WorkerOutcome.SKIPPED]
-        survivors = [result for result in results if result.test_outcome == TestOutcome.SURVIVED]
-        for survivor in survivors:
-            print(survivor.diff)
-        print(f"{part}: {len(results) - len(survivors)} of {len(results)} changes noticed", flush=True)
+    learnt = given.learnt or learnt_place()
+    if given.one:
+        return try_one(Change(**json.loads(given.one)), learnt)
+    changes = sample(given.only or list(MATHS), given.count, given.seed)
+    doubtful = [change for change in changes if change.function is None]
+
+    def told(change: Change, test: str | None) -> None:
+        # The terminal, past what pytest captures.
+        print(f"{'noticed' if test else 'passed '}  {change}  {test or ''}", file=sys.__stderr__, flush=True)
+        if test is None:
+            doubtful.append(change)
+
+    pytest.main([*OPTIONS, "-s", *PLACES], plugins=[Trial(changes, learnt, told)])
+    survivors = []
+    for change in doubtful:
+        if not is_noticed(change, learnt):
+            survivors.append(change)
+            print(f"survived {change}", file=sys.stderr, flush=True)
+    print(f"{len(changes) - len(survivors)} of {len(changes)} changes noticed, seed {given.seed}")
+    for change in survivors:
+        print(change)
     return 0
 
 

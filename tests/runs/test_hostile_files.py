@@ -1,6 +1,7 @@
 """The files of a run directory that somebody gave: each is what it should be, or one line; none is waited for."""
 
 import json
+import math
 import os
 import shutil
 import tracemalloc
@@ -20,7 +21,9 @@ from grokinterp.importers import describe
 from grokinterp.runs import directory, lock
 from grokinterp.runs.files import has_ended
 from grokinterp.runs.packing import pack
+from grokinterp.runs.summary import Summary
 from grokinterp.runs.writer import RunWriter
+from grokinterp.sweeps.spec import Spec
 
 FILES = {
     "split.npz": lambda run: gi.load(run).task,
@@ -165,6 +168,24 @@ def test_a_pipe_in_the_place_of_a_lock_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / ".run.writer.lock")
     assert lock.holder(tmp_path / "run") is None
     assert has_ended(10**30)
+
+
+def test_a_summary_of_no_finite_numbers_says_nothing(small_run):
+    """Infinity where a whole number stands, a number that no float holds, and nesting without end."""
+    Summary(step=300, timed=300).write(small_run)
+    good = json.loads((small_run / "summary.json").read_text())
+    for entries in ({**good, "step": math.inf}, {**good, "seconds": 10**400}, {**good, "key_frequencies": [math.inf]}):
+        (small_run / "summary.json").write_text(json.dumps(entries))
+        assert Summary.read(small_run) == Summary()
+    (small_run / "summary.json").write_text("[" * 100_000)
+    assert Summary.read(small_run) == Summary()
+
+
+def test_a_range_of_numbers_too_long_to_read_is_no_range(tmp_path):
+    """Python refuses to read a number of 5,000 digits; the sweep says which field it is."""
+    (tmp_path / "x.toml").write_text(f'[run]\nexpression = "a + b"\n[grid]\nseed = "0..{"1" * 5000}"\n')
+    with pytest.raises(gi.BadRequest, match="neither a list nor a range"):
+        Spec.read(tmp_path / "x.toml")
 
 
 def test_a_parameter_may_be_any_text():

@@ -14,7 +14,7 @@ from typing import Any
 
 import xarray as xr
 
-from grokinterp.runs.files import StorageError, read_whole, write_atomic
+from grokinterp.runs.files import read_json, write_atomic
 
 SUMMARY = "summary.json"
 
@@ -69,9 +69,8 @@ class Summary:
     def read(cls, directory: Path) -> "Summary":
         """The summary of the run in this directory; an empty one where there is none, or it is damaged."""
         try:
-            entries = json.loads(read_whole(directory / SUMMARY))
-            return cls._from_json(entries)
-        except (OSError, StorageError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            return cls._from_json(read_json(directory / SUMMARY))
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError):
             return cls()
 
     def write(self, directory: Path) -> None:

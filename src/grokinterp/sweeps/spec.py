@@ -18,7 +18,7 @@ from grokinterp.runs.files import read_whole
 Fields: TypeAlias = dict[str, Any]
 """Fields of `gi.train`, `expression` among them, and their values."""
 
-_RANGE = re.compile(r"\s*(-?\d+)\s*\.\.\s*(-?\d+)\s*")
+_RANGE = re.compile(r"\s*(-?\d{1,18})\s*\.\.\s*(-?\d{1,18})\s*")
 MOST_POINTS = 100_000
 LONGEST_NAME = 100
 _SECTIONS = ("name", "run", "grid", "variant", "keep")
