@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.losses import is_right
 from grokinterp.tasks import Task
@@ -58,6 +59,8 @@ def evaluate(model: nn.Module, task: Task | None = None) -> dict[str, float]:
 
     Raises `BadRequest` for a task without a split, or logits that are not of its rows and answers.
     """
+    if not isinstance(model, nn.Module):
+        raise BadRequest(f"evaluate takes a module, as in gi.evaluate(run.final.model()), not {shown(model)}")
     task = getattr(model, "task", None) if task is None else task
     if not isinstance(task, Task):
         raise BadRequest(f"{type(model).__name__} carries no task; give one, as in gi.evaluate(model, run.task)")

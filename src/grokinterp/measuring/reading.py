@@ -2,21 +2,26 @@
 
 import json
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, SupportsIndex
 
 import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
+from grokinterp.circuits import registered
 from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation.processor import processor_settings, side_by_side
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.importers import Given, opened_one
 from grokinterp.measuring.cache import TraceCache
 from grokinterp.measuring.choosing import choose, chosen_steps, listed_names
+from grokinterp.measuring.readings import readings_of, with_readings
 from grokinterp.readout import Circuit
+from grokinterp.runs.directory import is_run
+from grokinterp.runs.files import StorageError
 from grokinterp.runs.run import Run
+from grokinterp.runs.summary import Summary
 
 READERS = 8
 """Checkpoints read at once at most: each holds its activations on the whole table (0.15 GB for p = 113)."""
@@ -37,7 +42,8 @@ def measure(
     `steps` are the checkpoints to read, one or several, all where left out. `on_request` names circuits and variables
     that are not computed by default. Each checkpoint is evaluated once for all circuits, as many checkpoints at a time
     as there are cores (READERS at most). What has been read before is taken from a cache: in the run's directory, or
-    the user's cache directory for a third-party file; `cache=False` reads everything anew.
+    the user's cache directory for a third-party file; `cache=False` reads everything anew. Of a run of a sweep that
+    keeps its last weights alone, the trace of all steps has what was read of the others before they were dropped.
 
     The attribute `skipped` says, as JSON, which circuits do not apply and why. Raises `BadRequest` for an unknown
     circuit, variable or step, or a run without checkpoints or task.
@@ -45,7 +51,10 @@ def measure(
     one = opened_one(run)
     requested = frozenset(listed_names(on_request, "on_request"))
     with processor_settings():
-        return _measure(one, circuits, chosen_steps(one, steps), requested, cache, progress)
+        wanted = chosen_steps(one, steps)
+        trace = _measure(one, circuits, wanted, requested, cache, progress, readings_of(one) if steps is None else None)
+    _summarise(one, trace)
+    return trace
 
 
 def _measure(
@@ -55,29 +64,48 @@ def _measure(
     requested: frozenset[str],
     cache: bool,
     progress: bool,
+    dropped: xr.Dataset | None,
 ) -> xr.Dataset:
     final = snapshot_of(run, run.final.step)
     chosen = choose(circuits, requested)
     skipped = {circuit.name: reason for circuit in chosen if (reason := circuit.why_not(final))}
     fitted = [circuit.fit(final) for circuit in chosen if circuit.name not in skipped]
     kept = TraceCache(run, wanted) if cache and fitted else None
+    # What was read of weights that are gone was read by the circuits as they are shipped.
+    shipped = [circuit == registered().get(circuit.name) for circuit in chosen if circuit.name not in skipped]
+    earlier = [dropped if is_shipped else None for is_shipped in shipped]
     try:
-        whole = _whole(fitted, _read(run, fitted, wanted, requested, kept, progress, final))
+        whole = _whole(fitted, _read(run, fitted, wanted, requested, kept, progress, final), earlier)
     except BadRequest:
         raise
     except Exception:
         if kept is None or not kept.distrust():
             raise
-        whole = _whole(fitted, _read(run, fitted, wanted, requested, kept, progress, final))
+        whole = _whole(fitted, _read(run, fitted, wanted, requested, kept, progress, final), earlier)
     return whole.assign_attrs(skipped=json.dumps(skipped), run=run.name, circuits=listed(c.name for c in fitted))
 
 
-def _whole(circuits: list[Circuit], traces: list[xr.Dataset]) -> xr.Dataset:
+def _whole(circuits: list[Circuit], traces: list[xr.Dataset], earlier: list[xr.Dataset | None]) -> xr.Dataset:
     """The traces as one, with what each circuit says of its whole curve."""
+    traces = [
+        trace if dropped is None else with_readings(trace, dropped)
+        for trace, dropped in zip(traces, earlier, strict=True)
+    ]
     whole = xr.merge(traces, combine_attrs="drop_conflicts", compat="no_conflicts", join="outer")
     for circuit, trace in zip(circuits, traces, strict=True):
         whole.attrs.update(circuit.summarise(trace))
     return whole
+
+
+def _summarise(run: Run, trace: xr.Dataset) -> None:
+    """Keep what a table of runs says of the last checkpoint beside the run, where that is a directory of ours."""
+    if run.path is None or not is_run(run.path):
+        return
+    before = Summary.read(run.path)
+    now = before.of(run.final.step).with_trace(trace)
+    if now != before.of(run.final.step):
+        with suppress(StorageError):  # of a run that may only be read nothing is kept
+            now.write(run.path)
 
 
 def snapshot_of(run: Run, step: int) -> Snapshot:

@@ -35,6 +35,7 @@ from grokinterp.runs.files import (
     cannot_write,
     hidden_beside,
     make_directory,
+    read_metadata,
     read_tensors,
     remove_temporaries,
     sync_directory,
@@ -186,6 +187,22 @@ class RunWriter:
         write_metrics(self.path, pd.DataFrame(read_rows(self.path / JSONL)))
         sync_directory(self.path)
         (self.path / JSONL).unlink(missing_ok=True)
+
+
+def resumable_step(path: Path) -> int:
+    """The step that a run would go on from; 0 where there is nothing to go on from."""
+    try:
+        return int(json.loads(read_metadata(path / OPTIMISER)["state"])["step"])
+    except (StorageError, LookupError, TypeError, ValueError):
+        return 0
+
+
+def drop_checkpoints(path: Path, but: int) -> None:
+    """Remove every checkpoint of a run but the one at step `but`, which there has to be."""
+    with held(path, "drop"):
+        others = [step for step in RunDirectory(path).steps() if step != but]
+        for step in others:
+            (path / CHECKPOINTS / checkpoint_name(step)).unlink(missing_ok=True)
 
 
 def save_run(run: Run, path: str | Path, overwrite: bool = False) -> Run:

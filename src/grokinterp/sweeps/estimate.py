@@ -8,13 +8,16 @@ from typing import Any
 
 from grokinterp.evaluation.processes import available_cores
 from grokinterp.runs.directory import is_run
+from grokinterp.runs.writer import resumable_step
 from grokinterp.sweeps.directory import SweepDirectory
 from grokinterp.sweeps.points import Point, describe, points_of
 from grokinterp.sweeps.spec import Spec
 from grokinterp.training.planning import plan
 from grokinterp.training.timing import seconds_per_step
 
-BYTES_OF_A_WEIGHT = 4
+BYTES_OF_A_WEIGHT, BYTES_OF_A_ROW = 4, 60
+WEIGHTS_OF_A_STATE = 3
+"""What a run goes on from: its weights, and Adam's two moments of them."""
 SHOWN = 20
 """How many of the runs are named."""
 
@@ -39,9 +42,7 @@ class Estimate:
         lines += [f"  {point.name}: {describe(point.varied)}" for point in self.missing[:SHOWN]]
         lines += [f"  and {len(self.missing) - SHOWN} more"] if len(self.missing) > SHOWN else []
         hours = f"{self.seconds / 3600:.1f} hours" if self.seconds > 5400 else f"{math.ceil(self.seconds / 60)} minutes"
-        return "\n".join(
-            [*lines, f"about {hours} with {self.workers} workers, {self.size / 1e6:.0f} MB of checkpoints"]
-        )
+        return "\n".join([*lines, f"about {hours} with {self.workers} workers, {self.size / 1e6:.0f} MB on disk"])
 
 
 def estimate(spec: Spec | str | Path | Mapping[str, Any], out: str | Path | None, workers: int | None) -> Estimate:
@@ -60,9 +61,11 @@ def estimate(spec: Spec | str | Path | Mapping[str, Any], out: str | Path | None
         if shape not in pace:
             fields = {name: value for name, value in point.fields.items() if name != "expression"}
             pace[shape] = seconds_per_step(*plan(point.fields.get("expression"), **fields))
-        seconds += pace[shape] * config.schedule.steps / used
-        kept = 1 if read.keep.checkpoints == "final" else len(config.schedule.checkpointed_steps())
-        size += kept * weights_of(config.model) * BYTES_OF_A_WEIGHT if not is_run(directory.path_of(point)) else 0
+        seconds += pace[shape] * (config.schedule.steps - resumable_step(directory.path_of(point))) / used
+        if not is_run(directory.path_of(point)):
+            kept = 1 if read.keep.checkpoints == "final" else len(config.schedule.checkpointed_steps())
+            size += (kept + WEIGHTS_OF_A_STATE) * weights_of(config.model) * BYTES_OF_A_WEIGHT
+            size += config.schedule.steps // config.schedule.metrics_every * BYTES_OF_A_ROW
     return Estimate(directory.path, tuple(points), tuple(missing), seconds, size, used)
 
 

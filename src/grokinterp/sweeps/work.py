@@ -2,14 +2,19 @@
 
 import contextlib
 import os
+import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from grokinterp.errors import BadRequest
 from grokinterp.runs.directory import is_finished, is_run, read_header
+from grokinterp.runs.files import StorageError
+from grokinterp.runs.summary import Summary
+from grokinterp.runs.writer import resumable_step
+from grokinterp.sweeps.completing import complete, is_complete
 from grokinterp.sweeps.spec import Keep
 
 
@@ -30,13 +35,18 @@ class Job:
     keep: Keep
 
     @property
-    def is_done(self) -> bool:
-        """Whether the run has been trained for as many steps as are wanted, or has stopped as it was told to."""
+    def is_trained(self) -> bool:
+        """Whether the run has as many steps as are wanted, or has stopped as it was told to."""
         path = Path(self.directory)
         if not is_run(path) or not is_finished(path):
             return False
         config = read_header(path).config
         return config is not None and config.schedule.steps >= self.steps
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do: it is trained, read, and its weights are those that are to be kept."""
+        return self.is_trained and is_complete(Path(self.directory), self.keep)
 
 
 @dataclass(frozen=True)
@@ -50,35 +60,44 @@ class Outcome:
 def do(job: Job) -> Outcome:
     """Train a job's run to its end with one thread, or go on with it; errors become an outcome and a log."""
     try:
-        _train(job)
+        if not job.is_trained:
+            _train(job)
+        complete(Path(job.directory), job.keep)
     except KeyboardInterrupt:
         return Outcome("stopped")
     except Exception as error:
-        write_log(job, traceback.format_exc())
         line = str(error) if isinstance(error, BadRequest) else f"{type(error).__name__}: {error}"
-        return Outcome("failed", line.splitlines()[0])
+        line = line.splitlines()[0]
+        write_log(job, line, traceback.format_exc())
+        return Outcome("failed", line)
     with contextlib.suppress(OSError):
         Path(job.log).unlink(missing_ok=True)
     return Outcome("finished")
 
 
-def write_log(job: Job, text: str) -> None:
-    """Keep what is known of a failure, where that can be written."""
-    log = Path(job.log)
-    with contextlib.suppress(OSError):
+def write_log(job: Job, line: str, text: str) -> None:
+    """Keep what is known of a failure: a line of it in the run's summary, all of it in its log."""
+    log, path = Path(job.log), Path(job.directory)
+    with contextlib.suppress(OSError, StorageError):
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(f"process {os.getpid()}, {dict(job.fields)}\n{text}")
+    with contextlib.suppress(StorageError):
+        if is_run(path):
+            replace(Summary.read(path), failure=line).write(path)
 
 
 def _train(job: Job) -> None:
     from grokinterp.training import train
 
-    fields = dict(job.fields)
+    fields, path = dict(job.fields), Path(job.directory)
     expression = fields.pop("expression", None)
-    run = train(expression, **fields, out=job.directory, resume=True, threads=1, progress=False, device="cpu")
-    if job.keep.circuits != ():
-        from grokinterp.evaluation.processor import processor_settings
-        from grokinterp.measuring import measure
-
-        with processor_settings(1):
-            measure(run, job.keep.circuits, progress=False)
+    begun, started = resumable_step(path), time.monotonic()
+    try:
+        train(expression, **fields, out=path, resume=True, threads=1, progress=False, device="cpu")
+    finally:
+        # Also of a run that stops here: it goes on another time.
+        with contextlib.suppress(StorageError):
+            if is_run(path):
+                before = Summary.read(path)
+                seconds = before.seconds + time.monotonic() - started
+                replace(before, seconds=seconds, timed=before.timed + resumable_step(path) - begun).write(path)

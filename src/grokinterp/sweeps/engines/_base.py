@@ -56,7 +56,7 @@ class FuturesEngine:
             return future.result()
         except Exception as error:  # the engine lost it, in its own words
             line, log = self._reason(error)
-            write_log(job, log)
+            write_log(job, line, log)
             return Outcome("failed", line)
 
     def _reason(self, error: Exception) -> tuple[str, str]:
