@@ -8,11 +8,13 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from grokinterp.analysis.outcome import ALL_TRAINED, SCORES, SOLVED, Outcome
+from grokinterp.analysis.outcome import SCORES, Outcome
 from grokinterp.evaluation.losses import accuracy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.evaluation.table_scores import SOURCES, losses
 from grokinterp.readout import Circuit, Variable, readout
+from grokinterp.runs.population import landmarks
+from grokinterp.runs.population.landmarks import ALL_TRAINED, SOLVED
 
 Regime: TypeAlias = Literal["not learnt", "memorises", "groks", "generalises at once"]
 REGIMES: tuple[Regime, ...] = ("not learnt", "memorises", "groks", "generalises at once")
@@ -29,8 +31,7 @@ def weight_norms_squared(parameters: Mapping[str, Tensor]) -> dict[str, float]:
 
 def first_step(curve: xr.DataArray, threshold: float) -> int | None:
     """The first step at which a curve over `step` is at or above a threshold; None where there is none."""
-    reached = curve.step.values[curve.values >= threshold]
-    return int(reached[0]) if len(reached) else None
+    return landmarks.first_step(curve.step.values, curve.values, threshold)
 
 
 def regime_of(memorised_step: float | None, grokked_step: float | None) -> Regime:

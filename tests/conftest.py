@@ -97,3 +97,39 @@ def small_run(small: SimpleNamespace, tmp_path: Path) -> Path:
     writer.write_optimiser_state({"m": small.weights(7)["embed.W_E"]}, {"step": 300, "grokked_step": None})
     writer.finish()
     return writer.path
+
+
+@pytest.fixture(scope="session")
+def population_as_written(small: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory behind `population`, written once."""
+    from grokinterp.runs.writer import RunWriter
+
+    path = tmp_path_factory.mktemp("population")
+    for rate in (0.0, 0.5, 1.0):
+        for seed in (0, 1):
+            grokked = None if (rate, seed) in ((0.0, 1), (1.0, 1)) else 100 + 100 * seed + int(100 * rate)
+            writer = RunWriter.create(
+                path / f"attention_rate{rate}-seed{seed}",
+                small.config.replace(attention_rate=rate, seed=seed, split_seed=0),
+                small.task,
+            )
+            for step in range(0, 301, 50):
+                solved = grokked is not None and step >= grokked
+                losses = {"train_loss": 1 / (step + 1), "test_loss": 0.01 if solved else 2.0}
+                accuracies = {"train_accuracy": float(step >= 50), "test_accuracy": 1.0 if solved else 0.25}
+                writer.append_metrics({"step": step, **losses, **accuracies})
+                if step in (0, 100, 300):
+                    writer.write_checkpoint(step, small.weights(step + seed))
+            if (rate, seed) != (1.0, 1):
+                writer.write_optimiser_state({"m": small.weights(7)["embed.W_E"]}, {"step": 300, "grokked_step": None})
+                writer.finish()
+    return path
+
+
+@pytest.fixture
+def population(population_as_written: Path, tmp_path: Path) -> Path:
+    """Six runs of three attention rates and two seeds, by their curves grokked at 100 (rate 0, seed 0), never (0, 1),
+    150 and 250 (rate 0.5), 200 (1, 0); (1, 1) was cut at step 300 without. All have checkpoints at 0, 100, 300."""
+    import shutil
+
+    return shutil.copytree(population_as_written, tmp_path / "population")

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from grokinterp.reports import report
     from grokinterp.reports.drawing import draw
     from grokinterp.runs.checkpoint import Checkpoint
-    from grokinterp.runs.run import Run, Runs
+    from grokinterp.runs.population.collection import Runs
+    from grokinterp.runs.run import Run
     from grokinterp.sweeps import sweep
     from grokinterp.tasks import Task
     from grokinterp.training.trainer import train
@@ -37,7 +38,7 @@ _HOME = {
     "Checkpoint": "grokinterp.runs.checkpoint",
     "Run": "grokinterp.runs.run",
     "RunConfig": "grokinterp.config",
-    "Runs": "grokinterp.runs.run",
+    "Runs": "grokinterp.runs.population.collection",
     "Task": "grokinterp.tasks",
     "ablate": "grokinterp.interventions",
     "draw": "grokinterp.reports.drawing",

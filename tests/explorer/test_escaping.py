@@ -20,8 +20,9 @@ from grokinterp.explorer.page import export
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State
 from grokinterp.explorer.web.access import refusal_page
+from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.provenance import Assumption, Provenance
-from grokinterp.runs.run import Run, Runs
+from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
 
 HOSTILE = "</title></script></style></textarea><img src=x onerror=\"pwned('{}')\">&lt;\"'>"

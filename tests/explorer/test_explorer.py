@@ -27,7 +27,8 @@ from grokinterp.explorer.web.access import Access
 from grokinterp.explorer.web.app import LARGEST_BODY
 from grokinterp.explorer.web.respond import respond
 from grokinterp.interventions import last_position
-from grokinterp.runs.run import Run, Runs
+from grokinterp.runs.population.collection import Runs
+from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.training.planning import plan
 

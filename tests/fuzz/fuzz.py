@@ -54,7 +54,7 @@ from grokinterp.reproduction import find_claim, stored
 from grokinterp.reproduction.table import source_page
 from grokinterp.runs import lock
 from grokinterp.runs.packing import pack
-from grokinterp.runs.run import Runs
+from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.summary import Summary
 from grokinterp.runs.writer import RunWriter
 from grokinterp.sweeps.spec import Keep, Spec, Variant

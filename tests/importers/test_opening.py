@@ -8,7 +8,8 @@ import pytest
 import grokinterp as gi
 from grokinterp.errors import BadRequest
 from grokinterp.importers import opened
-from grokinterp.runs.run import Run, Runs
+from grokinterp.runs.population.collection import Runs
+from grokinterp.runs.run import Run
 
 
 def test_a_path_is_loaded_and_a_list_taken_together(small_run: Path) -> None:

@@ -11,7 +11,6 @@ import xarray as xr
 import grokinterp as gi
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports.page import page
-from grokinterp.reports.prose import is_seed_known
 from grokinterp.reports.section import Plate, Section
 from grokinterp.reports.sections import sections_of
 from grokinterp.reports.sections.reproduction import configuration
@@ -127,9 +126,9 @@ def test_known_rows_are_no_known_seed():
     """A file may list its training rows and no seed; 0 is then nobody's."""
     run = foreign(frac=0.5)
     run._task = run.task.split(frac=0.5, seed=3)
-    assert is_seed_known(run)
+    assert run.is_seed_known
     run.provenance = Provenance.of_file("transformer_lens", Path("model.pt"), [SEED_UNKNOWN])
-    assert not is_seed_known(run)
+    assert not run.is_seed_known
 
 
 def test_a_known_seed_is_told(product):

@@ -10,8 +10,9 @@ import torch
 import grokinterp as gi
 from grokinterp.runs.directory import open_run
 from grokinterp.runs.files import StorageError
+from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.provenance import Provenance
-from grokinterp.runs.run import Run, RunError, Runs, check_fits
+from grokinterp.runs.run import Run, RunError, check_fits
 from grokinterp.runs.store import MemoryStore
 
 
@@ -159,7 +160,8 @@ def test_runs_is_an_ordered_mapping_with_a_table(small_run):
     assert [*runs] == ["b", "a"] and len(runs) == 2 and "a" in runs and "c.pt" not in runs
     frame = runs.to_frame()
     assert frame.index.tolist() == ["b", "a"]
-    assert frame.loc["b", "task"] == "a + b" and frame.loc["a", "checkpoints"] == "none"
+    assert frame.loc["b", "expression"] == "a + b" and pd.isna(frame.loc["a", "expression"])
+    assert frame["steps"].tolist() == [300, 1] and frame.equals(runs.table)
     assert "&lt;unreadable&gt;" in runs._repr_html_() and "1 files skipped" in repr(runs)
     with pytest.raises(RunError, match="no run 'x' here; the runs: b, a"):
         runs["x"]

@@ -5,17 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from grokinterp.runs.population.landmarks import SOLVED
 from grokinterp.runs.run import Run
 
 Kind: TypeAlias = Literal["solved", "memorised", "failed", "diverged", "stopped early"]
 KINDS: tuple[Kind, ...] = ("solved", "memorised", "failed", "diverged", "stopped early")
-
-ALL_TRAINED = 1.0
-"""The accuracy on training rows from which they are all memorised: the landmark `memorised_step`."""
-
-SOLVED = 0.99
-"""The accuracy on rows not trained on from which a task is solved: the landmark `grokked_step`, and the outcome. Where
-no row is held out, or the split is not known, it is that on all rows."""
 
 REMEMBERED = 0.99
 """The accuracy on training rows, as they were labelled, from which the last checkpoint has them by heart."""

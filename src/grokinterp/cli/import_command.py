@@ -24,7 +24,7 @@ class Import:
 def run(argv: list[str]) -> None:
     """Write the directory, one for each run of the file, and say where."""
     given = parse(Import, argv, "import")
-    from grokinterp.runs.run import Runs
+    from grokinterp.runs.population.collection import Runs
     from grokinterp.runs.writer import save_run
 
     run = read(given.source)

@@ -9,7 +9,8 @@ import tyro
 from grokinterp.config.stated import Stated
 
 if TYPE_CHECKING:
-    from grokinterp.runs.run import Run, Runs
+    from grokinterp.runs.population.collection import Runs
+    from grokinterp.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def read(source: Source) -> "Run | Runs":
 def read_one(source: Source) -> "Run":
     """Open it, where several runs would be too many."""
     from grokinterp.errors import BadRequest, listed
-    from grokinterp.runs.run import Runs
+    from grokinterp.runs.population.collection import Runs
 
     opened = read(source)
     if isinstance(opened, Runs):

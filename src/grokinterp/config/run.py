@@ -136,6 +136,16 @@ class RunConfig:
         """Whether `replace` knows this name."""
         return name in _field_owners(self) or name in _TOP_FIELDS
 
+    def flat(self) -> dict[str, Any]:
+        """Every field by its own name, the task's parameters among them, without sections; lists are tuples."""
+        flat = {"preset": self.preset, "seed": self.seed, "expression": self.task.expression, **self.task.parameters}
+        flat["kind"] = self.model.kind
+        for section in (self.split, self.model, self.optimiser, self.schedule):
+            for each in dataclasses.fields(section):
+                value = getattr(section, each.name)
+                flat[each.name] = float(value) if each.type is float else value
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in flat.items()}
+
     def differences(self, other: "RunConfig") -> str:
         """`lr 0.001 / 0.01, seed 0 / 1`: the fields in which two configurations differ, in this one and the other."""
         mine, theirs = _flattened(self.to_json()), _flattened(other.to_json())

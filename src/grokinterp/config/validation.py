@@ -1,11 +1,12 @@
 """Whether the fields of a dataclass hold what their annotations say."""
 
 from dataclasses import is_dataclass
+from functools import cache
 from os import PathLike
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
-from grokinterp.errors import listed, require
+from grokinterp.errors import ConfigError, listed, require
 
 MOST_THREADS = 4096
 """More than any machine has cores; torch fails where the system has no room for as many."""
@@ -19,13 +20,19 @@ def check_types(config: Any) -> None:
 
     Numbers and lists of NumPy and torch become Python's (`plain`) in the fields.
     """
-    for name, hint in get_type_hints(type(config)).items():
-        if get_origin(hint) is not ClassVar:
-            value = plain(getattr(config, name))
-            value = tuple(value) if isinstance(value, list) else value
-            require(has_type(value, hint), f"{name}={shown(value)} {_wanted(_members(hint))}")
+    for name, hint in _hints_of(type(config)).items():
+        value = plain(getattr(config, name))
+        value = tuple(value) if isinstance(value, list) else value
+        if not has_type(value, hint):  # the message is put together where it is needed: tables read thousands
+            raise ConfigError(f"{name}={shown(value)} {_wanted(_members(hint))}")
+        if value is not getattr(config, name):
             # Past the frozen dataclass: it calls this while it is made.
             object.__setattr__(config, name, value)
+
+
+@cache
+def _hints_of(kind: type) -> dict[str, Any]:
+    return {name: hint for name, hint in get_type_hints(kind).items() if get_origin(hint) is not ClassVar}
 
 
 def check_seed(name: str, seed: int) -> None:
@@ -74,6 +81,8 @@ def shown(value: Any) -> str:
 
 def has_type(value: Any, hint: Any) -> bool:
     """Whether a value has an annotation's type: a whole number is a float too, True is no number."""
+    if type(value) in _at_once(hint):
+        return True
     if len(_members(hint)) > 1:
         return any(has_type(value, member) for member in _members(hint))
     if get_origin(hint) is Literal:
@@ -84,6 +93,13 @@ def has_type(value: Any, hint: Any) -> bool:
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)
+
+
+@cache
+def _at_once(hint: Any) -> frozenset[type]:
+    """The types of those values that have an annotation's type by their own type alone."""
+    exact = {int: {int}, float: {int, float}, bool: {bool}, str: {str}, NoneType: {NoneType}}
+    return frozenset(kind for member in _members(hint) if isinstance(member, type) for kind in exact.get(member, ()))
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

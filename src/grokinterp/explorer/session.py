@@ -15,7 +15,8 @@ from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.state import State
 from grokinterp.explorer.trajectory import Trajectory
 from grokinterp.interventions import Ablation, AblationError, Component, all_frequencies_but, cycle_length
-from grokinterp.runs.run import Run, Runs
+from grokinterp.runs.population.collection import Runs
+from grokinterp.runs.run import Run
 
 OPEN = 4
 """How many checkpoints stay evaluated: about 75 MB each at p = 113."""

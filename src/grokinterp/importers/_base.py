@@ -8,8 +8,9 @@ from typing import Any
 from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest
 from grokinterp.runs.files import read_json
+from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.provenance import Assumption
-from grokinterp.runs.run import Run, Runs
+from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 
 

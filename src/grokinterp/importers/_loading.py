@@ -14,8 +14,9 @@ from grokinterp.importers._unpickle import read_torch_file
 from grokinterp.runs.directory import CHECKPOINTS, is_run, open_run
 from grokinterp.runs.files import open_tensors
 from grokinterp.runs.packing import is_packed, open_packed
+from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.replacing import recover
-from grokinterp.runs.run import Run, Runs
+from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 
 IMPORTERS: tuple[Importer, ...] = (

@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, listed
 from grokinterp.importers._loading import load
-from grokinterp.runs.run import Run, Runs
+from grokinterp.runs.population.collection import Runs
+from grokinterp.runs.run import Run
 
 Given: TypeAlias = Run | Runs | str | PathLike[str] | list[Any] | tuple[Any, ...]
 """What can be given where a run is asked; a list holds any of the others."""

@@ -5,7 +5,8 @@ import dataclasses
 from grokinterp.config import MODEL_CONFIGS, ModelConfig
 from grokinterp.importers._contents import cut
 from grokinterp.importers._evidence import measured
-from grokinterp.runs.run import CURVES, Run, Runs, last_recorded
+from grokinterp.runs.population.collection import Runs
+from grokinterp.runs.run import CURVES, Run, last_recorded
 
 
 def describe(run: Run | Runs) -> str:

@@ -16,8 +16,9 @@ from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._evidence import curve_table
 from grokinterp.importers.reading.wrappings import unwrap
+from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.provenance import Provenance
-from grokinterp.runs.run import Run, Runs
+from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task, build
 

@@ -8,7 +8,8 @@ from grokinterp.config.validation import check_path
 from grokinterp.errors import BadRequest
 from grokinterp.importers import Given, opened
 from grokinterp.measuring.choosing import listed_names
-from grokinterp.runs.run import Run, Runs
+from grokinterp.runs.population.collection import Runs
+from grokinterp.runs.run import Run
 
 if TYPE_CHECKING:
     from grokinterp.readout import Circuit

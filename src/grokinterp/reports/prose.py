@@ -6,13 +6,11 @@ import xarray as xr
 
 from grokinterp.analysis.outcome import Ending
 from grokinterp.config import OptimiserConfig, RunConfig
-from grokinterp.config.presets import PRESETS
 from grokinterp.errors import listed
 from grokinterp.markup import power_of_ten
 from grokinterp.reports.figures.curves import Curve
 from grokinterp.reports.section import Fact
 from grokinterp.reports.subject import Landmarks
-from grokinterp.runs.provenance import SEED_UNKNOWN
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 from grokinterp.tasks.groups import GroupTask
@@ -53,15 +51,10 @@ def trained(run: Run) -> list[str]:
     if run.steps:
         size = f" It has {sum(weight.numel() for weight in run.final.parameters.values()):,} parameters."
     model = f"The model is {run.config.model.in_words()}.{size}"
-    if not is_recipe_known(run):
+    if not run.is_recipe_known:
         return [*said, model, "The file does not say how it was trained."]
-    recipe = recipe_sentence(run.config, is_seed_known(run), is_imported(run))
+    recipe = recipe_sentence(run.config, run.is_seed_known, is_imported(run))
     return [*said, model, recipe, *ended(Ending.of(run))]
-
-
-def is_recipe_known(run: Run) -> bool:
-    """Whether the optimiser and the schedule of the configuration are more than what stands there by default."""
-    return run.has_config and (not is_imported(run) or run.config.preset in PRESETS)
 
 
 def ended(ending: Ending | None) -> list[str]:
@@ -109,16 +102,6 @@ def task_sentence(task: Task) -> str:
     if wrong:
         said.append(f"{wrong:,} of the training rows were given a wrong answer on purpose.")
     return " ".join(said)
-
-
-def is_seed_known(run: Run) -> bool:
-    """Whether the seed of the configuration is that of the training, and not the one that stands there by default.
-
-    A file of other code tells its seed by its split: where that is not known, neither is the seed.
-    """
-    if SEED_UNKNOWN in run.provenance.notes:
-        return False
-    return not run.provenance.trained_elsewhere or (run.has_task and run.task.is_train is not None)
 
 
 def recipe_sentence(config: RunConfig, seed_known: bool = True, imported: bool = False) -> str:

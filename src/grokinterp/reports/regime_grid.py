@@ -45,7 +45,7 @@ def place(subject: Subject, path: str) -> Place | None:
     ]
     return Place(
         group=config.replace(frac=0.5, weight_decay=0.0).fingerprint,
-        title=prose.title(run) + (f", seed {config.seed}" if prose.is_seed_known(run) else ""),
+        title=prose.title(run) + (f", seed {config.seed}" if run.is_seed_known else ""),
         frac=config.split.frac,
         decay=config.optimiser.weight_decay,
         regime=regime_of(memorised, grokked),

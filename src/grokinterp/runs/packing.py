@@ -20,6 +20,7 @@ from grokinterp.runs.lock import held
 from grokinterp.runs.provenance import PACKED as PACKED_RUN
 from grokinterp.runs.replacing import recover
 from grokinterp.runs.run import Run, RunError
+from grokinterp.runs.store import columns_of
 from grokinterp.tasks import Task
 
 PACKED = "grokinterp packed run"
@@ -167,3 +168,6 @@ class PackedRun:
         if len({curve.shape for curve in curves.values()}) > 1 or any(curve.ndim != 1 for curve in curves.values()):
             raise RunError(f"{self.path} is a packed run whose run/metrics are of several lengths; pack the run again")
         return pd.DataFrame(curves)
+
+    def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        return columns_of(self.metrics(), names)

@@ -1,20 +1,22 @@
-"""Run, Runs: a training run as it is read, wherever its numbers are kept."""
+"""Run: a training run as it is read, wherever its numbers are kept."""
 
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from grokinterp import markup
 from grokinterp.config import ModelConfig, RunConfig, TaskConfig
+from grokinterp.config.presets import PRESETS
 from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, listed
 from grokinterp.models.parameters import why_unreadable
 from grokinterp.runs.checkpoint import Checkpoint
-from grokinterp.runs.provenance import Assumption, Provenance
+from grokinterp.runs.provenance import SEED_UNKNOWN, Assumption, Provenance
 from grokinterp.runs.store import Store
 from grokinterp.tasks import Task
 
@@ -35,6 +37,7 @@ class Run:
     Attributes:
         name, path: what it is called, and the file or directory it was read from.
         provenance: where it comes from; `source` has it as a dictionary.
+        reopen: opens it in another process; None for what only this one has.
         steps: the steps that have a checkpoint; a checkpoint at t holds the weights after t updates.
 
     `run[5000]` is a `Checkpoint`, `run.final` and `run[-1]` the last, iteration goes through them all.
@@ -48,6 +51,7 @@ class Run:
         task: Task | Callable[[], Task] | None = None,
         path: Path | None = None,
         provenance: Provenance | None = None,
+        reopen: "Callable[[], Run] | None" = None,
     ):
         self._store = store
         self._config = config
@@ -55,6 +59,7 @@ class Run:
         self.name = name
         self.path = path
         self.provenance = provenance or Provenance()
+        self.reopen = reopen
 
     @property
     def source(self) -> dict[str, Any]:
@@ -77,6 +82,21 @@ class Run:
     def has_config(self) -> bool:
         """Whether the configuration is known."""
         return self._config is not None
+
+    @property
+    def is_recipe_known(self) -> bool:
+        """Whether the optimiser and the schedule of the configuration are more than what stands there by default."""
+        return self.has_config and (not self.provenance.trained_elsewhere or self.config.preset in PRESETS)
+
+    @property
+    def is_seed_known(self) -> bool:
+        """Whether the seed of the configuration is that of the training, and not the one that stands there by default.
+
+        A file of other code tells its seed by its split: where that is not known, neither is the seed.
+        """
+        if SEED_UNKNOWN in self.provenance.notes:
+            return False
+        return not self.provenance.trained_elsewhere or (self.has_task and self.task.is_train is not None)
 
     @property
     def task(self) -> Task:
@@ -124,6 +144,12 @@ class Run:
             if isinstance(error, BadRequest):
                 raise
             raise RunError(f"{self.name}: its metrics are no numbers by step ({error}); restore them") from None
+
+    def recorded(self, names: Sequence[str]) -> dict[str, Float[np.ndarray, "row"]]:
+        """These columns of `metrics`, NaN where nothing was recorded; sooner than the whole table, which has more."""
+        columns = self._store.columns(names)
+        n = max(map(len, columns.values()), default=0)
+        return {name: np.asarray(columns.get(name, np.full(n, np.nan)), dtype=np.float64) for name in names}
 
     def __getitem__(self, step: Any) -> Checkpoint:
         try:
@@ -178,40 +204,6 @@ class Run:
 
     def _repr_html_(self) -> str:
         return markup.table(f"Run {self.name}", {**self.summary(), **self.source})
-
-
-class Runs(Mapping[str, Run]):
-    """Several runs by name, in order. `skipped` says which files of a directory were left out, and why."""
-
-    def __init__(self, runs: Mapping[str, Run], skipped: Mapping[str, str] | None = None):
-        self._runs = dict(runs)
-        self.skipped = dict(skipped or {})
-
-    def __getitem__(self, name: str) -> Run:
-        if name not in self._runs:
-            raise RunError(f"there is no run {name!r} here; the runs: {listed(self._runs)}")
-        return self._runs[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._runs
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._runs)
-
-    def __len__(self) -> int:
-        return len(self._runs)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a run: task, model, checkpoints and final metrics, as text."""
-        return pd.DataFrame({name: run.summary() for name, run in self._runs.items()}).T.fillna("")
-
-    def __repr__(self) -> str:
-        skipped = f", {len(self.skipped)} files skipped" if self.skipped else ""
-        return f"<Runs: {listed(self._runs)}{skipped}>"
-
-    def _repr_html_(self) -> str:
-        skipped = "".join(f"<br>skipped {markup.escape(k)}: {markup.escape(v)}" for k, v in self.skipped.items())
-        return self.to_frame().to_html() + skipped
 
 
 def with_all_curves(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -34,6 +35,10 @@ class Store(Protocol):
         """One row a measured step, with a column `step`."""
         ...
 
+    def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Those of these columns of `metrics` that there are, [row] each: less than a whole table, and sooner."""
+        ...
+
 
 class MemoryStore:
     """Checkpoints and curves that a third-party file held."""
@@ -61,3 +66,11 @@ class MemoryStore:
 
     def metrics(self) -> pd.DataFrame:
         return self._metrics.copy()
+
+    def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        return columns_of(self._metrics, names)
+
+
+def columns_of(metrics: pd.DataFrame, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """`Store.columns` of a table."""
+    return {name: metrics[name].to_numpy() for name in names if name in metrics}

@@ -29,6 +29,8 @@ class Summary:
         step: the last checkpoint, of which the scores, `verdict`, `geometry` and `key_frequencies` are.
         scores: SCORES of it, in nats and as shares; NaN where there are no such rows.
         verdict, geometry, key_frequencies: as the circuits have them; `()` where no frequency is key.
+        values: every number that circuits gave of it, by its name in a trace; none that is not finite.
+        asked: the circuits that were asked of it, those that do not apply to it among them.
         circuits: those that have been read off every checkpoint.
         seconds, timed: the time that training took, and over how many steps.
         failure: why the last attempt to train ended before it should, in a line.
@@ -39,6 +41,8 @@ class Summary:
     verdict: str | None = None
     geometry: str | None = None
     key_frequencies: tuple[int, ...] | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
     circuits: tuple[str, ...] = ()
     seconds: float = 0.0
     timed: int = 0
@@ -63,7 +67,12 @@ class Summary:
         readings: dict[str, Any] = {name: str(last[name].item()) for name in ("verdict", "geometry") if name in last}
         if "key_frequencies" in trace.attrs:
             readings["key_frequencies"] = tuple(int(k) for k in trace.attrs["key_frequencies"])
-        return replace(self, **readings)
+        scalars = {str(name): each.item() for name, each in last.data_vars.items() if each.ndim == 0}
+        numbers = {name: float(value) for name, value in scalars.items() if isinstance(value, int | float)}
+        values = {**self.values, **{name: value for name, value in numbers.items() if math.isfinite(value)}}
+        asked = {*self.asked, *filter(None, str(trace.attrs.get("circuits", "")).split(", "))}
+        asked |= set(json.loads(trace.attrs.get("skipped", "{}")))
+        return replace(self, **readings, values=values, asked=tuple(sorted(asked)))
 
     @classmethod
     def read(cls, directory: Path) -> "Summary":
@@ -89,6 +98,8 @@ class Summary:
             verdict=_text(entries["verdict"]),
             geometry=_text(entries["geometry"]),
             key_frequencies=None if frequencies is None else tuple(map(int, frequencies)),
+            values={str(name): float(value) for name, value in entries.get("values", {}).items()},
+            asked=tuple(map(str, entries.get("asked", ()))),
             circuits=tuple(map(str, entries["circuits"])),
             seconds=float(entries["seconds"]),
             timed=int(entries["timed"]),

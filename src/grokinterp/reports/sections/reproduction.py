@@ -32,7 +32,7 @@ class Reproduction(ReportSection):
         if not (run.has_config and run.has_task):
             section.notes.append("The configuration is not known in full, so no command trains this run again.")
             return section
-        recipe = Recipe.of(run.config, prose.is_seed_known(run))
+        recipe = Recipe.of(run.config, run.is_seed_known)
         if recipe is None:
             section.notes.append("No single command trains this configuration; all that is known of it stands below.")
             return section
@@ -53,13 +53,13 @@ def configuration(run: Run) -> dict[str, dict[str, str]]:
     tables = {
         "run": {
             "preset": run.config.preset,
-            "seed": run.config.seed if prose.is_seed_known(run) else "not recorded",
+            "seed": run.config.seed if run.is_seed_known else "not recorded",
             "identity": run.config.identity,
         },
         "task": {"expression": data["task"]["expression"], **data["task"]["parameters"]},
         **{section: data[section] for section in ("split", "model", "optimiser", "schedule")},
     }
-    if not prose.is_recipe_known(run):
+    if not run.is_recipe_known:
         # What stands there is the default of a configuration that nobody set.
         tables = {"task": tables["task"], "model": tables["model"]}
     return {section: {name: _as_text(value) for name, value in fields.items()} for section, fields in tables.items()}

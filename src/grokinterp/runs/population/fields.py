@@ -1,0 +1,54 @@
+"""Fields: what the configurations of several runs say, and which of it varies."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from grokinterp.runs.run import Run
+
+BLANK = None
+"""What stands where a run has no such field, or does not tell it."""
+
+PLANNED_STEPS = "planned_steps"
+"""The field `steps`, how long a run is to go on, in a table where `steps` is how long it went on."""
+
+
+def fields_of(run: Run) -> dict[str, Any]:
+    """Every field of a run's configuration by its own name; only what it tells, where other code trained it."""
+    if not run.has_config:
+        return {}
+    fields = run.config.flat()
+    if run.is_recipe_known and not run.is_seed_known:
+        del fields["seed"]
+    if not run.is_recipe_known:  # what stands elsewhere is the default of a configuration that nobody set
+        task, model = run.config.task, run.config.model
+        told = {"expression", *task.parameters, "kind", *(each.name for each in dataclasses.fields(model))}
+        fields = {name: value for name, value in fields.items() if name in told}
+    if "steps" in fields:
+        fields[PLANNED_STEPS] = fields.pop("steps")
+    return fields
+
+
+def varied(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The fields that differ between these, in the order of a configuration; one that only some have differs."""
+    rows = list(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [name for name in names if len({_key(row.get(name, BLANK)) for row in rows}) > 1]
+
+
+def is_of_a_seed(name: str) -> bool:
+    """Whether a field only tells repetitions apart."""
+    return name in ("seed", "split_seed")
+
+
+def _key(value: Any) -> Any:
+    # 1 and 1.0 are one weight decay; True and 1 are not one value.
+    return (isinstance(value, bool), value if _is_hashable(value) else repr(value))
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
