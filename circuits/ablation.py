@@ -69,6 +69,8 @@ class AblationCircuit(Circuit):
     seed: int = 0
 
     def why_not(self, snapshot: Snapshot) -> str | None:
+        if not snapshot.config.stream_points:
+            return f"this {snapshot.config.kind} has no hook points (hook_embed)"
         return None if snapshot.task.has_classes else "answers are numbers, and these losses are of classes"
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:

@@ -60,7 +60,7 @@ class Loss(Circuit):
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
         measured = losses(snapshot.scored_logits, snapshot.task)
-        norms = weight_norms_squared(snapshot.parameters)
+        norms = weight_norms_squared(snapshot.weights)
         units = {name: "nats" if name.endswith("loss") else "share" for name in measured}
         variables = {name: Variable((), value, units[name], SOURCES[name]) for name, value in measured.items()}
         task = snapshot.task

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from grokinterp.runs.run import Run
     from grokinterp.sweeps import sweep
     from grokinterp.tasks import Task
+    from grokinterp.training.recording import record
     from grokinterp.training.trainer import train
 
 __version__ = version("grokinterp")
@@ -46,6 +47,7 @@ _HOME = {
     "explore": "grokinterp.explorer",
     "load": "grokinterp.importers",
     "measure": "grokinterp.measuring",
+    "record": "grokinterp.training.recording",
     "report": "grokinterp.reports",
     "sweep": "grokinterp.sweeps",
     "train": "grokinterp.training.trainer",
@@ -67,6 +69,7 @@ __all__ = [
     "fourier",
     "load",
     "measure",
+    "record",
     "report",
     "sweep",
     "train",

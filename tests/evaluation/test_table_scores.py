@@ -59,7 +59,7 @@ def test_inside_an_ablation_it_scores_what_is_left():
 @pytest.mark.parametrize(
     ("model", "task", "message"),
     [
-        (Fixed(torch.zeros(25, 3)), TASK, "needs logits .rows, 5 answers."),
+        (Fixed(torch.zeros(25, 3)), TASK, "are logits .rows, 5 answers."),
         (Fixed(torch.zeros(25)), TASK, "gives a tensor of shape .25."),
         (Fixed(torch.zeros(25, 5)), gi.Task("a + b", p=5), "no split yet"),
         (nn.Identity(), None, "Identity carries no task"),

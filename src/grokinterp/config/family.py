@@ -45,6 +45,12 @@ class ModelConfig(ABC):
     answers_at_positions: ClassVar[bool] = False
     """Whether `forward` takes `positions=`, those at which the answer is wanted; else it answers at one position."""
 
+    untrained: ClassVar[tuple[str, ...]] = ()
+    """What a checkpoint holds that is no parameter."""
+
+    is_described: ClassVar[bool] = True
+    """Whether its fields say all that it computes; what is read of one that does not say it is not kept."""
+
     has_unembedding: ClassVar[bool] = True
     """Whether the last neurons or the stream are read through a matrix `unembed.W_U`, or W_E where that is tied."""
 

@@ -9,7 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp.config import ModelConfig
+from grokinterp.config.own_module import OwnModuleConfig
 from grokinterp.evaluation import folded, fused
+from grokinterp.models.own.tensors import own_tensors
 from grokinterp.tasks import Task
 
 Rows: TypeAlias = Int[Tensor, "m"] | Int[Tensor, "m position"] | Float[Tensor, "m feature"]
@@ -85,6 +87,27 @@ class HookedEvaluator:
         del for_gradient
         inputs = _inputs_of(self.inputs, rows)
         logits = torch.func.functional_call(self.model, dict(parameters), (inputs,), self.options)
+        return logits[:, 0] if logits.shape[1] == 1 else logits
+
+
+class OwnModuleEvaluator:
+    """An `Evaluator` through a module of a user's own code."""
+
+    def __init__(self, config: OwnModuleConfig, task: Task, device: torch.device | str):
+        from grokinterp.models.own import module
+
+        self.config, self.positions = config, list(config.read_positions(task.positions))
+        self.module = module.made(config).to(device)
+        self.inputs, self.at_positions = task.inputs.to(device), module.at_positions
+
+    def __call__(
+        self, parameters: Mapping[str, Tensor], rows: Rows | None = None, *, for_gradient: bool = True
+    ) -> Float[Tensor, "m *t answer"]:
+        del for_gradient
+        own = own_tensors(self.config, parameters)
+        inputs = (_inputs_of(self.inputs, rows),)
+        output = torch.func.functional_call(self.module, own, inputs, tie_weights=False)
+        logits = self.at_positions(output)[:, self.positions]
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
 

@@ -11,6 +11,7 @@ from grokinterp.config import ModelConfig
 from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation import fused
 from grokinterp.evaluation.losses import loss
+from grokinterp.models.own.tensors import NamedTensors
 from grokinterp.models.parameters import unembedding
 from grokinterp.tasks import Task
 
@@ -45,7 +46,7 @@ class Snapshot:
         self.step = step
         self.config = config
         self.task = task
-        self.parameters = parameters
+        self.parameters = parameters if config.is_described else NamedTensors(parameters)
 
     # -- activations
 
@@ -170,6 +171,11 @@ class Snapshot:
     # -- weights
 
     @property
+    def weights(self) -> Mapping[str, Tensor]:
+        """What was trained, each once: of a module of its own, without buffers and what stands there twice."""
+        return {name: value for name, value in self.parameters.items() if name not in self.config.untrained}
+
+    @property
     def n_numbers(self) -> int:
         """How many tokens are numbers, p for a formula mod p: rows 0 .. p - 1 of the embedding."""
         return self.task.sizes[0]
@@ -182,7 +188,8 @@ class Snapshot:
     @property
     def W_U(self) -> Float[Tensor, "d answer"]:
         """[d, answer]: the unembedding of the answers."""
-        return unembedding(self.parameters)[:, : self.task.n_answers]
+        W_U = unembedding(self.parameters) if self.config.is_described else self.parameters["unembed.W_U"]
+        return W_U[:, : self.task.n_answers]
 
     @property
     def W_L(self) -> Float[Tensor, "neuron answer"]:

@@ -71,18 +71,23 @@ def evaluate(model: nn.Module, task: Task | None = None) -> dict[str, float]:
     try:
         with torch.no_grad():
             at_once = max(1, TOKENS_IN_ONE_CALL // task.inputs.shape[1])
-            logits = torch.cat([_scored(model(rows), task) for rows in task.inputs.split(at_once)])
+            place = next((parameter.device for parameter in model.parameters()), task.inputs.device)
+            parts = [answers_of(model(rows.to(place)), task).cpu() for rows in task.inputs.split(at_once)]
+            logits = torch.cat(parts)
     finally:
         model.train(was_training)
     return losses(logits, task)
 
 
-def _scored(output: Any, task: Task) -> Float[Tensor, "n *t answer"]:
-    """What a model gives for some rows, at the positions that are scored and the columns that are answers."""
+def answers_of(output: Any, task: Task) -> Float[Tensor, "n *t answer"]:
+    """What a model gives for some rows, at the positions that are scored and the columns that are answers.
+
+    Raises `BadRequest` for what is no logits of a task's rows and answers.
+    """
     if not isinstance(output, Tensor) or output.ndim not in (2, 3) or output.shape[-1] < task.n_answers:
         given = f"a tensor of shape {[*output.shape]}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
         raise BadRequest(
-            f"the model gives {given}; evaluate needs logits [rows, {task.n_answers} answers], or "
+            f"the model gives {given}; what is read are logits [rows, {task.n_answers} answers], or "
             f"[rows, positions, vocabulary] of at least {task.n_answers} columns"
         )
     if output.ndim == 3:

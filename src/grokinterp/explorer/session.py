@@ -45,6 +45,10 @@ class Session:
                 raise BadRequest(f"the task of {name} is not known; name it, as in --task 'a + b' --p 113")
             if not run.task.has_classes:
                 raise BadRequest(f"{name} answers with a number and the explorer shows logits; use `grokinterp report`")
+            if not run.model_config.stream_points:
+                raise BadRequest(
+                    f"{name} is {run.model_config.in_words()}, without hook points; use `grokinterp report`"
+                )
             if run.model_config.first_read_layer:
                 raise BadRequest(
                     f"{name} has layers inside patches, which a table of rows does not show; use gi.ablate"

@@ -2,7 +2,7 @@
 
 from grokinterp.importers._base import Importer, ImportFileError
 from grokinterp.importers._loading import FORMATS, load
-from grokinterp.importers._opening import Given, opened, opened_one, together
+from grokinterp.importers._opening import Given, opened, opened_one, opened_with, together
 from grokinterp.importers._report import describe
 from grokinterp.importers._unpickle import UnsafeFileError
 
@@ -16,5 +16,6 @@ __all__ = [
     "load",
     "opened",
     "opened_one",
+    "opened_with",
     "together",
 ]

@@ -4,6 +4,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from grokinterp.config.own_module import OwnModuleConfig
 from grokinterp.config.stated import Stated
 from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
@@ -63,6 +64,7 @@ def load(
     task: Task | str | None = None,
     p: int | None = None,
     layout: str | None = None,
+    module: Any = None,
     **stated: Any,
 ) -> Run | Runs:
     """The run at `path`: a run directory, a packed run, or a third-party `.pt`, `.pth` or `.safetensors` file.
@@ -72,13 +74,34 @@ def load(
     `layout`. `stated` says what weights leave open, in the words of `train`: `activation`, `n_heads`, `normalization`,
     `norm_kind`, `final_norm`, `embedding_scale`, `position_embedding`, `attention_direction`, `attention_rate`,
     `combine`; what is left out is taken from the file or judged by the weights, and told in `run.assumptions`.
+    `module` makes the network of a run that `gi.record` wrote of a module of your own: its class, or a function.
     A `config_*.json` beside a file is found. Nothing in a file is executed. Raises `BadRequest`, with what was found,
     for anything that is no run.
     """
     if not isinstance(path, str | PathLike) or not str(path):
         raise ImportFileError(f"one path is asked, as in gi.load('runs/add'), not {shown(path)}")
     path = Path(path)
-    return _load(path, format, _task(task, p, layout), Stated.of(stated))
+    loaded = _load(path, format, _task(task, p, layout), Stated.of(stated))
+    return loaded if module is None else _made_by(loaded, module)
+
+
+def _made_by(loaded: Run | Runs, module: Any) -> Run | Runs:
+    """The run, once it is known that what is made is its module; of several, those of modules."""
+    from grokinterp.models.own.module import made, maker  # imports TransformerLens
+
+    make = maker(module)
+    if isinstance(loaded, Runs):
+        own = {name: isinstance(run.config.model, OwnModuleConfig) for name, run in loaded.items() if run.has_config}
+        return Runs(
+            {n: _one_made_by(run, make, made) if own.get(n) else run for n, run in loaded.items()}, loaded.skipped
+        )
+    return _one_made_by(loaded, make, made)
+
+
+def _one_made_by(run: Run, make: Any, made: Any) -> Run:
+    bound = run.made_by(make)
+    made(bound.config.model)
+    return bound
 
 
 def _task(task: Task | str | None, p: int | None, layout: str | None) -> Task | str | None:

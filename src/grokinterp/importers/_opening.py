@@ -3,9 +3,12 @@
 from os import PathLike
 from typing import Any, TypeAlias
 
+from torch import nn
+
 from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, listed
 from grokinterp.importers._loading import load
+from grokinterp.importers.modules import run_in_memory
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.run import Run
 
@@ -30,9 +33,18 @@ def opened(given: Given) -> Run | Runs:
     return together([opened(one) for one in given])
 
 
-def opened_one(given: Given) -> Run:
-    """The run, where several would be too many. Raises `BadRequest` as `opened` does."""
-    one = opened(given)
+def opened_with(given: Given | nn.Module, task: Any = None) -> Run | Runs:
+    """As `opened`; a module in memory, with its task, is a run of one checkpoint."""
+    if isinstance(given, nn.Module):
+        return run_in_memory(given, task)
+    if task is not None:
+        raise BadRequest("a run has its own task, run.task; a task is given beside a model in memory")
+    return opened(given)
+
+
+def opened_one(given: Given | nn.Module, task: Any = None) -> Run:
+    """The run, where several would be too many. Raises `BadRequest` as `opened_with` does."""
+    one = opened_with(given, task)
     if isinstance(one, Runs):
         if len(one) == 1:
             return next(iter(one.values()))

@@ -67,6 +67,8 @@ class Ablation:
         seed: SupportsIndex = 0,
     ) -> "Ablation":
         """The request, once all of it is known to fit the model. Raises `AblationError`, naming what it has instead."""
+        if not config.stream_points:
+            raise AblationError(f"{config.in_words()} has no hook points, so nothing can be taken out of it")
         # A name alone would be read letter by letter.
         components = [components] if isinstance(components, str) else components
         if not isinstance(components, Iterable):

@@ -83,7 +83,7 @@ class TraceCache:
 
     def _file(self, circuit: Circuit, requested: frozenset[str]) -> Path | None:
         """Where this circuit's readings are kept; None for those of code that may change unseen."""
-        if self.run.path is None:
+        if self.run.path is None or not self.run.model_config.is_described:
             return None
         # A task's own class and the model's family need not be imported by the circuit.
         model = self.run.model_config

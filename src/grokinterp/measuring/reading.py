@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterable
 from contextlib import closing, suppress
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 import xarray as xr
+from torch import nn
 from tqdm.auto import tqdm
 
 from grokinterp.circuits import registered
+from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation.processor import processor_settings, side_by_side
 from grokinterp.evaluation.snapshot import Snapshot
@@ -22,14 +24,19 @@ from grokinterp.runs.directory import is_run
 from grokinterp.runs.files import StorageError
 from grokinterp.runs.run import Run
 from grokinterp.runs.summary import Summary
+from grokinterp.tasks import Task
 
 READERS = 8
 """Checkpoints read at once at most: each holds its activations on the whole table (0.15 GB for p = 113)."""
 
 
+Chosen: TypeAlias = Iterable[str | Circuit] | str | Circuit | None
+
+
 def measure(
-    run: Given,
-    circuits: Iterable[str | Circuit] | str | Circuit | None = None,
+    run: Given | nn.Module,
+    task: Task | Chosen = None,
+    circuits: Chosen = None,
     *,
     steps: SupportsIndex | Iterable[SupportsIndex] | None = None,
     on_request: Iterable[str] | str = (),
@@ -38,17 +45,23 @@ def measure(
 ) -> xr.Dataset:
     """Read circuits off checkpoints: a Trace, an `xarray.Dataset` whose variables lead with `step`.
 
-    `run` may be a path, which is loaded. `circuits` are names, or circuits by value; all that apply where left out.
-    `steps` are the checkpoints to read, one or several, all where left out. `on_request` names circuits and variables
-    that are not computed by default. Each checkpoint is evaluated once for all circuits, as many checkpoints at a time
-    as there are cores (READERS at most). What has been read before is taken from a cache: in the run's directory, or
-    the user's cache directory for a third-party file; `cache=False` reads everything anew. Of a run of a sweep that
-    keeps its last weights alone, the trace of all steps has what was read of the others before they were dropped.
+    `run` may be a path, which is loaded, or a model in memory, `measure(model, task)`, as it is now, at step 0. Of a
+    run, which has its own task, the circuits may stand second. `circuits` are names, or circuits by value; all that
+    apply where left out. `steps` are the checkpoints to read, one or several, all where left out. `on_request` names
+    circuits and variables that are not computed by default. Each checkpoint is evaluated once for all circuits, as many
+    checkpoints at a time as there are cores (READERS at most). What has been read before is taken from a cache: in the
+    run's directory, or the user's cache directory for a third-party file; `cache=False` reads everything anew. Of
+    a run of a sweep that keeps its last weights alone, the trace of all steps has what was read of the others before
+    they were dropped.
 
     The attribute `skipped` says, as JSON, which circuits do not apply and why. Raises `BadRequest` for an unknown
     circuit, variable or step, or a run without checkpoints or task.
     """
-    one = opened_one(run)
+    if not isinstance(task, Task):
+        if task is not None and circuits is not None:
+            raise BadRequest(f"task={shown(task)} must be a gi.Task, as in gi.measure(model, gi.Task('a + b', p=113))")
+        task, circuits = None, circuits if task is None else task
+    one = opened_one(run, task)
     requested = frozenset(listed_names(on_request, "on_request"))
     with processor_settings():
         wanted = chosen_steps(one, steps)
@@ -59,7 +72,7 @@ def measure(
 
 def _measure(
     run: Run,
-    circuits: Iterable[str | Circuit] | str | Circuit | None,
+    circuits: Chosen,
     wanted: list[int],
     requested: frozenset[str],
     cache: bool,
@@ -68,7 +81,8 @@ def _measure(
 ) -> xr.Dataset:
     final = snapshot_of(run, run.final.step)
     chosen = choose(circuits, requested)
-    skipped = {circuit.name: reason for circuit in chosen if (reason := circuit.why_not(final))}
+    reasons = {circuit.name: circuit.why_not(final) or _why_unread(circuit, final) for circuit in chosen}
+    skipped = {name: reason for name, reason in reasons.items() if reason}
     fitted = [circuit.fit(final) for circuit in chosen if circuit.name not in skipped]
     kept = TraceCache(run, wanted) if cache and fitted else None
     # What was read of weights that are gone was read by the circuits as they are shipped.
@@ -106,6 +120,17 @@ def _summarise(run: Run, trace: xr.Dataset) -> None:
     if now != before.of(run.final.step):
         with suppress(StorageError):  # of a run that may only be read nothing is kept
             now.write(run.path)
+
+
+def _why_unread(circuit: Circuit, final: Snapshot) -> str | None:
+    """Why a circuit cannot read a model that does not say what it has: found out by reading; None of all others."""
+    if final.config.is_described:
+        return None
+    try:
+        circuit.fit(final).read(final)
+    except BadRequest as reason:
+        return str(reason)
+    return None
 
 
 def snapshot_of(run: Run, step: int) -> Snapshot:

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grokinterp.config.validation import check_path
+from torch import nn
+
+from grokinterp.config.validation import check_path, shown
 from grokinterp.errors import BadRequest
-from grokinterp.importers import Given, opened
+from grokinterp.importers import Given, opened_with
 from grokinterp.measuring.choosing import listed_names
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.run import Run
+from grokinterp.tasks import Task
 
 if TYPE_CHECKING:
     from grokinterp.readout import Circuit
@@ -17,7 +20,8 @@ if TYPE_CHECKING:
 
 
 def report(
-    run: Given,
+    run: Given | nn.Module,
+    task: Task | str | Path | None = None,
     out: str | Path | None = None,
     *,
     circuits: "Iterable[str | Path | Circuit] | str | Path" = (),
@@ -33,7 +37,8 @@ def report(
     not known, and says what is missing. Of several runs (`Runs`) it writes an index, and their reports beside it.
 
     Args:
-        run: a run, several, a path, which is loaded, or a list of these.
+        run: a run, several, a path, which is loaded, or a list of these; or a model in memory, as it is now.
+        task: what a model in memory was trained on; beside a run, `out` may stand here.
         out: the page to write, whole or not at all; `report.html`, of several runs `reports/index.html`.
         circuits: further circuits, by value, by name, or as a Python file; each variable is drawn by its dims.
         pdf: also print the page to `out` with the suffix .pdf, through a Chromium found on the machine.
@@ -47,6 +52,10 @@ def report(
     from grokinterp.reports import export  # plotly and jinja2 are imported when a report is made
     from grokinterp.reports.subject import Subject
 
+    if task is not None and not isinstance(task, Task):
+        if out is not None:
+            raise BadRequest(f"task={shown(task)} must be a gi.Task, as in gi.report(model, gi.Task('a + b', p=113))")
+        task, out = None, task
     check_path("out", out)
     if out is not None and Path(out).is_dir():
         raise BadRequest(f"{out} is a directory; name the page to write, as in {Path(out) / 'report.html'}")
@@ -56,7 +65,7 @@ def report(
         export.browser()
     given = [circuits] if isinstance(circuits, Path) else listed_names(circuits, "circuits")
     subject_of = lambda one: Subject(one, given, cache, progress)
-    run = opened(run)
+    run = opened_with(run, task)
     if out is not None and isinstance(run, Run) and not Path(out).parent.is_dir():
         raise BadRequest(f"{Path(out).parent} does not exist; make it first, or write the page to another place")
     if isinstance(run, Runs):

@@ -213,21 +213,21 @@ def read_split(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """The rows of metrics.jsonl; a last line that a crash cut short is left out."""
+    """The rows of metrics.jsonl by step, what was written of one step together; a last line cut short is left out."""
     try:
         lines = read_whole(path).split(b"\n")
     except OSError as error:
         raise cannot_read(path, error) from None
-    rows = []
+    rows: dict[int, dict[str, float]] = {}
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is nothing, or cut short
         try:
             row = json.loads(line)
             if not _is_row(row):
                 raise ValueError
-            rows.append(row)
+            rows.setdefault(row["step"], {}).update(row)
         except (ValueError, RecursionError):
             raise StorageError(f"{path} is damaged at line {number}; remove that line") from None
-    return rows
+    return [rows[step] for step in sorted(rows)]
 
 
 def _is_row(row: object) -> bool:

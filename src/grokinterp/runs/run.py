@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from jaxtyping import Float
 
 from grokinterp import markup
 from grokinterp.config import ModelConfig, RunConfig, TaskConfig
+from grokinterp.config.own_module import OwnModuleConfig
 from grokinterp.config.presets import PRESETS
 from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, listed
@@ -114,6 +116,14 @@ class Run:
     def has_task(self) -> bool:
         """Whether the task is known."""
         return self._task is not None
+
+    def made_by(self, make: Callable[[], Any]) -> "Run":
+        """The same run, whose modules `make` makes. Raises `RunError` for a run of one of our models."""
+        model = self.config.model
+        if not isinstance(model, OwnModuleConfig):
+            raise RunError(f"{self.name} is of a {model.kind}, which is built from its configuration; leave module out")
+        config = replace(self.config, model=model.made_by(make))
+        return Run(self._store, self.name, config, self._task, self.path, self.provenance)
 
     @property
     def model_config(self) -> ModelConfig:

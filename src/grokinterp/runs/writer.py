@@ -104,16 +104,26 @@ class RunWriter:
             )
         if config is not None and config != header.config:
             _write_json(path / CONFIG, replace(header, config=config).to_json())
-        for directory in (path, path / CHECKPOINTS):
-            remove_temporaries(directory)
-        for later in (later for later in RunDirectory(path).steps() if later > step):
-            (path / CHECKPOINTS / checkpoint_name(later)).unlink(missing_ok=True)
-        rows = RunDirectory(path).metrics().to_dict("records")
-        rows = [row for row in rows if row["step"] <= step]
-        writer.measured = {int(row["step"]) for row in rows}
-        write_atomic(path / JSONL, "".join(map(_line, rows)).encode())
-        (path / PARQUET).unlink(missing_ok=True)
+        writer._forget_after(step)
         return writer
+
+    @classmethod
+    def go_on(cls, path: Path, step: int) -> "RunWriter":
+        """The run as it was at a checkpoint, whose loop keeps its own optimiser: what came later is removed."""
+        writer = cls(path, read_header(path).config)
+        writer._forget_after(step)
+        return writer
+
+    def _forget_after(self, step: int) -> None:
+        for directory in (self.path, self.path / CHECKPOINTS):
+            remove_temporaries(directory)
+        for later in (later for later in RunDirectory(self.path).steps() if later > step):
+            (self.path / CHECKPOINTS / checkpoint_name(later)).unlink(missing_ok=True)
+        rows = RunDirectory(self.path).metrics().to_dict("records")
+        rows = [row for row in rows if row["step"] <= step]
+        self.measured = {int(row["step"]) for row in rows}
+        write_atomic(self.path / JSONL, "".join(map(_line, rows)).encode())
+        (self.path / PARQUET).unlink(missing_ok=True)
 
     def write_checkpoint(self, step: int, parameters: Mapping[str, Tensor]) -> None:
         """The weights after `step` updates, by their classic names."""
