@@ -11,12 +11,12 @@ import pytest
 import xarray as xr
 
 import grokinterp as gi
-from grokinterp import circuits
+from grokinterp import circuits, measuring
 from grokinterp.cli import main
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.processor import side_by_side
 from grokinterp.evaluation.snapshot import Snapshot
-from grokinterp.measuring import reading as measuring
+from grokinterp.measuring import reading
 from grokinterp.readout import Circuit, Variable, readout
 
 MINE = '''
@@ -55,13 +55,13 @@ def size_of(run: gi.Run, step: int) -> float:
 def count_evaluations(monkeypatch) -> list[int]:
     """The steps of the snapshots that were made."""
     made: list[int] = []
-    original = measuring.snapshot_of
+    original = reading.snapshot_of
 
     def counted(run, step):
         made.append(step)
         return original(run, step)
 
-    monkeypatch.setattr(measuring, "snapshot_of", counted)
+    monkeypatch.setattr(reading, "snapshot_of", counted)
     return made
 
 
@@ -139,7 +139,7 @@ def test_checkpoints_are_read_side_by_side_and_kept_in_order(run):
 
 def test_an_interrupted_measure_keeps_what_it_read(run, monkeypatch, count_evaluations):
     """After Ctrl-C at the third checkpoint, the first two need not be read again."""
-    original = measuring.snapshot_of
+    original = reading.snapshot_of
 
     def interrupted(run, step):
         if step == 20:
@@ -147,7 +147,7 @@ def test_an_interrupted_measure_keeps_what_it_read(run, monkeypatch, count_evalu
         return original(run, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(measuring, "snapshot_of", interrupted)
+        patch.setattr(reading, "snapshot_of", interrupted)
         with pytest.raises(KeyboardInterrupt):
             measuring.measure(run, ["embedding"], progress=False)
     count_evaluations.clear()

@@ -7,24 +7,20 @@ from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 import xarray as xr
-from torch import nn
 from tqdm.auto import tqdm
 
 from grokinterp.circuits import registered
-from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, listed
-from grokinterp.evaluation.processor import processor_settings, side_by_side
+from grokinterp.evaluation.processor import side_by_side
 from grokinterp.evaluation.snapshot import Snapshot
-from grokinterp.importers import Given, opened_one
 from grokinterp.measuring.cache import TraceCache
-from grokinterp.measuring.choosing import choose, chosen_steps, listed_names
+from grokinterp.measuring.choosing import choose, chosen_steps
 from grokinterp.measuring.readings import readings_of, with_readings
 from grokinterp.readout import Circuit
 from grokinterp.runs.directory import is_run
 from grokinterp.runs.files import StorageError
 from grokinterp.runs.run import Run
 from grokinterp.runs.summary import Summary
-from grokinterp.tasks import Task
 
 READERS = 8
 """Checkpoints read at once at most: each holds its activations on the whole table (0.15 GB for p = 113)."""
@@ -33,40 +29,18 @@ READERS = 8
 Chosen: TypeAlias = Iterable[str | Circuit] | str | Circuit | None
 
 
-def measure(
-    run: Given | nn.Module,
-    task: Task | Chosen = None,
-    circuits: Chosen = None,
-    *,
-    steps: SupportsIndex | Iterable[SupportsIndex] | None = None,
-    on_request: Iterable[str] | str = (),
-    cache: bool = True,
-    progress: bool = True,
+def read_run(
+    run: Run,
+    circuits: Chosen,
+    steps: SupportsIndex | Iterable[SupportsIndex] | None,
+    requested: frozenset[str],
+    cache: bool,
+    progress: bool,
 ) -> xr.Dataset:
-    """Read circuits off checkpoints: a Trace, an `xarray.Dataset` whose variables lead with `step`.
-
-    `run` may be a path, which is loaded, or a model in memory, `measure(model, task)`, as it is now, at step 0. Of a
-    run, which has its own task, the circuits may stand second. `circuits` are names, or circuits by value; all that
-    apply where left out. `steps` are the checkpoints to read, one or several, all where left out. `on_request` names
-    circuits and variables that are not computed by default. Each checkpoint is evaluated once for all circuits, as many
-    checkpoints at a time as there are cores (READERS at most). What has been read before is taken from a cache: in the
-    run's directory, or the user's cache directory for a third-party file; `cache=False` reads everything anew. Of
-    a run of a sweep that keeps its last weights alone, the trace of all steps has what was read of the others before
-    they were dropped.
-
-    The attribute `skipped` says, as JSON, which circuits do not apply and why. Raises `BadRequest` for an unknown
-    circuit, variable or step, or a run without checkpoints or task.
-    """
-    if not isinstance(task, Task):
-        if task is not None and circuits is not None:
-            raise BadRequest(f"task={shown(task)} must be a gi.Task, as in gi.measure(model, gi.Task('a + b', p=113))")
-        task, circuits = None, circuits if task is None else task
-    one = opened_one(run, task)
-    requested = frozenset(listed_names(on_request, "on_request"))
-    with processor_settings():
-        wanted = chosen_steps(one, steps)
-        trace = _measure(one, circuits, wanted, requested, cache, progress, readings_of(one) if steps is None else None)
-    _summarise(one, trace)
+    """The trace of one run, of all its steps where None are named; see `measure`."""
+    wanted = chosen_steps(run, steps)
+    trace = _measure(run, circuits, wanted, requested, cache, progress, readings_of(run) if steps is None else None)
+    _summarise(run, trace)
     return trace
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Shaped
 from grokinterp.errors import BadRequest, listed
 from grokinterp.reports import labels, style
 from grokinterp.reports.figures import palette
+from grokinterp.reports.figures.bands import add_band, points_of_runs
 from grokinterp.reports.section import Frame
 from grokinterp.reports.style import heading, panel
 
@@ -40,8 +41,9 @@ def draw(
     A number over `step` is a line, a vector bars, `(a, b)` a heat map, with the first dim downwards from the top and
     the second across; of larger arrays the leading dims become panels, the first 12. Dims of length 1 are dropped, and
     counts in few rows are bars beside each other. Several numbers over `step`, as `trace[["train_loss", "test_loss"]]`,
-    are lines in one figure. Arrays are drawn at `step`, the last where left out; a line marks it. Words, units and
-    source come from the variable's name and attributes.
+    are lines in one figure. Of many runs, a number over steps, or a vector, is a line at the median with a band of the
+    middle half and each run thin behind; one number a run is a point against what varies. Arrays are drawn at `step`,
+    the last where left out; a line marks it. Words, units and source come from the variable's name and attributes.
 
     Args:
         log: a log axis for values; where left out, lines have one if they are losses (nats) above 0.
@@ -62,12 +64,14 @@ def _drawn(data: xr.DataArray | xr.Dataset, step: int | None, log: bool | None) 
     if step is not None:
         _check(data, step)
     variable = _squeezed(data)
-    if variable.dims in ((), ("step",)):
+    if variable.dims in ((), ("step",), ("run", "step"), ("run",)) and variable.dtype.kind in "fiub":
         return _lines([variable], step, log)
     shown = _at(variable, step)
     if shown.dtype.kind not in "fiub":
         raise BadRequest(f"{variable.name} holds words at every {shown.dims[0]}; only numbers are drawn")
     title = labels.spoken(str(variable.name)) + (f" at step {int(shown.step):,}" if "step" in shown.coords else "")
+    if shown.dims[:1] == ("run",) and shown.ndim == 2:
+        return _vectors_of_runs(shown, bool(log))
     figure = _bars(shown, bool(log)) if _is_bars(shown) else _maps(shown, bool(log))
     return figure.update_layout(title=dict(text=title, font=dict(size=14), x=0, xref="paper", y=0.985, yanchor="top"))
 
@@ -86,7 +90,8 @@ def frame(variable: xr.DataArray, step: int) -> Frame:
 def _numbers_over_steps(data: xr.Dataset) -> list[xr.DataArray]:
     """The variables of a selection, each one number a step, in one unit."""
     variables = [_squeezed(data[name]) for name in data.data_vars]
-    arrays = [str(each.name) for each in variables if each.dims not in ((), ("step",)) or each.dtype.kind not in "fiub"]
+    over_steps = ((), ("step",), ("run", "step"))
+    arrays = [str(each.name) for each in variables if each.dims not in over_steps or each.dtype.kind not in "fiub"]
     if arrays or not variables:
         which = f"{arrays[0]} is none" if arrays else "this has no variable"
         raise BadRequest(
@@ -143,7 +148,7 @@ def _lines(variables: list[xr.DataArray], step: int | None, log: bool | None) ->
     """Numbers over steps; what lies at or below 0 is left out of a log axis."""
     several = len(variables) > 1
     figure = style.figure(320 + 30 * several, margin=dict(l=84, t=16, b=56 + 30 * several))
-    values = np.concatenate([np.atleast_1d(each.values).astype(np.float64) for each in variables])
+    values = np.concatenate([np.atleast_1d(each.values).astype(np.float64).ravel() for each in variables])
     known = values[np.isfinite(values)]
     is_loss = all(each.attrs.get("units") == "nats" for each in variables)
     if log and not (known > 0).any():
@@ -151,6 +156,9 @@ def _lines(variables: list[xr.DataArray], step: int | None, log: bool | None) ->
     log = bool(is_loss and known.size and (known > 0).all() and known.max() > 2 * known.min()) if log is None else log
     for i, variable in enumerate(variables):
         color, dash, marker = style.line(i, str(variable.name) if several else "")
+        if "run" in variable.dims:
+            _of_runs(figure, variable, color, dash)
+            continue
         x = np.atleast_1d(variable.step.values) if "step" in variable.coords else np.zeros(1)
         y = np.atleast_1d(variable.values)
         figure.add_scatter(
@@ -163,9 +171,20 @@ def _lines(variables: list[xr.DataArray], step: int | None, log: bool | None) ->
                 x=[step], y=y[x == step], mode="markers", marker=dict(size=9, color=palette.WARM),
                 name=f"step {step:,}", showlegend=several and i == 0, legendgroup="step",
             )  # fmt: skip
-    figure.update_xaxes(dict(title_text=labels.axis("step"), separatethousands=True, exponentformat="none"))
+    if any("step" in each.dims or "run" not in each.dims for each in variables):
+        figure.update_xaxes(dict(title_text=labels.axis("step"), separatethousands=True, exponentformat="none"))
     figure.update_yaxes(labels.value_axis([str(each.name) for each in variables], variables[0].attrs.get("units", "")))
     return figure.update_yaxes(dict(type="log", exponentformat="power") if log else {})
+
+
+def _of_runs(figure: go.Figure, variable: xr.DataArray, color: str, dash: str) -> None:
+    """A number of every run: over steps as a band, else against what varies."""
+    if "step" in variable.dims:
+        name = f"{labels.spoken(str(variable.name))}, median of {variable.sizes['run']} runs"
+        add_band(figure, variable.step.values, variable.values.astype(np.float64), name, color, dash)
+    else:
+        points_of_runs(figure, variable, color)
+    figure.update_layout(showlegend=True)
 
 
 def _is_bars(shown: xr.DataArray) -> bool:
@@ -201,6 +220,17 @@ def _bars(shown: xr.DataArray, log: bool) -> go.Figure:
         figure.update_xaxes(dict(type="category", tickmode="linear", dtick=every))
         if max(map(len, ticks.tolist())) > 8:
             figure.update_layout(margin=dict(b=120), height=420)
+    figure.update_yaxes(labels.value_axis([str(shown.name)], shown.attrs.get("units", "")))
+    return figure.update_yaxes(dict(type="log", exponentformat="power") if log else {})
+
+
+def _vectors_of_runs(shown: xr.DataArray, log: bool) -> go.Figure:
+    """A vector of every run as a band over its dim."""
+    figure = style.figure(360, margin=dict(l=84, t=16, b=86), showlegend=True)
+    dim = str(shown.dims[-1])
+    name = f"{labels.spoken(str(shown.name))}, median of {shown.sizes['run']} runs"
+    add_band(figure, _labels(shown, dim), shown.values.astype(np.float64), name, palette.ACCENT)
+    figure.update_xaxes(title_text=labels.axis(dim))
     figure.update_yaxes(labels.value_axis([str(shown.name)], shown.attrs.get("units", "")))
     return figure.update_yaxes(dict(type="log", exponentformat="power") if log else {})
 
