@@ -38,11 +38,12 @@ crash: .venv/installed-dev
 fuzz: .venv/installed-dev
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) --keep
 
-# Small changes to the maths, and which of them no test notices; hours, so not part of the tests.
-COUNT ?= 40
+# Small changes to the maths, and which of them no test notices; half an hour, so not part of the tests.
+COUNT ?= 200
+SEED ?= 0
 mutants: .venv/installed-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check "cosmic-ray>=8"
-	$(BIN)/python tests/mutants/mutants.py --count $(COUNT) $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python tests/mutants/mutants.py --count $(COUNT) --seed $(SEED) $(if $(ONLY),--only $(ONLY))
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

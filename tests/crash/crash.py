@@ -161,48 +161,53 @@ def check_tidy(place: Path, name: str) -> None:
 
 def killed(act: Callable[[Path], object], place: Path, at: int | None = None, after: float = 0.0) -> bool:
     """Whether `act` was still at work when it was killed: at its `at`-th file operation, or `after` so many seconds."""
-    child = os.fork()
-    if child == 0:
-        try:
-            silent = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(silent, 1)
-            os.dup2(silent, 2)
-            if at is not None:
-                kill_at(place, at)
-            act(place)
-        finally:
-            os._exit(0)
+    child = started(act, place, at)
     if at is None:
         time.sleep(after)
         os.kill(child, signal.SIGKILL)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def kill_at(place: Path, at: int) -> None:
+def started(act: Callable[[Path], object], place: Path, at: int | None, count_to: int | None = None) -> int:
+    """A process that does its work in silence and dies before its `at`-th file operation; it counts them to a pipe."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        silent = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silent, 1)
+        os.dup2(silent, 2)
+        count = [0]
+        if at is not None:
+            kill_at(place, at, count)
+        act(place)
+        if count_to is not None:
+            os.write(count_to, str(count[0]).encode())
+    finally:
+        os._exit(0)
+
+
+def kill_at(place: Path, at: int, count: list[int]) -> None:
     """From now on this process counts what it asks of the file system under `place`, and dies before number `at`."""
-    count = 0
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal count
         if event in EVENTS and str(place) in str(arguments[0]):
-            count += 1
-            if count > at:
+            count[0] += 1
+            if count[0] > at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
 
 
 def last_moment(scenario: Scenario, folder: Path) -> tuple[int, float]:
-    """How many file operations the work has, found by bisection, and how many seconds it takes."""
+    """How many file operations the undisturbed work has, and how many seconds it takes."""
     place = fresh(folder, scenario)
-    started = time.monotonic()
-    killed(scenario.act, place, at=10**9)
-    seconds = time.monotonic() - started
-    low, high = 0, 4096
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if killed(scenario.act, fresh(folder, scenario), at=middle) else (low, middle)
-    return high, seconds
+    start = time.monotonic()
+    reader, writer = os.pipe()
+    os.waitpid(started(scenario.act, place, 10**9, writer), 0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        return int(pipe.read()), time.monotonic() - start
 
 
 def fresh(folder: Path, scenario: Scenario) -> Path:
@@ -229,7 +234,7 @@ def crashes(kills: int, seed: int, only: str | None = None) -> Iterator[dict[str
                 return
             name = list(scenarios)[number % len(scenarios)]
             scenario, (operations, seconds) = scenarios[name], moments[name]
-            timed = number // len(scenarios) % 2 == 1
+            timed = (number + number // len(scenarios)) % 2 == 1
             moment = {"after": draw.uniform(0, seconds)} if timed else {"at": draw.randrange(operations)}
             place = fresh(folder, scenario)
             caught = killed(scenario.act, place, **moment)

@@ -25,7 +25,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from changes import ROOT, Change
 
-SECONDS = 30.0
+SECONDS = 8.0
 """Processor time, as it was learnt, of the tests that are tried on one change in a fork."""
 
 LIMIT = 60
@@ -79,23 +79,22 @@ def _learn(items: Sequence[pytest.Item]) -> Learnt:
     names: dict[CodeType, str | None] = {}
 
     def look(frame: FrameType, event: str, argument: Any) -> None:
-        del argument
+        del event, argument  # as nothing is given back, calls are all that is told
         code = frame.f_code
-        if event == "call":
-            if code not in names:
-                names[code] = _name_of(code)
-            if name := names[code]:
-                reached.add(name)
+        if code not in names:
+            names[code] = _name_of(code)
+        if name := names[code]:
+            reached.add(name)
 
     by_test: dict[str, set[str]] = {}
     for item, following in zip(items, [*items[1:], None], strict=True):
         reached.clear()
         started = time.process_time()
-        threading.setprofile(look)
-        sys.setprofile(look)
+        threading.settrace(look)
+        sys.settrace(look)
         reports = runtestprotocol(item, log=False, nextitem=following)
-        sys.setprofile(None)
-        threading.setprofile(None)
+        sys.settrace(None)
+        threading.settrace(None)  # type: ignore[arg-type]
         if all(report.passed for report in reports):
             learnt.seconds[item.nodeid] = time.process_time() - started
             by_test[item.nodeid] = {*reached}
