@@ -1,6 +1,7 @@
 """What an installation needs and gives: every dependency is declared and used, and the package is found anywhere."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -32,6 +33,7 @@ def declared() -> dict[str, str]:
     return dict(re.fullmatch(r"([\w.-]+)(.*)", line).groups() for line in requirements)
 
 
+@functools.cache
 def imported() -> set[str]:
     """The top-level name of every module that the package imports, wherever in a file."""
     names: set[str] = set()

@@ -43,17 +43,22 @@ def row_of(claim, result=None):
     return line.strip("| ").split(" | ")
 
 
-def test_the_pages_are_generated():
+@pytest.fixture(scope="module")
+def written():
+    """The index and all pages, by their places."""
+    return pages(CLAIMS, RESULTS)
+
+
+def test_the_pages_are_generated(written):
     """They equal what the code makes of claims and results, and no other lies beside them: `reproduce --table`."""
-    written = pages(CLAIMS, RESULTS)
     assert {path: (PLACES.pages / path).read_text() for path in written} == written
     beside = {path.relative_to(PLACES.pages) for path in (PLACES.pages / "docs" / "reproduction").iterdir()}
     assert {INDEX, *beside} == set(written)
 
 
-def test_the_index_is_short_and_adds_up():
+def test_the_index_is_short_and_adds_up(written):
     """The reproduced by kind and the others by outcome are all claims of a source, and its link leads to a page."""
-    text = pages(CLAIMS, RESULTS)[INDEX]
+    text = written[INDEX]
     assert len(text.splitlines()) <= 80
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| [")]
     for link, claims, *counts in rows:
@@ -62,9 +67,9 @@ def test_the_index_is_short_and_adds_up():
     assert sum(int(claims) for _, claims, *_ in rows) == len(CLAIMS)
 
 
-def test_a_claim_is_one_row_with_its_id_first_and_its_outcome_last():
+def test_a_claim_is_one_row_with_its_id_first_and_its_outcome_last(written):
     """Of at most 400 characters, its statement whole; kind and settings have columns of their own."""
-    texts = "\n".join(pages(CLAIMS, RESULTS).values()).splitlines()
+    texts = "\n".join(written.values()).splitlines()
     rows = [line for line in texts if line.startswith("| `")]
     assert sorted(re.match(r"\| `(.+?)` \|", row)[1] for row in rows) == sorted(claim.id for claim in CLAIMS)
     assert len(rows) == len(CLAIMS) and max(map(len, rows)) <= 400

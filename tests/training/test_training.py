@@ -68,22 +68,22 @@ def test_a_prolonged_run_is_the_longer_run(tmp_path, fields):
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_resume_continues(tmp_path):
     """An interrupted command exits with 130 and says how to go on; going on ends in the uninterrupted run's weights."""
-    flags = "--p 11 --d-model 16 --n-heads 2 --steps 1500 --metrics-every 10 --checkpoint-every 100 --threads 1".split()
+    flags = "--p 11 --d-model 16 --n-heads 2 --steps 400 --metrics-every 10 --checkpoint-every 20 --threads 1".split()
     command = [sys.executable, "-m", "grokinterp", "train", "a + b", *flags, "--out", str(tmp_path / "stopped")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "stopped" / "checkpoints" / "step_00000100.safetensors").exists():
+    while not (tmp_path / "stopped" / "checkpoints" / "step_00000020.safetensors").exists():
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130
     assert "--resume" in said.splitlines()[-1]
-    assert gi.load(tmp_path / "stopped").steps[-1] < 1500
+    assert gi.load(tmp_path / "stopped").steps[-1] < 400
     resumed = subprocess.run([*command, "--resume"], capture_output=True, text=True, env={**os.environ})
     assert resumed.returncode == 0, resumed.stderr
     whole = gi.train(
-        "a + b", p=11, d_model=16, n_heads=2, steps=1500, metrics_every=10, threads=1, progress=False,
-        out=tmp_path / "whole",
+        "a + b", p=11, d_model=16, n_heads=2, steps=400, metrics_every=10, checkpoint_every=20, threads=1,
+        progress=False, out=tmp_path / "whole",
     )  # fmt: skip
     stopped = gi.load(tmp_path / "stopped")
     assert stopped.steps == whole.steps

@@ -109,8 +109,8 @@ class RunConfig:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "RunConfig":
         """The inverse of `to_json`. Raises `ConfigError` for unknown fields or values."""
-        data = dict(data)
-        model = dict(data.get("model", {}))
+        data = {**data}
+        model = {**data.get("model", {})}
         model_section = family(model.pop("kind", None))
         data["model"] = model
         sections = {

@@ -25,8 +25,9 @@ class EncodingError(BadRequest):
 
 def winners_of(dense: Float[Tensor, "n bit"], count: int) -> Bool[Tensor, "n bit"]:
     """[n, bit]: the `count` largest entries of every row, exactly; of equal ones the first (our choice)."""
-    order = dense.sort(dim=1, descending=True, stable=True).indices
-    return torch.zeros_like(dense, dtype=torch.bool).scatter_(1, order[:, :count], True)
+    least = dense.topk(count, dim=1, sorted=False).values.amin(1, keepdim=True)
+    above, equal = dense > least, dense == least
+    return above | (equal & (equal.cumsum(1) <= count - above.sum(1, keepdim=True)))
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,9 @@ def overlap(encoder: Encoder, a: Int[Tensor, "n"], b: Int[Tensor, "n"]) -> Bool[
 
     Of one-hot and grid-cell codes many sums are equal, the first bits win, and the larger number is often lost.
     """
-    return winners_of(encoder.dense(a) + encoder.dense(b), encoder.n_winners)
+    values, which = torch.cat([a, b]).unique(return_inverse=True)
+    dense = encoder.dense(values)
+    return winners_of(dense[which[: len(a)]] + dense[which[len(a) :]], encoder.n_winners)
 
 
 def concatenated(encoder: Encoder, a: Int[Tensor, "n"], b: Int[Tensor, "n"]) -> Bool[Tensor, "n bit"]:
