@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lowest crash fuzz mutants lint bench soak docs clean
+.PHONY: demo test lowest crash fuzz mutants lint bench soak stub docs clean
 
 demo: .venv/installed
 	$(BIN)/python -m grokinterp demo
@@ -60,6 +60,10 @@ ACTIONS ?= 1800
 soak: .venv/installed-dev
 	test -e $(RUN) || $(BIN)/python -m grokinterp train "a + b" --p 59 --steps 1000 --checkpoint-every 50 --out $(RUN)
 	$(BIN)/python tests/soak/soak.py $(RUN) --actions $(ACTIONS)
+
+# What editors know of gi.train's fields, after a change of the configuration.
+stub: .venv/installed
+	$(BIN)/python -c "from grokinterp.training import fields; fields.STUB.write_text(fields.stub(), 'utf-8')"
 
 docs: .venv/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -37,6 +37,9 @@ def arguments(base: RunConfig) -> type:
         "overwrite": Annotated[bool, tyro.conf.arg(help="replace the run in --out, if there is one")],
         "device": Annotated[Literal["auto", "cpu", "cuda"], tyro.conf.arg(help="where to compute")],
         "threads": Annotated[int | None, tyro.conf.arg(help="processor cores to use; all where left out")],
+        "loggers": Annotated[
+            tuple[str, ...], tyro.conf.arg(help="told each row of metrics: tensorboard wandb trackio")
+        ],
     }
     defaults: dict[str, Any] = {
         "expression": base.task.expression,
@@ -50,6 +53,7 @@ def arguments(base: RunConfig) -> type:
         "overwrite": False,
         "device": "auto",
         "threads": None,
+        "loggers": (),
     }
     fields = [(name, hint, field(default=defaults[name])) for name, hint in summary.items()]
     fields += [(name, type(getattr(base, name)), field(default=getattr(base, name))) for name in SECTIONS]
@@ -95,6 +99,7 @@ def run(argv: list[str]) -> None:
         overwrite=given.overwrite,
         device=given.device,
         threads=given.threads,
+        loggers=given.loggers,
         **{name: value for name, value in parameters.items() if value is not None},
         **options,
     )

@@ -20,7 +20,7 @@ class NALUConfig(NumberConfig):
     cell: Literal["nalu", "nac"] = "nalu"  # nac: the additive half alone
     hidden_sizes: tuple[int, ...] = ()  # cells of each hidden layer; () for one layer
     cell_eps: float = 1e-7  # epsilon in exp(W log(|x| + epsilon))
-    initialisation: Literal["nalu"] = "nalu"
+    initialisation: Literal["nalu"] = "nalu"  # whose initial weights: of what paper or library
     init_scale: float = 1.0  # multiplies every initial parameter (Omnigrok's alpha)
     d_in: int | None = None  # numbers of a row; the task's where left out
     d_vocab_out: int | None = None  # output columns; the task's where left out

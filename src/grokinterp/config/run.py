@@ -47,7 +47,7 @@ class SplitConfig:
     """
 
     frac: float = 0.3  # share of the rows
-    split: SplitMethod = "randperm"
+    split: SplitMethod = "randperm"  # which rows are drawn, and how
     split_seed: int | None = None  # the run's seed where left out
     mislabelled: int = 0  # training rows given a random other answer (Power et al. 2022, outliers)
 

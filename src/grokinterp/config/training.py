@@ -18,16 +18,16 @@ class OptimiserConfig:
     `to_init` (towards the initial weights), `jiggle` (p *= exp(lr wd noise)) and `gradient` (L2) are Power et al.'s.
     """
 
-    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
-    lr: float = 1e-3
-    beta1: float = 0.9
-    beta2: float = 0.98
-    eps: float = 1e-8
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"  # torch's own
+    lr: float = 1e-3  # learning rate, once warmed up
+    beta1: float = 0.9  # memory of the mean gradient, of Adam and AdamW
+    beta2: float = 0.98  # memory of the squared gradient
+    eps: float = 1e-8  # added to the root of the squared gradient
     momentum: float = 0.0  # of SGD
-    weight_decay: float = 1.0
-    decay_kind: Literal["own", "to_zero", "to_init", "jiggle", "gradient"] = "own"
+    weight_decay: float = 1.0  # how strongly; `decay_kind` says towards what
+    decay_kind: Literal["own", "to_zero", "to_init", "jiggle", "gradient"] = "own"  # towards what
     warmup_steps: int = 10  # the rate is lr * min(step / warmup_steps, 1): the first update has rate 0
-    lr_schedule: Literal["constant", "cosine"] = "constant"
+    lr_schedule: Literal["constant", "cosine"] = "constant"  # of lr, once warmed up
     lr_final: float = 0.1  # share of lr at the end of a cosine
     update_noise: float = 0.0  # adds lr * update_noise * N(0, 1) to every parameter (Power et al. 2022)
     weight_noise: float = 0.0  # adds weight_noise * N(0, 1) to every parameter in each forward pass (Power et al. 2022)
@@ -56,17 +56,17 @@ class OptimiserConfig:
 class ScheduleConfig:
     """How long, in what batches, and what is kept. The first and the last step always have a checkpoint."""
 
-    steps: int = 25_000
+    steps: int = 25_000  # updates
     batch_size: int | None = None  # the full training set where left out
-    loss_dtype: Literal["float64", "float32"] = "float64"
-    metrics_every: int = 100
+    loss_dtype: Literal["float64", "float32"] = "float64"  # type of the numbers in which the loss is computed
+    metrics_every: int = 100  # steps between two rows of metrics
     checkpoint_every: int = 100  # 0: none in between
     checkpoint_steps: tuple[int, ...] = ()  # further steps with a checkpoint
     checkpoints_per_octave: int = 0  # further log-spaced checkpoints
     stop_after_grokking: int | None = None  # end this many steps after test accuracy reaches grokked_accuracy
-    grokked_accuracy: float = 0.99
+    grokked_accuracy: float = 0.99  # test accuracy from which stop_after_grokking counts
     pretrained: str | None = None  # a run whose final checkpoint some parts start from (Furuta et al. 2024, section 7)
-    pretrained_parts: tuple[Part, ...] = ()
+    pretrained_parts: tuple[Part, ...] = ()  # which parts start from there
     frozen_parts: tuple[Part, ...] = ()  # parts that do not train
 
     def __post_init__(self) -> None:

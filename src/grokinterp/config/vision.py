@@ -33,9 +33,9 @@ class VisionConfig(NumberConfig):
     n_heads: int = 4  # attention heads of every block
     inner_layers: int = 0  # blocks inside each patch
     inner_width: int = 16  # width of their residual stream
-    activation: Activation = "gelu"
+    activation: Activation = "gelu"  # of the neurons
     normalization: Literal["none", "pre"] = "pre"  # place of LayerNorm
-    initialisation: Literal["fan_in", "waves"] = "fan_in"
+    initialisation: Literal["fan_in", "waves"] = "fan_in"  # random over the inputs, or waves over the image
     init_scale: float = 1.0  # multiplies every initial parameter (Omnigrok's alpha)
     d_in: int | None = None  # pixels of an image; the task's where left out
     d_vocab_out: int | None = None  # output columns; the task's answers where left out

@@ -9,6 +9,7 @@ from grokinterp.config import RunConfig
 from grokinterp.errors import BadRequest, ConfigError, did_you_mean, listed
 from grokinterp.measuring import choose
 from grokinterp.sweeps.spec import Fields, Spec
+from grokinterp.training.loggers import logger_names
 from grokinterp.training.planning import plan
 
 _NOT_SWEPT = (
@@ -65,7 +66,9 @@ def _point(varied: Fields, fields: Fields) -> Point:
             f"a sweep names its task as expression, not task.{did_you_mean('expression', ['expression'])}"
         )
     try:
-        config, _ = plan(fields.get("expression"), **{name: fields[name] for name in fields if name != "expression"})
+        logger_names(fields.get("loggers", ()))
+        planned = {name: value for name, value in fields.items() if name not in ("expression", "loggers")}
+        config, _ = plan(fields.get("expression"), **planned)
     except (BadRequest, TypeError) as error:
         raise ConfigError(f"at {describe(varied)}: {error}") from None
     return Point(_name(varied, config), varied, fields, config)

@@ -1,12 +1,12 @@
 """Training: the loop that takes a task and a recipe to a run on disk."""
 
+import contextlib
 import math
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,16 @@ from grokinterp.errors import BadRequest
 from grokinterp.evaluation.evaluator import Evaluator, evaluator
 from grokinterp.evaluation.losses import loss
 from grokinterp.evaluation.processor import processor_settings
+from grokinterp.runs.checkpoint import Checkpoint
 from grokinterp.runs.directory import open_run
 from grokinterp.runs.lock import held
 from grokinterp.runs.run import Run
 from grokinterp.runs.writer import RunWriter
 from grokinterp.tasks import Task
 from grokinterp.training.batches import batches
+from grokinterp.training.fields import documented
+from grokinterp.training.listeners import Listeners, check_functions
+from grokinterp.training.loggers import Loggers, logger_names
 from grokinterp.training.optimiser import Optimiser
 from grokinterp.training.planning import default_directory, plan
 from grokinterp.training.scores import Scores
@@ -47,6 +51,9 @@ def train(
     device: str = "auto",
     threads: int | None = None,
     progress: bool = True,
+    on_metrics: Callable[[int, dict[str, float]], object] | None = None,
+    on_checkpoint: Callable[[int, Checkpoint], object] | None = None,
+    loggers: str | Iterable[str] = (),
     **fields: Any,
 ) -> Run:
     """Train a model on a task (the preset's where left out) and keep checkpoints of it in a directory.
@@ -57,6 +64,9 @@ def train(
     parameters (`p`, `layout`). `out` is the run's directory, `runs/<name>` by default.
     `resume` continues an interrupted run, to the same weights bit for bit on the same machine; a larger `steps`
     prolongs a finished one. `device` is `auto`, `cpu` or `cuda`; `threads` bounds the processor cores used.
+    `on_metrics(step, metrics)` is called with each row of metrics, `on_checkpoint(step, checkpoint)` once a checkpoint
+    is on disk; what they raise ends the training, which `resume` continues. `loggers` are told each row by name:
+    `tensorboard`, `wandb`, `trackio`, as far as they are installed; one that fails is left out with a warning.
 
     Ctrl-C leaves a run that `resume` continues. Raises `BadRequest` (a `ValueError`) for anything that cannot be
     trained, and where another process writes into the same directory, before anything is written.
@@ -66,6 +76,8 @@ def train(
     config, task = plan(task, preset=preset, train_indices=train_indices, **fields)
     threads = check_threads(threads)
     check_path("out", out)
+    told = logger_names(loggers)
+    check_functions(on_metrics=on_metrics, on_checkpoint=on_checkpoint)
     place = find_device(device)
     for remark in _remarks(config, preset):
         print(remark, file=sys.stderr)
@@ -74,8 +86,14 @@ def train(
     # A notebook that only looks may have switched gradients off.
     with processor_settings(threads), torch.enable_grad(), held(directory, "train"):
         writer, state = open_directory(directory, config, task, resume, overwrite)
-        _Trainer(config, task, parameters, place, writer, state).run(progress)
+        trainer = _Trainer(config, task, parameters, place, writer, state)
+        listeners = Listeners(writer.path, on_metrics, on_checkpoint, Loggers(told, writer.path, config, trainer.step))
+        with contextlib.closing(listeners):
+            trainer.run(progress, listeners)
     return open_run(writer.path)
+
+
+train.__doc__ = documented(train.__doc__)
 
 
 def _remarks(config: RunConfig, preset: str | None) -> list[str]:
@@ -85,7 +103,7 @@ def _remarks(config: RunConfig, preset: str | None) -> list[str]:
     return [remark for remark in remarks if remark]
 
 
-@contextmanager
+@contextlib.contextmanager
 def _stop_requested() -> Iterator[threading.Event]:
     """An event that Ctrl-C (or a scheduler's SIGTERM) sets, so that training ends between two steps, never within."""
     stop = threading.Event()
@@ -134,7 +152,7 @@ class _Trainer:
             self.optimiser.load_state(_under("optimiser.", tensors))
             self.batches.load_state(_under("batches.", tensors))
 
-    def run(self, progress: bool) -> None:
+    def run(self, progress: bool, listeners: Listeners) -> None:
         """Train to the last step, or until told to stop. Nothing in the loop waits for the device but records do."""
         schedule = self.config.schedule
         checkpointed = set(schedule.checkpointed_steps())
@@ -145,13 +163,14 @@ class _Trainer:
             while True:
                 if self.step % schedule.metrics_every == 0 or self.step == schedule.steps:
                     if self.step not in self.writer.measured:
-                        self._log(evaluate, bar)
+                        listeners.metrics(self.step, self._log(evaluate, bar))
                     if time.monotonic() - saved > SECONDS_BETWEEN_STATES:
                         self._save_state()
                         saved = time.monotonic()
                 done = self.step == schedule.steps or self._grokked_long_enough()
                 if self.step in checkpointed or done:
                     self.writer.write_checkpoint(self.step, self.parameters)
+                    listeners.checkpoint(self.step)
                 if done or stop.is_set():
                     break
                 rows, labels = self.batches.draw(self.step)
@@ -164,7 +183,7 @@ class _Trainer:
             raise KeyboardInterrupt(f"stopped at step {self.step}; resume=True (--resume) continues {self.writer.path}")
         self.writer.finish()
 
-    def _log(self, evaluate: Evaluator, bar: Any) -> None:
+    def _log(self, evaluate: Evaluator, bar: Any) -> dict[str, float]:
         metrics = self.scores(evaluate, self.parameters, self.step)
         if not math.isfinite(metrics["train_loss"]):
             # Else the run would look like one that was interrupted.
@@ -181,6 +200,7 @@ class _Trainer:
             f"train {metrics['train_loss']:.2e} {metrics['train_accuracy']:.1%}, "
             f"test {metrics['test_loss']:.2e} {metrics['test_accuracy']:.1%}"
         )
+        return metrics
 
     def _grokked_long_enough(self) -> bool:
         patience = self.config.schedule.stop_after_grokking
