@@ -1,10 +1,10 @@
-# make demo | test | lowest | crash | fuzz | mutants | lint | bench | soak | docs. The first call makes .venv and installs; a
+# make demo | test | lowest | crash | fuzz | slurm | mutants | lint | bench | soak | docs. The first call makes .venv and installs; a
 # stamp makes later ones instant.
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lowest crash fuzz mutants lint bench soak stub docs clean
+.PHONY: demo test lowest crash fuzz slurm mutants lint bench soak stub docs clean
 
 demo: .venv/installed
 	$(BIN)/python -m grokinterp demo
@@ -37,6 +37,10 @@ crash: .venv/installed-dev
 
 fuzz: .venv/installed-dev
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) --keep
+
+# A Slurm job that reaches its time limit; such limits are whole minutes, so this is no part of the tests.
+slurm: .venv/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/sweeps/time_limit.py
 
 # Small changes to the maths, and which of them no test notices; half an hour, so not part of the tests.
 COUNT ?= 200

@@ -24,7 +24,10 @@ class Sweep:
     spec: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="SPEC.toml")]
     out: Path | None = None  # directory of the runs; runs/<name of the sweep> where left out
     engine: Literal[*engines.names()] = "local"  # where the runs are trained
-    workers: int | None = None  # processes, each with one thread; one for each core where left out
+    workers: int | None = None  # processes of one thread, one for each core where left out; Slurm jobs at once
+    slurm: tyro.conf.UseAppendAction[tuple[Annotated[str, tyro.conf.arg(metavar="KEY=VALUE")], ...]] = ()
+    """What a Slurm job asks for: time=60, partition=cpu, mem=4G, setup="module load python"; again for each."""
+    no_wait: tyro.conf.FlagCreatePairsOff[bool] = False  # submit to Slurm, or say how what was submitted stands
     dry_run: bool = False  # say the runs, and about how long and how large they are, and train nothing
 
 
@@ -34,12 +37,18 @@ def run(argv: list[str]) -> None:
     if given.dry_run:
         from grokinterp.sweeps.estimate import estimate
 
-        say(estimate(given.spec, given.out, given.workers).text())
+        say(estimate(given.spec, given.out, given.workers, given.engine, given.slurm).text())
         return
+    if given.no_wait:
+        from grokinterp.sweeps.standing import submit
+
+        standing = submit(given.spec, given.out, given.engine, given.workers, given.slurm)
+        say(standing.text())
+        raise SystemExit(1 if standing.failed else 0)
     from grokinterp.sweeps import SweepError, sweep
 
     try:
-        runs = sweep(given.spec, out=given.out, engine=given.engine, workers=given.workers)
+        runs = sweep(given.spec, out=given.out, engine=given.engine, workers=given.workers, slurm=given.slurm)
     except SweepError as error:
         print(f"grokinterp: {error}", file=sys.stderr)
         raise SystemExit(1) from None

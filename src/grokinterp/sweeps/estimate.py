@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grokinterp.evaluation.processes import available_cores
 from grokinterp.runs.directory import is_run
 from grokinterp.runs.writer import resumable_step
 from grokinterp.sweeps.directory import SweepDirectory
+from grokinterp.sweeps.engines._base import Options, engine_named
 from grokinterp.sweeps.points import Point, describe, points_of
 from grokinterp.sweeps.spec import Spec
 from grokinterp.training.planning import plan
@@ -27,6 +27,7 @@ class Estimate:
     """What a sweep would do: its directory and points, and of the runs not trained yet the seconds and bytes.
 
     `seconds` are of the steps alone, all workers busy and none slowed by another; a run that stops early takes less.
+    `script` is what sbatch would be given.
     """
 
     directory: Path
@@ -35,6 +36,7 @@ class Estimate:
     seconds: float
     size: int
     workers: int
+    script: str = ""
 
     def text(self) -> str:
         """A few lines for the command line."""
@@ -42,17 +44,26 @@ class Estimate:
         lines += [f"  {point.name}: {describe(point.varied)}" for point in self.missing[:SHOWN]]
         lines += [f"  and {len(self.missing) - SHOWN} more"] if len(self.missing) > SHOWN else []
         hours = f"{self.seconds / 3600:.1f} hours" if self.seconds > 5400 else f"{math.ceil(self.seconds / 60)} minutes"
-        return "\n".join([*lines, f"about {hours} with {self.workers} workers, {self.size / 1e6:.0f} MB on disk"])
+        lines.append(f"about {hours} with {self.workers} workers, {self.size / 1e6:.0f} MB on disk")
+        return "\n".join([*lines, *([f"\n{self.script}"] if self.script else [])])
 
 
-def estimate(spec: Spec | str | Path | Mapping[str, Any], out: str | Path | None, workers: int | None) -> Estimate:
+def estimate(
+    spec: Spec | str | Path | Mapping[str, Any],
+    out: str | Path | None,
+    workers: int | None,
+    engine: str = "local",
+    options: Options = (),
+) -> Estimate:
     """Time a few steps of every shape of model and table, and count the checkpoints. Nothing is written."""
     read = Spec.read(spec)
     points = points_of(read)
     directory = SweepDirectory.of(read, out)
     directory.check(read, points)
     missing = [point for point in points if not directory.job(point, read).is_done]
-    used = max(1, min(workers or available_cores(), len(missing)))
+    module = engine_named(engine)
+    text = module.script(directory.path, workers, len(missing), options) if missing else ""
+    used = max(1, module.at_once(workers, len(missing), options))
     pace: dict[str, float] = {}
     seconds, size = 0.0, 0
     for point in missing:
@@ -66,7 +77,7 @@ def estimate(spec: Spec | str | Path | Mapping[str, Any], out: str | Path | None
             kept = 1 if read.keep.checkpoints == "final" else len(config.schedule.checkpointed_steps())
             size += (kept + WEIGHTS_OF_A_STATE) * weights_of(config.model) * BYTES_OF_A_WEIGHT
             size += config.schedule.steps // config.schedule.metrics_every * BYTES_OF_A_ROW
-    return Estimate(directory.path, tuple(points), tuple(missing), seconds, size, used)
+    return Estimate(directory.path, tuple(points), tuple(missing), seconds, size, used, text)
 
 
 def weights_of(model: Any) -> int:

@@ -1,7 +1,8 @@
 """Sweeping: the runs of a spec trained on an engine, in a directory that says how far each of them is."""
 
 import contextlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from grokinterp.sweeps.engines._base import Engine, opener
 from grokinterp.sweeps.points import points_of
 from grokinterp.sweeps.progress import Progress
 from grokinterp.sweeps.spec import Spec
+from grokinterp.sweeps.standing import submit
 from grokinterp.sweeps.work import Job, Outcome
 
 NAMED = 20
@@ -36,14 +38,18 @@ def sweep(
     engine: str = "local",
     workers: int | None = None,
     executor: Executor | None = None,
+    slurm: Mapping[str, Any] | Iterable[str] | None = None,
+    wait: bool = True,
     progress: bool = True,
 ) -> Runs:
     """Train every run of a spec, side by side, each with one thread; what is trained already is not trained again.
 
     `spec` is a TOML file, a dictionary of the same form, or a `Spec`; `out` the directory of the runs, `runs/<name>`
     where left out. `engine` is where they are trained: `local` has `workers` processes on this machine, one for each
-    core by default. `executor` is any `concurrent.futures.Executor` to use in its place (Dask's
-    `client.get_executor()`, MPI's).
+    core by default; `slurm` submits job arrays, as `slurm={"partition": "cpu", "time": 60, "setup": [...]}` asks
+    (`SlurmOptions`), of which `workers` jobs run at once. `executor` is any `concurrent.futures.Executor` to use in its
+    place (Dask's `client.get_executor()`, MPI's). Without `wait` the jobs are submitted, how they stand is printed, and
+    the runs that are there already are returned; the same call later does the same.
 
     The same call again goes on where it was: finished runs are skipped, those that were cut go on from their last
     state, failed ones are tried again. A spec that has grown (more seeds, more steps, a further axis) extends the
@@ -55,7 +61,12 @@ def sweep(
     read = Spec.read(spec)
     points = points_of(read)
     directory = SweepDirectory.of(read, out)
-    start = opener(engine, executor, directory.path, workers)
+    if not wait:
+        standing = submit(read, out, engine if executor is None else "executor", workers, slurm)
+        if progress:
+            print(standing.text(), file=sys.stderr)
+        return directory.runs(points)
+    start = opener(engine, executor, directory.path, workers, slurm or {})
     with directory.held(read, points):
         jobs = [job for point in points if not (job := directory.job(point, read)).is_done]
         if jobs:

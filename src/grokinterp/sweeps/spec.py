@@ -13,7 +13,6 @@ import tomli_w
 
 from grokinterp.config.validation import plain, shown
 from grokinterp.errors import BadRequest, ConfigError, did_you_mean, listed, require
-from grokinterp.runs.files import read_whole
 
 Fields: TypeAlias = dict[str, Any]
 """Fields of `gi.train`, `expression` among them, and their values."""
@@ -97,6 +96,8 @@ class Spec:
             return source
         if isinstance(source, Mapping):
             return cls.from_dict(source)
+        from grokinterp.runs.files import read_whole
+
         path = Path(source)
         try:
             tables = tomllib.loads(read_whole(path).decode())

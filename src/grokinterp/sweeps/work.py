@@ -1,4 +1,7 @@
-"""Work: what an engine does for one run of a sweep: train it, or go on with it, and say how that ended."""
+"""Work: what an engine does for one run of a sweep: train it, or go on with it, and say how that ended.
+
+What needs torch is imported where it is used: a process that only passes work on starts at once.
+"""
 
 import contextlib
 import os
@@ -10,11 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from grokinterp.errors import BadRequest
-from grokinterp.runs.directory import is_finished, is_run, read_header
-from grokinterp.runs.files import StorageError
-from grokinterp.runs.summary import Summary
-from grokinterp.runs.writer import resumable_step
-from grokinterp.sweeps.completing import complete, is_complete
 from grokinterp.sweeps.spec import Keep
 
 
@@ -34,9 +32,15 @@ class Job:
     steps: int
     keep: Keep
 
+    def absolute(self) -> "Job":
+        """As a process elsewhere finds it."""
+        return replace(self, directory=str(Path(self.directory).absolute()), log=str(Path(self.log).absolute()))
+
     @property
     def is_trained(self) -> bool:
         """Whether the run has as many steps as are wanted, or has stopped as it was told to."""
+        from grokinterp.runs.directory import is_finished, is_run, read_header
+
         path = Path(self.directory)
         if not is_run(path) or not is_finished(path):
             return False
@@ -46,6 +50,8 @@ class Job:
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to do: it is trained, read, and its weights are those that are to be kept."""
+        from grokinterp.sweeps.completing import is_complete
+
         return self.is_trained and is_complete(Path(self.directory), self.keep)
 
 
@@ -59,6 +65,8 @@ class Outcome:
 
 def do(job: Job) -> Outcome:
     """Train a job's run to its end with one thread, or go on with it; errors become an outcome and a log."""
+    from grokinterp.sweeps.completing import complete
+
     try:
         if not job.is_trained:
             _train(job)
@@ -75,18 +83,35 @@ def do(job: Job) -> Outcome:
     return Outcome("finished")
 
 
-def write_log(job: Job, line: str, text: str) -> None:
-    """Keep what is known of a failure: a line of it in the run's summary, all of it in its log."""
+def write_log(job: Job, line: str, details: str = "") -> None:
+    """Keep why a run failed: in a line in its summary, and with all that is known in its log."""
+    from grokinterp.runs.directory import is_run
+    from grokinterp.runs.files import StorageError
+    from grokinterp.runs.summary import Summary
+
     log, path = Path(job.log), Path(job.directory)
-    with contextlib.suppress(OSError, StorageError):
+    with contextlib.suppress(OSError):
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(f"process {os.getpid()}, {dict(job.fields)}\n{text}")
+        log.write_text(f"{line}\nprocess {os.getpid()}, {dict(job.fields)}\n{details}")
     with contextlib.suppress(StorageError):
         if is_run(path):
             replace(Summary.read(path), failure=line).write(path)
 
 
+def read_log(job: Job) -> str | None:
+    """The line that `write_log` kept; None where the last attempt has not failed."""
+    try:
+        with open(job.log) as log:
+            return log.readline().strip()
+    except OSError:
+        return None
+
+
 def _train(job: Job) -> None:
+    from grokinterp.runs.directory import is_run
+    from grokinterp.runs.files import StorageError
+    from grokinterp.runs.summary import Summary
+    from grokinterp.runs.writer import resumable_step
     from grokinterp.training import train
 
     fields, path = dict(job.fields), Path(job.directory)

@@ -1,6 +1,7 @@
 """Engines: where the runs of a sweep are trained; a module each, found by its name.
 
-A module `NAME.py` here is `--engine NAME`: its `opened(directory, workers, jobs)` gives an `Engine` (`_base`).
+A module or package NAME here is `--engine NAME`: its `opened(directory, workers, jobs, options)` gives an `Engine`
+(`_base`), and its `check(directory, workers, options)` raises what is wrong before anything is written.
 """
 
 import pkgutil

@@ -1,16 +1,19 @@
 """Engine: what a sweep asks of whatever trains its runs, and how one is chosen."""
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
+from types import ModuleType, TracebackType
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from grokinterp.errors import ConfigError, did_you_mean, listed
 from grokinterp.sweeps import engines
 from grokinterp.sweeps.work import Job, Outcome, do, write_log
+
+Options: TypeAlias = Mapping[str, Any] | Iterable[str]
+"""What an engine is asked for: by name, or as KEY=VALUE words."""
 
 
 @runtime_checkable
@@ -36,7 +39,7 @@ class Engine(Protocol):
 
 
 class FuturesEngine:
-    """The engine that anything with `submit` of `concurrent.futures.Executor` is; the caller ends the executor."""
+    """An engine whose jobs are futures, as `submit` gives them."""
 
     def __init__(self, submit: Callable[..., "Future[Any]"]):
         self._submit = submit
@@ -55,8 +58,8 @@ class FuturesEngine:
         try:
             return future.result()
         except Exception as error:  # the engine lost it, in its own words
-            line, log = self._reason(error)
-            write_log(job, line, log)
+            line, details = self._reason(error)
+            write_log(job, line, details)
             return Outcome("failed", line)
 
     def _reason(self, error: Exception) -> tuple[str, str]:
@@ -70,18 +73,32 @@ class FuturesEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for future in self._jobs:
-            future.cancel()
+            if not future.running():  # else its worker is asked to stop; cancelled, pebble would kill it
+                future.cancel()
 
 
-def opener(engine: str, executor: Executor | None, directory: Path, workers: int | None) -> Callable[[int], Engine]:
-    """What starts an engine for so many jobs. Raises `ConfigError` for an engine or workers that cannot be."""
+def opener(
+    engine: str, executor: Executor | None, directory: Path, workers: int | None, options: Options
+) -> Callable[[int], Engine]:
+    """What starts an engine for so many jobs. Raises `ConfigError` for what the engine cannot do."""
     if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         raise ConfigError(f"workers={workers!r} must be a whole number of at least 1")
     if executor is not None:
         if workers is not None:
             raise ConfigError("an executor has its own workers; leave workers out")
-        return lambda jobs: FuturesEngine(executor.submit)
+        if options:
+            raise ConfigError(f"an executor asks nothing of Slurm; leave {listed(options)} out, or the executor")
+        from grokinterp.sweeps.engines._executor import ExecutorEngine
+
+        return lambda jobs: ExecutorEngine(executor)
+    module = engine_named(engine)
+    module.check(directory, workers, options)
+    return lambda jobs: module.opened(directory, workers, jobs, options)
+
+
+def engine_named(engine: str) -> ModuleType:
+    """The module of an engine."""
     known = engines.names()
     if engine not in known:
         raise ConfigError(f"no engine {engine!r}.{did_you_mean(engine, known)} The engines: {listed(known)}")
-    return lambda jobs: import_module(f"{engines.__name__}.{engine}").opened(directory, workers, jobs)
+    return import_module(f"{engines.__name__}.{engine}")

@@ -3,14 +3,34 @@
 from pathlib import Path
 from types import TracebackType
 
+from grokinterp.errors import ConfigError, listed
 from grokinterp.evaluation.processes import Processes, available_cores
-from grokinterp.sweeps.engines._base import FuturesEngine
+from grokinterp.sweeps.engines._base import FuturesEngine, Options
 
 
-def opened(directory: Path, workers: int | None, jobs: int) -> "LocalEngine":
+def check(directory: Path, workers: int | None, options: Options) -> None:
+    """Refuse options of another engine."""
+    if options:
+        raise ConfigError(f"{listed(options)} can only be asked of Slurm; add engine=slurm (--engine slurm)")
+
+
+def opened(directory: Path, workers: int | None, jobs: int, options: Options) -> "LocalEngine":
     """As many processes as `workers`, one for each core where left out, and no more than there are jobs."""
     del directory
-    return LocalEngine(min(workers or available_cores(), jobs))
+    return LocalEngine(at_once(workers, jobs, options))
+
+
+def at_once(workers: int | None, jobs: int, options: Options) -> int:
+    """How many runs are trained at a time."""
+    del options
+    return min(workers or available_cores(), jobs)
+
+
+def script(directory: Path, workers: int | None, jobs: int, options: Options) -> str:
+    """Nothing is written for anybody else to run."""
+    check(directory, workers, options)
+    del jobs
+    return ""
 
 
 class LocalEngine(FuturesEngine):
@@ -25,7 +45,7 @@ class LocalEngine(FuturesEngine):
         if code is None:
             return super()._reason(error)
         line = f"its worker ended ({f'killed by signal {-code}' if code < 0 else f'exit code {code}'})"
-        return line, f"{line}\nThe last that it printed:\n{self._pool.last_words(getattr(error, 'pid', None))}"
+        return line, f"The last that it printed:\n{self._pool.last_words(getattr(error, 'pid', None))}"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

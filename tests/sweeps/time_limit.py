@@ -1,0 +1,29 @@
+"""`make slurm`: a job that reaches its limit of one minute is queued again and goes on, twice; takes minutes."""
+
+import json
+import subprocess
+import time
+
+from grokinterp.runs.files import read_metadata
+from grokinterp.sweeps.standing import submit
+
+SPEC = {
+    "name": "limit",
+    "run": {"expression": "a + b", "p": 7, "steps": 10_000_000, "checkpoint_every": 10_000_000, "metrics_every": 1000},
+}
+
+
+def test_the_time_limit(slurm, tmp_path):
+    """Its state is of a later step after each restart, and its first checkpoint is the one it began with."""
+    standing = submit(SPEC, tmp_path / "limit", slurm={"time": 1})
+    (name,), (job,) = standing.alive, standing.jobs
+    run, reached = tmp_path / "limit" / name, [0]
+    for restarts in (1, 2):
+        end = time.monotonic() + 300
+        while f"Restarts={restarts}" not in slurm.ask("scontrol", "show", "job", job):
+            assert time.monotonic() < end and submit(SPEC, tmp_path / "limit", slurm={"time": 1}).alive
+            time.sleep(1)
+        reached.append(json.loads(read_metadata(run / "optimiser.safetensors")["state"])["step"])
+    subprocess.run(["scancel", job], check=True)
+    assert reached[0] < reached[1] < reached[2]
+    assert submit(SPEC, tmp_path / "limit", slurm={"time": 1}).jobs
