@@ -34,6 +34,7 @@ from changes import (
     Mutation,
     of_bytes,
     of_content,
+    of_description,
     of_json,
     of_lines,
     of_pickle,
@@ -50,6 +51,7 @@ from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State
 from grokinterp.explorer.web.respond import respond
 from grokinterp.importers import describe
+from grokinterp.measuring.readings import keep_readings, readings_of
 from grokinterp.reproduction import find_claim, stored
 from grokinterp.reproduction.table import source_page
 from grokinterp.runs import lock
@@ -116,6 +118,12 @@ def parse(path: Path) -> None:
     Formula.parse(path.read_bytes().decode("utf-8", "replace"))
 
 
+def read_readings(path: Path) -> None:
+    """What is kept of checkpoints that are gone."""
+    found = readings_of(gi.load(path.parent))
+    assert found is None or found.sizes["step"]
+
+
 def tabulate(path: Path) -> None:
     """A result of a claim: the table that it stands in is written."""
     for name, result in stored(path.parent).items():
@@ -177,6 +185,7 @@ PARSERS = {
     "checkpoint": Parser("run/checkpoints/step_00000010.safetensors", (of_safetensors, of_bytes), load_directory),
     "optimiser": Parser("begun/optimiser.safetensors", (of_safetensors, of_bytes), reopen),
     "trace": Parser("run/traces/loss.trace", (of_trace, of_trace, of_bytes), measure),
+    "readings": Parser("run/readings.trace", (of_safetensors, of_description, of_bytes), read_readings),
     "digests": Parser("run/traces/checkpoints.json", (of_json, of_bytes), measure),
     "lock": Parser("lock.json", (of_json, of_bytes), holder),
     "result": Parser(f"results/{CLAIM}.json", (of_json, of_json, of_bytes), tabulate),
@@ -198,7 +207,7 @@ def plant(folder: Path) -> None:
     writer.write_checkpoint(10, run.final.parameters)
     writer.write_optimiser_state(dict(run.final.parameters), {"step": 10, "grokked_step": None})
     pack(run, folder / "packed.safetensors")
-    gi.measure(run, ["loss"], progress=False)
+    keep_readings(folder / "run", gi.measure(run, ["loss"], progress=False).assign_coords(step=[3, 7]))
     (kept,) = (folder / "run" / "traces").glob("*.trace")
     PARSERS["trace"] = replace(PARSERS["trace"], file=f"run/traces/{kept.name}")
     (folder / "run" / "traces" / "checkpoints.json").write_text(

@@ -13,16 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import xarray as xr
 from safetensors.torch import load_file, save_file
 
 import grokinterp as gi
 from grokinterp.cli.train_command import parameter
 from grokinterp.importers import describe
+from grokinterp.measuring.readings import READINGS, readings_of
+from grokinterp.measuring.trace_bytes import to_bytes
 from grokinterp.runs import directory, lock
 from grokinterp.runs.files import has_ended
 from grokinterp.runs.packing import pack
 from grokinterp.runs.summary import Summary
-from grokinterp.runs.writer import RunWriter
+from grokinterp.runs.writer import RunWriter, resumable_step
 from grokinterp.sweeps.spec import Spec
 
 FILES = {
@@ -154,6 +157,19 @@ def test_the_state_of_an_optimiser_is_a_step(small_run):
         save_file(tensors, small_run / "optimiser.safetensors", {"state": state})
         with pytest.raises(gi.BadRequest, match="is no optimiser state"):
             RunWriter.reopen(small_run).read_optimiser_state()
+        assert resumable_step(small_run) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n" + bytes(99), to_bytes(xr.Dataset({"x": 1.0}))])
+def test_readings_that_are_none_are_one_line(small_run, content):
+    """What was read of checkpoints that are gone cannot be read again, so the damage is told."""
+    (small_run / READINGS).write_bytes(content)
+    with pytest.raises(gi.BadRequest, match=r"is damaged .*restore it from a copy"):
+        readings_of(gi.load(small_run))
+    (small_run / READINGS).unlink()
+    os.mkfifo(small_run / READINGS)
+    with pytest.raises(gi.BadRequest, match="no regular file"):
+        readings_of(gi.load(small_run))
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"host": 5}', json.dumps({"host": "x", "process": "y"}), "{}", "\0"])

@@ -82,6 +82,6 @@ def test_a_damaged_file_of_readings_is_named(runs):
     path = runs.final.path / READINGS
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(StorageError, match=r"readings\.nc is damaged"):
+    with pytest.raises(StorageError, match=r"readings\.trace is damaged"):
         gi.measure(runs.final, ["loss"], progress=False)
     path.write_bytes(content)

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import xarray as xr
 
-from grokinterp.measuring import trace_files
-from grokinterp.runs.files import StorageError
+from grokinterp.measuring.trace_bytes import DamagedTrace, from_bytes, is_steps, to_bytes
+from grokinterp.runs.files import StorageError, cannot_read, regular_status, write_atomic
+from grokinterp.runs.replacing import recover
 from grokinterp.runs.run import Run
 
-READINGS = "readings.nc"
+READINGS = "readings.trace"
 
 
 def keep_readings(directory: Path, trace: xr.Dataset) -> None:
     """Write a trace into a run's directory, in the place of the one that is there. Whole or not at all."""
-    trace_files.write(trace, directory / READINGS)
+    file = directory / READINGS
+    recover(file)
+    write_atomic(file, to_bytes(trace))
 
 
 def readings_of(run: Run) -> xr.Dataset | None:
@@ -25,14 +28,18 @@ def readings_of(run: Run) -> xr.Dataset | None:
     Raises `StorageError` for a damaged file.
     """
     file = run.path / READINGS if run.path is not None else None
-    if file is None or not file.is_file():
+    if file is None or not file.exists():
         return None
     try:
-        with xr.open_dataset(file, engine="h5netcdf") as stored:
-            trace = stored.load().drop_encoding()
-        gone = [step for step in trace.step.values.tolist() if step not in run]
-    except Exception as error:  # HDF5 has many words for a damaged file
+        regular_status(file)
+        trace = from_bytes(file.read_bytes())
+        if "step" not in trace.coords or not is_steps(trace.step.values):
+            raise DamagedTrace("it has no steps")
+    except OSError as error:
+        raise cannot_read(file, error) from None
+    except DamagedTrace as error:
         raise StorageError(f"{file} is damaged ({error}); restore it from a copy, or remove it") from None
+    gone = [step for step in trace.step.values.tolist() if step not in run]
     return trace.sel(step=gone) if gone else None
 
 

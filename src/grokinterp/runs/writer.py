@@ -203,7 +203,7 @@ def resumable_step(path: Path) -> int:
     """The step that a run would go on from; 0 where there is nothing to go on from."""
     try:
         return int(json.loads(read_metadata(path / OPTIMISER)["state"])["step"])
-    except (StorageError, LookupError, TypeError, ValueError):
+    except (StorageError, LookupError, TypeError, ValueError, OverflowError, RecursionError):
         return 0
 
 
