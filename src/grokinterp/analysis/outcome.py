@@ -3,13 +3,16 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from grokinterp.runs.population.landmarks import SOLVED
 from grokinterp.runs.run import Run
 
-Kind: TypeAlias = Literal["solved", "memorised", "failed", "diverged", "stopped early"]
-KINDS: tuple[Kind, ...] = ("solved", "memorised", "failed", "diverged", "stopped early")
+Kind: TypeAlias = Literal["solved", "memorised", "failed", "diverged", "stopped early", "not explained"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+UNEXPLAINED: Kind = "not explained"
+"""The outcome of a file whose reading its weights do not bear out: what it does under it says nothing of them."""
 
 REMEMBERED = 0.99
 """The accuracy on training rows, as they were labelled, from which the last checkpoint has them by heart."""
@@ -69,7 +72,8 @@ class Outcome:
     - `memorised`: it answers at least REMEMBERED of its training rows, and less than HALF of the unseen ones;
     - `stopped early`: neither, and it was on its way: it answers HALF or more of the unseen rows, or fewer steps were
       trained than planned;
-    - `failed`: none of these.
+    - `failed`: none of these;
+    - `not explained`: finite, and the reading of the file does not explain its weights (`run.unexplained`).
 
     Attributes:
         kind: which of them.
@@ -84,12 +88,14 @@ class Outcome:
     every: float
 
     @classmethod
-    def of(cls, scores: Mapping[str, float], ending: Ending | None = None) -> "Outcome":
+    def of(cls, scores: Mapping[str, float], ending: Ending | None = None, is_explained: bool = True) -> "Outcome":
         """By the last values of SCORES; one that is left out is not known."""
         train, test, unswapped, every, norm = (float(scores.get(name, math.nan)) for name in SCORES)
         diverged = ending is not None and ending.diverged
         if diverged or ("weight_norm_squared" in scores and not math.isfinite(norm)):
             return cls("diverged", train, test, unswapped, every)
+        if not is_explained:
+            return cls(UNEXPLAINED, train, test, unswapped, every)
         held_out = not math.isnan(test)
         unseen = test if math.isnan(unswapped) else unswapped
         if (test if held_out else every) >= SOLVED:

@@ -34,7 +34,7 @@ def run(argv: list[str]) -> None:
 
     other = None if given.other is None else read(Source(given.other))
     source = read(given.source)
-    session = Session.of(source, other, _task(given.source))
+    session = Session.of(source, other)
     handle = serve(session, given.port, given.host, given.token, given.allow_host)
     try:
         say(handle.url)
@@ -46,12 +46,3 @@ def run(argv: list[str]) -> None:
         pass
     finally:
         handle.stop()
-
-
-def _task(source: Source) -> str:
-    """The task as Python, where the command line names it."""
-    if source.task is None:
-        return ""
-    given = {"p": source.p, "layout": source.layout}
-    arguments = [repr(source.task), *(f"{name}={value!r}" for name, value in given.items() if value is not None)]
-    return f"gi.Task({', '.join(arguments)})"

@@ -15,6 +15,10 @@ from grokinterp.cli.source import Source, read_one
 ORDER = 50
 
 
+KNOWN_ANYWAY = ("step", "outcome", "run", "circuits", "skipped", "not_explained", "weight_norm_squared")
+"""What is so under any reading of a file; all else that is measured is said to be of a reading, where it is one."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """Read circuits off a run's checkpoints. Prints the last step's numbers; --out writes the whole trace."""
@@ -33,7 +37,7 @@ def run(argv: list[str]) -> None:
     """Measure, print the last step, and write the trace."""
     given = parse(Measure, argv, "measure")
     from grokinterp import circuits, measuring
-    from grokinterp.analysis.outcome import SCORES, Ending, Outcome
+    from grokinterp.analysis.outcome import SCORES, UNEXPLAINED, Ending, Outcome
     from grokinterp.measuring.trace_files import check_suffix, write
 
     if given.out is not None:
@@ -53,7 +57,7 @@ def run(argv: list[str]) -> None:
         # How many steps were to be trained stands in the run, not in the trace.
         last = trace.isel(step=-1)
         scores = {name: float(last[name]) for name in SCORES if name in last}
-        values["outcome"] = Outcome.of(scores, Ending.of(source)).kind
+        values["outcome"] = Outcome.of(scores, Ending.of(source), not source.unexplained).kind
     if given.json:
         # JSON has no word for what is not a number.
         finite = {name: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -65,8 +69,9 @@ def run(argv: list[str]) -> None:
             # Noise and tables of the training rows have a score too.
             values = {name: value for name, value in values.items() if not name.startswith("verdict_")}
         width = max(map(len, values))
-        say("\n".join(f"{name:<{width}}  {value:.6g}" if isinstance(value, float) else f"{name:<{width}}  {value}"
-                      for name, value in values.items()))  # fmt: skip
+        for name, value in values.items():
+            doubt = "" if not source.unexplained or name in KNOWN_ANYWAY else f"  ({UNEXPLAINED})"
+            say(f"{name:<{width}}  {f'{value:.6g}' if isinstance(value, float) else value}{doubt}")
         for assumption in source.assumptions:
             say(str(assumption))
     if given.out is not None:

@@ -29,14 +29,12 @@ def read(source: Source) -> "Run | Runs":
     """Open it. Raises `BadRequest` for what cannot be read, or a --p or --layout without a --task."""
     from grokinterp.errors import BadRequest
     from grokinterp.importers import load
-    from grokinterp.tasks import Task
 
     parameters = {"p": source.p, "layout": source.layout}
     given = {name: value for name, value in parameters.items() if value is not None}
     if given and source.task is None:
         raise BadRequest(f"--{next(iter(given))} says more about a task; name it with --task, as in --task 'a + b'")
-    task = Task(source.task, **given) if source.task and given else source.task
-    return load(source.path, format=source.format, task=task, **source.stated.fields)
+    return load(source.path, format=source.format, task=source.task, **given, **source.stated.fields)
 
 
 def read_one(source: Source) -> "Run":

@@ -14,6 +14,7 @@ from grokinterp.explorer.neurons import TUNED, Neuron, Neurons, why_no_frequenci
 from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.state import State
 from grokinterp.explorer.trajectory import Trajectory
+from grokinterp.importers import opening_call
 from grokinterp.interventions import Ablation, AblationError, Component, all_frequencies_but, cycle_length
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.run import Run
@@ -61,17 +62,17 @@ class Session:
         self._neurons: dict[tuple[str, int, int], Neurons] = {}
 
     @classmethod
-    def of(cls, opened: Run | Runs, other: Run | Runs | None = None, task: str = "") -> "Session":
-        """What `gi.load` gave, and what to compare it with. `task` is the task given to `gi.load`, as Python."""
+    def of(cls, opened: Run | Runs, other: Run | Runs | None = None) -> "Session":
+        """What `gi.load` gave, and what to compare it with."""
         runs, loading, others = {}, {}, []
-        for source, given in ((opened, task), (other, "")):
+        for source in (opened, other):
             listed_runs = {} if source is None else dict(source) if isinstance(source, Runs) else {source.name: source}
             shared = len(listed_runs) > 1 and len({run.path for run in listed_runs.values()}) == 1
             for name, run in listed_runs.items():
                 shown = name if name not in runs else f"{name} (other)"
                 runs[shown] = run
                 others += [shown] * (source is other)
-                call = f"gi.load({str(run.path or name)!r}{', task=' + given if given else ''})"
+                call = opening_call(run)
                 loading[shown] = f"{call}[{name!r}]" if shared else call
         return cls(runs, loading, others)
 

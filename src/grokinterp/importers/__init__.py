@@ -2,7 +2,15 @@
 
 from grokinterp.importers._base import Importer, ImportFileError
 from grokinterp.importers._loading import FORMATS, load
-from grokinterp.importers._opening import Given, opened, opened_one, opened_with, together
+from grokinterp.importers._opening import (
+    Given,
+    opened,
+    opened_one,
+    opened_with,
+    opening_call,
+    opening_words,
+    together,
+)
 from grokinterp.importers._report import describe
 from grokinterp.importers._unpickle import UnsafeFileError
 
@@ -17,5 +25,7 @@ __all__ = [
     "opened",
     "opened_one",
     "opened_with",
+    "opening_call",
+    "opening_words",
     "together",
 ]

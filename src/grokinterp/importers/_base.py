@@ -9,7 +9,6 @@ from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest
 from grokinterp.runs.files import read_json
 from grokinterp.runs.population.collection import Runs
-from grokinterp.runs.provenance import Assumption
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 
@@ -52,10 +51,6 @@ class Payload:
         if not isinstance(settings, dict):
             raise ImportFileError(f"{self.config_path} holds no object of settings; fetch it again")
         return settings
-
-    @property
-    def stated_assumptions(self) -> list[Assumption]:
-        return [Assumption(f"{name}={value}", "stated") for name, value in self.stated.fields.items()]
 
 
 @dataclass(frozen=True)

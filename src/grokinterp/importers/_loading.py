@@ -1,5 +1,6 @@
 """load: whatever is at a path, as a Run or Runs."""
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,13 @@ def load(
         raise ImportFileError(f"one path is asked, as in gi.load('runs/add'), not {shown(path)}")
     path = Path(path)
     loaded = _load(path, format, _task(task, p, layout), Stated.of(stated))
-    return loaded if module is None else _made_by(loaded, module)
+    if module is not None:
+        loaded = _made_by(loaded, module)
+    given = {"format": None if format == "auto" else format, "task": task, "p": p, "layout": layout, **stated}
+    given = {name: value for name, value in given.items() if value is not None}
+    for run in (loaded.values() if isinstance(loaded, Runs) else [loaded]) if given else ():
+        run.provenance = replace(run.provenance, opened_with=given)
+    return loaded
 
 
 def _made_by(loaded: Run | Runs, module: Any) -> Run | Runs:

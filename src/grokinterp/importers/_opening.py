@@ -1,5 +1,6 @@
-"""Opening: what is given where a run is asked: a run, runs, a path, or a list of these."""
+"""Opening: what is given where a run is asked: a run, runs, a path, or a list of these; and how it is opened again."""
 
+import shlex
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from grokinterp.importers._loading import load
 from grokinterp.importers.modules import run_in_memory
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.run import Run
+from grokinterp.tasks import Task
 
 Given: TypeAlias = Run | Runs | str | PathLike[str] | list[Any] | tuple[Any, ...]
 """What can be given where a run is asked; a list holds any of the others."""
@@ -65,3 +67,30 @@ def together(opened: list[Run | Runs]) -> Run | Runs:
             runs[name] = each
         skipped |= one.skipped if isinstance(one, Runs) else {}
     return Runs(runs, skipped)
+
+
+def opening_call(run: Run) -> str:
+    """The Python that opens the run again as it was opened, with all that was stated: `gi.load('x.pt', ...)`."""
+    given = [f", {name}={_as_python(value)}" for name, value in run.provenance.opened_with.items()]
+    return f"gi.load({str(run.path or run.name)!r}{''.join(given)})"
+
+
+def opening_words(run: Run) -> str | None:
+    """The same in a shell, as it follows a command: `x.pt --task 'a + b' --p 11`; None where no options say it."""
+    words = [str(run.path or run.name)]
+    for name, value in run.provenance.opened_with.items():
+        options = {name: value}
+        if isinstance(value, Task):
+            options = {"task": value.expression, **value.parameters}
+            if not options.keys() <= {"task", "p", "layout"}:
+                return None
+        for option, each in options.items():
+            words += [f"--{option.replace('_', '-')}", str(each)]
+    return shlex.join(words)
+
+
+def _as_python(value: Any) -> str:
+    if not isinstance(value, Task):
+        return repr(value)
+    parameters = "".join(f", {name}={each!r}" for name, each in value.parameters.items())
+    return f"gi.Task({value.expression!r}{parameters})"

@@ -35,6 +35,13 @@ def is_native(parameters: Any) -> bool:
     return _has_tensors(parameters, ("embed.weight", "blocks.0.attn.q.weight"))
 
 
+def has_native_names(parameters: Mapping[str, Any]) -> bool:
+    """Whether every parameter has a name of those, and none a module's own."""
+    parts = r"q|k|v|o|in|out|ln1|ln2|ln_final|embed|pos_embed|unembed"
+    name = re.compile(rf"(?:blocks\.\d+\.(?:attn\.|mlp\.)?)?(?:{parts})\.(?:_original_component\.)?(?:weight|bias)")
+    return all(name.fullmatch(each) for each in parameters)
+
+
 def _has_tensors(parameters: Any, names: Iterable[str]) -> bool:
     return isinstance(parameters, dict) and all(isinstance(parameters.get(name), Tensor) for name in names)
 

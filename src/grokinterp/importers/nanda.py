@@ -50,15 +50,14 @@ def read(payload: Payload) -> Run:
     where = str(payload.path)
     notes: list[str] = []
     settings = settings_of(content)
-    stated = payload.stated.fields
-    known = {name: each for name, each in known_settings(_but(settings, stated), where).items() if name not in stated}
+    known = known_settings(settings, where, payload.stated.fields)
     curves = {name: content[name + "es"] for name in ("train_loss", "test_loss") if name + "es" in content}
     recorded = step_list(content.get("epochs"))
     metrics = curve_table(curves, notes, recorded)
     kept = snapshots(_wrapped(content, recorded, len(metrics)))
     raw = [from_early(float_tensors(state, f"a model in {where}")) for state in kept.states]
     step = kept.steps[-1]
-    file = File(raw, known | norms_of(raw[-1]), HABITS, {"initialisation": "nanda"}, where)
+    file = File(raw, known | norms_of(raw[-1]), HABITS, {"initialisation": "nanda"}, where, settings)
     if known.get("has_norms", (False, ""))[0] and not has_norm_weights(raw[-1]):
         words = known["has_norms"][1]
         raise ImportFileError(f"{where} has the setting {words} and no weights of norms; state normalization='none'")
@@ -69,7 +68,7 @@ def read(payload: Payload) -> Run:
     model, checkpoints, assumptions = settle(file, payload.stated, task)
     check_sizes(known, model, where)
     parameters = checkpoints[-1]
-    assumptions = [*payload.stated_assumptions, *kept.assumptions, *nan_among(parameters), *assumptions]
+    assumptions = [*kept.assumptions, *nan_among(parameters), *assumptions]
     seed = int(settings.get("seed", 0))
     if task is not None and task.is_train is None:
         task, split, seed = _split(task, model, parameters, content, settings, notes, split, seed)
@@ -89,13 +88,6 @@ def read(payload: Payload) -> Run:
         {s: lambda state=state: state for s, state in zip(kept.steps, checkpoints, strict=True)}, metrics
     )
     return Run(store, payload.name, config, task, payload.path, provenance)
-
-
-def _but(settings: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings but those whose field the user states."""
-    names = {"activation": ("act_type", "act_fn"), "attention_rate": ("attn_coeff",), "normalization": ("use_ln",)}
-    left_out = {name for field in stated for name in names.get(field, ())}
-    return {name: value for name, value in settings.items() if name not in left_out}
 
 
 def _wrapped(content: Mapping[str, Any], recorded: list[int] | None, n_losses: int) -> Wrapped:

@@ -17,7 +17,9 @@ from grokinterp.config.presets import preset
 from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._parameters import float_tensors, from_early, is_early, norms_of
+from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.importers.reading.classic import File, settle
+from grokinterp.importers.reading.contradictions import stated_assumptions
 from grokinterp.importers.reading.snapshots import nan_among
 from grokinterp.models.parameters import check_parameters
 from grokinterp.runs.provenance import Assumption, Provenance
@@ -68,7 +70,6 @@ def read(payload: Payload) -> Run:
     )
     steps = config.schedule.steps
     assumptions = [
-        *payload.stated_assumptions,
         Assumption(f"step {steps}", "from the file", "epoch"),
         *assumptions,
         *nan_among(classic),
@@ -129,7 +130,7 @@ def _transformer(
         rate = _number(settings, "attn_coeff", where)
         told["attention_rate"] = (rate, f"attn_coeff={settings['attn_coeff']}")
     classic = from_early(parameters)
-    file = File([classic], told | norms_of(classic), HABITS, {"initialisation": "pizza"}, where)
+    file = File([classic], told | norms_of(classic), HABITS, {"initialisation": "pizza"}, where, settings)
     config, checkpoints, assumptions = settle(file, payload.stated, task)
     for name in SIZES:
         if name in settings and settings[name] != getattr(config, name):
@@ -170,8 +171,7 @@ def _linear(
         **{"d_embed": classic["embed.W_E"].shape[1], "hidden_sizes": hidden},
         **({"activation": stated["activation"]} if "activation" in stated else {}),
     )
-    payload.stated.refuse_unless(model, where)
-    assumptions = []
+    assumptions = stated_assumptions(payload.stated, Candidate(model, classic, {}), settings, where)
     if "combine" not in stated:
         assumptions.append(Assumption(f"combine={model.combine}", "from the file", f"model_type={letter}"))
     if "activation" not in stated:

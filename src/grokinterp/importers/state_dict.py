@@ -5,21 +5,25 @@ Weights do not say everything. What they leave open, and neither the file's sett
 the loss of each reading on the task's table, and told in `run.assumptions`.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
 from grokinterp.config import ModelConfig, RunConfig, ScheduleConfig
+from grokinterp.config.stated import Stated
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._parameters import (
     float_tensors,
+    has_native_names,
     is_classic,
     is_native,
     without_idle_biases,
 )
 from grokinterp.importers.reading.candidates import candidates
 from grokinterp.importers.reading.classic import judged_by_task, settle
+from grokinterp.importers.reading.contradictions import stated_assumptions
 from grokinterp.importers.reading.names import is_one_hot_mlp, mapping
 from grokinterp.importers.reading.settings import check_sizes, known_settings
 from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
@@ -47,10 +51,12 @@ def read(payload: Payload) -> Run:
     kept = snapshots(wrapped)
     states = [float_tensors(without_prefixes(state), where) for state in kept.states]
     settings = {**wrapped.settings, **(payload.settings or {})}
-    stated, task = payload.stated.fields, payload.task
-    assumptions = [*payload.stated_assumptions, *kept.assumptions]
+    task = payload.task
+    # Others call the parts of their modules as TransformerLens 4 does: its own files tell their heads.
+    knows_heads = "n_heads" in {**settings, **payload.stated.fields} and has_native_names(states[-1])
+    assumptions = [*kept.assumptions]
     places: dict[str, str] = {}
-    if is_classic(states[-1]) or is_native(states[-1]):
+    if is_classic(states[-1]) or (is_native(states[-1]) and (task is None or knows_heads)):
         model, checkpoints, read_off = _of_transformer_lens(payload, states, settings, where)
     elif is_one_hot_mlp(states[-1]):
         raise ImportFileError(
@@ -63,8 +69,7 @@ def read(payload: Payload) -> Run:
             f"gi.load(..., task=gi.Task('a + b', p=113)), so that its parameters can be told apart"
         )
     else:
-        known = known_settings(settings, where)
-        model, checkpoints, read_off, places = _of_modules(states, task, stated, known, where)
+        model, checkpoints, read_off, places = _of_modules(states, task, payload.stated, settings, where)
     assumptions += read_off
     assumptions += nan_among(states[-1])
     notes = list(kept.notes)
@@ -91,31 +96,33 @@ def _of_transformer_lens(
     payload: Payload, states: Sequence[Mapping[str, Tensor]], settings: Mapping[str, Any], where: str
 ) -> tuple[ModelConfig, list[dict[str, Tensor]], list[Assumption]]:
     """The model of classic or native names: what its settings leave open is judged where the task is given."""
-    stated = payload.stated.fields
+    stated, every = payload.stated.fields, settings
     settings = but_stated(settings, stated)
     check_supported(settings, where)
     heads = {"n_heads": stated["n_heads"]} if "n_heads" in stated else {}
     checkpoints = without_idle_biases([classic_parameters(state, heads | settings, where) for state in states])
-    return settle(classic_file(checkpoints, settings, where), payload.stated, payload.task)
+    file = dataclasses.replace(classic_file(checkpoints, settings, where), settings=every)
+    return settle(file, payload.stated, payload.task)
 
 
 def _of_modules(
     states: Sequence[Mapping[str, Tensor]],
     task: Task,
-    stated: Mapping[str, Any],
-    settings: Mapping[str, tuple[Any, str]],
+    stated: Stated,
+    settings: Mapping[str, Any],
     where: str,
 ) -> tuple[ModelConfig, list[dict[str, Tensor]], list[Assumption], dict[str, str]]:
     """The model of an ordinary module's parameters, and which of them became which."""
-    told = {name: value for name, value in settings.items() if name not in stated}
+    told = known_settings(settings, where, stated.fields)
     assumptions = [
         Assumption(f"{name}={value}", "from the file", words)
         for name, (value, words) in told.items()
         if name not in ("n_layers", "d_model", "mlp_size", "has_norms")
     ]
-    known = {**{name: value for name, (value, _) in told.items()}, **stated}
+    known = {**{name: value for name, (value, _) in told.items()}, **stated.fields}
     found = candidates(states[-1], known, task, where)
-    chosen, judged = judged_by_task(found, task, where)
+    chosen, judged = judged_by_task(found, task, where, bool(stated.fields))
+    assumptions = [*stated_assumptions(stated, chosen, settings, where), *assumptions]
     check_sizes(told, chosen.config, where)
     settled = {**known, **chosen.open}
     every = [candidates(state, settled, task, where)[0].parameters for state in states[:-1]]

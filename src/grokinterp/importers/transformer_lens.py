@@ -74,17 +74,17 @@ def recognise(payload: Payload) -> bool:
 def read(payload: Payload) -> Run:
     content, where = payload.content, str(payload.path)
     notes = ["the optimiser's settings are the demo's: the file has none"]
-    settings = content.get("config")
-    settings = but_stated(settings if isinstance(settings, dict) else {}, payload.stated.fields)
+    every = config if isinstance(config := content.get("config"), dict) else {}
+    settings = but_stated(every, payload.stated.fields)
     check_supported(settings, where)
     base = preset("transformer_lens_demo")
     kept = snapshots(_wrapped(content, where))
     notes += kept.notes
     raw = without_idle_biases([classic_parameters(state, settings, where) for state in kept.states])
-    file = classic_file(raw, settings, where)
+    file = dataclasses.replace(classic_file(raw, settings, where), settings=every)
     task, split = payload.task or _task(content, file.readings(payload.stated, None), notes), base.split
     model, checkpoints, assumptions = settle(file, payload.stated, task)
-    assumptions = [*payload.stated_assumptions, *kept.assumptions, *assumptions, *nan_among(checkpoints[-1])]
+    assumptions = [*kept.assumptions, *assumptions, *nan_among(checkpoints[-1])]
     steps = kept.steps
     if task is not None:
         if task.is_train is None and "train_indices" in content:
@@ -168,7 +168,8 @@ def classic_parameters(state: Mapping[str, Any], settings: Mapping[str, Any], wh
         if "n_heads" not in settings:
             raise ImportFileError(
                 f"{where} has TransformerLens 4's names, whose weights do not tell the number of heads; "
-                f"save it with its config: torch.save({{'model': model.state_dict(), 'config': model.cfg}}, ...)"
+                f"save it with its config: torch.save({{'model': model.state_dict(), 'config': model.cfg}}, ...), "
+                f"or state it, as in n_heads=4 (--n-heads 4)"
             )
         classic = from_native(parameters, int(settings["n_heads"]))
     else:

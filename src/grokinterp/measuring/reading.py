@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
+from grokinterp.analysis.outcome import UNEXPLAINED
 from grokinterp.circuits import registered
 from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation.processor import side_by_side
@@ -70,6 +71,10 @@ def _measure(
         if kept is None or not kept.distrust():
             raise
         whole = _whole(fitted, _read(run, fitted, wanted, requested, kept, progress, final), earlier)
+    if run.unexplained:
+        whole.attrs["not_explained"] = "; ".join(each.what for each in run.unexplained)
+        if whole.attrs.get("outcome") != "diverged":
+            whole.attrs["outcome"] = UNEXPLAINED
     return whole.assign_attrs(skipped=json.dumps(skipped), run=run.name, circuits=listed(c.name for c in fitted))
 
 

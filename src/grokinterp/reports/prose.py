@@ -50,7 +50,8 @@ def trained(run: Run) -> list[str]:
     size = ""
     if run.steps:
         size = f" It has {sum(weight.numel() for weight in run.final.parameters.values()):,} parameters."
-    model = f"The model is {run.config.model.in_words()}.{size}"
+    doubt = ", which does not explain its weights" if run.unexplained else ""
+    model = f"The model is {'read as ' if doubt else ''}{run.config.model.in_words()}{doubt}.{size}"
     if not run.is_recipe_known:
         return [*said, model, "The file does not say how it was trained."]
     recipe = recipe_sentence(run.config, run.is_seed_known, is_imported(run))
@@ -77,8 +78,8 @@ def is_imported(run: Run) -> bool:
 
 def inferred(run: Run) -> list[str]:
     """What the reader of a third-party file had to assume, as it says itself."""
-    said = [*map(str, run.assumptions), *run.provenance.notes]
-    return [f"On reading the file: {'; '.join(said)}."] if said else []
+    remarks = [*map(str, run.assumptions), *run.provenance.notes]
+    return [f"On reading the file: {'; '.join(remarks)}."] if remarks else []
 
 
 def task_sentence(task: Task) -> str:

@@ -68,6 +68,10 @@ class Absent:
     reason: str
 
 
+NOT_EXPLAINED = "Not explained: these are measures of the reading, which the weights do not bear out."
+"""Stands under every heading that shows what was measured of a file whose reading does not explain it."""
+
+
 class ReportSection(ABC):
     """One section of every report: a file of `sections/` defines it, and nothing else names it.
 
@@ -101,7 +105,11 @@ class Finding(ReportSection):
             return None
         section = Section(self.title, level=self.level)
         self.fill(section, subject, trace)
-        return None if section.is_empty else section
+        if section.is_empty:
+            return None
+        if subject.run.unexplained and self.level > 2:
+            section.notes.insert(0, NOT_EXPLAINED)
+        return section
 
     @abstractmethod
     def fill(self, section: Section, subject: "Subject", trace: xr.Dataset) -> None:

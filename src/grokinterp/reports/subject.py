@@ -142,10 +142,19 @@ class Subject:
         """Of the last checkpoint, or the last recorded accuracies where nothing was measured."""
         if not isinstance(self.trace, Absent) and "all_accuracy" in self.trace:
             last = self.trace.isel(step=-1)
-            return Outcome.of({name: float(last[name]) for name in SCORES if name in last}, self.ending)
+            scores = {name: float(last[name]) for name in SCORES if name in last}
+            return Outcome.of(scores, self.ending, not self.run.unexplained)
         accuracies = [name for name in SCORES if name.endswith("accuracy") and name in self.metrics]
         recorded = {name: last_recorded(self.metrics, name) for name in accuracies}
-        return Outcome.of({name: last[1] for name, last in recorded.items() if last is not None}, self.ending)
+        scores = {name: last[1] for name, last in recorded.items() if last is not None}
+        return Outcome.of(scores, self.ending, not self.run.unexplained)
+
+    @property
+    def why_nothing_is_claimed(self) -> str | None:
+        """Why no part is told as one that the model computes with; None where it may be."""
+        if self.outcome.is_solved:
+            return None
+        return "The weights are not explained" if self.run.unexplained else "The task is not solved"
 
     @cached_property
     def phases(self) -> list[tuple[str, int, int]]:

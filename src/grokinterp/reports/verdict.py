@@ -5,7 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from grokinterp.analysis.outcome import Ending, Outcome
+from grokinterp.analysis.outcome import UNEXPLAINED, Ending, Outcome
 from grokinterp.errors import listed
 from grokinterp.reports.prose import percent, scientific
 from grokinterp.reports.section import Absent, Fact
@@ -56,7 +56,8 @@ def headline(subject: Subject) -> str:
         shares = shares or [f"{percent(outcome.every)} of all rows"]
         ending = subject.ending
         stopped = f" at step {ending.last:,} of {ending.planned:,}" if ending is not None and ending.is_early else ""
-        return f"{outcome.kind.capitalize()}{stopped}: it answers {listed(shares)}"
+        it = "as it was read it" if outcome.kind == UNEXPLAINED else "it"
+        return f"{outcome.kind.capitalize()}{stopped}: {it} answers {listed(shares)}"
     parts = []
     if "verdict_evidence" in trace.attrs:
         evidence = json.loads(trace.attrs["verdict_evidence"])
@@ -88,6 +89,12 @@ def came_to(outcome: Outcome, ending: Ending | None, commutes: bool = True) -> s
         del shares["those of them whose swap was not trained on either"]
     known = [f"{percent(share)} of {rows}" for rows, share in shares.items() if share == share]
     answers = f"The last checkpoint answers {listed(known or [f'{percent(outcome.every)} of all rows'])}"
+    if outcome.kind == UNEXPLAINED:
+        return (
+            f"Not explained: as it was read, {answers[0].lower()}{answers[1:]}, and the weights do not bear that "
+            "reading out. Nothing is claimed of what they compute, and no measure on this page is one of their "
+            "algorithm; what the file does not say of its model can be stated."
+        )
     if outcome.kind == "memorised":
         return (
             f"{answers}: it has the rows it was trained on by heart, and looks them up. No algorithm is claimed, and "

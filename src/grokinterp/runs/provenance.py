@@ -38,6 +38,7 @@ class Provenance:
         notes, assumptions: what the reader of a third-party file says of it, as sentences and as data.
         mapping: which parameter of the file became which of ours.
         settings_file: the file of settings that was found beside it.
+        opened_with: what the reader stated on opening it, the arguments of `gi.load`; a copy needs none of them.
         copied_from: what it is a copy of.
         others: entries that another version of grokinterp recorded.
     """
@@ -51,6 +52,7 @@ class Provenance:
     assumptions: tuple[Assumption, ...] = ()
     mapping: Mapping[str, str] = field(default_factory=dict)
     settings_file: str | None = None
+    opened_with: Mapping[str, Any] = field(default_factory=dict)
     copied_from: str | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
 
@@ -61,7 +63,8 @@ class Provenance:
 
     def copied(self, name: str) -> "Provenance":
         """What a copy keeps: all that is known, and the file it was copied from (`name` where it has none)."""
-        return replace(self, format=MEMORY, file=None, created=None, copied_from=f"{self.file or name} ({self.format})")
+        copied_from = f"{self.file or name} ({self.format})"
+        return replace(self, format=MEMORY, file=None, created=None, copied_from=copied_from, opened_with={})
 
     def to_json(self) -> dict[str, Any]:
         """The entries of `source` in config.json: what the file that holds them does not tell itself."""

@@ -74,6 +74,11 @@ class Run:
         return self.provenance.assumptions
 
     @property
+    def unexplained(self) -> tuple[Assumption, ...]:
+        """What of the reading the weights do not bear out; where there is any, no measure is one of their algorithm."""
+        return tuple(each for each in self.assumptions if each.how == "not explained")
+
+    @property
     def config(self) -> RunConfig:
         """The configuration. Raises `RunError` for a file of curves that tells none."""
         if self._config is None:

@@ -33,6 +33,7 @@ def section(session: Session, state: State) -> str:
     return _SECTION.format(
         title=escape(f"{state.run}, step {state.step:,}"),
         taken=escape(taken_out(session, state)),
+        read="".join(f"<p>{escape(str(each))}.</p>" for each in session.runs[state.run or ""].assumptions),
         rows=rows,
         code=escape(snippet(session, state)),
     )
@@ -87,6 +88,7 @@ pre {{ overflow: auto; padding: 1rem; background: rgba(140, 144, 150, .12); bord
 </style></head><body><section>
 <h2>{title}</h2>
 <p>{taken}</p>
+{read}
 <table><thead><tr><th></th><th>before</th><th>after</th></tr></thead><tbody>{rows}</tbody></table>
 <!--figures-->
 <h3>The same in Python</h3>

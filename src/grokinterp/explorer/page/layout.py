@@ -26,7 +26,7 @@ def heading(runs: Mapping[str, Run]) -> str:
     return f"{name(runs)}: {tasks.pop()}" if len(tasks) == 1 else name(runs)
 
 
-def page(title: str) -> html.Div:
+def page(runs: Mapping[str, Run]) -> html.Div:
     """The whole page."""
     return html.Div(
         [
@@ -35,7 +35,8 @@ def page(title: str) -> html.Div:
             dcc.Download(id="csv"),
             dcc.Interval(id="tick", interval=250, disabled=True),
             dcc.Interval(id="filling", interval=2000, disabled=True),
-            _header(title),
+            _header(heading(runs)),
+            *_assumed(runs),
             _timeline(),
             html.Div(id="message", role="alert"),
             html.Div(
@@ -70,6 +71,22 @@ def _header(title: str) -> html.Header:
             ),
         ]
     )
+
+
+def _assumed(runs: Mapping[str, Run]) -> list[html.Details]:
+    """How each run that was not trained here was read; open where that does not explain its weights."""
+    return [
+        html.Details(
+            [
+                html.Summary(f"{'Not explained: how' if run.unexplained else 'How'} {name} was read"),
+                html.Ul([html.Li(text) for text in (*map(str, run.assumptions), *run.provenance.notes)]),
+            ],
+            className="assumed note",
+            open=bool(run.unexplained),
+        )
+        for name, run in runs.items()
+        if run.assumptions
+    ]
 
 
 def _timeline() -> html.Div:

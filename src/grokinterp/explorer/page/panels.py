@@ -11,6 +11,7 @@ from torch import Tensor
 from grokinterp import circuits
 from grokinterp.analysis import public_runs
 from grokinterp.analysis.cycles import Cycle, Wave
+from grokinterp.analysis.outcome import UNEXPLAINED
 from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores
 from grokinterp.explorer.neurons import AXES
 from grokinterp.explorer.page import figures
@@ -174,7 +175,9 @@ def plane(session: Session, state: State) -> tuple[Figure, str]:
     # The bins below 0 are as good as empty.
     background = (edges["gradient_symmetricity"][1:], edges["distance_irrelevance"], counts[1:].T)
     words, outcome = str(position["verdict"]), session.checkpoint_of(state).before.outcome
-    if words != "unsolved" and outcome.is_solved:
+    if trajectory.run.unexplained:
+        words = UNEXPLAINED
+    elif words != "unsolved" and outcome.is_solved:
         words += ", by Zhong et al.'s measures"
     else:  # a checkpoint that knows nothing yet has not failed
         words = outcome.kind if outcome.kind == "memorised" else "unsolved"

@@ -44,7 +44,6 @@ LARGEST_BODY = 8 * 2**20
 
 def build(session: Session, prefix: str = "/") -> Dash:
     """The Dash application on a session, reached under `prefix`."""
-    heading = layout.heading(session.runs)
     app = Dash(
         "grokinterp.explorer",
         assets_folder=str(Path(page.__file__).parent / "assets"),
@@ -61,7 +60,7 @@ def build(session: Session, prefix: str = "/") -> Dash:
     threads = torch.get_num_threads()
     # A connection's thread that is born while another computes side by side would keep the other's share of the cores.
     app.server.before_request(lambda: torch.set_num_threads(threads))
-    app.layout = layout.page(heading)
+    app.layout = layout.page(session.runs)
     _bound_requests(app.server)
     _main(app, session)
     deferred.register(app, session)

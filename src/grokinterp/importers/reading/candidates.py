@@ -35,11 +35,16 @@ ORDER = "special_tokens"
 
 @dataclass(frozen=True)
 class Candidate:
-    """One reading: a config, the file's weights as its parameters, and the value of every field that was open."""
+    """One reading: a config, the file's weights as its parameters, and the value of every field that was open.
+
+    `left_out` are classic parameters of the file that it does not have, `added` those that it has and the file lacks.
+    """
 
     config: ModelConfig
     parameters: Mapping[str, Tensor]
     open: Mapping[str, Any]
+    left_out: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
 
 def candidates(parameters: Mapping[str, Tensor], known: Mapping[str, Any], task: Task, where: str) -> list[Candidate]:
@@ -58,6 +63,7 @@ def of_classic(
     parameters: Mapping[str, Tensor], known: Mapping[str, Any], task: Task | None, fixed: Mapping[str, Any], where: str
 ) -> list[Candidate]:
     """Every candidate of classic parameters, whose heads are told by their shapes; `fixed` fields are of the file."""
+    refuse_foreign(parameters, where)
     return _some(list(_of_heads([(tied(parameters), {})], known, task, fixed)), known, where)
 
 
@@ -132,7 +138,9 @@ def _of_heads(
                     config = config.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
                 several = {name: value for name, value in chosen.items() if len(open_fields[name]) > 1}
                 is_open = {name: norm[name] for name in NORMS if len({each[name] for each in norms}) > 1}
-                yield Candidate(config, parameters, {**several, **is_open, **heads})
+                left_out = tuple(f"{n} {list(classic[n].shape)}" for n in classic if n not in parameters)
+                added = tuple(n for n in parameters if n not in classic)
+                yield Candidate(config, parameters, {**several, **is_open, **heads}, left_out, added)
 
 
 def _positions(classic: Mapping[str, Tensor], d_model: int) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """Transformers of classic parameters: what shapes leave open, settled by the reader, the file, or the weights."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jaxtyping import Int
@@ -10,7 +10,8 @@ from torch import Tensor
 from grokinterp.config import ModelConfig
 from grokinterp.config.stated import Stated
 from grokinterp.importers.reading.candidates import NORMS, Candidate, of_classic
-from grokinterp.importers.reading.judgement import Score, judge, scored
+from grokinterp.importers.reading.contradictions import stated_assumptions
+from grokinterp.importers.reading.judgement import Score, judge, scored, unexplained
 from grokinterp.models.parameters import check_parameters
 from grokinterp.runs.provenance import Assumption
 from grokinterp.runs.run import check_fits
@@ -31,6 +32,7 @@ class File:
         habits: fields that its code base never changes -> their values, and why; they hold where nothing else is known.
         fixed: fields that nobody states.
         where: the file, for refusals.
+        settings: all that it says of its model, in its own words.
     """
 
     checkpoints: Sequence[dict[str, Tensor]]
@@ -38,6 +40,7 @@ class File:
     habits: Mapping[str, tuple[Any, str]]
     fixed: Mapping[str, Any]
     where: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def known(self, stated: Stated) -> dict[str, Any]:
         """Fields that need no judgement -> their values: what is stated goes before all else."""
@@ -68,7 +71,7 @@ def by_activation(readings: Sequence[Candidate]) -> list[Candidate]:
 def settle(
     file: File, stated: Stated, task: Task | None
 ) -> tuple[ModelConfig, list[dict[str, Tensor]], list[Assumption]]:
-    """The model, its checkpoints, and how each field that shapes leave open is known.
+    """The model, its checkpoints, and how each field is known that is stated or that shapes leave open.
 
     Raises `BadRequest` where something else is stated than the file can be.
     """
@@ -86,9 +89,9 @@ def settle(
         why = "weights do not tell it, and no task is given to judge it by"
         assumptions += [Assumption(f"{name}={value}", "assumed", why) for name, value in chosen.open.items()]
     else:
-        chosen, judged = judged_by_task(readings, task, file.where)
+        chosen, judged = judged_by_task(readings, task, file.where, bool(stated.fields))
         assumptions += judged
-    stated.refuse_unless(chosen.config, file.where)
+    assumptions = [*stated_assumptions(stated, chosen, file.settings, file.where), *assumptions]
     settled = {**file.known(stated), **chosen.open}
     every = [of_classic(state, settled, task, file.fixed, file.where)[0].parameters for state in file.checkpoints[:-1]]
     return chosen.config, [*map(dict, every), dict(chosen.parameters)], assumptions
@@ -109,13 +112,18 @@ class Sizes:
         return cls(tokens, None if table is None else len(table), tokens if columns is None else columns.shape[1])
 
 
-def judged_by_task(readings: Sequence[Candidate], task: Task, where: str) -> tuple[Candidate, list[Assumption]]:
-    """The reading that the weights bear out on a task that fits them, and what may be said of it."""
+def judged_by_task(
+    readings: Sequence[Candidate], task: Task, where: str, is_stated: bool = False
+) -> tuple[Candidate, list[Assumption]]:
+    """The reading that the weights bear out on a task that fits them, and what may be said of it.
+
+    Where all of it `is_stated` it stands, and what is said is whether the weights bear it out.
+    """
     for reading in readings:
         check_fits(task, reading.config, where)
         check_parameters(reading.config, reading.parameters)
     if not readings[0].open:
-        return readings[0], []
+        return readings[0], [*unexplained(readings[0], task)] if is_stated else []
     verdict = judge(readings, task)
     return verdict.candidate, list(verdict.assumptions)
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,6 +71,11 @@ class Score:
     def is_borne_out(self) -> bool:
         is_memorised = self.known >= max(SHARE, 2 * self.chance) and self.known > 0.5 * self.accuracy
         return self.accuracy >= SOLVED or is_memorised
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether it answers nothing, and is sure of nothing: as fresh weights are under any reading."""
+        return self.accuracy < 5 * self.chance and self.loss < 1.25 * math.log(1 / self.chance)
 
 
 def draw(n: int, count: int) -> Int[Tensor, "row"]:
@@ -175,6 +180,15 @@ def judge(candidates: Sequence[Candidate], task: Task) -> Verdict:
     return Verdict(candidate, whole[winner], assumptions)
 
 
+def unexplained(candidate: Candidate, task: Task) -> Iterator[Assumption]:
+    """What is said of the only reading there is, where weights that are trained do not bear it out."""
+    rows = draw(len(task.inputs), WHOLE)
+    one = score(candidate, task, rows)
+    if not one.is_borne_out and not one.is_untrained:
+        answers = f"loss {one.loss:.5g}, accuracy {one.accuracy:.2%} on {len(rows):,} rows of the table"
+        yield Assumption("the reading that is stated", "not explained", f"it leaves the weights {answers}")
+
+
 def _assumption(
     name: str,
     winner: int,
@@ -204,7 +218,7 @@ def _assumption(
         return Assumption(what, "tied", f"{answers}; as good: {compared}")
     if mine.is_borne_out:
         return Assumption(what, "inferred", f"{answers}; next {compared}")
-    if mine.accuracy < 5 / task.n_answers and mine.loss < 1.25 * math.log(task.n_answers):
+    if mine.is_untrained:
         return Assumption(what, "assumed", f"the weights answer nothing yet under any reading: {answers}")
     return Assumption(
         what, "not explained", f"no reading tried explains these weights; the best gives {answers}; next {compared}"

@@ -20,12 +20,17 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "final_norm": ("final_norm", "use_final_norm", "final_ln"),
     "norm_first": ("norm_first", "pre_norm", "prenorm"),
     "attention_rate": ("attn_coeff", "attention_rate"),
+    "attention_direction": ("attention_dir", "attention_direction", "causal", "is_causal"),
+    "position_embedding": ("positional_embedding_type", "position_embedding", "pos_embedding", "pos_encoding"),
     "embedding_scale": ("embedding_scale", "embed_scale", "scale_embedding"),
     "tied_unembed": ("tie_weights", "tied", "tie_word_embeddings", "weight_tying"),
     "gated": ("gated_mlp", "swiglu", "use_swiglu", "glu"),
     "rotary": ("rotary", "use_rotary", "rope", "use_rope"),
 }
 """What a setting means -> the names under which it is kept."""
+
+_MEANINGS = {"normalization": ("normalization", "norm_kind", "norm_first"), "norm_kind": ("norm_kind", "normalization")}
+"""Field of ours -> what settings can mean that tell it, where its own name is not the only one."""
 
 _ACTIVATIONS = {
     **dict.fromkeys(("relu",), "relu"),
@@ -42,19 +47,36 @@ _NORMS = {
 }
 
 
-def known_settings(settings: Mapping[str, Any], where: str) -> dict[str, tuple[Any, str]]:
-    """Our name of each setting -> its value, and the words of the file for it.
+def known_settings(settings: Mapping[str, Any], where: str, stated: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Our name of each setting -> its value, and the words of the file for it; of what is `stated` nothing.
 
     Raises `ImportFileError`, naming the setting, for one that this project's models do not compute.
     """
     known: dict[str, tuple[Any, str]] = {}
+    settled = {*stated, *(["has_norms"] if "normalization" in stated else [])}
     for meaning, names in _NAMES.items():
         name = next((name for name in names if settings.get(name) is not None), None)
-        if name is None:
+        if name is None or meaning in stated:
             continue
         value, words = settings[name], f"{name}={one_line(repr(settings[name]))}"
         known |= {ours: (each, words) for ours, each in _fields(meaning, value, words, where).items()}
-    return known
+    return {name: each for name, each in known.items() if name not in settled}
+
+
+def words_against(settings: Mapping[str, Any], field: str, value: Any) -> str | None:
+    """The file's words for a field of ours, where they say something else than a value; None where they do not."""
+    for meaning in _MEANINGS.get(field, (field,)):
+        for name in _NAMES.get(meaning, ()):
+            if settings.get(name) is None:
+                continue
+            words = f"{name}={one_line(repr(settings[name]))}"
+            try:
+                told = _fields(meaning, settings[name], words, "the file").get(field, value)
+            except ImportFileError:
+                return words
+            if told != value:
+                return words
+    return None
 
 
 def _fields(meaning: str, value: Any, words: str, where: str) -> dict[str, Any]:
@@ -80,6 +102,15 @@ def _fields(meaning: str, value: Any, words: str, where: str) -> dict[str, Any]:
             if not isinstance(value, (int, float)) or value != 1:
                 raise _not_computed(where, words, "state it as attention_rate=... if it is Zhong et al. 2023's")
             return {}
+        case "attention_direction":
+            word = {"true": "causal", "false": "bidirectional"}.get(str(value).lower(), str(value).lower())
+            return {meaning: word} if word in ("causal", "bidirectional") else {}
+        case "position_embedding":
+            word = str(value).lower()
+            if word.startswith(("rot", "rope", "alibi", "relative")):
+                raise _not_computed(where, words, "analyse it in the code that trained it")
+            kinds = {"standard": "learned", "learned": "learned", "sinusoidal": "sinusoidal", "none": "none"}
+            return {meaning: kinds[word]} if word in kinds else {}
         case "gated" | "rotary":
             if value:
                 raise _not_computed(where, words, "analyse it in the code that trained it")

@@ -52,9 +52,9 @@ class Cosets(Finding):
             "A neuron that is constant on the cosets of a subgroup tells which coset the answer is not in (Stander et "
             "al. 2023)."
         )
-        if not subject.outcome.is_solved:
+        if why := subject.why_nothing_is_claimed:
             section.paragraphs.append(
-                "The task is not solved, so no share of neurons is told as being on cosets: those of a memory are too."
+                f"{why}, so no share of neurons is told as being on cosets: those of a memory are too."
             )
         elif isinstance(task, GroupTask):
             share, noise = float(last.coset_neurons), noise_share(subgroups(task.group))

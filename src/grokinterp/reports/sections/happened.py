@@ -1,5 +1,7 @@
 """What happened: when, how far, and the curves."""
 
+from dataclasses import replace
+
 import plotly.graph_objects as go
 import xarray as xr
 
@@ -112,7 +114,9 @@ class Happened(ReportSection):
         paragraphs = prose.happened(metrics, landmarks, subject.phases, endless, subject.ending)
         section = Section("What happened", paragraphs, prose.numbers(metrics))
         if not isinstance(subject.trace, Absent):
-            section.facts.extend(prose.measured(subject.trace, metrics, run.task.is_commutative))
+            facts = prose.measured(subject.trace, metrics, run.task.is_commutative)
+            doubt = ", as it was read (not explained)" if run.unexplained else ""
+            section.facts.extend(replace(fact, note=f"{fact.note}{doubt}") for fact in facts)
         source = f"training metrics of {run.name}."
         train, test = Curve.of(metrics, "train_loss"), Curve.of(metrics, "test_loss")
         if max(len(train), len(test)) > 1:

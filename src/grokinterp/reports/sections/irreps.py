@@ -68,8 +68,8 @@ class Irreps(Finding):
         section.paragraphs.append(
             "A function of a group is a sum of matrix entries of its irreps, as one of numbers is of waves."
         )
-        if not subject.outcome.is_solved:
-            section.paragraphs.append("The task is not solved, so none of them is told as one that it computes with.")
+        if why := subject.why_nothing_is_claimed:
+            section.paragraphs.append(f"{why}, so none of them is told as one that it computes with.")
         elif key:
             section.paragraphs.append(f"Key are {', '.join(key)}: their trace cubes are visible in the final logits.")
         else:

@@ -3,6 +3,7 @@
 from importlib import metadata
 
 from grokinterp.errors import listed
+from grokinterp.importers import opening_call, opening_words
 from grokinterp.reports import prose
 from grokinterp.reports.recipe import LONGEST, Recipe
 from grokinterp.reports.section import Fact, ReportSection, Section
@@ -29,6 +30,10 @@ class Reproduction(ReportSection):
                 section.facts.append(Fact(name, listed(f"{library} {version}" for library, version in found.items())))
         for name, reason in subject.skipped.items():
             section.facts.append(Fact(f"{name.replace('_', ' ')}, not read", reason))
+        if prose.is_imported(run) and run.path is not None:
+            if words := opening_words(run):
+                section.code.append(("This page, in a shell", f"grokinterp report {words}"))
+            section.code.append(("This run, in Python", f"import grokinterp as gi\n\nrun = {opening_call(run)}"))
         if not (run.has_config and run.has_task):
             section.notes.append("The configuration is not known in full, so no command trains this run again.")
             return section

@@ -1,0 +1,35 @@
+"""Contradictions: what is stated of a file, beside what of the file speaks against it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from grokinterp.config.stated import Stated
+from grokinterp.errors import BadRequest, listed
+from grokinterp.importers.reading.candidates import NORMS, Candidate
+from grokinterp.importers.reading.settings import words_against
+from grokinterp.runs.provenance import Assumption
+
+
+def stated_assumptions(stated: Stated, chosen: Candidate, settings: Mapping[str, Any], where: str) -> list[Assumption]:
+    """Every stated field, its evidence what of the file it contradicts, leaves out or adds to.
+
+    Raises `BadRequest` for a field that this model does not have, or that its weights settle otherwise.
+    """
+    stated.refuse_unless(chosen.config, where)
+    fields, config = stated.fields, chosen.config
+    if "activation" in fields and not config.layer_neurons:
+        raise BadRequest(f"{where} has no MLP to have an activation; leave activation={stated.activation!r} out")
+    if "norm_kind" in fields and not getattr(config, "has_norms", True):
+        raise BadRequest(f"{where} has no norms to be of a kind; leave norm_kind={stated.norm_kind!r} out")
+    remarks = {name: "; ".join(_against(name, value, chosen, settings)) for name, value in fields.items()}
+    return [Assumption(f"{name}={value}", "stated", remarks[name]) for name, value in fields.items()]
+
+
+def _against(name: str, value: Any, chosen: Candidate, settings: Mapping[str, Any]) -> Iterator[str]:
+    if words := words_against(settings, name, value):
+        yield f"the file says {words}"
+    if name == "position_embedding" and chosen.left_out:
+        yield f"its table of positions, {listed(chosen.left_out)}, is left out"
+    if name in NORMS and value not in (False, "none") and chosen.added:
+        has_none = any(each.endswith(".w") for each in chosen.added)
+        yield "the file has no weights for these norms: w = 1, b = 0" if has_none else "the file has no shifts for them"
