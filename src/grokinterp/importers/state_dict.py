@@ -123,6 +123,8 @@ def _of_modules(
     found = candidates(states[-1], known, task, where)
     chosen, judged = judged_by_task(found, task, where, bool(stated.fields))
     assumptions = [*stated_assumptions(stated, chosen, settings, where), *assumptions]
+    if "n_heads" not in {**known, **chosen.open} and (n_heads := getattr(chosen.config, "n_heads", None)):
+        assumptions.append(Assumption(f"n_heads={n_heads}", "from the file", "the shapes of its weights"))
     check_sizes(told, chosen.config, where)
     settled = {**known, **chosen.open}
     every = [candidates(state, settled, task, where)[0].parameters for state in states[:-1]]

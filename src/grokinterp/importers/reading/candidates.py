@@ -17,10 +17,10 @@ from grokinterp.importers._parameters import from_native, tied, transformer_conf
 from grokinterp.importers.reading.names import (
     is_transformer,
     mlp_layers,
-    native_names,
     refuse_foreign,
     weights_among,
 )
+from grokinterp.importers.reading.placing import native_names
 from grokinterp.models.functional import sinusoids
 from grokinterp.tasks import Task
 
@@ -84,7 +84,9 @@ def _choices(name: str, known: Mapping[str, Any], values: Sequence[Any]) -> Sequ
 def _transformers(
     weights: Mapping[str, Tensor], known: Mapping[str, Any], task: Task, where: str
 ) -> Iterator[Candidate]:
-    native = native_names(weights, task, where)
+    native, n_heads = native_names(weights, task, where)
+    if n_heads is not None:
+        known = {"n_heads": n_heads, **known}
     width = native["blocks.0.attn.q.weight"].shape[0]
     heads = [known["n_heads"]] if "n_heads" in known else [n for n in HEADS if width % n == 0]
     if "n_heads" not in known and "head_size" in known:

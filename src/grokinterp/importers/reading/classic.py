@@ -1,6 +1,7 @@
 """Transformers of classic parameters: what shapes leave open, settled by the reader, the file, or the weights."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,13 +10,15 @@ from torch import Tensor
 
 from grokinterp.config import ModelConfig
 from grokinterp.config.stated import Stated
+from grokinterp.errors import BadRequest
 from grokinterp.importers.reading.candidates import NORMS, Candidate, of_classic
 from grokinterp.importers.reading.contradictions import stated_assumptions
 from grokinterp.importers.reading.judgement import Score, judge, scored, unexplained
 from grokinterp.models.parameters import check_parameters
 from grokinterp.runs.provenance import Assumption
-from grokinterp.runs.run import check_fits
+from grokinterp.runs.run import RunError, check_fits
 from grokinterp.tasks import Task
+from grokinterp.tasks.layout import LAYOUTS
 
 SETTLED = ("activation", "attention_direction", "attention_rate", "embedding_scale", "position_embedding", *NORMS)
 KNOWN = (*SETTLED, "has_norms")
@@ -120,12 +123,27 @@ def judged_by_task(
     Where all of it `is_stated` it stands, and what is said is whether the weights bear it out.
     """
     for reading in readings:
-        check_fits(task, reading.config, where)
+        try:
+            check_fits(task, reading.config, where)
+        except RunError as refusal:
+            raise RunError(f"{refusal}{_fitting_layouts(task, reading.config)}") from None
         check_parameters(reading.config, reading.parameters)
     if not readings[0].open:
         return readings[0], [*unexplained(readings[0], task)] if is_stated else []
     verdict = judge(readings, task)
     return verdict.candidate, list(verdict.assumptions)
+
+
+def _fitting_layouts(task: Task, config: ModelConfig) -> str:
+    """What to say of the layouts whose tokens and positions are those of the model; nothing where there are none."""
+    fitting = []
+    for layout in LAYOUTS if "layout" in task.parameters else ():
+        with suppress(BadRequest):
+            other = Task(task.expression, **{**task.parameters, "layout": layout})
+            sizes = (getattr(config, "d_vocab", None), getattr(config, "n_ctx", None))
+            if sizes == (other.n_vocab, other.inputs.shape[1]):
+                fitting.append(f'--layout "{layout}"')
+    return f"; its sizes are those of {' or '.join(fitting)}" if fitting else ""
 
 
 def best_task(

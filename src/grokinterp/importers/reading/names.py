@@ -10,6 +10,7 @@ from torch import Tensor
 from grokinterp.errors import listed
 from grokinterp.importers._base import ImportFileError
 from grokinterp.importers._contents import cut
+from grokinterp.importers.reading.joining import HEAD
 from grokinterp.tasks import Task
 
 
@@ -17,31 +18,42 @@ def _word(names: str) -> str:
     return rf"(?:^|[._])(?:{names})(?=[._]|$)"
 
 
-_IN_MLP, _IN_ATTENTION = r"(?:mlp|ffn|ff|feed_?forward)\w*[._]", r"(?:attn|attention)\w*[._]"
+def _projection(names: str) -> str:
+    return _word(rf"(?:w_?|to_|(?:lin|linear|fc)_?)?(?:{names})(?:_?(?:proj|projection|lin|linear|layer))?")
+
+
+_IN_MLP, _IN_ATTENTION = r"(?:mlp|ffn|ff|feed_?forward)\w*[._]", r"(?:attn|attention|(?:^|[._])sa)\w*[._]"
+
+_LAYER = "linear|lin|fc|ff|ffn|mlp"
 
 ROLES: tuple[tuple[str, str], ...] = (
     ("ln", r"norm|(?:^|[._])ln"),
     ("pos_embed", r"(?:^|[._])(?:pos|wpe)|" + _word("pe")),
     ("attn.qkv", r"in_proj|c_attn|qkv"),
-    ("attn.q", _word("w?_?q|query|to_q|q_?proj|q_lin")),
-    ("attn.k", _word("w?_?k|key|to_k|k_?proj|k_lin")),
-    ("attn.v", _word("w?_?v|value|to_v|v_?proj|v_lin")),
+    ("attn.q", _projection("q|query|queries")),
+    ("attn.k", _projection("k|key|keys")),
+    ("attn.v", _projection("v|value|values")),
     (
         "attn.o",
-        rf"{_IN_ATTENTION}(?:\w*out|o|o_proj|c_proj|proj|dense)(?=[._]|$)|{_word('out_proj|o_proj|to_out|w_?o')}",
+        rf"{_IN_ATTENTION}(?:\w*out|output|o|o_proj|c_proj|proj|dense)(?=[._]|$)|{_word('out_proj|o_proj|to_out|w_?o')}",
     ),
-    ("mlp.in", rf"{_IN_MLP}(?:0|net\.0|\w*in|\w*1|c_fc|up\w*)(?=[._]|$)|{_word('linear1|fc1|fc_in|c_fc|w_in')}"),
-    ("mlp.out", rf"{_IN_MLP}(?:\d|net\.\d|\w*out|\w*2|c_proj|down\w*)(?=[._]|$)|{_word('linear2|fc2|fc_out|w_out')}"),
+    ("mlp.in", rf"{_IN_MLP}(?:0|net\.0|\w*in|\w*1|c_fc|up\w*)(?=[._]|$)|{_word(f'(?:{_LAYER})_?1|fc_in|c_fc|w_in')}"),
+    (
+        "mlp.out",
+        rf"{_IN_MLP}(?:\d|net\.\d|\w*out|\w*2|c_proj|down\w*)(?=[._]|$)|{_word(f'(?:{_LAYER})_?2|fc_out|w_out')}",
+    ),
     ("unembed", r"unemb|deemb|" + _word(r"\w*head|output\w*|out|classifier|readout")),
     ("embed", r"emb|" + _word(r"wte|tok\w*")),
 )
 """What a name of a transformer's parameter means -> the pattern that says so; the first that matches counts."""
 
-_MASK = re.compile(r"mask|tril|(?:^|\.)IGNORE$", re.IGNORECASE)
+BLOCK_ROLES = ("attn.qkv", "attn.q", "attn.k", "attn.v", "attn.o", "mlp.in", "mlp.out")
+
+_MASK = re.compile(r"mask|tril|triu|position_?ids|(?:^|\.)IGNORE$", re.IGNORECASE)
 """Buffers of constants, which are no weights."""
 
 _FOREIGN: tuple[tuple[str, str], ...] = (
-    ("a gated MLP (SwiGLU)", rf"gate|{_IN_MLP}(?:w3|fc3|linear3|v)(?=[._]|$)"),
+    ("a gated MLP (SwiGLU)", rf"gate|(?:^|[._])wi_1|{_IN_MLP}(?:w3|fc3|linear3|v)(?=[._]|$)"),
     ("rotary positions", r"rotary|rope|inv_freq|freqs_cis"),
     ("normalised queries and keys", r"(?:^|[._])(?:q|k|qk)_?norm|norm_?(?:q|k)(?=[._]|$)"),
     ("relative positions", r"relative|rel_pos|alibi"),
@@ -52,12 +64,17 @@ _FOREIGN: tuple[tuple[str, str], ...] = (
 
 def weights_among(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The parameters without masks and counters, which are no weights."""
-    return {n: v for n, v in parameters.items() if not _MASK.search(n) and v.ndim and v.dtype != torch.bool}
+    return {n: v for n, v in parameters.items() if v.ndim and not _is_mask(n, v)}
+
+
+def _is_mask(name: str, value: Tensor) -> bool:
+    is_for_scores = value.ndim == 4 and value.shape[:2] == (1, 1)  # [batch, head, query, key]
+    return bool(_MASK.search(name)) or value.dtype == torch.bool or is_for_scores
 
 
 def is_transformer(weights: Mapping[str, Tensor]) -> bool:
     """Whether any name is one of attention."""
-    return any(_role(name) in ("attn.qkv", "attn.q") for name in weights)
+    return any(role_of(name) in ("attn.qkv", "attn.q") for name in weights)
 
 
 def is_one_hot_mlp(weights: Mapping[str, Tensor]) -> bool:
@@ -89,8 +106,10 @@ def mapping(parameters: Mapping[str, Tensor], classic: Mapping[str, Tensor]) -> 
 
 
 def _why_left_out(name: str, value: Tensor) -> str:
-    if _MASK.search(name) or value.dtype == torch.bool:
+    if _is_mask(name, value):
         return "left out: a mask"
+    if HEAD.fullmatch(name):
+        return "joined with the other heads"
     return "left out: a counter" if value.ndim == 0 else "left out: it is computed"
 
 
@@ -107,57 +126,9 @@ def refuse_names(where: str, kind: str, unmatched: list[str], parameters: Mappin
     )
 
 
-# -- transformers
-
-
-def _role(name: str) -> str | None:
+def role_of(name: str) -> str | None:
+    """What a parameter is by its name; None where that does not tell."""
     return next((role for role, pattern in ROLES if re.search(pattern, name.lower())), None)
-
-
-def _block_stem(name: str) -> str:
-    """`layers.0.` of `layers.0.mlp.2.weight`: the name up to the first part that is a number; nothing without one."""
-    found = re.match(r"(?:.*?\.)??\d+\.", name)
-    return found[0] if found else ""
-
-
-def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> dict[str, Tensor]:
-    """The parameters under the names of TransformerLens' native models; no `unembed.weight` where it is tied."""
-    roles = {name: _role(name) for name in parameters}
-    stems = list(dict.fromkeys(_block_stem(name) for name, role in roles.items() if role and role.startswith("attn.")))
-    norms: dict[str, list[str]] = {stem: [] for stem in stems}
-    norms_of_a_block = 2 if "mlp.in" in roles.values() else 1
-    native: dict[str, Tensor] = {}
-    unmatched = []
-    for name, value in parameters.items():
-        role, kind = roles[name], "bias" if name.endswith(("bias", "beta")) else "weight"
-        stem = next((stem for stem in stems if name.startswith(stem)), None)
-        # A model of one block may well keep its parts at the top.
-        block = f"blocks.{stems.index(stem)}" if stem is not None else "blocks.0" if len(stems) == 1 else None
-        if role is None and value.ndim == 2 and value.shape[0] >= task.n_answers:
-            role = "unembed"  # the last module of an nn.Sequential has a number for a name
-        found: dict[str, Tensor] = {}
-        if role == "ln":
-            seen = norms.get(stem or "", [])
-            norm = name.rpartition(".")[0]
-            if norm not in seen and len(seen) < norms_of_a_block:
-                seen.append(norm)
-            inside = stem is not None and norm in seen
-            found = {f"{block}.ln{seen.index(norm) + 1}.{kind}" if inside else f"ln_final.{kind}": value}
-        elif role == "attn.qkv" and block:
-            if value.ndim == 2 and value.shape[1] == 3 * value.shape[0]:
-                value = value.mT  # GPT-2's Conv1D keeps [in, out]
-            found = {f"{block}.attn.{x}.{kind}": part for x, part in zip("qkv", value.chunk(3), strict=True)}
-        elif role in ("pos_embed", "embed", "unembed"):
-            found = {f"{role}.{kind}": value.reshape(-1, value.shape[-1]) if role == "pos_embed" else value}
-        elif role and block:
-            found = {f"{block}.{role}.{kind}": value}
-        if not found or found.keys() & native.keys():
-            unmatched.append(name)
-        native |= found
-    missing = [name for name in ("embed.weight", "blocks.0.attn.o.weight") if name not in native]
-    if unmatched or missing:
-        refuse_names(where, "transformer", unmatched or [f"(nothing is the {name})" for name in missing], parameters)
-    return native
 
 
 # -- embedding MLPs

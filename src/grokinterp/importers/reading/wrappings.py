@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from torch import Tensor
 STATE_KEYS = (
     "state_dict",
     "model_state_dict",
+    "params",
     "model_state",
     "model",
     "net",
     "network",
-    "params",
     "parameters",
     "weights",
     "module",
@@ -26,7 +26,10 @@ STATE_KEYS = (
 SERIES_KEYS = ("state_dicts", "checkpoints", "models", "model_state_dicts", "snapshots")
 """Keys under which it keeps several: a list of them, or a dictionary by step."""
 
-STEP_KEYS = ("step", "global_step", "steps", "epoch", "epochs", "iteration", "iterations", "iter", "n_steps")
+STEP_KEYS = (
+    *("step", "global_step", "steps", "epoch", "epochs", "iteration", "iterations", "iter", "n_steps"),
+    *("iter_num", "num_steps", "n_updates", "updates", "global_iter", "training_step", "current_step"),
+)
 STEP_LISTS = ("epochs", "checkpoint_epochs", "steps", "checkpoint_steps", "iterations")
 SETTINGS_KEYS = ("model_config", "config", "args", "hparams", "hyper_parameters", "hyperparameters", "cfg", "opt")
 
@@ -57,32 +60,62 @@ class Wrapped:
 
 def unwrap(content: Any) -> Wrapped | None:
     """The state dicts in the content of a file; None where there is none."""
-    state = as_state(content)
-    if state is not None:
-        return Wrapped((state,))
     if isinstance(content, (list, tuple)):
-        states = [as_state(item) for item in content]
-        if states and all(state is not None for state in states):
-            return Wrapped(tuple(state for state in states if state is not None))
-        inner = [unwrap(item) for item in content] if content and all(isinstance(i, dict) for i in content) else []
-        if inner and all(one is not None and len(one.states) == 1 for one in inner):
-            return _joined([one for one in inner if one is not None])
-        return None
+        return _of_list(content)
     if not isinstance(content, dict):
         return None
-    series = next((found for key in SERIES_KEYS if (found := _series(content.get(key)))), None)
+    series = next((found for key in SERIES_KEYS if (found := _series(content.get(key)))), None) or _by_number(content)
     if series is not None:
         states, steps = series
         key = "its keys"
         if steps is None:
             steps, key = _steps_of_list(content, len(states))
         return Wrapped(tuple(states), steps, key, settings_of(content), losses_of(content))
-    for key in (*STATE_KEYS, *(str(key) for key in content if "optim" not in str(key) and "sched" not in str(key))):
-        state = as_state(content.get(key))
-        if state is not None:
-            step, word = _step(content)
-            steps = None if step is None else (step,)
-            return Wrapped((state,), steps, word, settings_of(content), losses_of(content))
+    kept = _kept(content)
+    whole = as_state(content) if kept is None else None
+    if whole is not None:
+        return Wrapped((whole,))
+    if kept is None:
+        names = [key for key in content if not re.search("opt|sched", str(key))]
+        kept = next((state for key in names if (state := as_state(content[key])) is not None), None)
+    if kept is None:
+        return None
+    step, word = _step(content)
+    return Wrapped((kept,), None if step is None else (step,), word, settings_of(content), losses_of(content))
+
+
+def _of_list(content: list[Any] | tuple[Any, ...]) -> Wrapped | None:
+    """A list of states, of what holds one each, or of pairs of a step and one of these."""
+    pairs = [item for item in content if isinstance(item, (list, tuple)) and len(item) == 2]
+    steps = [_as_step(item[0]) for item in pairs]
+    if content and len(pairs) == len(content) and None not in steps:
+        rest = _of_list([item[1] for item in pairs])
+        return rest and replace(
+            rest, steps=tuple(step for step in steps if step is not None), key="the numbers beside them"
+        )
+    states = [as_state(item) for item in content if not isinstance(item, dict) or _kept(item) is None]
+    if len(states) == len(content) > 0 and all(state is not None for state in states):
+        return Wrapped(tuple(state for state in states if state is not None))
+    inner = [unwrap(item) for item in content] if content and all(isinstance(i, dict) for i in content) else []
+    if inner and all(one is not None and len(one.states) == 1 for one in inner):
+        return _joined([one for one in inner if one is not None])
+    return None
+
+
+def _by_number(content: Mapping[str, Any]) -> tuple[list[dict[str, Tensor]], tuple[int, ...] | None] | None:
+    """A file that is a series itself: states of the same names under keys with a number, `step_100`."""
+    series = _series(content) if len(content) > 1 else None
+    return series if series and len({tuple(state) for state in series[0]}) == 1 and len(series[0][0]) > 2 else None
+
+
+def _kept(content: Mapping[str, Any]) -> dict[str, Tensor] | None:
+    """The state under one of the usual keys; nested modules are one only where nothing beside them is another."""
+    several = sum(isinstance(value, dict) and as_state(value) is not None for value in content.values()) > 1
+    for key in STATE_KEYS:
+        value = content.get(key)
+        is_nested = isinstance(value, dict) and any(isinstance(each, dict) for each in value.values())
+        if (state := as_state(value)) is not None and not (several and is_nested and key not in STATE_KEYS[:3]):
+            return state
     return None
 
 
@@ -203,7 +236,7 @@ def _number_in(key: Any) -> int | None:
 
 
 def _steps_of_list(content: Mapping[str, Any], count: int) -> tuple[tuple[int, ...] | None, str]:
-    for key in STEP_LISTS:
+    for key in (*STEP_LISTS, *(key for key in content if re.search("step|epoch|iter", str(key)))):
         steps = step_list(content.get(key))
         if steps is not None and len(steps) == count and len(set(steps)) == count:
             return tuple(steps), key

@@ -1,0 +1,234 @@
+"""Placing: the parts of a transformer of ordinary modules under one set of names, told by words and shapes."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from grokinterp.importers.reading.joining import joined_heads, without_head_dimension
+from grokinterp.importers.reading.names import BLOCK_ROLES, refuse_names, role_of
+from grokinterp.tasks import Task
+
+_BIASES = ("bias", "beta", "b", "shift", "offset")
+_WEIGHTS = ("weight", "kernel", "scale", "gamma", "g", "w", "embedding")
+_FINAL = re.compile(r"final|(?:ln|norm)_?(?:f|out)(?=[._]|$)|(?:^|[._])(?:f|out|last)_(?:ln|norm)")
+_BARE_BIAS = re.compile(r"b(?:_\w+|[\dA-Z]\w*|[qkvo])|\w+_bias")
+_OF_ATTENTION, _OF_MLP = (
+    re.compile(r"attn|attention|input_"),
+    re.compile(r"mlp|ffn?(?=[._]|$)|ffn?_|feed_?forward|post_"),
+)
+
+
+@dataclass
+class Part:
+    """A module's weight and bias, or two bare parameters that belong together; `name` is what both begin with."""
+
+    name: str
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+
+    @property
+    def weight(self) -> Tensor | None:
+        return self.tensors.get("weight")
+
+    @property
+    def is_matrix(self) -> bool:
+        return self.weight is not None and self.weight.ndim >= 2
+
+    @property
+    def is_norm(self) -> bool:
+        """Whether it can be nothing else: a vector, which no matrix has for its bias."""
+        return self.weight is not None and self.weight.ndim == 1
+
+    @property
+    def is_kept_in_out(self) -> bool:
+        """Whether it is called as what is multiplied from the right: JAX's kernel, or a bare matrix."""
+        return not any(name.endswith("weight") for name in self.names)
+
+
+def parts_of(parameters: Mapping[str, Tensor]) -> list[Part]:
+    """The parameters, a weight and its bias together, in the order of the file."""
+    parts: dict[str, Part] = {}
+    for name, value in parameters.items():
+        before, _, leaf = name.rpartition(".")
+        kind = "bias" if leaf in _BIASES or _BARE_BIAS.fullmatch(leaf) else "weight"
+        key = before
+        if leaf not in (*_BIASES, *_WEIGHTS):
+            key = f"{before}.{re.sub(r'_(?:weight|bias)$|^(?:[Ww]_?|b_?)(?=[A-Z0-9qkvo]|in|out)', '', leaf)}"
+        part = parts.setdefault(key, Part(key))
+        if kind in part.tensors:  # two that only look as if they belonged together
+            part = parts.setdefault(name, Part(name))
+        part.tensors[kind] = value
+        part.names.append(name)
+    return list(parts.values())
+
+
+def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> tuple[dict[str, Tensor], int | None]:
+    """The parameters under the names of TransformerLens' native models, and how many heads their shapes tell.
+
+    No `unembed.weight` where it is tied. Raises `ImportFileError`, listing what found no place.
+    """
+    joined, n_heads = joined_heads(parameters)
+    parts = parts_of(joined)
+    roles = {part.name: role_of(part.names[0]) for part in parts}
+    width = next((p.weight.shape[-1] for p in parts if roles[p.name] == "embed" and p.weight is not None), 0)
+    stems = _stems([part.names[0] for part in parts if roles[part.name] in ("attn.qkv", "attn.q")])
+    blocks: dict[int | None, list[Part]] = {}
+    for part in parts:
+        inside = next((i for i, stem in enumerate(stems) if part.names[0].startswith(stem)), None)
+        on_top = roles[part.name] in ("embed", "pos_embed", "unembed")
+        blocks.setdefault(None if on_top else inside, []).append(part)
+    placed: dict[str, Part] = {}
+    unplaced: list[Part] = []
+    for i, members in blocks.items():
+        found = _on_top(members, roles) if i is None else _of_block(f"blocks.{i}", members, roles, bool(stems[i]))
+        for name, part in found:
+            if name is None or name in placed:
+                unplaced.append(part)
+            else:
+                placed[name] = part
+    # A block's parts may stand beside it where there is but one; its last norm and its answers then look like them.
+    for part in list(unplaced):
+        for name in _leftover_places(part, roles[part.name], len(stems), width, task):
+            if name not in placed:
+                placed[name] = part
+                unplaced.remove(part)
+                break
+    missing = [name for name in ("embed", "blocks.0.attn.o") if name not in placed]
+    if unplaced or missing:
+        names = [name for part in unplaced for name in part.names]
+        refuse_names(where, "transformer", names or [f"(nothing is the {n}.weight)" for n in missing], joined)
+    heads = {n_heads} - {None}
+    native: dict[str, Tensor] = {}
+    for i in range(len(stems)):
+        is_in_out = _is_kept_in_out({n: p for n, p in placed.items() if n.startswith(f"blocks.{i}.")}, width)
+        for name, part in placed.items():
+            if name.startswith(f"blocks.{i}."):
+                native |= _oriented(name, part, width, is_in_out, heads)
+    for name, part in placed.items():
+        if not name.startswith("blocks."):
+            native |= {f"{name}.{kind}": _flat(name, value, width, part) for kind, value in part.tensors.items()}
+    return native, heads.pop() if len(heads) == 1 else None
+
+
+def _stems(names: list[str]) -> list[str]:
+    """`layers.0.` of `layers.0.attn.q.weight`: up to the first number, or to a later one that tells them apart."""
+    for count in (1, 2, 3):
+        stems = [found[0] if (found := re.match(rf"(?:.*?(?<![A-Za-z0-9])\d+\.){{{count}}}", n)) else "" for n in names]
+        stems = [stem or _numbered(name) for stem, name in zip(stems, names, strict=True)]
+        if len(set(stems)) == len(names):
+            return stems
+    return list(dict.fromkeys(stems))
+
+
+def _numbered(name: str) -> str:
+    """`block_0.` of `block_0.attn.q.kernel`, which has no number by itself."""
+    found = re.match(r"(?:.*?\.)?(?:block|layer|h)s?_?\d+\.", name)
+    return found[0] if found else ""
+
+
+def _of_block(
+    block: str, parts: list[Part], roles: Mapping[str, str | None], is_apart: bool
+) -> Iterator[tuple[str | None, Part]]:
+    """The place of each part of one block; None for what has none.
+
+    What has no name that tells is of its MLP, where the block `is_apart` from the rest of the model.
+    """
+    norms = [part for part in parts if part.is_norm or roles[part.name] == "ln"]
+    inner = [part for part in norms if not _FINAL.search(part.name)]
+    of_mlp = ("mlp.in", "mlp.out", *([None] if is_apart else []))
+    has_mlp = any(part.is_matrix and roles[part.name] in of_mlp for part in parts)
+    first, second = _of_attention_first(inner[: 1 + has_mlp])
+    yield from ((f"{block}.ln{1 + i}", part) for i, part in enumerate([*first, *second]))
+    yield from ((None, part) for part in norms if part not in first and part not in second)
+    rest = [part for part in parts if part not in norms]
+    matrices = [part for part in rest if part.is_matrix and roles[part.name] in of_mlp]
+    if len(matrices) == 2 and {roles[part.name] for part in matrices} != {"mlp.in", "mlp.out"}:
+        # Numbers that do not begin at 0, or where something else counts too: their order tells.
+        roles = {**roles, matrices[0].name: "mlp.in", matrices[1].name: "mlp.out"}
+    named = {roles[part.name]: part for part in rest if roles[part.name] in BLOCK_ROLES}
+    for part in rest:
+        role = roles[part.name]
+        if role not in BLOCK_ROLES:
+            places = ("mlp.in", "mlp.out") if part.is_matrix and is_apart else ()
+            role = next((place for place in places if place not in named), None)
+            named |= {role: part} if role else {}
+        yield (f"{block}.{role}" if role else None), part
+
+
+def _of_attention_first(norms: list[Part]) -> tuple[list[Part], list[Part]]:
+    """Two norms of a block, that of its attention first: by their names, else by their order."""
+    if len(norms) < 2:
+        return norms, []
+    first, second = norms
+    swapped = _OF_MLP.search(_leaf(first)) and _OF_ATTENTION.search(_leaf(second)) and not _OF_MLP.search(_leaf(second))
+    return ([second], [first]) if swapped else ([first], [second])
+
+
+def _leaf(part: Part) -> str:
+    return part.name.rpartition(".")[2]
+
+
+def _on_top(parts: list[Part], roles: Mapping[str, str | None]) -> Iterator[tuple[str | None, Part]]:
+    """The place of each part outside the blocks; None for what has none, or may have another."""
+    for part in parts:
+        role = roles[part.name]
+        if role in ("embed", "pos_embed", "unembed"):
+            yield role, part
+        else:
+            yield ("ln_final" if part.is_norm or role == "ln" else None), part
+
+
+def _leftover_places(part: Part, role: str | None, n_blocks: int, width: int, task: Task) -> Iterable[str]:
+    if part.is_norm or role == "ln":
+        return ["ln_final"]
+    if role in ("embed", "pos_embed"):
+        return []
+    places = [f"blocks.0.{role}"] if role in BLOCK_ROLES and n_blocks == 1 else []
+    if part.is_matrix and part.weight is not None and part.weight.ndim == 2:
+        sizes = sorted(part.weight.shape, key=lambda size: size != width)
+        places += ["unembed"] if sizes[0] == width and sizes[1] >= task.n_answers else []
+    return places
+
+
+def _is_kept_in_out(block: Mapping[str, Part], width: int) -> bool:
+    """Whether a block's matrices are [in, out]: by one whose shape tells, else by what they are called."""
+    for name, part in block.items():
+        if part.weight is None or part.weight.ndim != 2 or part.weight.shape[0] == part.weight.shape[1]:
+            continue
+        if name.endswith(("mlp.in", "attn.qkv")):
+            return part.weight.shape[0] == width
+        if name.endswith("mlp.out"):
+            return part.weight.shape[1] == width
+    return all(any(name.endswith("kernel") for name in part.names) for part in block.values() if part.is_matrix)
+
+
+def _oriented(name: str, part: Part, width: int, is_in_out: bool, heads: set[int | None]) -> dict[str, Tensor]:
+    """A block's part as [out, in], queries, keys and values apart."""
+    tensors: dict[str, Tensor] = {}
+    for kind, value in part.tensors.items():
+        if kind == "weight" and value.ndim == 2 and is_in_out:
+            value = value.mT
+        elif kind == "weight" and ".attn." in name:
+            value, n_heads = without_head_dimension(value, width, name.endswith(".o"))
+            heads |= {n_heads} - {None}
+        elif kind == "bias":
+            value = value.flatten()
+        tensors[kind] = value
+    if not name.endswith("attn.qkv"):
+        return {f"{name}.{kind}": value for kind, value in tensors.items()}
+    return {
+        f"{name[:-3]}{x}.{kind}": value
+        for kind, three in tensors.items()
+        for x, value in zip("qkv", three.chunk(3), strict=True)
+    }
+
+
+def _flat(name: str, value: Tensor, width: int, part: Part) -> Tensor:
+    if name == "pos_embed":
+        return value.reshape(-1, value.shape[-1])
+    if name == "unembed" and value.ndim == 2 and value.shape[0] == width:
+        is_square = value.shape[1] == width
+        return value.mT if not is_square or part.is_kept_in_out else value
+    return value
