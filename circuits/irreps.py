@@ -6,15 +6,17 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import torch
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from grokinterp.analysis.key_frequencies import LOOKUP_RATIO, NOISE
 from grokinterp.evaluation import folded
 from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.irreps import Group, spectrum
 from grokinterp.readout import Circuit, Variable, readout
+from grokinterp.tasks import Task
 from grokinterp.tasks.groups import GroupTask, why_no_group
 
 KEY_SIMILARITY = 0.005
@@ -62,6 +64,32 @@ def hidden_shares(neurons: Float[Tensor, "ab neuron"], answers: Int[Tensor, "ab"
     grid = centred.unflatten(0, (n, n))
     means = [grid.mean(1), grid.mean(0), folded_by_answer(centred, answers, n) / n]
     return HiddenShares(*(n * spectrum.energies(mean, group).sum(1) / total for mean in means))
+
+
+def null_similarities(
+    logits: Float[Tensor, "ab g"], answers: Int[Tensor, "ab"], remembered: Bool[Tensor, "ab"], group: Group
+) -> Float[Tensor, "irrep"]:
+    """The cosine that each trace cube must exceed to be told from a memory and from noise.
+
+    LOOKUP_RATIO times, in squares, what it has where a model's own logits are those of a table of the `remembered`
+    rows: the right one in its place there, those of wrong answers in any order within a row. And NOISE times the
+    square that noise of the same size puts into one direction.
+    """
+    n, logits = len(group), logits.double()
+    right = logits.gather(1, answers[:, None])[:, 0]
+    lead = (right - (logits.sum(1) - right) / (n - 1)) * remembered
+    by_answer = folded_by_answer(lead, answers, n)
+    folded = by_answer.diag() - by_answer[:, None] / n
+    lookup = spectrum.trace_similarity(folded, (logits - logits.mean(1, keepdim=True)).norm().item(), group)
+    return (LOOKUP_RATIO * lookup.square()).clamp(min=NOISE / (n**2 * (n - 1))).sqrt()
+
+
+def borne_out(last: xr.Dataset) -> list[str]:
+    """The key irreps of a checkpoint that are more than memory and noise, where it needs them more than all else."""
+    if not float(last.excluded_loss_irreps) > float(last.restricted_loss_irreps):
+        return []
+    holds = last.is_key_irrep.values.astype(bool) & (last.logit_similarity.values > last.logit_similarity_null.values)
+    return last.irrep.values[holds].tolist()
 
 
 @dataclass(frozen=True)
@@ -117,6 +145,11 @@ class Irreps(Circuit):
                     [i in key for i in range(len(names))], "1", f"similarity > {KEY_SIMILARITY} at the end"
                 ),
                 "logit_similarity": of(similar, "cosine", f"logits and tr rho(x y z^-1); {CHUGHTAI}, 5.1"),
+                "logit_similarity_null": of(
+                    null_similarities(_logits(snapshot), snapshot.labels, _remembered(snapshot.task), group),
+                    "cosine",
+                    "below it a table of the training rows, or noise, would do",
+                ),
                 "logit_irrep_fve": one(
                     similar[1:].square().sum(),
                     "share of squared norm",
@@ -174,6 +207,11 @@ def _losses(snapshot: Snapshot, group: Group, key: list[int]) -> _Losses:
         restricted.append(F.cross_entropy(kept + bias, torch.arange(n)).item())
         excluded.append(cross_entropy(logits - kept[labels], labels).item())
     return _Losses(restricted[0], excluded[0], restricted[1:], excluded[1:])
+
+
+def _remembered(task: Task) -> Bool[Tensor, "ab"]:
+    """Rows trained on and, where the operands commute, their swaps; all rows where the split is not known."""
+    return torch.ones(len(task.labels), dtype=torch.bool) if task.is_train is None else ~task.is_unswapped_test
 
 
 def _group(snapshot: Snapshot) -> Group:

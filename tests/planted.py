@@ -149,6 +149,16 @@ def trace_cube(task: Task, irrep: str, scale: float = 10.0, frac: float = 0.5) -
     return embedding_mlp(task.split(frac=frac, seed=0), torch.eye(g), pre, out)
 
 
+def lookup(task: Task, scale: float = 10.0) -> Snapshot:
+    """A table of the training rows, of all rows without a split: a neuron for each, `scale` on its answer, else 0."""
+    remembered = torch.ones(len(task.labels), dtype=torch.bool) if task.is_train is None else task.is_train
+    (a, b), n = task.operands[remembered].T, task.sizes[0]
+    eye, one = torch.eye(n), torch.ones(n, 1)
+    # relu(1 where a is the row's + 1 where b is - 1), the last from a constant in the embedding of a.
+    W_in = torch.cat([eye[a], -one[a], eye[b], 0 * one[b]], 1).mT
+    return embedding_mlp(task, torch.cat([eye, one], 1), W_in, scale * torch.eye(n)[task.labels[remembered]])
+
+
 def embedding_mlp(task: Task, W_E: Tensor, W_in: Tensor, W_U: Tensor) -> Snapshot:
     """A model of concatenated embeddings and one hidden layer, of these weights."""
     config = EmbeddingMLPConfig(

@@ -122,3 +122,36 @@ def test_a_cube_is_like_itself_whatever_its_type_and_the_rows_offsets(task):
             found = irreps.similarities(2 * cube + offset, task.labels, group)
             expected = [float(i == place) for i in range(len(group.irreps))]
             assert found.tolist() == pytest.approx(expected, abs=1e-9), rho.name
+
+
+@pytest.mark.parametrize("frac", [None, 0.6])
+def test_a_table_of_the_training_rows_has_no_irrep_that_is_borne_out(planted, frac):
+    """S3 looked up: the trace cubes of all irreps are in its logits, each as the null has it."""
+    task = gi.Task("sym", n=3, layout="a b")
+    snapshot = planted.lookup(task if frac is None else task.split(frac, seed=1))
+    found = irreps.Irreps().fit(snapshot).read(snapshot)
+    assert found.is_key_irrep.values[1:].all()
+    null = found.logit_similarity_null.values[1:] ** 2 / irreps.LOOKUP_RATIO
+    if frac is None:
+        assert found.logit_similarity.values[1:] ** 2 == pytest.approx(null, rel=1e-6)
+        assert null == pytest.approx([d**2 / 5 for d in found.irrep_dimension.values[1:]])
+    assert irreps.borne_out(found) == []
+
+
+def test_a_planted_trace_cube_is_borne_out_unless_it_needs_all_else_more(planted):
+    """The rule's other sides: the cube alone, and the same readings with the losses turned round."""
+    task = gi.Task("sym", n=4, layout="a b").split(0.5)
+    snapshot = planted.trace_cube(task, "standard")
+    found = irreps.Irreps().fit(snapshot).read(snapshot)
+    assert irreps.borne_out(found) == ["standard"]
+    assert irreps.borne_out(found.assign(excluded_loss_irreps=found.restricted_loss_irreps)) == []
+    assert irreps.borne_out(found.assign(logit_similarity=found.logit_similarity_null)) == []
+
+
+def test_noise_is_below_the_null():
+    """Random logits of S3 have cosines of .07 with every cube; one direction of noise may have more."""
+    task = gi.Task("sym", n=3)
+    logits = torch.randn(36, 6, generator=torch.Generator().manual_seed(3))
+    null = irreps.null_similarities(logits, task.labels, torch.ones(36, dtype=torch.bool), task.group)
+    assert null.min().item() == pytest.approx((10.8 / 180) ** 0.5, rel=1e-6)
+    assert (irreps.similarities(logits, task.labels, task.group).abs() < null).all()

@@ -5,10 +5,13 @@ import json
 import pytest
 import xarray as xr
 
+import grokinterp as gi
 from grokinterp.analysis.outcome import Ending, Outcome
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports import verdict
 from grokinterp.reports.prose import ended
+from grokinterp.reports.sections.cosets import Cosets
+from grokinterp.reports.sections.irreps import Irreps
 from grokinterp.reports.subject import Landmarks, Subject
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
@@ -99,3 +102,20 @@ def test_where_it_ended_and_why():
     assert "as soon as its test accuracy" in ended(Ending(1575, 8000, 0))[0]
     assert "interrupted, or is still training" in ended(Ending(1575, 8000))[0]
     assert "no finite number any more" in ended(Ending(50, 8000, diverged=True))[0]
+
+
+@pytest.mark.parametrize("frac", [None, 0.6])
+def test_a_memorised_group_has_neither_irreps_nor_cosets(planted, frac):
+    """S3 looked up: of its training rows, and of all rows where nobody knows which were held out."""
+    task = gi.Task("sym", n=3, layout="a b")
+    snapshot = planted.lookup(task if frac is None else task.split(frac, seed=1))
+    config = plan("sym", n=3, preset="chughtai")[0].replace(model=snapshot.config)
+    store = MemoryStore({0: lambda: dict(snapshot.parameters)}, None)
+    subject = Subject(Run(store, name="s3", config=config, task=snapshot.task), cache=False)
+    subject.trace = gi.measure(subject.run, ["loss", "irreps", "cosets"], cache=False, progress=False)
+    assert subject.outcome.kind == ("solved" if frac is None else "memorised")
+    sections = [section().make(subject) for section in (Irreps, Cosets)]
+    text = " ".join([page_of(subject), *(paragraph for section in sections for paragraph in section.paragraphs)])
+    assert "Key are" not in text and "key irreps are" not in text and "are concentrated on the cosets" not in text
+    assert ("a table of the rows it was trained on would" in text) == (frac is None)
+    assert "those of a memory are too" in text

@@ -3,6 +3,7 @@
 import errno
 import math
 import os
+import shutil
 from contextlib import contextmanager
 
 import pandas as pd
@@ -137,3 +138,27 @@ def test_a_report_needs_no_cache(disk, small_run, tmp_path, monkeypatch, caplog)
     with disk.with_room_for(0):
         assert refused(lambda: gi.report(run, out))
     assert out.read_bytes() == page and sorted(os.listdir(tmp_path)) == ["page.html", "small"]
+
+
+def test_a_page_that_cannot_be_written_is_told(disk, small_run, tmp_path, capsys, caplog):
+    """Of one run and of several: the numbers, then one line with the remedy; nothing is left beside it."""
+    out = tmp_path / "pages" / "report.html"
+    out.parent.mkdir()
+    with disk.with_room_for(0):
+        assert main(["report", str(small_run), "--out", str(out)]) == 2
+    shown = capsys.readouterr()
+    assert "small: a + b mod 5" in shown.out and "final test loss: 2 nats" in shown.out.replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
+    assert shown.err.splitlines()[-1] == (
+        f"grokinterp: cannot write {out}: the disk is full; free some space or choose another place"
+    )
+    assert "Traceback" not in shown.err and not [*out.parent.iterdir()]
+    assert "not kept for the next time" in caplog.text
+    other = tmp_path / "other"
+    shutil.copytree(small_run, other)
+    with disk.with_room_for(0):
+        assert main(["report", str(small_run), str(other), "--out", str(out)]) == 2
+    shown = capsys.readouterr()
+    assert "small: a + b mod 5" in shown.out and "other: a + b mod 5" in shown.out
+    assert "none of the runs could be reported: small: cannot write" in shown.err

@@ -39,16 +39,20 @@ def run(argv: list[str]) -> None:
     if not given.paths:
         raise BadRequest("report: no run is named; give a run directory or a file, as in `grokinterp report runs/demo`")
     from grokinterp.importers import together
-    from grokinterp.reports import report
+    from grokinterp.reports import PageNotWritten, report
 
     runs = [read(Source(path, given.format, given.task, given.p, given.layout, given.stated)) for path in given.paths]
-    page = report(
-        together(runs),
-        given.out,
-        circuits=given.circuit,
-        pdf=given.pdf,
-        images=given.images,
-        cache=given.cache,
-        progress=True,
-    )
+    try:
+        page = report(
+            together(runs),
+            given.out,
+            circuits=given.circuit,
+            pdf=given.pdf,
+            images=given.images,
+            cache=given.cache,
+            progress=True,
+        )
+    except PageNotWritten as refusal:
+        say(refusal.numbers)  # what was computed is not lost with the page
+        raise
     say(str(page))

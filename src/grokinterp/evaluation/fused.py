@@ -155,22 +155,26 @@ def logits_from_embeddings(
 ) -> Float[Tensor, "n answer"]:
     """The logits at the last position as a function of what `hook_embed` gives (before positions), differentiable.
 
-    For gradients with respect to embedding outputs. Every row has pairs of its own here, so that scores take n^2
-    memory: give some hundred rows at a time. Raises `BadRequest` as `activations` does.
+    For gradients with respect to embedding outputs. Every row has pairs of its own here, which no other row shares, so
+    that each attends for itself. Raises `BadRequest` as `activations` does.
     """
+    config, flat = one_layer(config), _flat(parameters, 0)
     n, length, _ = embedded.shape
-    every = torch.arange(n, device=embedded.device)
-    position = torch.arange(length, device=embedded.device)
-    # Pairs are listed position by position, those of the last position last.
-    rows = Rows(
-        tokens=every.repeat(length),
-        positions=position.repeat_interleave(n),
-        source=every[:, None] + n * position,
-        last=every,
-        n_last=n,
+    positions = torch.arange(length, device=embedded.device)
+    every = Rows(tokens=positions, positions=positions, source=positions[None], last=positions[-1:], n_last=1)
+    x = _positioned(config, flat, embedded, every)
+    keys, values = (
+        _project(config, flat, x.flatten(0, 1)[None], letter)[0].unflatten(0, (n, length)) for letter in "KV"
     )
-    x = embedded.transpose(0, 1).flatten(0, 1)[None]
-    return _forward(one_layer(config), _flat(parameters, 0), x, rows, for_gradient=True).logits[0]
+    q = _project(config, flat, x[None, :, -1], "Q")[0] / config.head_size**0.5
+    pattern = torch.einsum("nhe,nshe->nhs", q, keys).softmax(2)
+    if config.attention_rate != 1:
+        pattern = pattern * config.attention_rate + (1 - config.attention_rate)
+    z = torch.einsum("nhs,nshe->nhe", pattern, values).flatten(1)[None]
+    b_O, W_in, b_in = (flat.get(f"blocks.0.{name}") for name in ("attn.b_O", "mlp.W_in", "mlp.b_in"))
+    resid_mid = _affine(z, flat["blocks.0.attn.W_O"].flatten(1, 2), b_O, x[None, :, -1])
+    pre = None if W_in is None else _affine(resid_mid, W_in, b_in)
+    return _out_of(config, flat, resid_mid, pre)[2][0]
 
 
 def mean_pattern(
@@ -249,13 +253,19 @@ def _forward(
         last = read.last if b_O is None else read.last + b_O
         resid_mid = gather_sum(torch.cat([read.writes.flatten(0, 1), last]), *terms)[None]
         pre = None if W_in is None else gather_sum(through_matrix(W_in[0], b_in, read.writes, last), *terms)[None]
+    return Activations(pattern, z, resid_mid, pre, *_out_of(config, parameters, resid_mid, pre))
+
+
+def _out_of(
+    config: TransformerConfig, parameters: Mapping[str, Tensor], resid_mid: Tensor, pre: Tensor | None
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """Neurons after their activation, the stream after them, and the logits; without an MLP there are no neurons."""
     post, resid_post = None, resid_mid
     if pre is not None:
         post = ACTIVATIONS[config.activation](pre)
         W_out, b_out = parameters["blocks.0.mlp.W_out"], parameters.get("blocks.0.mlp.b_out")
         resid_post = _affine(post, W_out, b_out, residual=resid_mid)
-    logits = _affine(resid_post, unembedding(parameters), parameters.get("unembed.b_U"))
-    return Activations(pattern, z, resid_mid, pre, post, resid_post, logits)
+    return post, resid_post, _affine(resid_post, unembedding(parameters), parameters.get("unembed.b_U"))
 
 
 def _reading(

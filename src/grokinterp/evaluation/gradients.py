@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from grokinterp.config import ModelConfig
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation import fused
+from grokinterp.evaluation.shuffling import first_shuffled
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.tasks import Task
 
@@ -62,7 +63,7 @@ class EmbeddingView:
             return cls(
                 lambda tokens: parameters["embed.W_E"][tokens],
                 lambda tokens, embedded: fused.logits_from_embeddings(config, parameters, embedded),
-                chunk=128,
+                chunk=512,
                 device=parameters["embed.W_E"].device,
             )
         from grokinterp import models  # imports TransformerLens, which the fast path does not wait for
@@ -148,9 +149,7 @@ def seeded_triples(task: Task, count: int = 100) -> Int[Tensor, "n 3"]:
 def _shuffled(p: int, count: int) -> Int[Tensor, "n 3"]:
     source = random.Random(42)
     if p**3 <= 2_000_000:
-        order = list(range(p**3))
-        source.shuffle(order)
+        chosen = torch.from_numpy(first_shuffled(p**3, count, seed=42))
     else:
-        order = [source.randrange(p**3) for _ in range(count)]
-    chosen = torch.tensor(order[:count])
+        chosen = torch.tensor([source.randrange(p**3) for _ in range(count)])
     return torch.stack([chosen // p**2, chosen // p % p, chosen % p], dim=1)

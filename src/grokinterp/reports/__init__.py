@@ -10,6 +10,7 @@ from grokinterp.config.validation import check_path, shown
 from grokinterp.errors import BadRequest
 from grokinterp.importers import Given, opened_with
 from grokinterp.measuring.choosing import listed_names
+from grokinterp.runs.files import StorageError
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
@@ -17,6 +18,14 @@ from grokinterp.tasks import Task
 if TYPE_CHECKING:
     from grokinterp.readout import Circuit
     from grokinterp.reports.subject import Subject
+
+
+class PageNotWritten(StorageError):
+    """A page that there is no room or no right to write; `numbers` is what it says without its figures."""
+
+    def __init__(self, refusal: str, numbers: str):
+        super().__init__(refusal)
+        self.numbers = numbers
 
 
 def report(
@@ -47,7 +56,7 @@ def report(
         progress: show a progress bar while measuring.
 
     Returns the path of the page. Raises `BadRequest` for an unknown circuit, or where PDF or PNG cannot be made;
-    `StorageError` where a file cannot be written.
+    `PageNotWritten`, with its numbers, where there is no room or no right to write it.
     """
     from grokinterp.reports import export  # plotly and jinja2 are imported when a report is made
     from grokinterp.reports.subject import Subject
@@ -75,13 +84,17 @@ def report(
 
 def _one(subject: "Subject", out: Path, pdf: bool, images: str | Path | None) -> Path:
     from grokinterp.reports import export
-    from grokinterp.reports.page import page, plates_of
+    from grokinterp.reports.page import numbers, page, plates_of
     from grokinterp.reports.sections import sections_of
     from grokinterp.runs.files import write_atomic
     from grokinterp.runs.replacing import recover
 
-    recover(out)
-    write_atomic(out, page(subject).encode())
+    content = page(subject).encode()
+    try:
+        recover(out)
+        write_atomic(out, content)
+    except StorageError as refusal:
+        raise PageNotWritten(str(refusal), numbers(subject)) from None
     if images is not None:
         export.write_images(plates_of(sections_of(subject)), Path(images))
     if pdf:
@@ -95,18 +108,26 @@ def _index(runs: Runs, out: Path, subject_of: "Callable[[Run], Subject]", pdf: b
     from grokinterp.runs.replacing import recover
 
     make_directory(out.parent)
-    rows, skipped = [], dict(runs.skipped)
+    rows, skipped, unwritten = [], dict(runs.skipped), []
     for name, file in zip(runs, file_names(list(runs)), strict=True):
         try:
             subject = subject_of(runs[name])
             _one(subject, out.parent / file, pdf, None if images is None else Path(images) / Path(file).stem)
             rows.append(row(subject, file))
+        except PageNotWritten as error:
+            skipped[name] = str(error)
+            unwritten.append(error.numbers)
         except BadRequest as error:
             # One run that cannot be read must not cost the others their reports.
             skipped[name] = str(error)
     if not rows:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-        raise BadRequest(f"none of the runs could be reported: {why or 'there are none'}")
-    recover(out)
-    write_atomic(out, index(rows, skipped).encode())
+        refusal = f"none of the runs could be reported: {why or 'there are none'}"
+        raise PageNotWritten(refusal, "\n\n".join(unwritten)) if unwritten else BadRequest(refusal)
+    try:
+        recover(out)
+        write_atomic(out, index(rows, skipped).encode())
+    except StorageError as error:
+        lines = [f"{each.name}: {each.task}, {each.numbers}, {each.verdict or 'nothing measured'}" for each in rows]
+        raise PageNotWritten(str(error), "\n\n".join(["\n".join(lines), *unwritten])) from None
     return out

@@ -48,6 +48,16 @@ def page(subject: Subject) -> str:
     )
 
 
+def numbers(subject: Subject) -> str:
+    """What the page says without its figures, as text: for where it cannot be written."""
+    lines = [f"{subject.run.name}: {prose.title(subject.run)}", verdict.headline(subject)]
+    for section in sections_of(subject):
+        facts = [f"{fact.name}: {fact.value}{f' ({fact.note})' if fact.note else ''}" for fact in section.facts]
+        if texts := [*section.paragraphs, *section.notes, *facts]:
+            lines += ["", section.title, *texts]
+    return "\n".join(lines)
+
+
 def templates() -> jinja2.Environment:
     """The pages' templates, with every value escaped."""
     return jinja2.Environment(

@@ -6,6 +6,7 @@ from typing import Any
 import xarray as xr
 
 from grokinterp.analysis.outcome import UNEXPLAINED, Ending, Outcome
+from grokinterp.circuits.irreps import borne_out
 from grokinterp.errors import listed
 from grokinterp.reports.prose import percent, scientific
 from grokinterp.reports.section import Absent, Fact
@@ -189,14 +190,24 @@ def _by_irreps(trace: xr.Dataset) -> list[str]:
     if "is_key_irrep" not in trace:
         return []
     last = trace.isel(step=-1)
-    keys = last.irrep.values[last.is_key_irrep.values.astype(bool)].tolist()
-    if not keys:
+    if not last.is_key_irrep.any():
         return ["The trace cube of no irrep shows in its logits, so no circuit of irreps is claimed."]
+    keys, told = last.irrep.values[last.is_key_irrep.values.astype(bool)].tolist(), borne_out(last)
+    if not told:
+        return [
+            "No irrep shows in its logits more than a table of the rows it was trained on would show it, so no circuit "
+            "of irreps is claimed."
+        ]
     return [
-        f"Trace cubes explain {percent(float(last.logit_irrep_fve))} of its logits; key irreps are {listed(keys)}: "
+        f"Trace cubes explain {percent(float(last.logit_irrep_fve))} of its logits; key irreps are {listed(keys)}"
+        f"{_of_a_memory([name for name in keys if name not in told])}: "
         f"their part of the neurons alone leaves a loss of {scientific(float(last.restricted_loss_irreps))} nats, all "
         f"else one of {scientific(float(last.excluded_loss_irreps))}."
     ]
+
+
+def _of_a_memory(irreps: list[str]) -> str:
+    return f", of which {listed(irreps)} show no more than in a table of the rows it was trained on" if irreps else ""
 
 
 def _measures(trace: xr.Dataset, evidence: dict[str, Any]) -> str:

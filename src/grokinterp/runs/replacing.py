@@ -1,5 +1,6 @@
 """Replacing a directory by another in one step, and putting right what a killed process left of that."""
 
+import contextlib
 import ctypes
 import errno
 import logging
@@ -9,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from grokinterp.runs.files import has_ended, hidden_beside, sync_directory, this_host
+from grokinterp.runs.files import cannot_write, has_ended, hidden_beside, sync_directory, this_host
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 """Of Linux' renameat2: paths are relative to the working directory; two names change places."""
@@ -42,12 +43,19 @@ def recover(target: Path) -> None:
         if match is None or (match[1] and not (match[2] == this_host() and has_ended(int(match[3])))):
             continue
         if path.is_file():
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a file system that is read-only keeps it
+                path.unlink(missing_ok=True)
             continue
         # Names without a role are of the first version, which built runs without checkpoints, and set whole ones aside.
         is_old = match[1] == "old" if match[1] else any(path.glob("checkpoints/step_*"))
         if is_old and not target.exists():
-            os.rename(path, target)
+            try:
+                os.rename(path, target)
+            except OSError as error:
+                logging.getLogger(__name__).warning(
+                    "%s is what is left of %s: %s", path, target, cannot_write(target, error)
+                )
+                continue
             logging.getLogger(__name__).warning("%s was restored: a process was killed as it replaced it", target)
         elif match[1]:
             shutil.rmtree(path, ignore_errors=True)

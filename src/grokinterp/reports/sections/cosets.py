@@ -56,6 +56,11 @@ class Cosets(Finding):
             section.paragraphs.append(
                 f"{why}, so no share of neurons is told as being on cosets: those of a memory are too."
             )
+        elif not subject.outcome.is_told_from_memory:
+            section.paragraphs.append(
+                "Which rows were held out is not known, if any were, so no share of neurons is told as being on "
+                "cosets: those of a memory are too."
+            )
         elif isinstance(task, GroupTask):
             share, noise = float(last.coset_neurons), noise_share(subgroups(task.group))
             section.paragraphs.append(

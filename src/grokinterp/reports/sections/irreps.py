@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
+from grokinterp.circuits.irreps import borne_out
 from grokinterp.reports import style
 from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.curves import INDEX, Curve, panels
@@ -54,6 +55,7 @@ class Irreps(Finding):
         "key_unembedding_fve",
         "key_hidden_fve",
         "logit_similarity",
+        "logit_similarity_null",
         "logit_irrep_fve",
         "restricted_loss_irreps",
         "excluded_loss_irreps",
@@ -64,14 +66,22 @@ class Irreps(Finding):
 
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
         last = trace.isel(step=-1)
-        key = last.irrep.values[last.is_key_irrep.values.astype(bool)].tolist()
+        visible, told = bool(last.is_key_irrep.any()), borne_out(last)
         section.paragraphs.append(
             "A function of a group is a sum of matrix entries of its irreps, as one of numbers is of waves."
         )
         if why := subject.why_nothing_is_claimed:
             section.paragraphs.append(f"{why}, so none of them is told as one that it computes with.")
-        elif key:
-            section.paragraphs.append(f"Key are {', '.join(key)}: their trace cubes are visible in the final logits.")
+        elif told:
+            section.paragraphs.append(
+                f"Key are {', '.join(told)}: their trace cubes are in the final logits, by more than a table of the "
+                "rows it was trained on would put there."
+            )
+        elif visible:
+            section.paragraphs.append(
+                "None is told as key: what is visible of their trace cubes in the final logits, a table of the rows it "
+                "was trained on would put there too."
+            )
         else:
             section.paragraphs.append("None is key: no trace cube is visible in the final logits.")
         source = f"weights, neurons and logits of {subject.run.name} (Chughtai et al. 2023)."
