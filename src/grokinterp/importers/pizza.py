@@ -71,6 +71,7 @@ def read(payload: Payload) -> Run:
     steps = config.schedule.steps
     assumptions = [
         Assumption(f"step {steps}", "from the file", "epoch"),
+        Assumption("AdamW, betas 0.9 and 0.999", "assumed", "their code has no other; the file does not say"),
         *assumptions,
         *nan_among(classic),
     ]

@@ -186,8 +186,15 @@ def happened(
 
 
 def numbers(metrics: pd.DataFrame) -> list[Fact]:
-    """The last losses and accuracies recorded."""
-    return [_final(column, value) for column in _CURVES for value in Curve.of(metrics, column).values[-1:].tolist()]
+    """The last losses and accuracies recorded; where they are no finite numbers at the end, those before."""
+    facts = []
+    for column in _CURVES:
+        curve = Curve.of(metrics, column)
+        if len(curve):
+            step, last = int(curve.steps[-1]), int(metrics["step"].max())
+            is_nan = last > step and bool(metrics[column].iloc[-1:].isna().all()) and "diverged" in metrics
+            facts.append(_final(column, float(curve.values[-1]), f"at step {step:,}, the last finite one" * is_nan))
+    return facts
 
 
 def measured(trace: xr.Dataset, metrics: pd.DataFrame, is_commutative: bool) -> list[Fact]:

@@ -171,7 +171,8 @@ class Subject:
         for name in ends:
             if name in self.trace.attrs:
                 end = int(self.trace.attrs[name])
-                found.append((name.removesuffix("_end").replace("_", " "), start, end))
+                if end > start:  # else it lies between two checkpoints, or there is none
+                    found.append((name.removesuffix("_end").replace("_", " "), start, end))
                 start = end
         return found
 

@@ -10,5 +10,10 @@ class Findings(ReportSection):
     order = 300
 
     def make(self, subject: Subject) -> Section:
-        trace = subject.trace
-        return Section("What was found", notes=[trace.reason] if isinstance(trace, Absent) else [])
+        trace, ending, steps = subject.trace, subject.ending, subject.run.steps
+        notes = [trace.reason] if isinstance(trace, Absent) else []
+        if ending is not None and steps and steps[-1] < ending.last:
+            notes.append(
+                f"The last checkpoint is that of step {steps[-1]:,}; training went on to step {ending.last:,}."
+            )
+        return Section("What was found", notes=notes)

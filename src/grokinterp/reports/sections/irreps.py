@@ -22,6 +22,8 @@ IRREPS_OVER_TIME = (
     "while the test loss falls."
 )
 
+SIMILARITY_OVER_TIME = "How alike the logits and the trace cube of each irrep are. A table of rows has them too."
+
 IRREPS_LOSSES = (
     "The loss of the neurons' part in one irrep alone, on all rows, and of all else, on training rows. Look for an "
     "irrep that the model cannot do without, and whether any does by itself."
@@ -88,7 +90,10 @@ class Irreps(Finding):
         figure, frames = shares(trace, subject.frame_steps)
         section.plates.append(Plate("irreps", figure, IRREPS, source, frames))
         if trace.sizes["step"] > 1:
-            section.plates.append(Plate("irreps-over-time", over_time(trace), IRREPS_OVER_TIME, source))
+            # Of a memory the losses with and without "key" irreps measure the memory.
+            learns = subject.outcome.kind in ("solved", "stopped early")
+            caption = IRREPS_OVER_TIME if learns else SIMILARITY_OVER_TIME
+            section.plates.append(Plate("irreps-over-time", over_time(trace, learns), caption, source))
         figure, frames = losses(trace, subject.frame_steps)
         section.plates.append(Plate("irreps-losses", figure, IRREPS_LOSSES, source, frames))
 
@@ -123,13 +128,15 @@ def _heights(at: xr.Dataset) -> Frame:
     return [{"y": each} for each in values.values()]
 
 
-def over_time(trace: xr.Dataset) -> go.Figure:
+def over_time(trace: xr.Dataset, with_losses: bool = True) -> go.Figure:
     """Each irrep in the logits, and the losses, over training."""
     names = trace.irrep.values[1:]  # the trivial one says nothing of an answer
     similar = [
         (Curve.read(trace.logit_similarity.sel(irrep=name)), str(name), *style.line(i)[:2])
         for i, name in enumerate(names)
     ]
+    if not with_losses:
+        return panels(["cosine with the logits"], [similar], [INDEX])
     losses = [
         (Curve.read(trace[variable]), said, color, dash)
         for variable, said, color, dash in (

@@ -39,8 +39,8 @@ class LearntCodeSection(Finding):
         section.paragraphs.append(
             f"Is the learnt code one of the encoders'? Correlation of its similarities with theirs: {alike}; with "
             f"one exact clock {float(best):.2f} at the best, that of frequency {int(best.k)}. Of their "
-            f"variance {100 * float(last.learnt_by_distance):.0f} % lies between distances on the cycle, as all "
-            "of it does for clocks."
+            f"variance {100 * float(last.learnt_by_distance):.0f} % lies between distances on the cycle: all of it for "
+            f"clocks, {100 * by_chance(last.sizes['a']):.1f} % where the code is noise."
         )
         at = f"embedding of {subject.run.name} at step {step[0]:,}"
         source = f"{at}; encoders of grokinterp.tasks.encoders at their defaults."
@@ -49,3 +49,12 @@ class LearntCodeSection(Finding):
         named = percent.rename(a="number", b="another number")
         figure = drawing.draw(named).update_layout(title=None)
         section.plates.append(Plate("codes", figure, LEARNT_CODE, source))
+
+
+def by_chance(n: int) -> float:
+    """The share of variance that lies between the distances of n numbers on a cycle, where their code is noise.
+
+    That of n (n - 1) / 2 pairs between n / 2 groups of them, whose values are alike in every order.
+    """
+    pairs = n * (n - 1) // 2
+    return (n // 2 - 1) / (pairs - 1) if pairs > 1 else 1.0

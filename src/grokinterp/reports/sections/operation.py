@@ -30,7 +30,7 @@ OPERANDS = (
 _SAY = {
     "sum": (
         "A sum does not care which operand comes first, and its waves are those of the numbers themselves. Of all "
-        "operations it leaves the sparsest spectrum."
+        "operations it left Furuta et al. 2024 the sparsest spectrum."
     ),
     "difference": (
         "A difference is not symmetric: b has to be turned round before it is added. Furuta et al. 2024 find its "

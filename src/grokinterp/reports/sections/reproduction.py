@@ -43,7 +43,7 @@ class Reproduction(ReportSection):
             return section
         if prose.is_imported(run):
             section.paragraphs.append(
-                "The commands train a run like this one; these weights and curves come from the file."
+                "The last two train a run like this one; these weights and curves come from the file."
             )
         section.code.append(("In a shell", recipe.command()))
         section.code.append(("In Python", recipe.python()))
