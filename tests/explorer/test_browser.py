@@ -9,6 +9,7 @@ import torch
 
 import grokinterp as gi
 from grokinterp.evaluation.losses import cross_entropy
+from grokinterp.runs.files import read_tensors, write_tensors
 from grokinterp.runs.writer import RunWriter
 from grokinterp.training.planning import plan
 
@@ -325,3 +326,25 @@ def test_without_the_token_a_browser_is_asked_for_it(browser, handle, page):
     _ready(tab)
     assert tab.locator("#heads input:checked").count() == 1
     tab.close()
+
+
+def test_a_run_in_training_is_followed_without_a_reload(browser, path, tmp_path):
+    """A new checkpoint is there within seconds: the view goes on to it, and the head that is out stays out."""
+    shutil.copytree(path, tmp_path / "growing")
+    running = gi.explore(tmp_path / "growing")
+    tab = browser.new_page()
+    try:
+        tab.goto(running.url)
+        _ready(tab)
+        tab.locator("#heads").get_by_text("Head 1").click()
+        tab.wait_for_function("location.search.includes('heads')")
+        tab.evaluate("window.notReloaded = true")
+        old = tmp_path / "growing" / "checkpoints" / "step_00000100.safetensors"
+        tensors, metadata = read_tensors(old)
+        write_tensors(old.with_name("step_00000300.safetensors"), tensors, {**metadata, "step": "300"})
+        tab.wait_for_function("document.querySelector('#step-label').textContent.includes('checkpoint 4 of 4')")
+        assert tab.locator("#heads input").nth(1).is_checked() and tab.evaluate("window.notReloaded")
+        assert _shown(tab) == pytest.approx(_test_loss(tmp_path / "growing", 300, heads=[(0, 1)]), rel=1e-5)
+    finally:
+        tab.close()
+        running.stop()

@@ -515,3 +515,41 @@ def test_runs_of_different_tasks_are_not_called_by_one():
     one, other = drawn(), drawn("a - b")
     assert layout.heading({"x": one}) == "x: a + b" and layout.heading({"x": one, "y": one}) == "2 runs: a + b"
     assert layout.heading({"x": one, "y": other}) == "2 runs"
+
+
+def test_a_run_in_training_is_followed_and_nothing_chosen_is_lost():
+    """A view at the last checkpoint goes to the newest, any other stays; the slider reaches them all in both."""
+    weights = {step: (lambda step=step: drawn(steps=(step,)).final.parameters) for step in (0, 10)}
+    store = MemoryStore(weights)
+    first = drawn()
+    session = Session.of(Run(store, "growing", config=first.config, task=first.task))
+    opened = asked(session, [])
+    chosen = asked(session, ["heads"], opened["told"]["history"]["data"], heads=["0.1"])["told"]["history"]["data"]
+    assert session.mark(State.of(chosen["now"]), is_now=True) == chosen["mark"] and chosen["place"] == 1
+    store._checkpoints[20] = lambda: drawn(steps=(20,)).final.parameters
+    assert session.mark(State.of(chosen["now"]), is_now=True) != chosen["mark"]
+    followed = asked(session, ["news"], chosen, heads=["0.1"], news={"follow": True})
+    told = followed["told"]
+    assert (told["step"]["value"], told["step"]["max"], told["heads"]["value"]) == (2, 2, ["0.1"])
+    assert State.of(told["history"]["data"]["now"]).step == 20 and told["history"]["data"]["past"] == chosen["past"]
+    assert followed["numbers"] and "draw-place" in followed["rest"]
+    early = asked(session, ["step"], told["history"]["data"], heads=["0.1"], step=0)["told"]["history"]["data"]
+    store._checkpoints[30] = lambda: drawn(steps=(30,)).final.parameters
+    stayed = asked(session, ["news"], early, heads=["0.1"], news={"follow": False})
+    assert (stayed["told"]["step"]["value"], stayed["told"]["step"]["max"]) == (0, 3)
+    assert "numbers" not in stayed and stayed["rest"]["step-label"]["children"] == "Step 0, checkpoint 1 of 4"
+    assert stayed["rest"]["draw-place"] and stayed["told"]["history"]["data"]["mark"] == "4:30"
+
+
+def test_the_trajectory_goes_on_with_what_a_run_gains(monkeypatch):
+    """Checkpoints that come while it is filled, and after, are looked at too."""
+    monkeypatch.setattr(trajectory, "QUIET", 0.0)
+    growing = Trajectory(drawn(steps=(0, 10, 20)), [0, 10])
+    growing.fill()
+    growing.thread.join()
+    assert growing.is_complete
+    growing.go_on([0, 10, 20])
+    assert not growing.is_complete
+    growing.fill()
+    growing.thread.join()
+    assert list(growing.known) == [0, 10, 20]

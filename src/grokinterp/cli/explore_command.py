@@ -16,7 +16,9 @@ ORDER = 80
 
 @dataclass(frozen=True)
 class Explore:
-    """Open a run in the browser: take heads, neurons and frequencies out, and see what is left."""
+    """Open a run in the browser: take heads, neurons and frequencies out, and see what is left.
+
+    A run in training is followed as it goes on."""
 
     source: Annotated[Source, tyro.conf.arg(name="")]
     port: int = 0  # the port to listen on; a free one where left out

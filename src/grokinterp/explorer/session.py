@@ -87,6 +87,14 @@ class Session:
     def look_again(self) -> None:
         """Ask the runs for their checkpoints once more."""
         self._steps.clear()
+        for name, trajectory in list(self._trajectories.items()):
+            trajectory.go_on(self.steps(name))
+
+    def mark(self, state: State, is_now: bool = False) -> str:
+        """What tells the checkpoints that a view offers (those on disk for `is_now`) from those of another moment."""
+        names = [state.run or next(iter(self.runs)), *([state.other_run] if state.other_run in self.runs else [])]
+        every = [self.runs[name].steps if is_now else self.steps(name) for name in names if name in self.runs]
+        return " ".join(f"{len(steps)}:{steps[-1] if steps else ''}" for steps in every)
 
     def resolved(self, state: State) -> State:
         """The state with its open ends filled in: run, step, layer. Raises `BadRequest` for what is not here."""

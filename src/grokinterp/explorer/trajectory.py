@@ -67,6 +67,15 @@ class Trajectory:
             self.thread = threading.Thread(target=self._fill, name="grokinterp trajectory", daemon=True)
             self.thread.start()
 
+    def go_on(self, steps: list[int]) -> None:
+        """Look at the checkpoints that a run in training has gained as well, once `fill` is called."""
+        if steps == self.steps:
+            return
+        self.steps = steps
+        if self._done.is_set():
+            self._done.clear()
+            self.thread = None
+
     def wait(self) -> None:
         """Put the next checkpoint off: somebody waits for something else."""
         self._asked = time.monotonic()
@@ -84,18 +93,27 @@ class Trajectory:
         assert self._circuit is not None
         for step, readout in measuring.kept(self.run, self._circuit).items():
             self._known.setdefault(step, _scalars(readout))
-        for step in _coarse_to_fine(self.steps):
+        looked_at: set[int] = set()
+        while new := [step for step in self.steps if step not in looked_at]:
+            looked_at.update(new)
+            if not self._look_at(new):
+                return
+        self._done.set()
+
+    def _look_at(self, steps: list[int]) -> bool:
+        """Look at these checkpoints, the whole path early; False where the thread is to end."""
+        for step in _coarse_to_fine(steps):
             while step not in self._known and (left := self._asked + QUIET - time.monotonic()) > 0:
                 self._stopped.wait(left)
                 if self._stopped.is_set():
-                    return
+                    return False
             try:
                 if step not in self._known:
                     self.at(snapshot_of(self.run, step))
             except BadRequest as reason:
                 # One file that cannot be read is one point less.
                 logging.getLogger(__name__).warning("step %d has no position: %s", step, reason)
-        self._done.set()
+        return True
 
 
 def _scalars(readout: Any) -> Position:

@@ -12,7 +12,7 @@ from grokinterp.runs.run import Run
 
 GRAPH = {"displayModeBar": False, "responsive": True, "displaylogo": False, "doubleClick": "reset", "scrollZoom": False}
 DRAWS = tuple(f"draw-{panel}" for panel in ("neurons", "neuron", "place", "attention", "pair", "compare"))
-STORES = ("history", "lasso", "boxes", "operands", *DRAWS, "compared", "filled", "export")
+STORES = ("history", "lasso", "boxes", "operands", "news", *DRAWS, "compared", "filled", "export")
 
 
 def name(runs: Mapping[str, Run]) -> str:

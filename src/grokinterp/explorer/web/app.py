@@ -12,9 +12,11 @@ from dash.exceptions import DependencyException
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from grokinterp.errors import BadRequest
 from grokinterp.explorer import page
 from grokinterp.explorer.page import controls, layout
 from grokinterp.explorer.session import Session
+from grokinterp.explorer.state import State
 from grokinterp.explorer.web import deferred
 from grokinterp.explorer.web.respond import message_alone, respond
 from grokinterp.markup import escape
@@ -23,7 +25,7 @@ ASKS = {
     **dict.fromkeys(controls.USES, "value"),
     **dict.fromkeys(("neurons", "table"), "clickData"),
     **dict.fromkeys(("undo", "redo", "clear"), "n_clicks"),
-    **dict.fromkeys(("lasso", "operands"), "data"),
+    **dict.fromkeys(("lasso", "operands", "news"), "data"),
     "url": "search",
 }
 """The property by which each control tells that it was used."""
@@ -118,7 +120,13 @@ def _main(app: Dash, session: Session) -> None:
 
     @app.server.get("/alive")
     def alive() -> Response:
-        return Response(status=204)
+        """204, or 205 where a run in training has gained checkpoints since the view was drawn."""
+        seen = request.args.get("mark")
+        try:
+            is_news = seen is not None and session.mark(State.of(request.args.get("now", "")), is_now=True) != seen
+        except BadRequest:  # a run that cannot be read now has no news
+            is_news = False
+        return Response(status=205 if is_news else 204)
 
 
 def _in_the_browser(app: Dash) -> None:

@@ -1,6 +1,7 @@
 """Respond: what a use of the controls changes on the page."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from grokinterp.errors import BadRequest
@@ -22,10 +23,10 @@ DRAWS = {
 }
 """Which changes of a state the slower panels wait for."""
 
-REFILLS = {"undo", "redo", "clear", "run", "lasso", "other_run", "table"}
+REFILLS = {"undo", "redo", "clear", "run", "lasso", "other_run", "table", "news"}
 """Controls whose use changes what others hold."""
 
-STALE = {"undo", "redo", "clear", "run"}
+STALE = {"undo", "redo", "clear", "run", "news"}
 """Controls after whose use the others hold what was, until the page is told."""
 
 
@@ -45,7 +46,7 @@ def respond(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
         else:
             history, message = _use(session, was, used, hold), ""
         state = history.now
-        drawn = _draw(session, state, None if is_opened else was.now)
+        drawn = _draw(session, state, None if is_opened else was.now, "news" in used)
     except NoSuchPair as refusal:
         return {"told": {}, "rest": {"pair-refusal": {"children": str(refusal)}}}
     except BadRequest as refusal:
@@ -62,8 +63,9 @@ def respond(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
         drawn["rest"]["pair-refusal"] = {"children": ""}
     off, was_off = _idle_buttons(history), {} if is_opened else _idle_buttons(was)
     drawn["rest"] |= {name: {"disabled": is_off} for name, is_off in off.items() if is_off != was_off.get(name)}
-    place = session.steps(state.run or "").index(state.step or 0)
-    return {**drawn, "told": {**values, "history": {"data": {**history.as_data(), "place": place}}}}
+    steps = session.steps(state.run or "")
+    where = {"place": steps.index(state.step or 0), "count": len(steps), "mark": session.mark(state)}
+    return {**drawn, "told": {**values, "history": {"data": {**history.as_data(), **where}}}}
 
 
 def message_alone(message: str) -> dict[str, Any]:
@@ -100,6 +102,8 @@ def _use(session: Session, history: History, used: Sequence[str], hold: Mapping[
                 history = history.redone()
             case "clear":
                 history = history.to(history.now.cleared())
+            case "news":
+                history = replace(history, now=_followed(session, history.now, bool(hold["news"]["follow"])))
             case _:
                 history = history.to(session.resolved(controls.USES[name](session, history.now, hold[name])))
     state = history.now
@@ -111,7 +115,14 @@ def _use(session: Session, history: History, used: Sequence[str], hold: Mapping[
     return history.to(state)
 
 
-def _draw(session: Session, state: State, before: State | None) -> dict[str, Any]:
+def _followed(session: Session, state: State, follow: bool) -> State:
+    """The state once a run in training has gained checkpoints: at the newest where it stood at the last, or must."""
+    session.look_again()
+    steps = session.steps(state.run or next(iter(session.runs)))
+    return session.resolved(state.change(step=steps[-1]) if follow or state.step not in steps else state)
+
+
+def _draw(session: Session, state: State, before: State | None, is_news: bool = False) -> dict[str, Any]:
     """The panels that differ between two states, all of them where there was none before.
 
     The numbers and the map under their names, for the browser to draw at once; under `rest` what is told after them,
@@ -126,7 +137,7 @@ def _draw(session: Session, state: State, before: State | None) -> dict[str, Any
         drawn["numbers"] = text.tiles(old, new)
     if changed(*REQUEST, "map", "rows"):
         drawn["table"] = panels.table(checkpoint, new, state)
-    if changed("run", "step"):
+    if is_news or changed("run", "step"):
         steps = session.steps(state.run or "")
         rest["step-label"] = {"children": text.step_label(state.step, steps)}
         heads = controls.Parts(session.runs[state.run or ""]).heads
@@ -138,6 +149,7 @@ def _draw(session: Session, state: State, before: State | None) -> dict[str, Any
     if changed("neurons"):
         rest["chosen-neurons"] = {"children": text.chosen(state)}
     waiting = {name for name, fields in DRAWS.items() if changed(*fields)}
+    waiting |= {"draw-place", "draw-compare"} if is_news else set()
     # Panels that are not open, or empty, have nothing to draw.
     waiting -= {f"draw-{page}" for page in ("pair", "compare") if page != state.page}
     if state.neuron is None and not changed("layer", "neuron"):

@@ -98,21 +98,26 @@
     }
     return only(DEAD);
   };
-  // A server that has ended cannot say so: the page asks now and then, and says when it is back.
+  // A server that has ended cannot say so: the page asks now and then, and says when it is back. A run in training gains
+  // checkpoints: a view that stands at the last of them follows.
   let lost = "";
   setInterval(async () => {
     if (document.hidden || !shown) return;
     let reason = DEAD;
     try {
-      const response = await reach("alive");
+      const { now, mark, place, count } = shown;
+      const response = await reach("alive?" + new URLSearchParams({ now, mark }));
       if (response.status === 403) reason = UNKNOWN;
       if (response.ok) reason = "";
+      if (response.status === 205 && !pending.length && shown.mark === mark) {
+        window.dash_clientside.set_props("news", { data: { follow: place === count - 1, mark } });
+      }
     } catch {
       // It is dead.
     }
     if (reason !== lost) window.dash_clientside.set_props("message", { children: reason });
     lost = reason;
-  }, 3000);
+  }, 2000);
   // The boxes of a pair. Dash's own number box forgets what it was told, and sends each box by itself.
   const operands = ["a", "b"];
   const box = (name) => document.getElementById(name);
