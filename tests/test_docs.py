@@ -13,6 +13,7 @@ from grokinterp.config.presets import PRESETS
 
 pytest.importorskip("mkdocs", reason="make docs needs pip install '.[docs]'")
 ROOT = Path(__file__).parents[1]
+PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if "```python\n" in page.read_text()]
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +56,14 @@ def test_the_pages_at_the_root_are_on_the_site(site):
     claims = (site / "reproduction" / "index.html").read_text()
     assert 'href="nanda-et-al-2023/"' in claims
     assert "nanda-phases" in (site / "reproduction" / "nanda-et-al-2023" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_the_code_on_a_page_runs(page, tmp_path, monkeypatch):
+    """The Python blocks of a page, one after the other as a reader would, write into `runs` alone."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    namespace: dict[str, object] = {"__name__": page.stem}
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), namespace)
+    assert {path.name for path in tmp_path.iterdir()} <= {"runs"}

@@ -16,12 +16,12 @@ def explore(run: Given, other: Given | None = None, *, port: int = 0, allow_host
     """Open the explorer on a run, in a thread of this process: the call returns at once.
 
     `run` and `other` may be paths, which are loaded. In a notebook the result shows the page inline. `handle.url`
-    opens it in a tab, `handle.stop()` ends it. A run in training is followed: its new
-    checkpoints are there within seconds, and a view at the last one goes on to them. `other` is a run to compare with; several runs are compared with each
-    other. The server listens on 127.0.0.1, at a free port
-    where `port` is left out, and wants the token of `handle.url`; `allow_hosts` are further names by which a proxy
-    calls it. Raises `BadRequest` where dash is not installed (`pip install 'grokinterp[explore]'`), for a run without
-    checkpoints or whose task is not known, and for a port that cannot be had.
+    opens it in a tab, `handle.stop()` ends it. A run in training is followed: its new checkpoints are there within
+    seconds, and a view at the last one goes on to them. `other` is a run to compare with; several runs are compared
+    with each other. The server listens on 127.0.0.1, at a free port where `port` is left out, and wants the token of
+    `handle.url`; `allow_hosts` are further names by which a proxy calls it. Raises `BadRequest` where dash is not
+    installed (`pip install 'grokinterp[explore]'`), for a run without checkpoints or whose task is not known, and for a
+    port that cannot be had.
     """
     from grokinterp.explorer.session import Session
     from grokinterp.explorer.web.server import serve
