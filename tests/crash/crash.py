@@ -1,4 +1,4 @@
-"""Kills training, overwriting, importing and packing at random moments, and looks at what is left.
+"""Kills training, recording, overwriting, importing and packing at random moments, and looks at what is left.
 
 `python tests/crash/crash.py --kills 200 --seed 0`: half of the kills come just before the k-th thing that the program
 asks of the file system, so that every gap between two of them is met whatever the machine is busy with; the others
@@ -28,6 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pandas as pd
 import torch
+from torch import nn
 
 import grokinterp as gi
 from grokinterp.runs.packing import pack
@@ -40,6 +41,36 @@ EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "
 
 def train(out: Path, **fields: object) -> gi.Run:
     return gi.train("a + b", out=out, progress=False, threads=1, **{**FIELDS, **fields})
+
+
+class Sines(nn.Module):
+    """A module that no model of ours is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.table, self.out = nn.Embedding(5, 8), nn.Linear(8, 5)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.out(self.table(rows).sum(1).sin())
+
+
+def record(out: Path, **options: bool) -> gi.Run:
+    """A loop of somebody's own, whose gradient descent has no state but the weights."""
+    task, model = gi.Task("a + b", p=5, layout="a b").split(0.5), Sines()
+    with gi.record(out, task, model, **options) as recorder:
+        for step in range(recorder.step, 31):
+            loss = nn.functional.cross_entropy(model(task.inputs[task.is_train]), task.labels[task.is_train])
+            if step % 10 == 0:
+                recorder.checkpoint(step, model)
+            if step % 5 == 0:
+                recorder.log(step, train_loss=loss)
+            model.zero_grad()
+            loss.backward()
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter -= 0.1 * parameter.grad
+    return gi.load(out)
 
 
 @dataclass(frozen=True)
@@ -58,6 +89,7 @@ class Reference:
         self.folder = folder
         self.run, self.other = train(folder / "run"), train(folder / "other", seed=1)
         self.cosine = train(folder / "cosine", lr_schedule="cosine")
+        self.recorded = record(folder / "recorded")
         pack(self.run, folder / "run.safetensors")
 
     def scenarios(self) -> dict[str, Scenario]:
@@ -69,6 +101,7 @@ class Reference:
                 self.check_training,
             ),
             "cosine": Scenario(nothing, lambda place: train(place / "run", lr_schedule="cosine"), self.check_cosine),
+            "record": Scenario(nothing, lambda place: record(place / "run"), self.check_recording),
             "overwrite": Scenario(
                 lambda place: shutil.copytree(self.folder / "other", place / "run") and None,
                 lambda place: train(place / "run", overwrite=True),
@@ -103,6 +136,12 @@ class Reference:
             check_part(gi.load(path), whole)
         check_whole(train(path, resume=True, **fields), whole)
         check_tidy(path.parent, path.name)
+
+    def check_recording(self, place: Path) -> None:
+        if (place / "run").exists():
+            check_part(gi.load(place / "run"), self.recorded)
+        check_whole(record(place / "run", resume=True), self.recorded)
+        check_tidy(place, "run")
 
     def check_overwriting(self, place: Path) -> None:
         assert (place / "run").exists(), "neither the old run nor the new one is there"
