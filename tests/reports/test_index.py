@@ -1,4 +1,4 @@
-"""A directory of runs becomes an index, with a report beside it for each; PDF and PNG say what they need."""
+"""A directory of runs becomes a page of them all, of few runs with the page of each; PDF and PNG say what they need."""
 
 import re
 from html.parser import HTMLParser
@@ -9,7 +9,7 @@ import grokinterp as gi
 from grokinterp.cli import main
 from grokinterp.errors import BadRequest
 from grokinterp.reports import export, report
-from grokinterp.reports.index import file_names
+from grokinterp.reports.population.links import file_names
 from grokinterp.runs.writer import RunWriter
 
 
@@ -22,7 +22,7 @@ class Cells(HTMLParser):
         self.lines = 0
 
     def handle_starttag(self, tag, attrs):
-        if tag == "a":
+        if tag == "a" and not dict(attrs)["href"].startswith("#"):
             self.links.append(dict(attrs)["href"])
         self.lines += tag == "polyline"
 
@@ -48,7 +48,22 @@ def test_a_directory_of_runs_becomes_an_index(several, tmp_path, capsys):
     assert all((out.parent / link).read_text().startswith("<!DOCTYPE html>") for link in cells.links)
     assert cells.lines >= 1
     assert "2 runs" in out.read_text() and "default-src 'none'" in out.read_text()
-    assert not re.search(r'(src|href)="https?:', out.read_text())
+    assert not re.search(r'(src|href)="https?:', out.read_text().partition("<script>")[0])
+
+
+def test_pages_are_written_where_they_are_asked_for(several, tmp_path, monkeypatch):
+    """Of more runs than a few only with --pages; those that are there are linked, whoever wrote them."""
+    monkeypatch.setattr("grokinterp.reports.FEW", 1)
+    out = tmp_path / "pages" / "all.html"
+    report(gi.load(several), out)
+    assert {path.name for path in out.parent.iterdir()} == {"all.html"} and "--pages" in out.read_text()
+    report(gi.load(several / "small"), several / "small" / "report.html")
+    report(gi.load(several), out)
+    cells = Cells()
+    cells.feed(out.read_text())
+    assert len(cells.links) == 1 and (out.parent / cells.links[0]).samefile(several / "small" / "report.html")
+    report(gi.load(several), out, pages=True)
+    assert {path.name for path in out.parent.iterdir()} == {"all.html", "bare.html", "small.html"}
 
 
 def test_several_paths_are_several_runs(several, tmp_path):

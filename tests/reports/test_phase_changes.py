@@ -1,6 +1,5 @@
 """Pages on phase changes, slopes and codes: their own figures, and the grid of regimes in an index."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -9,11 +8,13 @@ import pytest
 import torch
 
 from grokinterp.models.initialisation import initialise
-from grokinterp.reports.index import index, row
-from grokinterp.reports.regime_grid import grids, place
+from grokinterp.reports.population.page import page
+from grokinterp.reports.population.population import Population
+from grokinterp.reports.population.regime_grid import grids, places_of
 from grokinterp.reports.sections import sections_of
 from grokinterp.reports.sections.grid import plane
 from grokinterp.reports.subject import Subject
+from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.training.planning import plan
@@ -131,12 +132,15 @@ def test_given_codes_are_drawn_with_their_best_bits_first():
 # -- regimes
 
 
+def grids_of(runs, links=None):
+    """The grids of runs that are told apart by numbers."""
+    return grids(places_of(Population(Runs({str(i): run for i, run in enumerate(runs)}), links)))
+
+
 def test_runs_that_differ_in_fraction_and_decay_make_a_grid():
     """Planted regimes; a cell without a run is blank, and fractions and decays stand in order."""
     when = {(0.8, 1.0): (100, 100), (0.4, 1.0): (100, 800), (0.4, 0.0): (100, math.inf)}
-    runs = {at: learnt_at(*steps, frac=at[0], weight_decay=at[1]) for at, steps in when.items()}
-    places = [place(Subject(run), f"{at}.html") for at, run in runs.items()]
-    (grid,) = grids(places)
+    (grid,) = grids_of(learnt_at(*steps, frac=at[0], weight_decay=at[1]) for at, steps in when.items())
     assert grid.decays == ["decay 0", "decay 1"]
     named = [
         (name.replace("\N{NO-BREAK SPACE}", " "), [each and each.regime for each in row]) for name, row in grid.rows
@@ -145,26 +149,29 @@ def test_runs_that_differ_in_fraction_and_decay_make_a_grid():
     assert [each.steps for each in grid.rows[0][1]] == ["train 100, test never", "train 100, test 800"]
 
 
+def test_seeds_of_a_cell_are_counted():
+    """The commonest regime of three seeds, and how many have it."""
+    cells = [(0.4, 0.0), (0.4, 1.0), (0.8, 0.0), (0.8, 1.0)]
+    runs = [learnt_at(100, 800 if seed else math.inf, frac=frac, weight_decay=decay, seed=seed)
+            for frac, decay in cells for seed in range(3)]  # fmt: skip
+    (grid,) = grids_of(runs)
+    assert [(each.regime, each.count, each.runs) for _, row in grid.rows for each in row] == [("groks", 2, 3)] * 4
+
+
 def test_runs_that_differ_otherwise_make_none():
     runs = [learnt_at(100, 800, frac=frac, weight_decay=decay, lr=lr)
             for frac, decay, lr in ((0.4, 0.0, 1e-3), (0.8, 1.0, 1e-2))]  # fmt: skip
-    assert grids(place(Subject(run), "a.html") for run in runs) == []
-    assert grids([place(Subject(learnt_at(100, 800, frac=frac)), "a.html") for frac in (0.4, 0.8)]) == []
+    assert grids_of(runs) == [] and grids_of(learnt_at(100, 800, frac=frac) for frac in (0.4, 0.8)) == []
 
 
 def test_endless_data_and_unknown_accuracies_have_no_place():
-    assert place(Subject(made("repeated_subsequence", preset="induction_small", points=20)), "a.html") is None
-    assert place(Subject(made("a + b", p=5, **SMALL)), "a.html") is None
+    runs = [made("repeated_subsequence", preset="induction_small", points=20), made("a + b", p=5, **SMALL)]
+    assert places_of(Population(Runs(dict(zip("ab", runs, strict=True))))) == []
 
 
-def test_the_index_shows_the_grid_with_links():
-    found = learnt_at(100, 800, frac=0.4)
-    first = row(Subject(found, cache=False), "one.html")
-    assert first.place is not None and first.place.regime == "groks"
-    rows = [
-        dataclasses.replace(first, place=dataclasses.replace(first.place, frac=frac, decay=decay))
-        for frac in (0.4, 0.8) for decay in (0, 1)
-    ]  # fmt: skip
-    text = index(rows, {})
+def test_the_page_of_many_runs_shows_the_grid_with_links_or_says_what_does_not_vary():
+    runs = {f"{frac}-{decay}": learnt_at(100, 800, frac=frac, weight_decay=decay) for frac in (0.4, 0.8) for decay in (0.0, 1.0)}  # fmt: skip # noqa: E501
+    text = page(Population(Runs(runs), {"0.4-0.0": "one.html"}))
     assert text.count('class="groks"') == 4 and 'href="one.html"' in text
-    assert 'class="regimes"' not in index([first], {})
+    few = page(Population(Runs({name: runs[name] for name in ("0.4-0.0", "0.4-1.0")})))
+    assert 'class="regimes"' not in few and "here the share trained on does not vary (frac)" in few

@@ -16,7 +16,7 @@ ORDER = 60
 
 @dataclass(frozen=True)
 class Report:
-    """Write a run's report, one HTML file that opens offline; of several runs an index, the reports beside it."""
+    """Write a run's report, one HTML file that opens offline; of several runs the page of them all."""
 
     paths: tyro.conf.Positional[
         tuple[Path, ...]
@@ -30,6 +30,7 @@ class Report:
     circuit: tuple[Path, ...] = ()  # Python files that define circuits of your own; they are run
     pdf: bool = False  # print the page to a PDF as well, through a Chromium on this machine
     images: Path | None = None  # a directory to write the figures to as PNG; needs kaleido
+    pages: bool | None = None  # of several runs, write the page of each as well; left out, of a dozen and fewer
     cache: bool = True  # take what has been measured before from the cache
 
 
@@ -51,6 +52,7 @@ def run(argv: list[str]) -> None:
             images=given.images,
             cache=given.cache,
             progress=True,
+            pages=given.pages,
         )
     except PageNotWritten as refusal:
         say(refusal.numbers)  # what was computed is not lost with the page

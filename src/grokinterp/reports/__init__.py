@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from grokinterp.readout import Circuit
     from grokinterp.reports.subject import Subject
 
+FEW = 12
+"""Of so many runs the page of each is written too, where nobody says whether: it takes seconds a run."""
+
 
 class PageNotWritten(StorageError):
     """A page that there is no room or no right to write; `numbers` is what it says without its figures."""
@@ -38,12 +41,14 @@ def report(
     images: str | Path | None = None,
     cache: bool = True,
     progress: bool = False,
+    pages: bool | None = None,
 ) -> Path:
     """Write one HTML page on a run: what was trained, what happened, what was found, the verdict, how to reproduce.
 
     The page opens offline, prints, and asks nothing of the network. What it shows is `measure(run)`, read now or taken
     from the cache. It adapts to what the run has: one checkpoint (no slider), curves only, no curves, or a task that is
-    not known, and says what is missing. Of several runs (`Runs`) it writes an index, and their reports beside it.
+    not known, and says what is missing. Of several runs (`Runs`) it writes the page of many runs: how many grokked and
+    when, with intervals, curves, verdicts, and a table of all; with `pages` the page of each beside it.
 
     Args:
         run: a run, several, a path, which is loaded, or a list of these; or a model in memory, as it is now.
@@ -54,6 +59,7 @@ def report(
         images: a directory to write every figure to as PNG; needs kaleido.
         cache: take what has been measured before from the cache.
         progress: show a progress bar while measuring.
+        pages: of several runs, also write the page of each; left out, of FEW runs and fewer.
 
     Returns the path of the page. Raises `BadRequest` for an unknown circuit, or where PDF or PNG cannot be made;
     `PageNotWritten`, with its numbers, where there is no room or no right to write it.
@@ -78,7 +84,9 @@ def report(
     if out is not None and isinstance(run, Run) and not Path(out).parent.is_dir():
         raise BadRequest(f"{Path(out).parent} does not exist; make it first, or write the page to another place")
     if isinstance(run, Runs):
-        return _index(run, Path(out or "reports/index.html"), subject_of, pdf, images)
+        wanted = len(run) <= FEW if pages is None else pages
+        target = Path(out or "reports/index.html")
+        return _many(run, target, subject_of if wanted else None, pdf, images, progress)
     return _one(subject_of(run), Path(out or "report.html"), pdf, images)
 
 
@@ -102,32 +110,59 @@ def _one(subject: "Subject", out: Path, pdf: bool, images: str | Path | None) ->
     return out
 
 
-def _index(runs: Runs, out: Path, subject_of: "Callable[[Run], Subject]", pdf: bool, images: str | Path | None) -> Path:
-    from grokinterp.reports.index import file_names, index, row
+def _many(
+    runs: Runs,
+    out: Path,
+    subject_of: "Callable[[Run], Subject] | None",
+    pdf: bool,
+    images: str | Path | None,
+    progress: bool,
+) -> Path:
+    """The page of many runs, and those of each where `subject_of` makes them."""
+    from grokinterp.reports import export
+    from grokinterp.reports.page import plates_of
+    from grokinterp.reports.population.links import existing_pages, file_names
+    from grokinterp.reports.population.page import page
+    from grokinterp.reports.population.population import Population
+    from grokinterp.reports.population.sections import sections_of
+    from grokinterp.reports.population.work import Pages, measure_what_is_missing
+    from grokinterp.reports.verdict import headline
     from grokinterp.runs.files import make_directory, write_atomic
+    from grokinterp.runs.population.collection import as_shown
     from grokinterp.runs.replacing import recover
 
+    if not runs:
+        raise BadRequest("none of the runs could be reported: there are none")
     make_directory(out.parent)
-    rows, skipped, unwritten = [], dict(runs.skipped), []
-    for name, file in zip(runs, file_names(list(runs)), strict=True):
-        try:
-            subject = subject_of(runs[name])
-            _one(subject, out.parent / file, pdf, None if images is None else Path(images) / Path(file).stem)
-            rows.append(row(subject, file))
-        except PageNotWritten as error:
-            skipped[name] = str(error)
-            unwritten.append(error.numbers)
-        except BadRequest as error:
-            # One run that cannot be read must not cost the others their reports.
-            skipped[name] = str(error)
-    if not rows:
-        why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-        refusal = f"none of the runs could be reported: {why or 'there are none'}"
-        raise PageNotWritten(refusal, "\n\n".join(unwritten)) if unwritten else BadRequest(refusal)
+    skipped, headlines, unwritten = dict(runs.skipped), {}, []
+    if subject_of is not None:
+        with Pages(len(runs), out.parent, progress) as written:
+            for name, file in zip(runs, file_names(list(runs)), strict=True):
+                pictures = None if images is None else Path(images) / Path(file).stem
+                try:
+                    subject = subject_of(runs[name])
+                    written.add(_one(subject, out.parent / file, pdf, pictures))
+                    headlines[name] = headline(subject)
+                except PageNotWritten as error:
+                    skipped[name] = str(error)
+                    unwritten.append(error.numbers)
+                except BadRequest as error:
+                    # One run that cannot be read must not cost the others their reports.
+                    skipped[name] = str(error)
+        if not written.count:
+            why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+            refusal = f"none of the runs could be reported: {why}"
+            raise PageNotWritten(refusal, "\n\n".join(unwritten)) if unwritten else BadRequest(refusal)
+    skipped |= measure_what_is_missing(Runs({name: run for name, run in runs.items() if name not in skipped}), progress)
+    population = Population(runs, existing_pages(runs, out.parent), skipped, headlines)
     try:
         recover(out)
-        write_atomic(out, index(rows, skipped).encode())
+        write_atomic(out, page(population).encode())
     except StorageError as error:
-        lines = [f"{each.name}: {each.task}, {each.numbers}, {each.verdict or 'nothing measured'}" for each in rows]
-        raise PageNotWritten(str(error), "\n\n".join(["\n".join(lines), *unwritten])) from None
+        table = as_shown(population.table).to_string()
+        raise PageNotWritten(str(error), "\n\n".join([table, *unwritten])) from None
+    if images is not None:
+        export.write_images(plates_of(list(sections_of(population))), Path(images))
+    if pdf:
+        export.write_pdf(out)
     return out

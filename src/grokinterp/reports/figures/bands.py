@@ -36,13 +36,13 @@ def add_band(
     name: str,
     color: str,
     dash: str = "solid",
-    thin: bool = True,
+    thin: int = THIN,
     axes: dict[str, str] | None = None,
     showlegend: bool = True,
 ) -> None:
-    """Draw the runs of one group: each thin, the middle half as a band, the median as a line."""
+    """Draw the runs of one group: up to `thin` of them one by one, the middle half as a band, the median as a line."""
     axes = axes or {}
-    drawn = np.unique(np.linspace(0, len(values) - 1, min(len(values), THIN)).round().astype(int)) if thin else []
+    drawn = np.unique(np.linspace(0, len(values) - 1, min(len(values), thin)).round().astype(int))
     if len(drawn) and len(values) > 1:
         # One trace for all: a gap parts them.
         gap = np.full((len(drawn), 1), np.nan)

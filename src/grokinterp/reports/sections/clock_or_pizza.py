@@ -81,6 +81,19 @@ def plane(trace: xr.Dataset, layers: public_runs.Layers | None) -> go.Figure:
         x=x[-1:], y=di[-1:], mode="markers", name=f"step {steps[-1]:,}", customdata=rows[-1:], hovertemplate=hover,
         marker=dict(color=palette.WARM, size=15, symbol="star", line=dict(color="white", width=1)),
     )  # fmt: skip
+    frame_of_plane(figure)
+    bar = dict(
+        title=dict(text="public runs", side="right"), tickvals=[0, 1, 2, 3], ticktext=["1", "10", "100", "1,000"]
+    )
+    meta: dict[str, Any] = figure.layout.meta
+    if layers is not None:
+        figure.update_layout(coloraxis=dict(colorscale=palette.SEQUENTIAL, cmin=-0.6, colorbar=bar))
+        meta["sequential"] = ["coloraxis"]
+    return figure.update_layout(showlegend=True, legend=dict(y=-0.17), meta=meta)
+
+
+def frame_of_plane(figure: go.Figure) -> go.Figure:
+    """The figure with the plane's axes, the names of its corners and the thresholds of the verdict."""
     rule = public_runs.RULE
     edge = dict(line=dict(color=palette.NEUTRAL, width=1, dash="dash"), layer="above")
     symmetric, asymmetric = place(np.array([rule.symmetric, rule.asymmetric]))
@@ -95,15 +108,8 @@ def plane(trace: xr.Dataset, layers: public_runs.Layers | None) -> go.Figure:
         ticktext=ticks, range=[0, len(_X) - 1], showgrid=False, tickangle=0, tickfont=dict(size=11),
     )  # fmt: skip
     figure.update_yaxes(title_text="distance irrelevance of the runner-up", range=[0, 1], showgrid=False)
-    bar = dict(
-        title=dict(text="public runs", side="right"), tickvals=[0, 1, 2, 3], ticktext=["1", "10", "100", "1,000"]
-    )
     every_other = [text if i % 2 == 0 else "" for i, text in enumerate(ticks)]
-    meta: dict[str, Any] = dict(narrow={"xaxis.ticktext": every_other})
-    if layers is not None:
-        figure.update_layout(coloraxis=dict(colorscale=palette.SEQUENTIAL, cmin=-0.6, colorbar=bar))
-        meta["sequential"] = ["coloraxis"]
-    return figure.update_layout(showlegend=True, legend=dict(y=-0.17), meta=meta)
+    return figure.update_layout(meta=dict(narrow={"xaxis.ticktext": every_other}))
 
 
 def place(gs: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:

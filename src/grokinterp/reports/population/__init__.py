@@ -1,0 +1,1 @@
+"""The page of many runs: what varies between them, and what that does, each number with its interval or its null."""

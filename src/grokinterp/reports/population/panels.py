@@ -1,0 +1,40 @@
+"""Panels: figures side by side for what varies, one below the other on a narrow page."""
+
+import math
+from typing import Any
+
+import plotly.graph_objects as go
+
+from grokinterp.reports import style
+from grokinterp.reports.population.population import plotted
+
+ACROSS = 3
+
+
+def panels_of(
+    titles: list[str], height: int, across: int = ACROSS, **layout: Any
+) -> tuple[go.Figure, list[dict[str, str]]]:
+    """An empty figure with a panel a title, `height` pixels each, and the names of the axes of every panel."""
+    n = len(titles)
+    columns = min(n, across)
+    rows = math.ceil(n / columns)
+    room = 130  # titles, ticks and the legend
+    figure = style.figure(rows * height + room, margin=dict(t=40, b=100, l=64), **layout)
+    axes = []
+    for i, title in enumerate(titles):
+        row, column = divmod(i, columns)
+        axes.append(style.panel(figure, i, row, column, rows, columns, gap=0.09, high=0.72))
+        style.heading(figure, axes[-1]["xaxis"][1:], plotted(title), 13)
+    return figure.update_layout(meta=dict(narrow=_stacked(n, height, room), paper={})), axes
+
+
+def _stacked(n: int, height: int, room: int) -> dict[str, Any]:
+    """The panels one below the other: what a page of a phone's width changes in the layout."""
+    gap = 0.2 if n > 1 else 0
+    high = 1 / (n + (n - 1) * gap)
+    changes: dict[str, Any] = {"height": n * height + room}
+    for i in range(n):
+        number = "" if i == 0 else str(i + 1)
+        top = 1 - i * high * (1 + gap)
+        changes |= {f"xaxis{number}.domain": [0, 1], f"yaxis{number}.domain": [max(top - high, 0), top]}
+    return changes

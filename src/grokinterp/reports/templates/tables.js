@@ -1,0 +1,72 @@
+// Tables that sort by a click on a column's head, and filter by the boxes under it.
+(() => {
+  "use strict";
+  const blankLast = (one, other) => (one === "") - (other === "");
+
+  function prepare(table) {
+    const body = table.tBodies[0];
+    const rows = [...body.rows].map((row) => ({
+      row,
+      values: [...row.cells].map((cell) => cell.dataset.v ?? cell.textContent.trim()),
+      text: row.textContent.toLowerCase(),
+    }));
+    const numbers = rows.length ? rows[0].values.map((_, i) => rows.every(({ values }) => values[i] === "" || !Number.isNaN(Number(values[i])))) : [];
+    let sorted = -1;
+    let down = false;
+
+    function sort(column) {
+      down = column === sorted ? !down : false;
+      sorted = column;
+      const compare = numbers[column]
+        ? (one, other) => Number(one) - Number(other)
+        : (one, other) => one.localeCompare(other, "en", { numeric: true });
+      rows.sort((one, other) => {
+        const [a, b] = [one.values[column], other.values[column]];
+        return blankLast(a, b) || (down ? compare(b, a) : compare(a, b));
+      });
+      body.append(...rows.map(({ row }) => row));
+      for (const button of table.querySelectorAll("[data-column]")) {
+        const is = Number(button.dataset.column) === column;
+        button.parentElement.setAttribute("aria-sort", is ? (down ? "descending" : "ascending") : "none");
+      }
+    }
+
+    // `> 0.99` and the like compare numbers; anything else is looked for in the words.
+    function test(wanted, column) {
+      const bound = wanted.match(/^\s*(<=|>=|<|>|=)\s*(.+?)\s*$/);
+      if (!bound) {
+        const part = wanted.trim().toLowerCase();
+        return ({ row, values }) => values[column].toLowerCase().includes(part) || row.cells[column].textContent.toLowerCase().includes(part);
+      }
+      const [, sign, text] = bound;
+      const limit = text.endsWith("%") ? Number(text.slice(0, -1)) / 100 : Number(text);
+      const holds = { "<": (v) => v < limit, ">": (v) => v > limit, "<=": (v) => v <= limit, ">=": (v) => v >= limit,
+        "=": (v, raw) => (Number.isNaN(limit) ? raw.toLowerCase() === text.toLowerCase() : v === limit) }[sign];
+      return ({ values }) => values[column] !== "" && holds(Number(values[column]), values[column]);
+    }
+
+    const everywhere = table.classList.contains("runs") ? document.getElementById("filter") : null;
+    const boxes = [...table.querySelectorAll("[data-filter]")];
+    function filter() {
+      const tests = boxes.filter((box) => box.value.trim()).map((box) => test(box.value, Number(box.dataset.filter)));
+      const part = everywhere ? everywhere.value.trim().toLowerCase() : "";
+      let shown = 0;
+      for (const each of rows) {
+        const visible = (!part || each.text.includes(part)) && tests.every((passes) => passes(each));
+        if (each.row.hidden === visible) each.row.hidden = !visible;
+        shown += visible;
+      }
+      const count = document.getElementById("shown");
+      if (everywhere && count) count.textContent = shown === rows.length ? rows.length.toLocaleString("en") + " runs" : shown.toLocaleString("en") + " of " + rows.length.toLocaleString("en") + " runs";
+    }
+
+    table.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-column]");
+      if (button) sort(Number(button.dataset.column));
+    });
+    for (const box of [...boxes, ...(everywhere ? [everywhere] : [])]) box.addEventListener("input", filter);
+    filter();
+  }
+
+  document.querySelectorAll("table.sortable").forEach(prepare);
+})();
