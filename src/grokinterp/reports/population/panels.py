@@ -12,19 +12,20 @@ ACROSS = 3
 
 
 def panels_of(
-    titles: list[str], height: int, across: int = ACROSS, **layout: Any
+    titles: list[str], height: int, across: int = ACROSS, legend: bool = True, **layout: Any
 ) -> tuple[go.Figure, list[dict[str, str]]]:
     """An empty figure with a panel a title, `height` pixels each, and the names of the axes of every panel."""
     n = len(titles)
     columns = min(n, across)
     rows = math.ceil(n / columns)
-    room = 130  # titles, ticks and the legend
-    figure = style.figure(rows * height + room, margin=dict(t=40, b=100, l=64), **layout)
+    room = 140 if legend else 80  # titles and ticks
+    figure = style.figure(rows * height + room, margin=dict(t=40, b=room - 40, l=64), **layout)
     axes = []
     for i, title in enumerate(titles):
         row, column = divmod(i, columns)
         axes.append(style.panel(figure, i, row, column, rows, columns, gap=0.09, high=0.72))
         style.heading(figure, axes[-1]["xaxis"][1:], plotted(title), 13)
+    figure.update_layout(showlegend=legend, legend=dict(y=-0.2))
     return figure.update_layout(meta=dict(narrow=_stacked(n, height, room), paper={})), axes
 
 

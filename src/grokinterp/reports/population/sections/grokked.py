@@ -101,7 +101,7 @@ def _difference(field: str, p: float | None) -> str:
 
 
 def _figure(shares: dict[str, dict[str, Share]], whole: Share) -> go.Figure:
-    figure, axes = panels_of([field_name(field) for field in shares], 300)
+    figure, axes = panels_of([field_name(field) for field in shares], 300, legend=False)
     for (_, each), at in zip(shares.items(), axes, strict=True):
         values = np.array([share.value for share in each.values()])
         low, high = (np.array([getattr(share, edge) for share in each.values()]) for edge in ("low", "high"))

@@ -141,7 +141,7 @@ def _figure(curves: dict[str | None, dict[str, Reached]]) -> go.Figure:
             title_text=labels.axis("step"), separatethousands=True, exponentformat="none", nticks=5
         )
         figure.layout[f"yaxis{number}"].update(SHARE, title_text="share that has grokked" if number == "" else "")
-    return figure.update_layout(showlegend=True, legend=dict(y=-0.2))
+    return figure
 
 
 def _staircase(curve: Reached) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -56,6 +56,4 @@ class TrainingCurves(PopulationSection):
                 "Look for bands that part: where they lie over each other, the field makes no difference."
             )
             name = f"curves-{len(section.plates)}"
-            section.plates.append(
-                Plate(name, figure.update_layout(showlegend=True, legend=dict(y=-0.2)), caption, "recorded metrics.")
-            )
+            section.plates.append(Plate(name, figure, caption, "recorded metrics."))
