@@ -1,4 +1,6 @@
-"""Which task a file's weights answer, of several that it may have been trained on."""
+"""Which task and which reading a file's weights bear out, of several that may be."""
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,6 +8,7 @@ import torch
 import grokinterp as gi
 from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.importers.reading.classic import best_task
+from grokinterp.importers.reading.judgement import judge
 
 
 def asked(snapshot, *formulas, rows=None):
@@ -36,3 +39,28 @@ def test_few_rows_on_which_operations_agree_are_told_apart_by_loss(planted):
     assert score.accuracy == 1 and task.expression == "a - b"
     with_another = torch.cat([rows, torch.tensor([13, 14])])
     assert asked(planted.transformer_clock(p=11), "a - b", "a + b", rows=with_another)[0].expression == "a + b"
+
+
+def test_an_embedding_is_multiplied_only_where_a_plain_one_does_not_do(planted):
+    """Larger logits are surer of all that is known already, so that their loss is no evidence."""
+    snapshot = planted.transformer_clock(p=11, layout="a b", scale=3.0)
+    config, task = snapshot.config, gi.Task("a + b", p=11, layout="a b")
+    readings = [
+        Candidate(replace(config, embedding_scale=scale), snapshot.parameters, {"embedding_scale": scale})
+        for scale in (1.0, 4.0)
+    ]
+    verdict = judge(readings, task)
+    assert verdict.candidate.config.embedding_scale == 1
+    (said,) = verdict.assumptions
+    assert said.what == "embedding_scale=1" and said.how in ("tied", "inferred")
+
+
+def test_a_loss_a_hundred_times_larger_is_not_near(planted, monkeypatch):
+    """Whatever the gradients say: a reading of loss 4e-6 stands beside one of .02."""
+    snapshot = planted.transformer_clock(p=11)
+    readings = [Candidate(snapshot.config, snapshot.parameters, {"activation": "relu"})]
+    worse = {**snapshot.parameters, "unembed.W_U": snapshot.parameters["unembed.W_U"] / 2.6}
+    readings = [Candidate(snapshot.config, worse, {"activation": "gelu"}), *readings]
+    monkeypatch.setattr("grokinterp.importers.reading.judgement.slope", lambda one, task: 1.0 + (one is readings[1]))
+    verdict = judge(readings, gi.Task("a + b", p=11, layout="a b ="))
+    assert verdict.candidate is readings[1] and verdict.assumptions[0].how == "inferred"

@@ -6,7 +6,7 @@ import torch
 import grokinterp as gi
 from grokinterp import models
 from grokinterp.config import TransformerConfig
-from grokinterp.importers.reading.placing import parts_of
+from grokinterp.importers.reading.placing import native_names, parts_of
 from grokinterp.importers.reading.wrappings import unwrap
 from grokinterp.models.functional import sinusoids
 from grokinterp.models.initialisation import initialise
@@ -131,16 +131,55 @@ def two_claims_of_fc_out():
     return w, state | {"layer.0.w2.weight": w.linear("p")} | w.norm("final_norm", "ln_final"), {}
 
 
-@pytest.mark.parametrize(
-    "stranger", [sequential, separate_heads, in_out, kernels, tutorial, two_claims_of_fc_out], ids=lambda f: f.__name__
-)
+def lists_by_kind():
+    """A list of attentions and one of MLPs, each with numbers of its own."""
+    w = Weights(n_layers=2)
+    state = {"embedding.weight": w.embed, "positional.weight": w.pos, "output.weight": w.linear("u")}
+    for i in range(2):
+        state |= {f"attns.{i}.attn.{x}.weight": w.linear(x, i) for x in "qkv"}
+        state |= {f"attns.{i}.attn.out.weight": w.linear("o", i)}
+        state |= w.both(f"mlps.{i}.fc1", "i", i) | w.both(f"mlps.{i}.fc2", "p", i)
+    return w, state, {}
+
+
+def outputs_inside():
+    """BERT's names: a block has outputs of its own, and the head is called `cls`."""
+    w = Weights(normalization="post")
+    layer = "bert.encoder.layer.0."
+    state = {"bert.embeddings.word_embeddings.weight": w.embed, "bert.embeddings.position_embeddings.weight": w.pos}
+    for x, word in zip("qkv", ("query", "key", "value"), strict=True):
+        state[f"{layer}attention.self.{word}.weight"] = w.linear(x)
+    state |= {layer + "attention.output.dense.weight": w.linear("o")}
+    state |= w.norm(layer + "attention.output.LayerNorm", "blocks.0.ln1") | w.both(layer + "intermediate.dense", "i")
+    state |= w.both(layer + "output.dense", "p") | w.norm(layer + "output.LayerNorm", "blocks.0.ln2")
+    return w, {**state, "bert.embeddings.position_ids": torch.arange(3), "cls.weight": w.linear("u")}, {}
+
+
+def bare():
+    """Parameters without modules, multiplied from the right; RMSNorm's weights are `g`."""
+    w = Weights(normalization="pre", norm_kind="rms", final_norm=False)
+    state = {"W_E": w.embed, "W_pos": w.pos, "W_U": w.linear("u").mT.contiguous()}
+    state |= {f"blocks.0.attn.W{x}": w.linear(x).mT.contiguous() for x in "qkvo"}
+    for i, place in (("1", "i"), ("2", "p")):
+        state |= {f"blocks.0.mlp.W{i}": w.linear(place).mT.contiguous(), f"blocks.0.mlp.b{i}": w.bias(place)}
+    return w, state | {f"blocks.0.rms{i}.g": w.classic[f"blocks.0.ln{i}.w"] for i in (1, 2)}, {}
+
+
+STRANGERS = [
+    *(sequential, separate_heads, in_out, kernels, tutorial, two_claims_of_fc_out),
+    *(lists_by_kind, outputs_inside, bare),
+]
+
+
+@pytest.mark.parametrize("stranger", STRANGERS, ids=lambda f: f.__name__)
 def test_the_function_is_that_of_the_module(tmp_path, stranger):
     """Everything but names is stated, so that a wrong place shows in the logits, or is refused."""
     w, state, told = stranger()
     torch.save(state, tmp_path / "x.pt")
-    fields = ("normalization", "position_embedding", "embedding_scale", "n_heads", "final_norm", "activation")
+    fields = ("normalization", "position_embedding", "embedding_scale", "n_heads", "activation")
     stated = {name: getattr(w.config, name) for name in fields if name not in told}
-    stated["final_norm"] = w.config.has_final_norm
+    stated |= {"final_norm": w.config.has_final_norm, "norm_kind": w.config.norm_kind} if w.config.has_norms else {}
+    stated |= {"attention_direction": "causal"} if w.config.n_layers > 1 else {}
     if "embedding_scale" in told:
         stated["embedding_scale"] = D**0.5
     task = gi.Task("a + b", p=P, layout="a b =")
@@ -172,6 +211,8 @@ STATE = {"emb.weight": torch.ones(5, 4), "fc1.weight": torch.ones(7, 8), "fc2.we
         ({"model": STATE, "iter_num": 7, "best_val_loss": torch.tensor(0.1)}, (7,)),
         ({"snapshots": [STATE, STATE], "logged_epochs": [3, 9]}, (3, 9)),
         ({"model": STATE, "ema": STATE, "epoch": 3}, (3,)),
+        ({"history": [{"epoch": 3, "params": STATE, "loss": 1.0}, {"epoch": 9, "params": STATE, "loss": 1.0}]}, (3, 9)),
+        ({"results": {"final": {"model": STATE, "step": 4}, "lr": 0.1}, "seed": 3}, (4,)),
         (STATE, None),
         ({"embed": {"weight": torch.ones(5, 4)}, "model": {"0": {"weight": torch.ones(5, 4)}}}, None),
     ],
@@ -187,4 +228,27 @@ def test_a_layout_that_does_not_fit_is_refused_with_the_one_that_does(tmp_path):
     w = Weights(d_vocab=P, d_vocab_out=P, n_ctx=2)
     torch.save(w.classic, tmp_path / "x.pt")
     with pytest.raises(gi.BadRequest, match=r'its sizes are those of --layout "a b"$'):
+        gi.load(tmp_path / "x.pt", task="a + b", p=P)
+
+
+def test_a_fused_matrix_is_read_head_by_head_where_its_rows_are_so():
+    """GPT-NeoX keeps query, key and value of the first head, then of the second."""
+    w = Weights(attention_bias=True)
+    by_head = lambda whole: whole.unflatten(0, (3, HEADS, -1)).transpose(0, 1).flatten(0, 2)
+    weight, bias = map(by_head, w.fused())
+    state = {"embed_in.weight": w.embed, "embed_out.weight": w.linear("u")}
+    state |= {"layers.0.attention.query_key_value.weight": weight, "layers.0.attention.query_key_value.bias": bias}
+    state |= w.both("layers.0.attention.dense", "o") | w.both("layers.0.mlp.dense_h_to_4h", "i")
+    native = native_names({**state, **w.both("layers.0.mlp.dense_4h_to_h", "p")}, gi.Task("a + b", p=P), "x.pt")
+    assert native.is_fused
+    found = native.head_by_head(HEADS)
+    for x in "qkv":
+        torch.testing.assert_close(found[f"blocks.0.attn.{x}.weight"], w.linear(x), rtol=0, atol=0)
+        torch.testing.assert_close(found[f"blocks.0.attn.{x}.bias"], w.bias(x), rtol=0, atol=0)
+
+
+def test_a_norm_of_the_embedding_is_refused_by_its_name(tmp_path):
+    w, state, _ = outputs_inside()
+    torch.save(state | w.norm("bert.embeddings.LayerNorm", "blocks.0.ln1"), tmp_path / "x.pt")
+    with pytest.raises(gi.BadRequest, match="has a norm of its embedding"):
         gi.load(tmp_path / "x.pt", task="a + b", p=P)

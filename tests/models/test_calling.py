@@ -117,3 +117,15 @@ def test_a_long_table_of_positions_has_those_of_the_rows() -> None:
         gi.ablate(model, positions=[3])
     with gi.ablate(model, components=["positions"]):
         model(TASK.inputs)
+
+
+def test_a_run_with_hooks_or_a_cache_takes_what_a_call_takes(model: HookedTransformer) -> None:
+    """Text for rows and a loss for a result; the hooks last as long as the call."""
+    without = [("blocks.0.mlp.hook_post", lambda value, hook: 0 * value)]
+    text = [" ".join(TASK.tokens[token] for token in row) for row in TASK.inputs.tolist()]
+    loss = model.run_with_hooks(text, fwd_hooks=without, return_type="loss")
+    with model.hooks(without):
+        assert_close(loss, model(TASK.inputs, return_type="loss"), rtol=0, atol=0)
+    whole = model(TASK.inputs, return_type="loss")
+    assert not torch.allclose(whole, loss)
+    assert_close(model.run_with_cache(text, return_type="loss")[0], whole, rtol=0, atol=0)

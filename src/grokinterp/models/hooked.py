@@ -184,6 +184,22 @@ class HookedModule(HookedRootModule, Generic[Config]):
             self._check_names(name)
         return super().hooks(forward, backward, *args, **kwargs)
 
+    def run_with_hooks(
+        self,
+        *inputs: Any,
+        fwd_hooks: Hooks = (),
+        bwd_hooks: Hooks = (),
+        reset_hooks_end: bool = True,
+        clear_contexts: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """What a call gives, of all rows and with all options that a call takes, with hooks for its length.
+
+        Backward hooks stay for a backward pass where `reset_hooks_end` is False.
+        """
+        with self.hooks(fwd_hooks, bwd_hooks, reset_hooks_end, clear_contexts) as hooked:
+            return hooked(*inputs, **kwargs)
+
     def add_hook(self, name: str | Callable[[str], bool], *args: Any, **kwargs: Any) -> None:
         """Add a hook that stays until `reset_hooks`. Raises `UnknownHookError` for a name not computed."""
         self._check_names(name)

@@ -32,6 +32,9 @@ NORMS = ("normalization", "norm_kind", "final_norm")
 ORDER = "special_tokens"
 """The open field that says which rows of the embedding are which of the tokens that are no numbers."""
 
+FUSED = "fused_attention"
+"""The open field that says in which order a fused matrix holds queries, keys and values."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -84,18 +87,22 @@ def _choices(name: str, known: Mapping[str, Any], values: Sequence[Any]) -> Sequ
 def _transformers(
     weights: Mapping[str, Tensor], known: Mapping[str, Any], task: Task, where: str
 ) -> Iterator[Candidate]:
-    native, n_heads = native_names(weights, task, where)
-    if n_heads is not None:
-        known = {"n_heads": n_heads, **known}
-    width = native["blocks.0.attn.q.weight"].shape[0]
+    native = native_names(weights, task, where)
+    if native.n_heads is not None:
+        known = {"n_heads": native.n_heads, **known}
+    width = native.parameters["blocks.0.attn.q.weight"].shape[0]
     heads = [known["n_heads"]] if "n_heads" in known else [n for n in HEADS if width % n == 0]
     if "n_heads" not in known and "head_size" in known:
         heads = [width // known["head_size"]] if width % max(1, known["head_size"]) == 0 else []
     if not heads or width % heads[0]:
         raise ImportFileError(f"{where} has attention of width {width}, which {heads or known} heads do not divide")
-    by_heads = [
-        (tied(from_native(native, n_heads)), {"n_heads": n_heads} if len(heads) > 1 else {}) for n_heads in heads
-    ]
+    orders = _choices(FUSED, known, ("q, k, v", "head by head") if native.is_fused else ("q, k, v",))
+    by_heads = []
+    for order, n_heads in product(orders, heads):
+        parameters = native.parameters if order == "q, k, v" else native.head_by_head(n_heads)
+        is_open = {"n_heads": n_heads} if len(heads) > 1 else {}
+        is_open |= {FUSED: order} if len(orders) > 1 else {}
+        by_heads.append((tied(from_native(parameters, n_heads)), is_open))
     yield from _of_heads(by_heads, known, task, {})
 
 

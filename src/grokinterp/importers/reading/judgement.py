@@ -1,9 +1,8 @@
 """Judgement: which of several readings the weights bear out, by the loss of each on the task's table."""
 
-import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -23,8 +22,9 @@ WHOLE = 20_000
 SCREENED = 96
 """Rows on which all candidates are compared first; the whole table is for those that come near the best."""
 
-NEAR, MARGIN, LITTLE = 2.0, 1.5, 0.01
-"""Readings are near the best whose loss is within `NEAR` of the smallest, or below 1 % of a guess's. Of these the
+NEAR, MARGIN, LITTLE, FAR = 2.0, 1.5, 0.01, 100.0
+"""Readings are near the best whose loss is within `NEAR` of the smallest, or below 1 % of a guess's and within `FAR` of
+the smallest. Of these the
 one with the smallest relative gradient, |d log loss|, is chosen, and it is clearly ahead where every other's is more
 than `MARGIN` times its own: training goes to where the gradient of its own function vanishes, and another function's
 does not. (A model with SiLU: loss .0020, 4.3; the same weights with GELU .0018, 9.4. A square has no loss at all.)"""
@@ -33,6 +33,9 @@ STEEP = 4.0
 """A square makes the logits of almost any rectifier's weights larger, and so its loss smaller than that of the function
 they were trained with: where its relative gradient is more than `STEEP` times that of another reading which the weights
 bear out, it is no reading. (A ReLU model, stopped early: loss .19, .73; the same weights with squares 7e-6, 20.)"""
+
+ALIKE = 0.9
+"""A plain embedding is read where it answers at least this share of what one that is multiplied does."""
 
 COMPARED = 1_024
 """Rows on which gradients are compared, and readings that are not near."""
@@ -123,7 +126,7 @@ def _logits(
         parameters = {**parameters, "embed.W_E": W_E * config.embedding_scale}
         if config.tied_unembed:
             parameters["unembed.W_U"] = W_E[: config.d_vocab_out].mT
-        config = dataclasses.replace(config, embedding_scale=1.0, tied_unembed=False)
+        config = replace(config, embedding_scale=1.0, tied_unembed=False)
     return evaluator(config, task)(parameters, rows, for_gradient=torch.is_grad_enabled())
 
 
@@ -154,7 +157,8 @@ def judge(candidates: Sequence[Candidate], task: Task) -> Verdict:
     likely = sorted(likely, key=lambda i: screened[i].capped)[:8] if screened[best].is_borne_out else [best]
     whole = {i: score(candidates[i], task, table) for i in likely}
     smallest = min(one.capped for one in whole.values())
-    near = [i for i, one in whole.items() if one.capped <= max(NEAR * smallest, LITTLE * chance) and one.is_borne_out]
+    bound = max(NEAR * smallest, min(LITTLE * chance, FAR * smallest))
+    near = [i for i, one in whole.items() if one.capped <= bound and one.is_borne_out]
     slopes = {i: slope(candidates[i], task) for i in near} if len(near) > 1 else {}
     winner = min(whole, key=lambda i: (i not in near, slopes.get(i, 0.0), whole[i].capped))
     if slopes:
@@ -169,6 +173,9 @@ def judge(candidates: Sequence[Candidate], task: Task) -> Verdict:
         # Below that the differences are chance: the likeliest reading stands.
         winner = 0
         whole[0] = score(candidates[0], task, table)
+    plain = _with_plain_embedding(candidates, winner, whole, screened, task, table)
+    if plain is not None:
+        return plain
     for name, value in candidates[winner].open.items():
         others = [i for i in screened if candidates[i].open[name] != value]
         other = min(others, key=lambda i: screened[i].capped)
@@ -188,6 +195,33 @@ def _partly_known(mine: Score, task: Task) -> Iterator[Assumption]:
             "assumed",
             "the split is not known; what computes something else, and is partly right as it is read, looks alike",
         )
+
+
+def _with_plain_embedding(
+    candidates: Sequence[Candidate],
+    winner: int,
+    whole: Mapping[int, Score],
+    screened: Mapping[int, Score],
+    task: Task,
+    table: Int[Tensor, "row"],
+) -> Verdict | None:
+    """The verdict where an embedding that is multiplied would be chosen, and one that is not does nearly as well.
+
+    Multiplied, it makes the logits of any model that knows its rows larger, and what it knows surer.
+    """
+    field, scale = "embedding_scale", candidates[winner].open.get("embedding_scale", 1.0)
+    rivals = [i for i in screened if candidates[i].open.get(field) == 1] if scale != 1 else []
+    if not rivals:
+        return None
+    best = min(rivals, key=lambda i: screened[i].capped)
+    rival = score(candidates[best], task, table)
+    if not rival.is_borne_out or rival.accuracy < ALIKE * whole[winner].accuracy:
+        return None
+    others = [each for each in candidates if each.open[field] == 1]
+    others = [replace(each, open={n: v for n, v in each.open.items() if n != field}) for each in others]
+    verdict = judge(others, task)
+    evidence = f"loss {rival.loss:.5g}; as good: {_shown(scale)} {whole[winner].loss:.5g}"
+    return replace(verdict, assumptions=(Assumption(f"{field}=1", "tied", evidence), *verdict.assumptions))
 
 
 def unexplained(candidate: Candidate, task: Task) -> Iterator[Assumption]:

@@ -29,7 +29,7 @@ _LAYER = "linear|lin|fc|ff|ffn|mlp"
 ROLES: tuple[tuple[str, str], ...] = (
     ("ln", r"norm|(?:^|[._])ln"),
     ("pos_embed", r"(?:^|[._])(?:pos|wpe)|" + _word("pe")),
-    ("attn.qkv", r"in_proj|c_attn|qkv"),
+    ("attn.qkv", r"in_proj|c_attn|qkv|query_key_value"),
     ("attn.q", _projection("q|query|queries")),
     ("attn.k", _projection("k|key|keys")),
     ("attn.v", _projection("v|value|values")),
@@ -42,8 +42,8 @@ ROLES: tuple[tuple[str, str], ...] = (
         "mlp.out",
         rf"{_IN_MLP}(?:\d|net\.\d|\w*out|\w*2|c_proj|down\w*)(?=[._]|$)|{_word(f'(?:{_LAYER})_?2|fc_out|w_out')}",
     ),
-    ("unembed", r"unemb|deemb|" + _word(r"\w*head|output\w*|out|classifier|readout")),
-    ("embed", r"emb|" + _word(r"wte|tok\w*")),
+    ("unembed", r"unemb|deemb|embed_out|" + _word(r"\w*head|output\w*|out|classifier|readout|w_?u")),
+    ("embed", r"emb|" + _word(r"wte|tok\w*|w_?e")),
 )
 """What a name of a transformer's parameter means -> the pattern that says so; the first that matches counts."""
 
@@ -56,6 +56,7 @@ _FOREIGN: tuple[tuple[str, str], ...] = (
     ("a gated MLP (SwiGLU)", rf"gate|(?:^|[._])wi_1|{_IN_MLP}(?:w3|fc3|linear3|v)(?=[._]|$)"),
     ("rotary positions", r"rotary|rope|inv_freq|freqs_cis"),
     ("normalised queries and keys", r"(?:^|[._])(?:q|k|qk)_?norm|norm_?(?:q|k)(?=[._]|$)"),
+    ("a norm of its embedding", r"emb\w*[._](?:ln|layer_?norm|norm)|(?:ln|norm)_?(?:emb\w*|pre)(?=[._]|$)"),
     ("relative positions", r"relative|rel_pos|alibi"),
     ("a recurrent network", r"(?:weight|bias)_(?:ih|hh)_l\d"),
 )
@@ -140,6 +141,9 @@ def mlp_layers(
     """Classic parameters of an embedding MLP, its layers' widths, and the ways to combine embeddings that fit."""
     is_table = re.compile(r"(?<!un)(?<!de)emb|wte|tok|(?:^|[._])w_?e(?:[._]|$)", re.IGNORECASE)
     tables = [name for name, value in parameters.items() if value.ndim == 2 and is_table.search(name)]
+    matrices = [name for name, value in parameters.items() if value.ndim == 2]
+    if not tables and len(matrices) > 2 and parameters[matrices[0]].shape[0] == task.n_vocab:
+        tables = matrices[:1]  # the first of an nn.Sequential has a number for a name
     layers = [name for name, value in parameters.items() if value.ndim == 2 and name not in tables]
     biases = {_stem(name): name for name, value in parameters.items() if value.ndim == 1}
     unmatched = [name for stem, name in biases.items() if stem not in {_stem(layer) for layer in layers}]

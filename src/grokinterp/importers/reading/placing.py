@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from grokinterp.importers.reading.joining import joined_heads, without_head_dimension
@@ -18,6 +19,10 @@ _OF_ATTENTION, _OF_MLP = (
     re.compile(r"attn|attention|input_"),
     re.compile(r"mlp|ffn?(?=[._]|$)|ffn?_|feed_?forward|post_"),
 )
+
+
+ON_TOP = ("embed", "pos_embed", "unembed")
+"""What no block has."""
 
 
 @dataclass
@@ -64,11 +69,30 @@ def parts_of(parameters: Mapping[str, Tensor]) -> list[Part]:
     return list(parts.values())
 
 
-def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> tuple[dict[str, Tensor], int | None]:
-    """The parameters under the names of TransformerLens' native models, and how many heads their shapes tell.
+@dataclass(frozen=True)
+class Native:
+    """Parameters under the names of TransformerLens' native models; no `unembed.weight` where it is tied.
 
-    No `unembed.weight` where it is tied. Raises `ImportFileError`, listing what found no place.
+    `n_heads` is told where their shapes do, `is_fused` where queries, keys and values were one matrix.
     """
+
+    parameters: dict[str, Tensor]
+    n_heads: int | None
+    is_fused: bool
+
+    def head_by_head(self, n_heads: int) -> dict[str, Tensor]:
+        """With the rows of a fused matrix read as query, key and value of the first head, then of the second."""
+        parameters = dict(self.parameters)
+        for name in [name for name in parameters if ".attn.q." in name]:
+            names = [name.replace(".attn.q.", f".attn.{x}.") for x in "qkv"]
+            whole = torch.cat([parameters[each] for each in names])
+            apart = whole.unflatten(0, (n_heads, 3, -1)).transpose(0, 1).flatten(1, 2)
+            parameters |= dict(zip(names, apart, strict=True))
+        return parameters
+
+
+def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> Native:
+    """The parameters, each in its place. Raises `ImportFileError`, listing what found none."""
     joined, n_heads = joined_heads(parameters)
     parts = parts_of(joined)
     roles = {part.name: role_of(part.names[0]) for part in parts}
@@ -76,9 +100,10 @@ def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> tu
     stems = _stems([part.names[0] for part in parts if roles[part.name] in ("attn.qkv", "attn.q")])
     blocks: dict[int | None, list[Part]] = {}
     for part in parts:
-        inside = next((i for i, stem in enumerate(stems) if part.names[0].startswith(stem)), None)
-        on_top = roles[part.name] in ("embed", "pos_embed", "unembed")
-        blocks.setdefault(None if on_top else inside, []).append(part)
+        inside = _block_of(part, roles[part.name], stems)
+        if inside is not None and stems[inside] and roles[part.name] in ON_TOP:
+            roles[part.name] = None  # a block's output is none of the model
+        blocks.setdefault(None if roles[part.name] in ON_TOP else inside, []).append(part)
     placed: dict[str, Part] = {}
     unplaced: list[Part] = []
     for i, members in blocks.items():
@@ -109,7 +134,17 @@ def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> tu
     for name, part in placed.items():
         if not name.startswith("blocks."):
             native |= {f"{name}.{kind}": _flat(name, value, width, part) for kind, value in part.tensors.items()}
-    return native, heads.pop() if len(heads) == 1 else None
+    is_fused = any(name.endswith(".attn.qkv") for name in placed)
+    return Native(native, heads.pop() if len(heads) == 1 else None, is_fused)
+
+
+def _block_of(part: Part, role: str | None, stems: list[str]) -> int | None:
+    """The block that a part belongs to: whose name it begins with, or whose number it has in a list of its own."""
+    inside = next((i for i, stem in enumerate(stems) if part.names[0].startswith(stem)), None)
+    number = re.match(r"[A-Za-z_]+\.(\d+)\.", part.names[0])
+    if inside is None and number and (role in BLOCK_ROLES or role == "ln") and int(number[1]) < len(stems):
+        return int(number[1])
+    return inside
 
 
 def _stems(names: list[str]) -> list[str]:
@@ -174,7 +209,7 @@ def _on_top(parts: list[Part], roles: Mapping[str, str | None]) -> Iterator[tupl
     """The place of each part outside the blocks; None for what has none, or may have another."""
     for part in parts:
         role = roles[part.name]
-        if role in ("embed", "pos_embed", "unembed"):
+        if role in ON_TOP:
             yield role, part
         else:
             yield ("ln_final" if part.is_norm or role == "ln" else None), part

@@ -79,9 +79,18 @@ def unwrap(content: Any) -> Wrapped | None:
         names = [key for key in content if not re.search("opt|sched", str(key))]
         kept = next((state for key in names if (state := as_state(content[key])) is not None), None)
     if kept is None:
-        return None
+        return _further_inside(content)
     step, word = _step(content)
     return Wrapped((kept,), None if step is None else (step,), word, settings_of(content), losses_of(content))
+
+
+def _further_inside(content: Mapping[str, Any]) -> Wrapped | None:
+    """What the first of its entries holds that holds any, with the settings that stand beside it."""
+    for key, value in content.items():
+        if isinstance(value, (dict, list)) and not re.search("opt|sched", str(key)) and (inner := unwrap(value)):
+            losses = {**losses_of(content), **inner.losses}
+            return replace(inner, settings={**settings_of(content), **inner.settings}, losses=losses)
+    return None
 
 
 def _of_list(content: list[Any] | tuple[Any, ...]) -> Wrapped | None:
@@ -140,7 +149,7 @@ def as_state(value: Any, depth: int = DEPTH) -> dict[str, Tensor] | None:
 
 def without_prefixes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state dict without what wrappers put before every name."""
-    names = dict(state)
+    names = {name.replace("/", "."): value for name, value in state.items()}
     while prefix := next((p for p in PREFIXES if names and all(name.startswith(p) for name in names)), None):
         names = {name.removeprefix(prefix): value for name, value in names.items()}
     return names
