@@ -3,15 +3,20 @@
 import json
 
 import pytest
+import torch
 import xarray as xr
 
 import grokinterp as gi
+from grokinterp import fourier
 from grokinterp.analysis.outcome import Ending, Outcome
+from grokinterp.circuits.encodings import _by_group
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports import verdict
 from grokinterp.reports.prose import ended
 from grokinterp.reports.sections.cosets import Cosets
+from grokinterp.reports.sections.frequencies import noise_gini
 from grokinterp.reports.sections.irreps import Irreps
+from grokinterp.reports.sections.learnt_code import by_chance
 from grokinterp.reports.subject import Landmarks, Subject
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
@@ -119,3 +124,18 @@ def test_a_memorised_group_has_neither_irreps_nor_cosets(planted, frac):
     assert "Key are" not in text and "key irreps are" not in text and "are concentrated on the cosets" not in text
     assert ("a table of the rows it was trained on would" in text) == (frac is None)
     assert "those of a memory are too" in text
+
+
+def test_the_nulls_that_stand_beside_numbers_are_those_of_noise():
+    """The Gini index of a random embedding's norms, and the share of random similarities between distances."""
+    generator = torch.Generator().manual_seed(0)
+    W_E = torch.randn(499, 32, generator=generator, dtype=torch.float64)
+    assert fourier.gini(fourier.norms(W_E)).item() == pytest.approx(noise_gini(32), rel=0.05)
+    n = 11
+    shares = []
+    for _ in range(300):
+        values = torch.randn(n, n, generator=generator, dtype=torch.float64)
+        place = torch.arange(n)
+        distance = (place[:, None] - place) % n
+        shares.append(_by_group(values + values.mT, torch.minimum(distance, n - distance)))
+    assert sum(shares) / len(shares) == pytest.approx(by_chance(n), rel=0.08)

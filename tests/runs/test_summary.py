@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import grokinterp as gi
 from grokinterp.runs.summary import SUMMARY, Summary
 
 FULL = Summary(
@@ -49,3 +50,9 @@ def test_a_trace_says_what_it_has_of_the_last_checkpoint():
     assert read.verdict == "pizza" and read.key_frequencies == (2, 5)
     assert FULL.with_trace(trace.assign_attrs(key_frequencies=[3])).key_frequencies == (3,)
     assert FULL.with_trace(trace.sel(step=[0])) == FULL
+
+
+def test_a_trace_of_circuits_that_do_not_apply_says_nothing(small_run):
+    """A sum has no irreps: the trace is empty, and so is what it adds to the run's summary."""
+    trace = gi.measure(small_run, ["irreps", "cosets"], progress=False, cache=False)
+    assert not trace.data_vars and "irreps" in trace.attrs["skipped"]

@@ -61,7 +61,8 @@ class Summary:
 
     def with_trace(self, trace: xr.Dataset) -> "Summary":
         """With what a trace says of the last checkpoint, where it has that one; what it does not say stays."""
-        if self.step is None or self.step not in trace.step.values:
+        # Where no circuit applies to the run there is nothing at any step.
+        if self.step is None or "step" not in trace.coords or self.step not in trace.step.values:
             return self
         last = trace.sel(step=self.step)
         readings: dict[str, Any] = {name: str(last[name].item()) for name in ("verdict", "geometry") if name in last}

@@ -1,5 +1,6 @@
 """Frequencies: the Fourier norms of the embedding and of the neuron-logit map, and their sparsity."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,8 @@ class Frequencies(Finding):
         if "logit_map_norm" in trace and bool(trace["logit_map_norm"].notnull().all()):
             named.append(("neuron-logit map", trace["logit_map_norm"], "logit per activation"))
         if "gini" in trace:
-            section.paragraphs.append(order_of_numbers(trace, spectra.is_multiplicative(trace)))
+            width = subject.run.final.parameters["embed.W_E"].shape[1]
+            section.paragraphs.append(order_of_numbers(trace, spectra.is_multiplicative(trace), width))
         if several:
             names = ("spectrum-over-time", SPECTRUM_OVER_TIME), ("logit-map-over-time", LOGIT_MAP_OVER_TIME)
             for (name, caption), (title, norms, unit) in zip(names, named, strict=False):
@@ -115,9 +117,10 @@ def sparsity(trace: xr.Dataset) -> go.Figure:
     return panels(["Gini index (0 even, 1 one only)", "share"], [left, right], [INDEX, SHARE])
 
 
-def order_of_numbers(trace: xr.Dataset, multiplicative: bool) -> str:
-    """On which cycle the spectra are read, and how sparse the embedding is there and elsewhere."""
+def order_of_numbers(trace: xr.Dataset, multiplicative: bool, width: int) -> str:
+    """On which cycle the spectra are read, and how sparse the embedding is there, elsewhere and where it is noise."""
     last = trace.isel(step=-1)
+    noise = f"; noise of this width has about {noise_gini(width):.2f}"
     n = last.sizes["token"] - multiplicative if "token" in last.dims else last.sizes["basis"] - multiplicative
     additive, characters = (float(last[name].sel(matrix="W_E")) for name in ("gini", "gini_multiplicative"))
     on_characters = f", and {characters:.2f} on the characters, the waves of their discrete logs"
@@ -127,9 +130,17 @@ def order_of_numbers(trace: xr.Dataset, multiplicative: bool) -> str:
             "The numbers are read in the order of their discrete logs, as powers of a primitive root, zero left "
             f"out: {n} places. Multiplying them is adding these. The Gini index of the embedding's Fourier norms (0: "
             f"all equal, 1: one only) ends at {characters:.2f} there and at {additive:.2f} in the order of the "
-            "numbers themselves."
+            f"numbers themselves{noise}."
         )
     return (
         f"The embedding is read as a function of the number, of which there are {n}. The Gini index of its Fourier "
-        f"norms (0: all equal, 1: one only) ends at {additive:.2f}{other}."
+        f"norms (0: all equal, 1: one only) ends at {additive:.2f}{other}{noise}."
     )
+
+
+def noise_gini(width: int) -> float:
+    """The Gini index of the norms of rows of noise: their mean is the root of the width, their deviation 1 / root 2.
+
+    That of a normal distribution is its deviation over its mean and the root of pi.
+    """
+    return 1 / (2 * math.pi * width) ** 0.5
