@@ -7,6 +7,7 @@ import torch
 
 import grokinterp as gi
 from grokinterp.evaluation.losses import loss
+from grokinterp.training import scores
 from grokinterp.training.batches import batches
 from grokinterp.training.scores import Scores
 
@@ -60,7 +61,7 @@ def test_a_table_in_pieces_has_the_scores_of_the_whole(monkeypatch):
     task = gi.Task("a + b; a - b", p=5).split(frac=0.5, seed=0)
     logits = torch.randn(50, task.n_answers)
     whole = scored(task, logits)
-    monkeypatch.setattr(Scores, "TOKENS_AT_ONCE", 7 * task.inputs.shape[1])
+    monkeypatch.setattr(scores, "TOKENS_SCORED_AT_ONCE", 7 * task.inputs.shape[1])
     assert scored(task, logits) == whole
     right = logits.argmax(1) == task.labels
     for i, operation in enumerate(task.operations):

@@ -15,13 +15,13 @@ from grokinterp.models.own.tensors import NamedTensors
 from grokinterp.models.parameters import unembedding
 from grokinterp.tasks import Task
 
-TOKENS_AT_ONCE = 24_576
-"""How many tokens the hooked model is run on at a time: 8,192 rows of three."""
+TOKENS_AT_ONCE, TOKENS_SCORED_AT_ONCE = 24_576, 49_152
+"""How many tokens the hooked model is run on at a time, 8,192 rows of three; and where only its logits are kept."""
 
 
-def rows_at_once(inputs: Shaped[Tensor, "ab position"]) -> int:
-    """How many rows the hooked model is run on at a time, so that activations fit into memory."""
-    return max(1, TOKENS_AT_ONCE // inputs.shape[1])
+def rows_at_once(inputs: Shaped[Tensor, "ab position"], tokens: int | None = None) -> int:
+    """How many rows a model is run on at a time, so that activations fit into memory."""
+    return max(1, (tokens or TOKENS_AT_ONCE) // inputs.shape[1])
 
 
 # The checkpoints of a run have one task.

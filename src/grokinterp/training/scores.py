@@ -5,6 +5,7 @@ from torch import Tensor
 
 from grokinterp.evaluation.evaluator import Evaluator
 from grokinterp.evaluation.losses import accuracy, loss
+from grokinterp.evaluation.snapshot import TOKENS_SCORED_AT_ONCE, rows_at_once
 from grokinterp.tasks import Task
 from grokinterp.training.batches import Batches
 
@@ -15,12 +16,10 @@ class Scores:
     Of an endless task, train loss and accuracy are those of the fresh batch of the step.
     """
 
-    TOKENS_AT_ONCE = 49_152
-
     def __init__(self, task: Task, device: torch.device, batches: Batches):
         assert task.is_train is not None
         self.batches = batches if task.is_endless else None
-        self.rows_at_once = max(1, self.TOKENS_AT_ONCE // task.inputs.shape[1])
+        self.rows_at_once = rows_at_once(task.inputs, TOKENS_SCORED_AT_ONCE)
         self.n_answers = task.n_answers
         self.labels, self.train_labels = task.labels.to(device), task.train_labels.to(device)
         self.train, self.test = task.is_train.to(device), ~task.is_train.to(device)
