@@ -1,6 +1,7 @@
 """The explorer without a browser: states and their history, the numbers they stand for, and who may ask."""
 
 import base64
+import http.client
 import json
 import subprocess
 import sys
@@ -353,6 +354,12 @@ def test_access_is_on_the_server(caplog):
     assert get(f"{bare}_dash-update-component?{token}", b'{"output": "nothing"}', **JSON)[0] == 400
     for path in ("change", "_dash-update-component"):
         assert get(f"{bare}{path}?{token}", b" " * (LARGEST_BODY + 1), **JSON)[0] == 413
+    # A body that does not say how long it is is read as far as the others may be, and is no JSON then.
+    connection = http.client.HTTPConnection("127.0.0.1", handle.port, timeout=20)
+    connection.request("POST", f"/change?{token}", iter([b" " * 2**20] * 9), JSON, encode_chunked=True)
+    assert connection.getresponse().status in (400, 413)
+    connection.close()
+    assert get(f"{bare}change?{token}", b"[" * 100_000, **JSON)[0] == 400
     assert get(f"{bare}alive?{token}")[0] == 204 and get(f"{bare}alive")[0] == 403
     assert caplog.records == []
     with pytest.raises(gi.BadRequest, match="cannot be served"):
