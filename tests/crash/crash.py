@@ -1,4 +1,4 @@
-"""Kills training, recording, overwriting, importing and packing at random moments, and looks at what is left.
+"""Kills training, sweeping, recording, overwriting, importing and packing at random, and looks at what is left.
 
 `python tests/crash/crash.py --kills 200 --seed 0`: half of the kills come just before the k-th thing that the program
 asks of the file system, so that every gap between two of them is met whatever the machine is busy with; the others
@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from torch import nn
 
 import grokinterp as gi
 from grokinterp.runs.packing import pack
+from grokinterp.runs.run import Runs
 from grokinterp.runs.writer import save_run
 
 FIELDS = {"p": 5, "d_model": 8, "n_heads": 2, "frac": 0.5, "steps": 30, "metrics_every": 5, "checkpoint_every": 10}
@@ -71,6 +73,14 @@ def record(out: Path, **options: bool) -> gi.Run:
                 for parameter in model.parameters():
                     parameter -= 0.1 * parameter.grad
     return gi.load(out)
+
+
+def sweep(out: Path) -> Runs:
+    """Two runs in a thread of this process; of their weights the last stay."""
+    spec = {"run": {"expression": "a + b", **FIELDS}, "grid": {"seed": [0, 1]}}
+    with ThreadPoolExecutor(1) as executor:
+        keep = {"checkpoints": "final", "circuits": ["loss"]}
+        return gi.sweep({**spec, "keep": keep}, out=out, executor=executor, progress=False)
 
 
 @dataclass(frozen=True)
@@ -117,6 +127,7 @@ class Reference:
                 lambda place: save_run(gi.load(self.folder / "run.safetensors"), place / "run", overwrite=True),
                 self.check_import,
             ),
+            "sweep": Scenario(nothing, lambda place: sweep(place / "runs") and None, self.check_sweep),
             "pack": Scenario(nothing, lambda place: pack(self.run, place / "p.safetensors"), self.check_pack),
             "pack over": Scenario(
                 lambda place: pack(self.other, place / "p.safetensors") and None,
@@ -152,6 +163,18 @@ class Reference:
             check_part(left, self.run)
         check_whole(train(place / "run", overwrite=True), self.run)
         check_tidy(place, "run")
+
+    def check_sweep(self, place: Path) -> None:
+        """Every run of the sweep is the run trained alone; what was read of dropped weights is what they give."""
+        runs = sweep(place / "runs")
+        for run, whole in zip(runs.values(), (self.run, self.other), strict=True):
+            assert run.steps == [30] and run.metrics.step.tolist() == whole.metrics.step.tolist(), run.name
+            check_part(run, whole)
+            read = [gi.measure(each, ["loss"], progress=False).train_loss.values.tolist() for each in (run, whole)]
+            assert read[0] == read[1], read
+        left = sorted(path.name for path in (place / "runs").iterdir())
+        assert left == sorted(["sweep.toml", *runs]), left
+        check_tidy(place, "runs")
 
     def check_import(self, place: Path) -> None:
         if (place / "run").exists():

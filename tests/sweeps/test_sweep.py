@@ -1,10 +1,8 @@
 """A sweep's runs are those that would be trained alone, whatever is killed, added or asked for again."""
 
+import errno
 import os
-import signal
-import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,8 +10,9 @@ import torch
 
 import grokinterp as gi
 from grokinterp.errors import ConfigError
-from grokinterp.evaluation.processes import Processes
+from grokinterp.runs import files, lock
 from grokinterp.runs.directory import is_finished
+from grokinterp.runs.summary import Summary
 from grokinterp.sweeps import SweepError, sweep
 
 RUN = {"expression": "a + b", "p": 7, "frac": 0.5, "d_model": 16, "n_heads": 2, "d_mlp": 16, "checkpoint_every": 10}
@@ -71,6 +70,8 @@ def test_a_sweep_grows_and_is_not_contradicted(swept, here):
     assert names < set(sweep(axis, out=out, executor=here, progress=False))
     with pytest.raises(ConfigError, match=r"steps=30 and this spec asks for 20"):
         sweep({**axis, "run": SPEC["run"]}, out=out, progress=False)
+    with pytest.raises(ConfigError, match=r"checkpoint_every=10 and this spec asks for 5"):
+        sweep({**axis, "run": {**bigger["run"], "checkpoint_every": 5}}, out=out, progress=False)
     with pytest.raises(ConfigError, match=r"frac was 0.5 and is 0.4"):
         sweep({**axis, "run": {**bigger["run"], "frac": 0.4}}, out=out, progress=False)
 
@@ -86,57 +87,49 @@ def test_one_failing_run_costs_the_others_nothing(here, tmp_path):
     assert len(gi.load(tmp_path / "s")) == 2
     finished = [path for path in (tmp_path / "s").iterdir() if is_finished(path)]
     assert [path.name.split("-seed")[0] for path in finished] == ["lr0.001"]
+    (diverged,) = (path for path in (tmp_path / "s").glob("lr1e*"))
+    assert Summary.read(diverged).failure == line.partition(" (log: ")[0]
 
 
-def test_a_killed_worker_costs_its_own_task_alone():
-    """The pool goes on, and says which task was lost."""
-    with Processes(1) as pool:
-        lost, kept = pool.submit(os.abort), pool.submit(os.getpid)
-        with pytest.raises(Exception, match="Abnormal termination"):
-            lost.result()
-        assert kept.result() != os.getpid()
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="knows files by their descriptors as Linux does")
+def test_a_full_disk_costs_the_runs_that_it_met(here, monkeypatch, tmp_path):
+    """The others are trained; once there is room the same sweep trains those that it met, and no others."""
+    spec, real = {**SPEC, "grid": {"seed": [0, 1]}}, os.fsync
+
+    def full_for_the_first(descriptor: int) -> None:
+        if "seed0" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.ENOSPC, "full")
+        real(descriptor)
+
+    with monkeypatch.context() as patch, pytest.raises(SweepError, match="1 of 2 runs failed") as refusal:
+        patch.setattr(files.os, "fsync", full_for_the_first)
+        sweep(spec, out=tmp_path / "s", executor=here, progress=False)
+    assert "the disk is full; free some space" in str(refusal.value) and "seed0" in str(refusal.value)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "s").glob("seed1*/checkpoints/*")}
+    runs = sweep(spec, out=tmp_path / "s", executor=here, progress=False)
+    assert [run.steps for run in runs.values()] == [[0, 10, 20]] * 2 and len(before) == 3
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert not list((tmp_path / "s" / "logs").iterdir())
 
 
-SCRIPT = """
-import sys
-from grokinterp.sweeps import sweep
-sweep({spec!r}, out=sys.argv[1], workers=2, progress=False)
-"""
+def test_a_second_sweep_is_told_who_has_the_directory(swept):
+    """Two sweeps never train one run."""
+    _, out = swept
+    with lock.held(out, "sweep") as other, pytest.raises(lock.HeldError, match=f"process {other.process} .*sweep"):
+        sweep(SPEC, out=out, progress=False)
 
 
-def _children(pid: int) -> set[int]:
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return {int(word) for word in listed.split()}
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
-def test_killing_all_of_it_loses_nothing(tmp_path):
-    """A script without a main guard, killed while it trains: its workers end, the same sweep goes on, equal weights."""
-    spec = {**SPEC, "run": {**SPEC["run"], "steps": 1500, "metrics_every": 10}, "grid": {"seed": [0, 1]}}
-    script, out = tmp_path / "script.py", tmp_path / "s"
-    script.write_text(SCRIPT.format(spec=spec))
-    process = subprocess.Popen([sys.executable, str(script), str(out)])
-    while len([path for path in out.glob("*/metrics.jsonl") if path.stat().st_size > 1000]) < 2:
-        assert process.poll() is None
-        time.sleep(0.05)
-    workers = _children(process.pid)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    while any(map(_is_alive, workers)):  # within two seconds on a quiet machine
-        time.sleep(0.05)
-    runs = sweep(spec, out=out, workers=2, progress=False)
-    for run in runs.values():
-        assert run.metrics["step"].is_unique and run.steps[-1] == 1500
-    fields = {name: value for name, value in spec["run"].items() if name != "expression"}
-    alone = gi.train("a + b", **fields, seed=1, out=tmp_path / "alone", threads=1, progress=False)
-    again = next(run for name, run in runs.items() if name.startswith("seed1"))
-    mine, other = again.final.parameters, alone.final.parameters
-    assert all(torch.equal(mine[key], other[key]) for key in other)
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"engine": "lokal"}, "no engine 'lokal'. Did you mean 'local'"),
+        ({"workers": 0}, "workers=0 must be"),
+        ({"workers": 2, "executor": ThreadPoolExecutor(1)}, "an executor has its own workers"),
+    ],
+    ids=["engine", "workers", "executor"],
+)
+def test_what_cannot_train_is_refused_first(fields, message, tmp_path):
+    """Nothing is written."""
+    with pytest.raises(ConfigError, match=message):
+        sweep(SPEC, out=tmp_path / "s", **fields)
+    assert not (tmp_path / "s").exists()

@@ -52,9 +52,9 @@ class SweepDirectory:
         old = [point for point in points_of(before) if is_run(self.path_of(point))]
         if old and before.keep.checkpoints != spec.keep.checkpoints:
             raise self._contradiction(f"checkpoints={before.keep.checkpoints!r}", f"{spec.keep.checkpoints!r}")
-        wanted = {point.config.identity: point for point in points}
+        wanted = {point.identity: point for point in points}
         for point in old:
-            now = wanted.get(point.config.identity)
+            now = wanted.get(point.identity)
             if now is None:
                 raise ConfigError(
                     f"{self.path} holds the run at {describe(point.varied)} of a sweep, which this spec has not"
@@ -82,7 +82,7 @@ class SweepDirectory:
 
     def path_of(self, point: Point) -> Path:
         """Where a point's run is, or will be."""
-        return self._by_identity.get(point.config.identity, self.path / point.name)
+        return self._by_identity.get(point.identity, self.path / point.name)
 
     def job(self, point: Point, spec: Spec) -> Job:
         """What a worker is told of a point. Its log is there while the last attempt has failed."""

@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from grokinterp.config import RunConfig
-from grokinterp.errors import BadRequest, ConfigError, did_you_mean, listed
+from grokinterp.errors import BadRequest, ConfigError, listed
 from grokinterp.measuring import choose
 from grokinterp.sweeps.spec import Fields, Spec
 from grokinterp.training.loggers import logger_names
-from grokinterp.training.planning import plan
+from grokinterp.training.planning import configure, split_for
 
 _NOT_SWEPT = (
     "out",
@@ -33,23 +33,25 @@ class Point:
     varied: Mapping[str, Any]
     fields: Mapping[str, Any]
     config: RunConfig
+    identity: str
 
 
 def points_of(spec: Spec) -> list[Point]:
-    """Every run of a sweep, each planned as training would plan it.
+    """Every run of a sweep, each configured as training would configure it.
 
     Raises `ConfigError` for the first point that cannot be trained, naming what varies there, and for two points that
     are the same run.
     """
     for circuit in spec.keep.circuits or ():
         choose(circuit, frozenset())
-    points = [_point(varied, fields) for varied, fields in spec.points()]
-    seen: dict[str, Point] = {}
-    for point in points:
-        other = seen.setdefault(point.config.identity, point)
+    points: dict[str, Point] = {}
+    splits: set[str] = set()
+    for varied, fields in spec.points():
+        point = _point(varied, fields, splits)
+        other = points.setdefault(point.identity, point)
         if other is not point:
             raise ConfigError(f"{describe(other.varied)} and {describe(point.varied)} are the same run; leave one out")
-    return points
+    return [*points.values()]
 
 
 def describe(varied: Mapping[str, Any]) -> str:
@@ -57,24 +59,28 @@ def describe(varied: Mapping[str, Any]) -> str:
     return listed(f"{name}={value}" for name, value in varied.items()) or "the only point"
 
 
-def _point(varied: Fields, fields: Fields) -> Point:
+def _point(varied: Fields, fields: Fields, splits: set[str]) -> Point:
+    """A point; `splits` are those that have been tried, whatever their seed: to draw one takes long."""
     for name in fields:
         if name in _NOT_SWEPT:
             raise ConfigError(f"{name} is not a field of a run and cannot be swept; leave it out of the spec")
-    if "expression" not in fields and "task" in fields:
-        raise ConfigError(
-            f"a sweep names its task as expression, not task.{did_you_mean('expression', ['expression'])}"
-        )
+    if "task" in fields:
+        raise ConfigError("a sweep names its task as expression, as in expression = 'a + b', not as task")
     try:
         logger_names(fields.get("loggers", ()))
-        planned = {name: value for name, value in fields.items() if name not in ("expression", "loggers")}
-        config, _ = plan(fields.get("expression"), **planned)
+        asked = {name: value for name, value in fields.items() if name not in ("expression", "loggers")}
+        config, task = configure(fields.get("expression"), **asked)
+        split = repr((config.task, replace(config.split, split_seed=None), config.schedule.batch_size))
+        if split not in splits:
+            split_for(config, task)
+            splits.add(split)
     except (BadRequest, TypeError) as error:
         raise ConfigError(f"at {describe(varied)}: {error}") from None
-    return Point(_name(varied, config), varied, fields, config)
+    identity = config.identity
+    return Point(_name(varied, identity), varied, fields, config, identity)
 
 
-def _name(varied: Mapping[str, Any], config: RunConfig) -> str:
+def _name(varied: Mapping[str, Any], identity: str) -> str:
     words = {"+": "plus", "-": "minus", "*": "times", "/": "over", "^": "pow", "%": "mod"}
     parts = []
     for name, value in varied.items():
@@ -83,4 +89,4 @@ def _name(varied: Mapping[str, Any], config: RunConfig) -> str:
             text = "".join(f" {words[c]} " if c in words else c for c in text)
         plain = "-".join(re.findall(r"[A-Za-z0-9_.]+", text))
         parts.append(plain if name in ("expression", "variant") else f"{name}{plain}")
-    return "-".join([*parts, config.identity])[-200:].lstrip("-.")
+    return "-".join([*parts, identity])[-200:].lstrip("-.")

@@ -21,6 +21,14 @@ def plan(
 
     Raises `BadRequest` for an unknown preset or field, or a combination that does not fit together.
     """
+    config, built = configure(task, preset=preset, train_indices=train_indices, **fields)
+    return config, split_for(config, built, train_indices)
+
+
+def configure(
+    task: Task | str | None = None, *, preset: str | None = None, train_indices: Any = None, **fields: Any
+) -> tuple[RunConfig, Task]:
+    """The complete configuration of a run, and its task before the split, which takes longest to draw."""
     if preset is None:
         preset = DEFAULT if task is None else recipe(task.expression if isinstance(task, Task) else spelled(task))
     base = preset_config(preset)
@@ -41,9 +49,6 @@ def plan(
         config = config.replace(split="indices")
     elif isinstance(task, Task) and task.is_train is not None and not task.is_endless:
         raise ConfigError("train() splits the task itself: give frac and seed, or train_indices, not a split task")
-    split = config.split
-    seed = config.seed if split.split_seed is None else split.split_seed
-    built = built.split(split.frac, seed, split.split, split.mislabelled, train_indices)
     if reason := why_unreadable(config.model, built):
         presets = [name for name, other in PRESETS.items() if why_unreadable(other.model, built) is None]
         raise ConfigError(f"{reason}; use a preset whose model reads it (--preset): {listed(presets)}")
@@ -58,15 +63,23 @@ def plan(
             f"the model reads {model.row_width} tokens and rows of {built.expression!r} have {built.inputs.shape[1]}; "
             f"leave n_ctx out (--n-ctx)"
         )
-    n_train = int(built.is_train.sum()) if built.is_train is not None else 0
-    batch = config.schedule.batch_size
     if built.is_endless:
         _check_endless(config, base)
-    elif batch is not None and batch > n_train:
+    return config.replace(model=model), built
+
+
+def split_for(config: RunConfig, built: Task, train_indices: Any = None) -> Task:
+    """The task split as its configuration says. Raises `BadRequest` where that leaves too little to train on."""
+    split = config.split
+    seed = config.seed if split.split_seed is None else split.split_seed
+    task = built.split(split.frac, seed, split.split, split.mislabelled, train_indices)
+    n_train = int(task.is_train.sum()) if task.is_train is not None else 0
+    batch = config.schedule.batch_size
+    if not task.is_endless and batch is not None and batch > n_train:
         raise ConfigError(
             f"batch_size={batch} exceeds the {n_train} training rows; leave it out to train on all of them at once"
         )
-    return config.replace(model=model), built
+    return task
 
 
 def _check_endless(config: RunConfig, base: RunConfig) -> None:
