@@ -17,7 +17,14 @@ from grokinterp.explorer.trajectory import Trajectory
 from grokinterp.importers import opening_call
 from grokinterp.interventions import Ablation, AblationError, Component, all_frequencies_but, cycle_length
 from grokinterp.runs.population.collection import Runs
+from grokinterp.runs.population.fields import fields_of, varied
 from grokinterp.runs.run import Run
+
+FEW = 20
+"""Runs that are checked one by one before any is shown."""
+
+MOST_FIELDS = 4
+"""Runs that differ in more are called by their names."""
 
 OPEN = 4
 """How many checkpoints stay evaluated: about 75 MB each at p = 113."""
@@ -35,31 +42,47 @@ class Session:
     """
 
     def __init__(self, runs: Mapping[str, Run], loading: Mapping[str, str], others: Sequence[str] = ()):
-        self.runs = dict(runs)
-        if not self.runs:
+        if not runs:
             raise BadRequest("there is no run to explore here; name a run's directory or a file of weights")
-        if bare := [name for name, run in self.runs.items() if not run.steps]:
-            which = "none of these runs has" if len(bare) == len(self.runs) > 1 else f"{listed(bare)}: no"
+        self.runs = {name: run for name, run in runs.items() if run.steps} if len(runs) > FEW else dict(runs)
+        bare = [name for name, run in self.runs.items() if not run.steps]
+        if bare or not self.runs:
+            which = f"{listed(bare)}: no" if 0 < len(bare) < max(len(runs), 2) else "none of these runs has"
             raise BadRequest(f"{which} checkpoints, only curves; `grokinterp report` draws those")
-        for name, run in self.runs.items():
-            if not run.has_task:
-                raise BadRequest(f"the task of {name} is not known; name it, as in --task 'a + b' --p 113")
-            if not run.task.has_classes:
-                raise BadRequest(f"{name} answers with a number and the explorer shows logits; use `grokinterp report`")
-            if not run.model_config.stream_points:
-                raise BadRequest(
-                    f"{name} is {run.model_config.in_words()}, without hook points; use `grokinterp report`"
-                )
-            if run.model_config.first_read_layer:
-                raise BadRequest(
-                    f"{name} has layers inside patches, which a table of rows does not show; use gi.ablate"
-                )
+        # To check a run is to build its task: of many the others are checked as they are opened.
+        for name in list(self.runs)[: FEW if len(self.runs) <= FEW else 1]:
+            self._check(name)
         self.loading, self._others = dict(loading), tuple(others)
         self._checkpoints: OrderedDict[tuple[str, int], EvaluatedCheckpoint] = OrderedDict()
         self._trajectories: dict[str, Trajectory] = {}
         self._lock = threading.Lock()
         self._steps: dict[str, list[int]] = {}
         self._neurons: dict[tuple[str, int, int], Neurons] = {}
+
+    def _check(self, name: str) -> None:
+        """Raise `BadRequest` where a run has nothing that can be shown."""
+        run = self.runs[name]
+        if not run.has_task:
+            raise BadRequest(f"the task of {name} is not known; name it, as in --task 'a + b' --p 113")
+        if not run.task.has_classes:
+            raise BadRequest(f"{name} answers with a number and the explorer shows logits; use `grokinterp report`")
+        if not run.model_config.stream_points:
+            raise BadRequest(f"{name} is {run.model_config.in_words()}, without hook points; use `grokinterp report`")
+        if run.model_config.first_read_layer:
+            raise BadRequest(f"{name} has layers inside patches, which a table of rows does not show; use gi.ablate")
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Each run by what differs between them, `attention rate 0.5, seed 3`; by its name where that tells no more."""
+        rows = {name: fields_of(run) for name, run in self.runs.items()}
+        fields = varied(rows.values())
+        words = {
+            name: listed(f"{field.replace('_', ' ')} {row[field]}" for field in fields if row.get(field) is not None)
+            for name, row in rows.items()
+        }
+        if not fields or len(fields) > MOST_FIELDS or len(set(words.values())) < len(words):
+            return {name: name for name in self.runs}
+        return words
 
     @classmethod
     def of(cls, opened: Run | Runs, other: Run | Runs | None = None) -> "Session":
@@ -100,7 +123,8 @@ class Session:
         """The state with its open ends filled in: run, step, layer. Raises `BadRequest` for what is not here."""
         name = next(iter(self.runs)) if state.run is None else state.run
         if name not in self.runs:
-            raise BadRequest(f"there is no run {name!r} here; the runs: {listed(self.runs)}")
+            raise BadRequest(f"there is no run {name!r} here; the runs: {_some(self.runs)}")
+        self._check(name)
         steps = self.steps(name)
         step = steps[-1] if state.step is None else self.runs[name][state.step].step
         state = state.change(run=name, step=step)
@@ -132,7 +156,7 @@ class Session:
         """
         run = state.other_run or next((name for name in (*self._others, *self.runs) if name != state.run), state.run)
         if run not in self.runs:
-            raise BadRequest(f"there is no run {run!r} here; the runs: {listed(self.runs)}")
+            raise BadRequest(f"there is no run {run!r} here; the runs: {_some(self.runs)}")
         steps = self.steps(run)
         step = state.other_step
         if step is None:
@@ -234,6 +258,11 @@ class Session:
             a, b = task.sizes
             raise NoSuchPair(f"the table has no pair {state.pair}; a is 0 to {a - 1}, b 0 to {b - 1}, no divisor is 0")
         return int(rows[0])
+
+
+def _some(names: Mapping[str, Run]) -> str:
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return f"{listed(list(names)[:FEW])}{more}"
 
 
 class Parts:

@@ -38,7 +38,7 @@ def values(session: Session, state: State) -> dict[str, dict[str, Any]]:
     other = session.other(state)
     other_steps = session.steps(other.run or "")
     layers = layers_of(session.checkpoint_of(state).snapshot)
-    runs = options({name: name for name in session.runs})
+    runs = options(session.labels)
     no_frequencies = why_no_frequencies(run.task)
     axes = options(AXES, dict.fromkeys(TUNED, no_frequencies))
     name = lambda layer, head: f"Layer {layer} head {head}" if deep else f"Head {head}"

@@ -8,6 +8,7 @@ from dash import dcc, html
 from grokinterp.explorer.neurons import AXES
 from grokinterp.explorer.page.controls import HOWS, MAPS, MODES, PAGES, PLACES, SCALES, SIDES, options
 from grokinterp.explorer.page.figures import nothing
+from grokinterp.explorer.page.population import RUNS
 from grokinterp.runs.run import Run
 
 GRAPH = {"displayModeBar": False, "responsive": True, "displaylogo": False, "doubleClick": "reset", "scrollZoom": False}
@@ -22,7 +23,7 @@ def name(runs: Mapping[str, Run]) -> str:
 
 def heading(runs: Mapping[str, Run]) -> str:
     """What is open, and the task where all runs have the same."""
-    tasks = {run.task.expression for run in runs.values()}
+    tasks = {str(run.config.task.expression) if run.has_config else run.task.expression for run in runs.values()}
     return f"{name(runs)}: {tasks.pop()}" if len(tasks) == 1 else name(runs)
 
 
@@ -35,7 +36,7 @@ def page(runs: Mapping[str, Run]) -> html.Div:
             dcc.Download(id="csv"),
             dcc.Interval(id="tick", interval=250, disabled=True),
             dcc.Interval(id="filling", interval=2000, disabled=True),
-            _header(heading(runs)),
+            _header(heading(runs), len(runs) > 1),
             *_assumed(runs),
             _timeline(),
             html.Div(id="message", role="alert"),
@@ -51,7 +52,7 @@ def page(runs: Mapping[str, Run]) -> html.Div:
     )
 
 
-def _header(title: str) -> html.Header:
+def _header(title: str, several: bool) -> html.Header:
     button = lambda name, label, why: html.Button(label, id=name, title=why, n_clicks=0)
     return html.Header(
         [
@@ -59,6 +60,7 @@ def _header(title: str) -> html.Header:
             _radio("page", PAGES, "tabs"),
             html.Div(
                 [
+                    *([html.A("All runs", href=RUNS, title="What differs between the runs")] if several else []),
                     button("undo", "Undo", "One change back"),
                     button("redo", "Redo", "One change forward again"),
                     button("clear", "Clear", "Put everything back in"),

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from grokinterp.errors import BadRequest
 from grokinterp.explorer import page
 from grokinterp.explorer.page import controls, layout
+from grokinterp.explorer.page.population import RUNS, runs_page
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State
 from grokinterp.explorer.web import deferred
@@ -64,6 +65,8 @@ def build(session: Session, prefix: str = "/") -> Dash:
     app.server.before_request(lambda: torch.set_num_threads(threads))
     app.layout = layout.page(session.runs)
     _bound_requests(app.server)
+    if len(session.runs) > 1:
+        app.server.add_url_rule(f"/{RUNS}", "all-runs", lambda: runs_page(session))
     _main(app, session)
     deferred.register(app, session)
     _in_the_browser(app)

@@ -40,7 +40,7 @@ class EveryRun(PopulationSection):
             picture = sparkline(population.steps, *(each[i : i + 1] for each in curves), is_share=kind == "accuracy")
             link = population.links.get(name)
             title = Markup('<a href="{}">{}</a>').format(quote(link), name) if link else Markup("{}").format(name)
-            values = [_cell(column, frame[column].iloc[i]) for column in columns]
+            values = [result_cell(column, frame[column].iloc[i]) for column in columns]
             rows.append([Cell(title), Cell(picture), *values])
         if population.headlines:
             for name, row in zip(frame.index, rows, strict=True):
@@ -71,7 +71,7 @@ class EveryRun(PopulationSection):
             section.notes.append(f"Left out, {name}: {reason}")
 
 
-def _cell(column: str, value: Any) -> Cell:
+def result_cell(column: str, value: Any) -> Cell:
     """A value as a reader writes it, with the number that it is sorted by."""
     if not isinstance(value, tuple | list) and pd.isna(value):
         return Cell("")
