@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +23,7 @@ from grokinterp.sweeps.engines import _executor
 from grokinterp.sweeps.standing import submit
 
 RUN = {"expression": "a + b", "frac": 0.5, "d_model": 16, "n_heads": 2, "d_mlp": 16, "checkpoint_every": 10}
-SMALL = {"name": "small", "run": {**RUN, "steps": 20}, "grid": {"p": [7, 13], "lr": [1e-3, 1e30]}}
+SMALL = {"name": "small", "run": {**RUN, "steps": 40}, "grid": {"p": [7, 13], "lr": [1e-3, 1e30]}}
 LONG = {
     "name": "long",
     "run": {**RUN, "p": 7, "steps": 500, "metrics_every": 50, "checkpoint_every": 250},
@@ -38,7 +38,7 @@ def until(holds: Callable[[], object]) -> None:
     end = time.monotonic() + 240
     while not holds():
         assert time.monotonic() < end
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def lines_of(path: Path) -> int:
@@ -73,10 +73,8 @@ def dask(workers: int) -> Iterator[Executor]:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Runs trained in turn in this process, two of which diverge: their weights, and the lines of those that failed."""
-    out = tmp_path_factory.mktemp("engines") / "here"
-    with ThreadPoolExecutor(1) as executor:
-        return failing_sweep(out, executor=executor)
+    """Runs trained by a process here, two of which diverge: their weights, and the lines of those that failed."""
+    return failing_sweep(tmp_path_factory.mktemp("engines") / "here", workers=1)
 
 
 def failing_sweep(out: Path, **engine: Any) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str, str]]:
@@ -86,21 +84,32 @@ def failing_sweep(out: Path, **engine: Any) -> tuple[dict[str, dict[str, torch.T
     return weights(gi.load(out)), {name: line.partition(" (log")[0] for name, line in lost.value.failed.items()}
 
 
-@pytest.mark.parametrize("engine", ["local", "slurm", "dask"])
-def test_engines_train_the_same(engine, trained, tmp_path, request):
-    """The weights of a run are the same wherever it is trained, bit for bit, and so is why one fails."""
-    if engine == "slurm":
-        request.getfixturevalue("slurm")
-        options = {"runs_per_job": 2, "mem": "600"}
-        there, failed = failing_sweep(tmp_path / "small", engine="slurm", slurm=options)
-    elif engine == "dask":
-        with dask(1) as executor:
-            there, failed = failing_sweep(tmp_path / "small", executor=executor)
-    else:
-        there, failed = failing_sweep(tmp_path / "small", workers=1)
+def test_slurm_trains_what_is_trained_here(slurm, trained, tmp_path):
+    """The weights of a run are the same, bit for bit, and so is why one fails, all four of them in one job."""
+    del slurm
+    options = {"runs_per_job": 4, "mem": "600"}
+    there, failed = failing_sweep(tmp_path / "small", engine="slurm", slurm=options)
     here, failed_here = trained
-    assert len(here) == 2 and are_equal(there, here)
-    assert failed == failed_here
+    assert len(here) == 2 and are_equal(there, here) and failed == failed_here
+
+
+def test_dask_trains_what_is_trained_here(trained, tmp_path):
+    """The same of Dask's workers, though one is killed as it trains: another takes its place and goes on."""
+    out, killed = tmp_path / "small", []
+
+    def kill_the_first() -> None:
+        holders = lambda: [holder for path in out.glob("p*") if (holder := lock.holder(path))]
+        until(lambda: killed or killed.extend(holder.process for holder in holders()))
+        os.kill(killed[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_the_first)
+    with dask(1) as executor:
+        killer.start()
+        there, failed = failing_sweep(out, executor=executor)
+        killer.join()
+    here, failed_here = trained
+    assert len(here) == 2 and are_equal(there, here) and failed == failed_here
+    assert killed[0] != os.getpid()
 
 
 def test_a_slurm_job_that_is_cut_goes_on(slurm, tmp_path):
@@ -137,25 +146,6 @@ def test_a_slurm_job_that_is_cut_goes_on(slurm, tmp_path):
     assert are_equal({"": runs[cut.name].final.parameters}, {"": alone.final.parameters})
 
 
-def test_a_killed_dask_worker_costs_nothing(tmp_path):
-    """Another takes its place and goes on with the run."""
-    spec = {**LONG, "run": {**LONG["run"], "steps": 200}, "grid": {"seed": [0]}}
-    killed = []
-
-    def kill_the_first() -> None:
-        holders = lambda: [holder for path in (tmp_path / "long").glob("seed*") if (holder := lock.holder(path))]
-        until(lambda: killed or killed.extend(holder.process for holder in holders()))
-        os.kill(killed[0], signal.SIGKILL)
-
-    thread = threading.Thread(target=kill_the_first)
-    with dask(1) as executor:
-        thread.start()
-        runs = sweep(spec, out=tmp_path / "long", executor=executor, progress=False)
-        thread.join()
-    assert len(runs) == 1 and killed[0] != os.getpid()
-    assert all(is_finished(run.path) and run.metrics["step"].is_unique for run in runs.values())
-
-
 class Forgetful(Executor):
     """Does the first that it is given, and says nothing of it ever."""
 
@@ -172,7 +162,7 @@ class Forgetful(Executor):
 def test_no_promise_is_waited_on_for_ever(tmp_path, monkeypatch):
     """What an executor has trained is finished though it never says so; what it leaves alone is given up."""
     monkeypatch.setattr(_executor, "SECONDS_WITHOUT_WORK", 3.0)
-    spec = {**SMALL, "grid": {"seed": [0, 1]}, "run": {**SMALL["run"], "p": 7}}
+    spec = {**LONG, "run": {**LONG["run"], "steps": 20}}
     with pytest.raises(SweepError, match="1 of 2 runs failed") as lost:
         sweep(spec, out=tmp_path / "small", executor=Forgetful(), progress=False)
     assert [name[:5] for name in lost.value.failed] == ["seed1"]

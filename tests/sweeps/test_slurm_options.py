@@ -1,6 +1,8 @@
 """What Slurm is asked for: read from KEY=VALUE, refused in a line, and as the text that sbatch is given."""
 
 import sys
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +51,13 @@ def test_what_slurm_is_not_asked_for(words, message):
     assert "\n" not in str(refusal.value)
 
 
+def test_the_guide_has_every_option():
+    """Each has its place in the table of docs/slurm.md."""
+    guide = (Path(__file__).parents[2] / "docs" / "slurm.md").read_text()
+    table = guide.partition("| `--slurm` |")[2].partition("\n\n")[0]
+    assert not [field.name for field in fields(SlurmOptions) if f"`{field.name}=" not in table]
+
+
 def test_runs_are_shared_out_to_jobs():
     """A job has a run for each of its cores, more where asked, and so many that Slurm takes the array."""
     assert SlurmOptions().batch_size(8) == 1
@@ -84,6 +93,22 @@ def test_a_machine_without_slurm(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"needs submitit; install it with pip install 'grokinterp\[slurm\]'"):
         sweep(SPEC, out=tmp_path / "out", engine="slurm", progress=False)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_sbatch_refuses_only_when_it_counts(tmp_path, monkeypatch):
+    """A limit on jobs shows only as they are submitted: its own words, and nothing of the submission stays."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    limit = "sbatch: error: QOSMaxSubmitJobPerUserLimit"
+    programs.joinpath("sbatch").write_text(f'#!/bin/sh\n[ "$1" = --test-only ] || {{ echo "{limit}" >&2; exit 1; }}\n')
+    for name in ("srun", "squeue"):
+        programs.joinpath(name).write_text("#!/bin/sh\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    with pytest.raises(ConfigError, match=r"^Slurm refuses the jobs: QOSMaxSubmitJobPerUserLimit; ask for"):
+        sweep(SPEC, out=tmp_path / "out", engine="slurm", progress=False)
+    assert not list((tmp_path / "out" / "slurm").iterdir())
 
 
 def test_what_is_of_slurm_only(tmp_path):

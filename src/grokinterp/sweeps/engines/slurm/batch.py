@@ -62,9 +62,11 @@ class Batch:
                     for job, outcome in engine.ended(60.0):
                         print(f"{job.directory}: {outcome.status} {outcome.line}", flush=True)
                         del rest[job.directory]
-            return f"all {len(self.jobs)} runs have ended"
         except _TimeIsOver:
-            left = tuple(job for job in self.jobs if job.directory in rest)
+            pass
+        if not rest:
+            return f"all {len(self.jobs)} runs have ended"
+        left = tuple(job for job in self.jobs if job.directory in rest)
         has_gone_on = len(left) < len(self.jobs) or any(_state(job) != before[job.directory] for job in left)
         self.jobs, self.idle = left, 0 if has_gone_on else self.idle + 1
         if self.idle > MOST_IDLE:
