@@ -168,6 +168,35 @@ def embedding_mlp(task: Task, W_E: Tensor, W_in: Tensor, W_U: Tensor) -> Snapsho
     return Snapshot(0, config, task, {name: value.float() for name, value in parameters.items()})
 
 
+def simple_neurons(
+    frequencies: Sequence[int] = (2, 5, 7, 9),
+    offsets: Sequence[float] = (0.0,),
+    p: int = 23,
+    expression: str = "a + b",
+    behind: float = 0.0,
+    phases: int = 24,
+    frac: float = 0.6,
+) -> Snapshot:
+    """Neurons relu(cos(w a + phi_a) + cos(w b + phi_b)) that write cos(w c + psi): a disc, a torus or what is between.
+
+    For each frequency phi_a takes `phases` evenly spaced values, and phi_b is phi_a less each of `offsets`: a disc for
+    one offset, a torus for evenly spaced ones. psi is phi_a + phi_b, less `behind`. In `a - b`, phi_b counts negative;
+    `a * b` is read on its discrete logs, where zero has no place.
+    """
+    k = torch.tensor(frequencies).repeat_interleave(phases * len(offsets))
+    phi_a = (2 * math.pi / phases * torch.arange(phases)).repeat_interleave(len(offsets)).repeat(len(frequencies))
+    phi_b = phi_a - torch.tensor(offsets).repeat(phases * len(frequencies))
+    task = Task(expression, p=p, layout="a b").split(frac=frac, seed=0)
+    n, place = (p - 1, fourier.discrete_logs(p)) if "*" in expression else (p, torch.arange(p))
+    angle, on = 2 * math.pi / n * place.clamp(min=0).double(), (place >= 0).double()
+    W_E = torch.stack([wave * on for f in frequencies for wave in ((f * angle).cos(), (f * angle).sin())], 1)
+    picks = torch.stack([(k == f).double() for f in frequencies])
+    reads = lambda phase: torch.stack([picks * phase.cos(), -picks * phase.sin()], 1).flatten(0, 1)
+    sign = -1 if "-" in expression else 1
+    W_U = (k[:, None] * angle + (phi_a + phi_b - behind)[:, None]).cos() * on
+    return embedding_mlp(task, W_E.float(), torch.cat([reads(phi_a), reads(sign * phi_b)]).float(), W_U.float())
+
+
 def untrained(p: int = 11, seed: int = 0, expression: str = "a + b", frac: float = 0.5) -> Snapshot:
     """A one-layer transformer as it is drawn, `a b =` at d_model 32: what every measure reads off noise."""
     task = Task(expression, p=p).split(frac=frac, seed=0)

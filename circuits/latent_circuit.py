@@ -1,0 +1,151 @@
+"""The latent circuit: the answer, read off the order of phases before one unseen row is right (He et al. 2026)."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from grokinterp.analysis.cycles import Wave
+from grokinterp.analysis.simple_neurons import OutputWaves, SimpleNeurons, wrapped
+from grokinterp.evaluation.losses import loss
+from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.models.functional import ACTIVATIONS
+from grokinterp.readout import Circuit, Variable, readout
+
+PAPER = "He et al. 2602.16849, Swaroop 2603.23784"
+
+DRAWS = 4
+"""How many times the columns are shuffled."""
+
+CONTROL_ROWS = 1_024
+"""On how many rows the shuffles are read: at the chance of p = 113 an accuracy then errs by .003."""
+
+AT_ONCE = 512
+"""How many rows go through the rebuilt network at a time."""
+
+SURE = 3.0
+"""How many standard errors above its control the accuracy must be before the answer counts as readable."""
+
+
+@dataclass(frozen=True)
+class LatentCircuit(Circuit):
+    """What a network rebuilt from the strongest waves of one checkpoint answers; no later checkpoint is asked.
+
+    Each neuron becomes act(A cos(w a + phi_a) + B cos(w b + phi_b) + mean), its column of the neuron-logit map
+    C cos(v c + psi) with a frequency v of its own (`analysis.simple_neurons`). `latent_accuracy` is the share of test
+    rows that this network answers, `latent_accuracy_unswapped` that of the rows whose swap is not trained on either.
+    The null is `latent_accuracy_shuffled`: the same waves, with the columns dealt out to other neurons at random. Were
+    there no order between the phases of input and output, both would be the same, and `latent_phase_sum`, the median
+    |phi_a + phi_b - psi|, pi / 2. A run that memorises and never generalises stays there.
+
+    Rebuilding assumes a network of this family, so it measures order of phases, not what the network itself says. It
+    leaves out second frequencies and the path around the MLP: late in training it falls behind the network.
+
+    The attribute `readable_step` is the first checkpoint from which on, to the last, the unswapped accuracy is at least
+    SURE standard errors (of both accuracies, and of the spread of the shuffles) above the shuffled one; absent where
+    there is none.
+    """
+
+    name: ClassVar[str] = "latent_circuit"
+
+    def why_not(self, snapshot: Snapshot) -> str | None:
+        task, layers = snapshot.task, snapshot.config.layer_neurons
+        if not any(name.endswith("mlp.hook_pre") for name in snapshot.names):
+            return "the model has no pre-activations of neurons (blocks.0.mlp.hook_pre)"
+        if len(layers) != 1:
+            return f"it rebuilds one layer of neurons, and the model has {len(layers)}"
+        if Wave.of(task) is None:
+            return f"the answers of {task.expression!r} are no sum of operands on one cycle"
+        if task.is_train is None:
+            return "the task has no split, so no row is known to be unseen"
+        return None if task.is_unswapped_test.any() else "no row of the table and its swap are both unseen"
+
+    def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
+        del requested
+        wave, task = Wave.of(snapshot.task), snapshot.task
+        assert wave is not None and task.is_train is not None
+        neurons, output = SimpleNeurons.first_of(snapshot, wave), OutputWaves.of(wave.answers(snapshot.W_L))
+        cells = (~task.is_train)[wave.rows].nonzero().flatten()
+        labels = wave.index[wave.rows[cells]]
+        is_unswapped = task.is_unswapped_test[wave.rows[cells]]
+        rebuilt = Rebuilt.of(neurons, output, wave.cycle, snapshot.config.activation)
+        logits = rebuilt.logits(cells)
+        right = (logits.argmax(1) == labels).double()
+        control = rebuilt.shuffled_accuracies(cells[is_unswapped], labels[is_unswapped])
+        counted = neurons.counted
+        phase_sum = wrapped(neurons.phase[0] + wave.sign * neurons.phase[1] - output.phase)[counted]
+        same = (neurons.frequency == output.frequency)[counted].double()
+        source = f"{PAPER}; {wave.formula}"
+        share = lambda value, what: Variable((), value, "share", f"{what}; {source}")
+        return readout(
+            {
+                "latent_accuracy": share(right.mean(), "rebuilt network, test rows"),
+                "latent_accuracy_unswapped": share(right[is_unswapped].mean(), "rebuilt network, unswapped test rows"),
+                "latent_accuracy_shuffled": share(control.mean(), f"its columns shuffled, mean of {DRAWS} draws"),
+                "latent_accuracy_shuffled_spread": share(control.std(), "standard deviation of the draws"),
+                "latent_rows": Variable((), int(is_unswapped.sum()), "rows", "unswapped test rows on the cycle"),
+                "latent_loss": Variable((), loss(logits, labels), "nats", f"rebuilt network, test rows; {source}"),
+                "latent_same_frequency": share(same.mean(), "counted neurons that write the frequency they read"),
+                "latent_phase_sum": Variable(
+                    (), phase_sum.median() if counted.any() else math.nan, "radians", f"median of counted; {source}"
+                ),
+            }
+        )
+
+    def summarise(self, trace: xr.Dataset) -> dict[str, Any]:
+        accuracy, control = (trace[f"latent_accuracy_{name}"].values for name in ("unswapped", "shuffled"))
+        spread, rows = trace["latent_accuracy_shuffled_spread"].values, trace["latent_rows"].values
+        read = np.minimum(rows, CONTROL_ROWS)
+        # One row more or less is no evidence, however small the shuffled share: a chance of one row in all at least.
+        chance = np.maximum(control, 1 / rows)
+        error = np.sqrt(chance * (1 - chance) * (1 / rows + 1 / read) + spread**2 / DRAWS)
+        readable = accuracy - control >= SURE * error
+        first = len(readable) - int(np.argmin([*readable[::-1], False]))
+        rule = (
+            f"first checkpoint from which on the accuracy on unswapped rows stays {SURE:g} standard errors above that "
+            f"of shuffled columns"
+        )
+        found = {"readable_step": int(trace["step"].values[first])} if first < len(readable) else {}
+        return {**found, "readable_rule": rule}
+
+
+@dataclass(frozen=True, eq=False)
+class Rebuilt:
+    """A layer of neurons of which only the strongest waves are left, with columns [neuron, place] to the answers.
+
+    `a` and `b` are [place, neuron], what either operand adds to the pre-activations, the constant in the first.
+    """
+
+    a: Float[Tensor, "place neuron"]
+    b: Float[Tensor, "place neuron"]
+    columns: Float[Tensor, "neuron place"]
+    activation: Callable[[Tensor], Tensor]
+
+    @classmethod
+    def of(cls, neurons: SimpleNeurons, output: OutputWaves, n: int, activation: str) -> "Rebuilt":
+        """On a cycle of n places, in float32."""
+        a, b = (side.float() for side in neurons.on(n))
+        return cls(a + neurons.mean.float(), b, output.on(n).float(), ACTIVATIONS[activation])
+
+    def logits(self, cells: Int[Tensor, "row"]) -> Float[Tensor, "row place"]:
+        """On cells (place of a) * n + place of b of the table."""
+        # A few rows at a time stay in the processor's cache from the waves to the answers.
+        return torch.cat([self._post(some) @ self.columns for some in cells.split(AT_ONCE)])
+
+    def shuffled_accuracies(self, cells: Int[Tensor, "row"], labels: Int[Tensor, "row"]) -> Float[Tensor, "draw"]:
+        """The accuracies of DRAWS networks whose neurons have each other's columns, on up to CONTROL_ROWS rows."""
+        generator = torch.Generator().manual_seed(0)
+        rows = torch.randperm(len(cells), generator=generator)[:CONTROL_ROWS]
+        deals = [torch.randperm(len(self.columns), generator=generator) for _ in range(DRAWS)]
+        logits = self._post(cells[rows]) @ torch.stack([self.columns[deal] for deal in deals])
+        return (logits.argmax(2) == labels[rows]).double().mean(1)
+
+    def _post(self, cells: Int[Tensor, "row"]) -> Float[Tensor, "row neuron"]:
+        n = len(self.a)
+        return self.activation(self.a.index_select(0, cells // n).add_(self.b.index_select(0, cells % n)))

@@ -1,0 +1,152 @@
+"""SimpleNeurons: a layer's pre-activations as one wave of each operand. OutputWaves: its columns as one of the answer.
+
+A *simple neuron* (arXiv 2512.25060, 2505.18266) is A cos(w i + phi_a) + B cos(w j + phi_b) and a constant, where i and
+j are the places of the operands on their cycle. What it says of the answer's place c is C cos(v c + psi), with a
+frequency v of its own. A neuron adds to the right answer where v = w and phi_a + phi_b = psi (phi_a - phi_b where the
+task subtracts): a product of the two waves then has the answer's phase.
+"""
+
+import math
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from grokinterp.analysis.cycles import Wave
+from grokinterp.evaluation.snapshot import Snapshot
+
+COUNTED = 0.01
+"""Least variance over the table of a neuron that counts, over the largest in its layer (arXiv 2512.25060)."""
+
+
+@dataclass(frozen=True, eq=False)
+class SimpleNeurons:
+    """The strongest wave of each neuron of a layer: one frequency, an amplitude and a phase for either operand.
+
+    Attributes:
+        frequency: [neuron], turns per cycle, the k with the largest power in the part of a alone and that of b alone.
+        amplitude: [operand, neuron], A and B.
+        phase: [operand, neuron], phi_a and phi_b in radians, -pi to pi.
+        mean: [neuron], over the table.
+        variance: [neuron], over the table.
+        r2: [neuron], the share of the variance that both waves explain together; NaN for a constant neuron.
+    """
+
+    frequency: Int[Tensor, "neuron"]
+    amplitude: Float[Tensor, "operand neuron"]
+    phase: Float[Tensor, "operand neuron"]
+    mean: Float[Tensor, "neuron"]
+    variance: Float[Tensor, "neuron"]
+    r2: Float[Tensor, "neuron"]
+
+    @classmethod
+    def of(cls, grid: Float[Tensor, "place_a place_b neuron"]) -> "SimpleNeurons":
+        """`grid` holds the pre-activations where the operands stand at places a and b of their cycle."""
+        n = len(grid)
+        alone = torch.stack([grid.mean(1), grid.mean(0)]).double()
+        coefficients = torch.fft.rfft(alone, dim=1)[:, 1:] / n
+        power = powers(coefficients, n)
+        frequency = power.sum(0).argmax(0)
+        strongest = coefficients.take_along_dim(frequency[None, None], 1)[:, 0]
+        mean = alone[0].mean(0)
+        # Six times faster than torch's own variance over the first axis.
+        variance = (grid - mean.to(grid)).square_().mean((0, 1)).double()
+        explained = power.sum(0).take_along_dim(frequency[None], 0)[0]
+        return cls(
+            frequency=frequency + 1,
+            amplitude=_amplitudes(strongest, frequency, n),
+            phase=strongest.angle(),
+            mean=mean,
+            variance=variance,
+            r2=torch.where(variance > 0, explained / variance, math.nan),
+        )
+
+    @classmethod
+    def first_of(cls, snapshot: Snapshot, wave: Wave) -> "SimpleNeurons":
+        """Those of the first layer with an MLP, on the task's cycle."""
+        layer = first_layer(snapshot)
+        assert layer is not None
+        if snapshot not in _READ:
+            _READ[snapshot] = cls.of(wave.grid(snapshot[layer[0]]))
+        return _READ[snapshot]
+
+    @property
+    def counted(self) -> Bool[Tensor, "neuron"]:
+        """[neuron]: those with at least COUNTED of the largest variance; none of a layer that is constant."""
+        return (self.variance >= COUNTED * self.variance.max()) & (self.variance > 0)
+
+    def on(self, n: int) -> tuple[Float[Tensor, "place neuron"], Float[Tensor, "place neuron"]]:
+        """Both waves on the n places of either operand; a neuron's pre-activation is their sum and `mean`."""
+        angle = (2 * math.pi / n) * (torch.arange(n)[:, None] * self.frequency % n).double()
+        a, b = (A * (angle + phi).cos() for A, phi in zip(self.amplitude, self.phase, strict=True))
+        return a, b
+
+
+@dataclass(frozen=True, eq=False)
+class OutputWaves:
+    """The strongest wave of what each neuron of a layer writes into the logits.
+
+    Attributes:
+        frequency: [neuron], turns per cycle, the column's own strongest, whatever the neuron's input is.
+        amplitude: [neuron], C, in logits per unit of activation.
+        phase: [neuron], psi in radians, -pi to pi.
+        ipr: [neuron], sum of A_k^4 over (sum of A_k^2)^2 with A_k the norm of frequency k: 1 for a single wave, the
+            inverse of how many there are for equal ones (Doshi et al. 2023); NaN for a constant column.
+    """
+
+    frequency: Int[Tensor, "neuron"]
+    amplitude: Float[Tensor, "neuron"]
+    phase: Float[Tensor, "neuron"]
+    ipr: Float[Tensor, "neuron"]
+
+    @classmethod
+    def of(cls, columns: Float[Tensor, "neuron place"]) -> "OutputWaves":
+        """`columns` holds each neuron's weights on the answers, in the order of their places on the cycle."""
+        n = columns.shape[1]
+        coefficients = torch.fft.rfft(columns.double(), dim=1)[:, 1:].T / n
+        power = powers(coefficients, n)
+        frequency = power.argmax(0)
+        strongest = coefficients.take_along_dim(frequency[None], 0)[0]
+        return cls(
+            frequency=frequency + 1,
+            amplitude=_amplitudes(strongest, frequency, n),
+            phase=strongest.angle(),
+            ipr=power.square().sum(0) / power.sum(0).square(),
+        )
+
+    def on(self, n: int) -> Float[Tensor, "neuron place"]:
+        """C cos(v c + psi) at the n places of an answer."""
+        angle = (2 * math.pi / n) * (self.frequency[:, None] * torch.arange(n) % n).double()
+        return self.amplitude[:, None] * (angle + self.phase[:, None]).cos()
+
+
+def powers(coefficients: Tensor, n: int) -> Float[Tensor, "*batch k neuron"]:
+    """The variance of each wave k = 1 .. floor(n/2), by its complex coefficient [..., k, neuron].
+
+    A wave A cos(w x + phi) has the coefficient A e^(i phi) / 2 and the variance A^2 / 2; at the Nyquist frequency,
+    where the sine is zero, A and A^2.
+    """
+    weight = torch.full((n // 2, 1), 2.0, dtype=torch.float64)
+    weight[-1] -= 1 - n % 2
+    return weight * coefficients.abs().square()
+
+
+def _amplitudes(coefficient: Tensor, index: Int[Tensor, "neuron"], n: int) -> Float[Tensor, "*operand neuron"]:
+    return torch.where(2 * (index + 1) == n, 1.0, 2.0) * coefficient.abs()
+
+
+def wrapped(angle: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """|angle| modulo a whole turn, 0 to pi: how far apart two phases are. Of random phases the median is pi / 2."""
+    return (angle - 2 * math.pi * (angle / (2 * math.pi)).round()).abs()
+
+
+def first_layer(snapshot: Snapshot) -> tuple[str, bool] | None:
+    """The hook of the first layer's neurons before the activation, and whether it is the last layer too; None: none."""
+    layers = [name for name in snapshot.names if name.endswith("mlp.hook_pre")]
+    return (layers[0], len(layers) == 1) if layers else None
+
+
+# Two circuits read the same checkpoint, one after the other.
+_READ: WeakKeyDictionary[Snapshot, SimpleNeurons] = WeakKeyDictionary()
