@@ -22,6 +22,9 @@ Geometry: TypeAlias = Literal["disc", "torus", "mixed", "none"]
 LEAST = 8
 """How many counted neurons of one frequency are a cluster."""
 
+MEDIANS = ("simple_neuron_r2", "answer_wave_share", "phase_difference", "phase_sum")
+"""What is told as a median over the counted neurons too."""
+
 COMPONENTS = 4
 """How many principal components the waves cos, sin of a and of b span at most."""
 
@@ -71,7 +74,8 @@ class GeometryCircuit(Circuit):
 
     `phase_sum` says whether a neuron writes what it read: |phi_a + phi_b - psi|, with psi the phase of its column of
     W_L at the column's own strongest frequency (0 where it adds to the right answer). It is read where that layer's
-    output goes to the logits directly, and NaN in a deeper model. In a task that subtracts, phi_b counts negative.
+    output goes to the logits directly, and NaN in a deeper model. In a task that subtracts, phi_b counts negative,
+    in `phase_b` too.
     `answer_wave_share` is the share of a neuron's variance in waves of the answer, at the best frequency: large in
     layers behind the one that adds. Medians are over neurons with at least 1 % of the largest variance.
     """
@@ -95,6 +99,9 @@ class GeometryCircuit(Circuit):
         neurons = SimpleNeurons.first_of(snapshot, wave)
         counted = neurons.counted
         by_neuron = {
+            "simple_neuron_frequency": (neurons.frequency.double(), "turns per cycle"),
+            "phase_a": (neurons.phase[0], "radians"),
+            "phase_b": (wave.sign * neurons.phase[1], "radians"),
             "simple_neuron_r2": (neurons.r2, "share of variance"),
             "answer_wave_share": (answer_shares(wave.fold(pre), neurons.variance), "share of variance"),
             "phase_difference": (wrapped(neurons.phase[0] - wave.sign * neurons.phase[1]), "radians"),
@@ -116,6 +123,7 @@ class GeometryCircuit(Circuit):
         variables |= {
             f"{label}_median": Variable((), values[counted].median() if counted.any() else np.nan, units, of_counted)
             for label, (values, units) in by_neuron.items()
+            if label in MEDIANS
         }
         variables |= {
             "neuron_is_counted": Variable(("neuron",), pad(counted, False), "", of_counted),

@@ -64,11 +64,11 @@ def _drawn(data: xr.DataArray | xr.Dataset, step: int | None, log: bool | None) 
     if step is not None:
         _check(data, step)
     variable = _squeezed(data)
-    if variable.dims in ((), ("step",), ("run", "step"), ("run",)) and variable.dtype.kind in "fiub":
+    if variable.dtype.kind not in "fiub":
+        raise BadRequest(f"{variable.name} holds words, and only numbers are drawn")
+    if variable.dims in ((), ("step",), ("run", "step"), ("run",)):
         return _lines([variable], step, log)
     shown = _at(variable, step)
-    if shown.dtype.kind not in "fiub":
-        raise BadRequest(f"{variable.name} holds words at every {shown.dims[0]}; only numbers are drawn")
     title = labels.spoken(str(variable.name)) + (f" at step {int(shown.step):,}" if "step" in shown.coords else "")
     if shown.dims[:1] == ("run",) and shown.ndim == 2:
         return _vectors_of_runs(shown, bool(log))

@@ -41,7 +41,12 @@ def verdict(subject: Subject) -> list[str]:
     # Near a threshold "neither clearly" would say more than is known.
     kind = "mixed" if border and evidence["verdict"] == "mixed" else _SAY[evidence["verdict"]]
     sentences.append(f"By Zhong et al.'s measures it is {kind}{border}.")
-    return [" ".join(sentences) + _measures(trace, evidence), *_changes(trace), *_kin(trace)]
+    return [
+        " ".join(sentences) + _measures(trace, evidence),
+        *_geometry(trace, evidence),
+        *_changes(trace),
+        *_kin(trace),
+    ]
 
 
 def headline(subject: Subject) -> str:
@@ -227,6 +232,21 @@ def _measures(trace: xr.Dataset, evidence: dict[str, Any]) -> str:
         f"{distances}, and its gradient symmetricity {gradients}, which {words} (a pizza's is at least "
         f"{rule['symmetric']}, a clock's below {rule['asymmetric']})."
     )
+
+
+def _geometry(trace: xr.Dataset, evidence: dict[str, Any]) -> list[str]:
+    """Where the neurons lie on another shape than the verdict's: a pizza adds vectors, on a disc; a clock need not."""
+    shape = str(trace["geometry"].values[-1]) if "geometry" in trace else "none"
+    expected = {"clock": "torus", "pizza": "disc"}.get(evidence["verdict"])
+    if expected is None or shape == "none" or shape == expected:
+        return []
+    two = percent(float(trace["cluster_share_of_two"][-1]))
+    where = "between a disc and a torus" if shape == "mixed" else f"on a {shape}"
+    return [
+        f"Another measure disagrees: {evidence['verdict']} by gradients and logits, its neurons lie {where} (two "
+        f"components hold {two} of the variance of a frequency's neurons; a disc, which adds vectors as a pizza does, "
+        f"has 100 %, a torus 50 %). Zhong et al.'s measures and the geometry are not the same question."
+    ]
 
 
 def _changes(trace: xr.Dataset) -> list[str]:
