@@ -28,7 +28,7 @@ OVER_TIME = (
     "read, as in random weights, and falls to 0 as a circuit forms; the phase difference is 0 on a disc from the start "
     "where two vectors of one embedding are added."
 )
-LARGEST = 6
+LARGEST = 5
 """How many clusters have a colour of their own."""
 
 
@@ -81,15 +81,13 @@ def sentence(trace: xr.Dataset) -> str:
     if math.isnan(two):
         return f"There is no frequency with 8 neurons, so no shape is named; {waves}."
     shape = str(last.geometry.values)
-    held = (
-        f"two components hold {percent(two)} of the variance of a frequency's neurons, on a disc 100 %, on a torus 50 %"
-    )
+    held = f"two components hold {percent(two)} of the variance of a frequency's neurons (a disc: 100 %, a torus: 50 %)"
     if shape == "none":
         return (
             f"Its neurons lie on neither: {waves}, too little for a shape to be named, or to be one of waves; {held}."
         )
     where = "between a disc and a torus" if shape == "mixed" else f"on a {shape}"
-    margin = f"The nearer threshold is {percent(float(last.geometry_margin))} away."
+    margin = f"The nearer threshold is {100 * float(last.geometry_margin):.1f} points away."
     return f"Its neurons lie {where}: {held}; {waves}. {margin}"
 
 
@@ -130,15 +128,15 @@ def phases(trace: xr.Dataset) -> tuple[go.Figure, list[Frame]]:
 
 def components(trace: xr.Dataset) -> tuple[go.Figure | None, list[Frame]]:
     """Four bars a frequency that has a cluster at the end, one on the other; None where none has."""
-    shares = trace.cluster_components
+    shares = trace.cluster_components.sel(component=[1, 2, 3, 4])  # others are of other circuits
     has = np.isfinite(shares.isel(step=-1, component=0).values)
     if not has.any():
         return None, []
     names = [f"k = {k}" for k in trace.k.values[has]]
     figure = style.figure(330, barmode="stack", hovermode="x unified", margin=dict(t=16, b=90))
-    frames = [[{"x": names, "y": np.nan_to_num(row).astype(np.float32)} for row in now[has].T] for now in shares.values]
+    frames = [[{"y": np.nan_to_num(row).astype(np.float32)} for row in now[has].T] for now in shares.values]
     for i, drawn in enumerate(frames[-1]):
-        figure.add_bar(**drawn, name=f"component {i + 1}", marker=dict(color=palette.LINES[i]))
+        figure.add_bar(x=names, **drawn, name=f"component {i + 1}", marker=dict(color=palette.LINES[i]))
     figure.update_xaxes(title_text="frequency of the cluster")
     figure.update_yaxes(dict(title_text="share of variance", **SHARE))
     return figure.update_layout(showlegend=True, legend=dict(y=-0.3)), frames
