@@ -32,8 +32,8 @@ import torch
 from torch import nn
 
 import grokinterp as gi
+from grokinterp.runs import Runs
 from grokinterp.runs.packing import pack
-from grokinterp.runs.run import Runs
 from grokinterp.runs.writer import save_run
 
 FIELDS = {"p": 5, "d_model": 8, "n_heads": 2, "frac": 0.5, "steps": 30, "metrics_every": 5, "checkpoint_every": 10}
