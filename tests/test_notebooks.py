@@ -20,6 +20,7 @@ NOTEBOOKS = {
     "06_ablate": 6,
     "07_write_your_own_circuit": 5,
     "08_bring_your_own_checkpoint": 1,
+    "09_a_population": 3,
 }
 """Each one, and how many figures it draws at least."""
 
