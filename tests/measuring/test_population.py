@@ -4,10 +4,12 @@ import json
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 import grokinterp as gi
+from grokinterp.cli import main
 from grokinterp.config import TaskConfig
 from grokinterp.evaluation.processes import Processes
 from grokinterp.measuring import population as measuring_population
@@ -147,3 +149,16 @@ def test_a_bad_request_is_one_line(runs, request_, message):
     with pytest.raises(gi.BadRequest) as refusal:
         gi.measure(runs, progress=False, **{"workers": 1, **request_})
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_the_command_measures_a_directory(population, tmp_path, capsys):
+    """It prints the table of all and writes a row a run; `--json` is one object by the runs' names."""
+    words = ["measure", str(population), "--circuits", "loss", "clock_pizza", "--workers", "1"]
+    assert main([*words, "--out", str(tmp_path / "all.csv")]) == 0
+    printed = capsys.readouterr().out
+    assert "attention_rate" in printed and "unsolved" in printed and "geometry" not in printed
+    written = pd.read_csv(tmp_path / "all.csv")
+    assert written["run"].tolist() == [*gi.load(population)] and written["attention_rate"].tolist()[-1] == 1
+    assert np.isfinite(written["test_loss"]).all()
+    assert main([*words, "--json", "--out", str(tmp_path / "all.nc")]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {*gi.load(population)}

@@ -10,6 +10,7 @@ from grokinterp.runs import lock
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.population.fields import fields_of, varied
 from grokinterp.runs.population.table import RESULTS
+from grokinterp.runs.population.wanted import WANTED, write_wanted
 from grokinterp.runs.provenance import Provenance
 from grokinterp.runs.run import Run, RunError
 from grokinterp.runs.store import MemoryStore
@@ -77,9 +78,21 @@ def test_how_far_a_run_is_stands_in_its_directory(population):
     assert table.loc[lost.name, "status"] == "failed" and table.loc[cut.name, "status"] == "stopped"
     assert table.loc["wanted", "status"] == "missing" and table.loc["wanted", "seed"] == 7
     assert table.drop(columns=["seed", "attention_rate", "status"]).loc["wanted"].isna().all()
+    assert table.columns.tolist()[:2] == ["seed", "attention_rate"] and table.columns[2] == "status"
     (population / "logs").mkdir()
     (population / "logs" / f"{cut.name}.log").write_text("OSError: no space left on device")
     assert gi.load(population).table.loc[cut.name, "status"] == "failed"
+
+
+def test_a_directory_says_which_runs_of_its_sweep_are_missing(population):
+    """Those that the sweep wants and that are not there, by their fields; a damaged list says nothing."""
+    wanted = {"attention_rate0.0-seed0": {"seed": 0}, "later": {"seed": 9, "attention_rate": 0.5, "steps": 300}}
+    write_wanted(population, wanted)
+    runs = gi.load(population)
+    assert runs.missing == {"later": {"seed": 9, "attention_rate": 0.5, "planned_steps": 300}}
+    assert runs.table["status"].tolist() == ["finished"] * 5 + ["stopped", "missing"] and "1 missing" in repr(runs)
+    (population / WANTED).write_text("[1]")
+    assert gi.load(population).missing == {}
 
 
 def test_a_file_of_other_code_tells_no_status_and_no_recipe(population):

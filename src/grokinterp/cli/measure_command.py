@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from typing import Annotated
 import tyro
 
 from grokinterp.cli.arguments import parse, say
-from grokinterp.cli.source import Source, read_one
+from grokinterp.cli.source import Source, read
 
 ORDER = 50
 
@@ -21,7 +22,10 @@ KNOWN_ANYWAY = ("step", "outcome", "run", "circuits", "skipped", "not_explained"
 
 @dataclass(frozen=True)
 class Measure:
-    """Read circuits off a run's checkpoints. Prints the last step's numbers; --out writes the whole trace."""
+    """Read circuits off a run's checkpoints. Prints the last step's numbers; --out writes the whole trace.
+
+    Of a directory of runs the last checkpoint of each is read, or --steps, and the table of all is printed.
+    """
 
     source: Annotated[Source, tyro.conf.arg(name="")]
     circuits: tuple[str, ...] = ()  # names, as `grokinterp circuits` lists them; all that apply where left out
@@ -31,6 +35,7 @@ class Measure:
     json: bool = False  # print one JSON object
     out: Path | None = None  # write the trace: .nc, .csv or .parquet
     cache: bool = True  # take what has been read before from the cache
+    workers: int | None = None  # of a directory of runs, how many are read side by side
 
 
 def run(argv: list[str]) -> None:
@@ -39,19 +44,29 @@ def run(argv: list[str]) -> None:
     from grokinterp import circuits, measuring
     from grokinterp.analysis.outcome import SCORES, UNEXPLAINED, Ending, Outcome
     from grokinterp.measuring.trace_files import check_suffix, write
+    from grokinterp.runs.population.collection import Runs, as_shown
 
     if given.out is not None:
         check_suffix(given.out)
     own = [circuit for path in given.circuit for circuit in circuits.from_file(path)]
     named = list(given.circuits or ([] if given.circuit else measuring.default_names(given.on_request)))
-    source = read_one(given.source)
+    source = read(given.source)
     trace = measuring.measure(
         source,
         circuits=[*named, *own],
         steps=given.steps or None,
         on_request=given.on_request,
         cache=given.cache,
+        workers=given.workers,
     )
+    if isinstance(source, Runs):
+        table = source.table
+        say(table.to_json(orient="index") if given.json else as_shown(table).to_string())
+        for name, reason in zip(source, trace.not_read.values.tolist(), strict=True):
+            print(f"{name}: {reason}" if reason else "", end="\n" if reason else "", file=sys.stderr)
+        if given.out is not None:
+            write(trace, given.out)
+        return
     values = measuring.scalars(trace)
     if "outcome" in trace.attrs:
         # How many steps were to be trained stands in the run, not in the trace.

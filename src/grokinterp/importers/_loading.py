@@ -17,6 +17,7 @@ from grokinterp.runs.directory import CHECKPOINTS, is_run, open_run
 from grokinterp.runs.files import open_tensors
 from grokinterp.runs.packing import is_packed, open_packed
 from grokinterp.runs.population.collection import Runs
+from grokinterp.runs.population.wanted import missing_of
 from grokinterp.runs.replacing import recover
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
@@ -206,7 +207,7 @@ def _load_directory(path: Path, format: str, task: Task | str | None, stated: St
     if not runs:
         reason = next(iter(skipped.values()), f"it has no run directory and no {listed(SUFFIXES)} file")
         raise ImportFileError(f"{path} is not a run and holds none: {reason}")
-    return Runs(runs, skipped)
+    return Runs(runs, skipped, missing_of(path, runs))
 
 
 def _candidates(path: Path, depth: int) -> list[Path]:

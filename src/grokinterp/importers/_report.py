@@ -5,7 +5,7 @@ import dataclasses
 from grokinterp.config import MODEL_CONFIGS, ModelConfig
 from grokinterp.importers._contents import cut
 from grokinterp.importers._evidence import measured
-from grokinterp.runs.population.collection import Runs
+from grokinterp.runs.population.collection import Runs, as_shown
 from grokinterp.runs.run import CURVES, Run, last_recorded
 
 
@@ -17,7 +17,7 @@ def describe(run: Run | Runs) -> str:
     """
     if isinstance(run, Runs):
         skipped = [f"skipped {name}: {reason}" for name, reason in run.skipped.items()]
-        return "\n".join([f"{len(run)} runs", run.to_frame().to_string(), *skipped])
+        return "\n".join([f"{len(run)} runs", as_shown(run.table).to_string(), *skipped])
     source = {name: value for name, value in run.source.items() if name != "assumptions"}
     notes, mapping = source.pop("notes", []), source.pop("mapping", {})
     versions = source.pop("versions", {})

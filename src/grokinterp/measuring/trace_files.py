@@ -36,7 +36,13 @@ def write(trace: xr.Dataset, path: Path) -> None:
 
 
 def table(trace: xr.Dataset) -> pd.DataFrame:
-    """One row a step; `x` for a number, `x[k=14]` for each entry of a short vector. Larger arrays are left to .nc."""
+    """One row a step; `x` for a number, `x[k=14]` for each entry of a short vector. Larger arrays are left to .nc.
+
+    Of many runs one row a run, or a run and step, with what varies; vectors are left to .nc.
+    """
+    if "run" in trace.dims:
+        of_rows = [name for name, each in trace.data_vars.items() if set(each.dims) <= {"run", "step"}]
+        return trace[of_rows].to_dataframe().reset_index()
     columns = {"step": trace.step.values}
     for name, variable in trace.data_vars.items():
         if variable.dims == ("step",):

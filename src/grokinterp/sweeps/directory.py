@@ -9,6 +9,7 @@ from grokinterp.errors import ConfigError
 from grokinterp.runs import Runs, lock
 from grokinterp.runs.directory import is_run, open_run
 from grokinterp.runs.files import make_directory, write_atomic
+from grokinterp.runs.population.wanted import missing_of, write_wanted
 from grokinterp.sweeps.points import Point, describe, points_of
 from grokinterp.sweeps.spec import Spec
 from grokinterp.sweeps.work import Job
@@ -37,6 +38,7 @@ class SweepDirectory:
             if self._stored != spec:
                 self.check(spec, points)
                 make_directory(self.path)
+                write_wanted(self.path, {self.path_of(point).name: point.fields for point in points})
                 write_atomic(self.path / SPEC, spec.to_toml().encode())
             yield
 
@@ -91,9 +93,10 @@ class SweepDirectory:
         return Job(str(path), str(log), dict(point.fields), point.config.schedule.steps, spec.keep)
 
     def runs(self, points: Sequence[Point]) -> Runs:
-        """The runs of these points that are there, by the names of their directories."""
+        """The runs of these points that are there, by the names of their directories; and those that are missing."""
         paths = [path for point in points if is_run(path := self.path_of(point))]
-        return Runs({path.name: open_run(path) for path in paths})
+        there = {path.name: open_run(path) for path in paths}
+        return Runs(there, missing=missing_of(self.path, there))
 
 
 def _differing(before: Spec, now: Spec) -> str:

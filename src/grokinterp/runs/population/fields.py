@@ -29,11 +29,17 @@ def fields_of(run: Run) -> dict[str, Any]:
     return fields
 
 
-def varied(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The fields that differ between these, in the order of a configuration; one that only some have differs."""
-    rows = list(rows)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return [name for name in names if len({_key(row.get(name, BLANK)) for row in rows}) > 1]
+def varied(rows: Iterable[Mapping[str, Any]], partial: Iterable[Mapping[str, Any]] = ()) -> list[str]:
+    """The fields that differ between these, in the order of a configuration; one that only some have differs.
+
+    `partial` rows are asked for what they have alone.
+    """
+    rows, partial = list(rows), list(partial)
+    names = list(dict.fromkeys(name for row in (*rows, *partial) for name in row))
+    values = lambda name: (
+        {_key(row.get(name, BLANK)) for row in rows} | {_key(row[name]) for row in partial if name in row}
+    )
+    return [name for name in names if len(values(name)) > 1]
 
 
 def is_of_a_seed(name: str) -> bool:

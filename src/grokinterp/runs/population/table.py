@@ -46,10 +46,11 @@ def table(runs: Mapping[str, Run], missing: Mapping[str, Mapping[str, Any]] | No
     their fields. Raises `BadRequest` for a damaged file.
     """
     fields = {name: fields_of(run) for name, run in runs.items()}
+    columns_of_fields = varied(fields.values(), (missing or {}).values())
     fields |= {name: dict(row) for name, row in (missing or {}).items()}
     results = {name: _results(run) for name, run in runs.items()}
     results |= {name: {"status": "missing"} for name in missing or {}}
-    columns = {name: _column([row.get(name, BLANK) for row in fields.values()]) for name in varied(fields.values())}
+    columns = {name: _column([row.get(name, BLANK) for row in fields.values()]) for name in columns_of_fields}
     for name in RESULTS:
         values = [row.get(name, BLANK) for row in results.values()]
         columns[name] = _column(values, "Int64" if name in _WHOLE else "float64" if name in _REAL else "object")
