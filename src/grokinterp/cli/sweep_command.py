@@ -10,7 +10,7 @@ import tyro
 from grokinterp.cli.arguments import parse, say
 from grokinterp.sweeps import engines
 
-ORDER = 15
+ORDER = 35
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def write_wanted(directory: Path, fields: Mapping[str, Mapping[str, Any]]) -> No
 
 
 def missing_of(directory: Path, present: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Those that are wanted in a directory and not there, with their fields; none where no list is, or a damaged one."""
+    """Those that are wanted in a directory and not there, with their fields; none where no sound list is."""
     try:
         wanted = read_json(directory / WANTED)
         rows = {str(name): dict(fields) for name, fields in wanted.items() if name not in present}
