@@ -2,12 +2,16 @@
 
 import collections
 import dataclasses
+import datetime
 import io
 import os
 import pickle
 import sys
 import types
+import uuid
 import zipfile
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -16,6 +20,8 @@ import torch
 import grokinterp as gi
 from grokinterp.importers import UnsafeFileError, _unpickle
 from grokinterp.importers._unpickle import read_torch_file
+from grokinterp.importers.reading.settings import known_settings
+from grokinterp.importers.reading.wrappings import settings_of
 
 
 class Hostile:
@@ -221,3 +227,43 @@ def test_a_tensor_cannot_reach_beyond_its_storage(tmp_path):
         file.writestr("x/data/0", storage)
     with pytest.raises(UnsafeFileError, match="damaged"):
         read_torch_file(tmp_path / "x.pt")
+
+
+BESIDE = {
+    "counter": (collections.Counter("aab"), {"a": 2, "b": 1}),
+    "deque": (collections.deque([1, 2], maxlen=5), [1, 2]),
+    "activation": (torch.nn.ReLU, "ReLU"),
+    "module": (torch.nn.GELU(), "GELU"),
+    "function": (torch.nn.functional.silu, "silu"),
+    "text": (np.array(["ab", "c"]), ["ab", "c"]),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_stands_beside_weights_is_read_as_what_it_holds(tmp_path, name):
+    """Counts, queues, text, and activations kept as classes, modules and functions: by their names."""
+    value, plain = BESIDE[name]
+    torch.save({"x": value, "w": torch.ones(2)}, tmp_path / "x.pt")
+    read = read_torch_file(tmp_path / "x.pt")["x"]
+    assert (read.tolist() if isinstance(read, np.ndarray) else read) == plain
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1j, range(3), slice(1, 2), datetime.datetime(2024, 1, 1), datetime.timedelta(1), uuid.UUID(int=7), Decimal("1.5"),
+     Fraction(1, 2)],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_values_that_say_nothing_of_a_model_keep_no_file_from_being_read(tmp_path, value):
+    """They become their parts, and the weights beside them are read."""
+    torch.save({"x": value, "w": torch.ones(2)}, tmp_path / "x.pt")
+    content = read_torch_file(tmp_path / "x.pt")
+    assert torch.equal(content["w"], torch.ones(2)) and isinstance(content["x"], dict)
+
+
+def test_an_activation_kept_as_a_class_is_a_setting(tmp_path):
+    """A config that names torch.nn.GELU, or holds a module of it, settles the activation."""
+    for value in (torch.nn.GELU, torch.nn.GELU(), torch.nn.functional.gelu):
+        torch.save({"model": {"w": torch.ones(2, 2)}, "config": {"activation": value}}, tmp_path / "x.pt")
+        settings = settings_of(read_torch_file(tmp_path / "x.pt"))
+        assert known_settings(settings, "x.pt", {})["activation"][0] == "gelu"

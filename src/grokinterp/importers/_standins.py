@@ -56,10 +56,10 @@ class Array:
 
 
 class DType:
-    """Stands for a numpy dtype of numbers; anything richer is refused."""
+    """Stands for a numpy dtype of numbers or text; anything richer is refused."""
 
     def __init__(self, code: str):
-        if not re.fullmatch(r"[biufc]\d{1,2}", code):
+        if not re.fullmatch(r"[biufc]\d{1,2}|[US]\d{1,4}", code):
             raise pickle.UnpicklingError(f"an array of dtype {code}")
         self.value = np.dtype(code)
 
@@ -93,6 +93,43 @@ class PathText(str):
 
 def default_dict(*_: Any) -> dict[Any, Any]:
     return {}
+
+
+class Word(str):
+    """Stands for a class or a function that a setting names, or for an object of such a class: its name."""
+
+    def __new__(cls, *_: Any, **__: Any) -> "Word":
+        return super().__new__(cls, cls.__name__)
+
+    def __setstate__(self, state: Any) -> None:
+        """What its object kept is of no use here."""
+
+
+ACTIVATIONS = ("ReLU", "GELU", "SiLU", "Tanh", "LeakyReLU", "ELU", "Sigmoid", "Softplus", "Mish", "ReLU6", "SELU")
+WORDS: dict[tuple[str, str], Any] = {
+    **{("torch.nn.modules.activation", name): type(name, (Word,), {}) for name in ACTIVATIONS},
+    **{
+        (module, name.lower()): type(name.lower(), (Word,), {})
+        for module in ("torch.nn.functional", "torch", "torch._C._nn")
+        for name in ACTIVATIONS
+    },
+}
+"""Activations, which settings keep as classes, modules or functions."""
+
+VALUES: dict[tuple[str, str], Any] = {
+    ("collections", "deque"): Call(lambda *_: Items()),
+    ("collections", "Counter"): Call(lambda counts=(), *_: dict(counts) if isinstance(counts, dict) else {}),
+    **{("builtins", name): Fields for name in ("complex", "range", "xrange", "slice", "Ellipsis")},
+    **{("datetime", name): Fields for name in ("datetime", "date", "time", "timedelta", "timezone")},
+    ("uuid", "UUID"): Fields,
+    ("decimal", "Decimal"): Fields,
+    ("fractions", "Fraction"): Fields,
+}
+"""Values of the standard library that stand beside weights: their parts, as fields."""
+
+
+class Items(list[Any]):
+    """Stands for a deque: its items."""
 
 
 class ValueType:
@@ -133,8 +170,10 @@ class Plain:
     def __call__(self, value: Any, depth: int = 0) -> Any:
         if isinstance(value, Array):
             return value.value
-        if isinstance(value, PathText):
+        if isinstance(value, (PathText, Word)):
             return str(value)
+        if isinstance(value, type) and issubclass(value, Word | Fields):
+            return value.__name__
         if not isinstance(value, (dict, list, tuple)):
             return value
         if id(value) in self.done:
@@ -148,7 +187,8 @@ class Plain:
         elif all(type(item) in (float, int) for item in value):
             plain = value  # long lists of losses are left as they are: nothing in them stands for anything else
         else:
-            plain = type(value)(self(item, depth + 1) for item in value)
+            kind = list if isinstance(value, Items) else type(value)
+            plain = kind(self(item, depth + 1) for item in value)
         # The original is kept as well, so that its id stays its own.
         self.done[id(value)] = (value, plain)
         return plain

@@ -22,6 +22,8 @@ from torch import Tensor
 from grokinterp.errors import BadRequest
 from grokinterp.importers._contents import cut, describe, one_line
 from grokinterp.importers._standins import (
+    VALUES,
+    WORDS,
     Array,
     Call,
     DType,
@@ -227,6 +229,8 @@ _KNOWN: dict[tuple[str, str], Any] = {
     **{("builtins", name): ValueType() for name in ("list", "dict", "int", "float", "str", "bool")},
     ("argparse", "Namespace"): Fields,
     ("types", "SimpleNamespace"): Fields,
+    **VALUES,
+    **WORDS,
     **{
         (module, name): Call(PathText)
         for module in ("pathlib", "pathlib._local")

@@ -26,6 +26,7 @@ from grokinterp.importers._parameters import (
     float_tensors,
     from_classic,
     from_native,
+    has_native_names,
     is_classic,
     is_native,
     with_unit_norms,
@@ -68,7 +69,8 @@ def recognise(payload: Payload) -> bool:
     content = payload.content
     if not isinstance(content, dict) or not content.keys() & {"config", "checkpoints"}:
         return False
-    return is_classic(content.get("model")) or is_native(content.get("model"))
+    model = content.get("model")
+    return is_classic(model) or (is_native(model) and has_native_names(model))
 
 
 def read(payload: Payload) -> Run:
