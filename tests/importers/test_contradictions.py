@@ -12,7 +12,7 @@ from grokinterp.explorer.page.layout import page
 from grokinterp.explorer.page.snippet import snippet
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State
-from grokinterp.importers import opening_words
+from grokinterp.importers import describe, opening_words
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports import verdict
 from grokinterp.reports.sections.frequencies import Frequencies
@@ -109,6 +109,8 @@ def test_no_measure_of_unexplained_weights_is_told_without_that_word(unexplained
     measure([*options, "--circuits", "spectrum", "--json"])
     assert json.loads(capsys.readouterr().out)["outcome"] == "not explained"
     subject = Subject(gi.load(unexplained, **TASK), cache=False)
+    (measured,) = [line for line in describe(subject.run).splitlines() if line.startswith("measured at step")]
+    assert measured.endswith("(not explained)")
     assert verdict.headline(subject).startswith("Not explained: as it was read it answers")
     (paragraph,) = verdict.verdict(subject)
     assert "Nothing is claimed" in paragraph and not verdict.facts(subject)

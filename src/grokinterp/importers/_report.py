@@ -39,7 +39,9 @@ def describe(run: Run | Runs) -> str:
             lines[f"recorded {curve}"] = f"{last[1]:.5g} at step {last[0]}"
     if steps and run.has_task:
         values = measured(run.final.config, run.final.parameters, run.task)
-        lines[f"measured at step {steps[-1]}"] = ", ".join(f"{name} {value:.5g}" for name, value in values.items())
+        doubt = " (not explained)" if run.unexplained else ""
+        numbers = ", ".join(f"{name} {value:.5g}" for name, value in values.items())
+        lines[f"measured at step {steps[-1]}"] = f"{numbers}{doubt}"
     lines |= dict.fromkeys(map(str, run.assumptions), "")
     lines |= {f"note {index + 1}": note for index, note in enumerate(notes)}
     lines |= {f"parameter {cut(name)}": place for name, place in mapping.items()}
