@@ -42,7 +42,12 @@ class LatentCircuit(Circuit):
     rows that this network answers, `latent_accuracy_unswapped` that of the rows whose swap is not trained on either.
     The null is `latent_accuracy_shuffled`: the same waves, with the columns dealt out to other neurons at random. Were
     there no order between the phases of input and output, both would be the same, and `latent_phase_sum`, the median
-    |phi_a + phi_b - psi|, pi / 2. A run that memorises and never generalises stays there.
+    |phi_a + phi_b - psi|, pi / 2.
+
+    A memory has some order of phases too, the more the more of the table it holds: without weight decay the rebuilt
+    network answers 3 % of the unswapped rows at p = 113 with 30 % of the table, where the shuffled one answers 1 %,
+    and 38 % against 5 % at p = 31 with 60 % (`latent-memoriser`). So an accuracy above the null is no promise that a
+    run will generalise.
 
     Rebuilding assumes a network of this family, so it measures order of phases, not what the network itself says. It
     leaves out second frequencies and the path around the MLP: late in training it falls behind the network.

@@ -15,12 +15,13 @@ OVER_TIME = (
     "checkpoint's strongest waves alone, and of the same waves dealt out to other neurons, which is chance. Right, the "
     "order of phases that the rebuilt network lives on: a quarter turn (1.57) for random phases, 0 where every neuron "
     "writes the phase that it reads. Rebuilding assumes a network of this kind, so it shows that order, not what the "
-    "network says; late in training it falls behind the model, whose second waves it leaves out."
+    "network says, and a memory has some of it too: alone it is no promise that a run will generalise. Late in "
+    "training it falls behind the model, whose second waves it leaves out."
 )
 
 
 class Latent(Finding):
-    """Where the answer is readable at some checkpoint, or the model is solved."""
+    """Of a model that is solved, or was on its way: a memory has some order of phases too."""
 
     order = 432
     title = "Readable before it is right"
@@ -37,8 +38,7 @@ class Latent(Finding):
     requires = ("latent_accuracy_unswapped",)
 
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
-        step = trace.attrs.get("readable_step")
-        if step is None and not subject.outcome.is_solved:
+        if subject.outcome.kind not in ("solved", "stopped early"):
             return
         section.paragraphs.append(sentence(trace, subject.landmarks.grokked_step))
         if trace.sizes["step"] > 1:
