@@ -61,8 +61,9 @@ def _measure(
     fitted = [circuit.fit(final) for circuit in chosen if circuit.name not in skipped]
     kept = TraceCache(run, wanted) if cache and fitted else None
     # What was read of weights that are gone was read by the circuits as they are shipped.
-    shipped = [circuit == registered().get(circuit.name) for circuit in chosen if circuit.name not in skipped]
-    earlier = [dropped if is_shipped else None for is_shipped in shipped]
+    known = {} if dropped is None else registered()  # to find them takes a while
+    read = [circuit for circuit in chosen if circuit.name not in skipped]
+    earlier = [dropped if circuit == known.get(circuit.name) else None for circuit in read]
     try:
         whole = _whole(fitted, _read(run, fitted, wanted, requested, kept, progress, final), earlier)
     except BadRequest:

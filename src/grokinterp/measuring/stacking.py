@@ -89,13 +89,17 @@ def _of_one_kind(parts: list[xr.Dataset]) -> list[xr.Dataset]:
         if not all(dim in each.indexes and dim in first and each.indexes[dim].equals(first[dim]) for each in parts)
     }
 
-    def cast(variable: xr.DataArray) -> xr.DataArray:
-        if variable.dtype.kind == "U":
-            return variable.astype(object)
-        has_gaps = str(variable.name) in partial or bool(uneven & {str(dim) for dim in variable.dims})
-        return variable.astype(np.float64) if variable.dtype.kind in "biu" and has_gaps else variable
+    def needs_cast(name: str, variable: xr.Variable) -> bool:
+        has_gaps = name in partial or not uneven.isdisjoint(map(str, variable.dims))
+        return variable.dtype.kind == "U" or (variable.dtype.kind in "biu" and has_gaps)
 
-    return [part.assign({str(name): cast(each) for name, each in part.data_vars.items()}) for part in parts]
+    def cast(part: xr.Dataset) -> xr.Dataset:
+        variables = {str(name): part.variables[name] for name in part.data_vars}
+        wanted = {name: each for name, each in variables.items() if needs_cast(name, each)}
+        kinds = {name: object if each.dtype.kind == "U" else np.float64 for name, each in wanted.items()}
+        return part.assign({name: each.astype(kinds[name]) for name, each in wanted.items()})
+
+    return [cast(part) for part in parts]
 
 
 def _with_fields(whole: xr.Dataset, runs: Mapping[str, Run]) -> xr.Dataset:
