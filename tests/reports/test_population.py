@@ -114,6 +114,16 @@ def test_the_table_has_what_differs_and_what_was_found(runs):
     assert not re.search(r'(src|href)="https?:', text.partition("<script>")[0]) and "default-src 'none'" in text
 
 
+def test_nothing_is_said_of_how_an_unsolved_run_answers(runs, population):
+    """Noise has a geometry and key frequencies too: the page has those of solved runs alone, the table all."""
+    for name in list(runs)[:2]:  # the second is not solved
+        Summary(step=300, verdict="clock", geometry="torus", key_frequencies=(1,)).write(population / name)
+    read = gi.load(population)
+    assert read.table["geometry"].count() == 2
+    text = page(Population(read))
+    assert text.count("<td>torus</td>") == 1 and "torus 1 of 1" in text and "<td>torus 1</td>" in text
+
+
 def test_many_values_of_a_field_are_put_together(small):
     """Twenty learning rates become four stretches, each with as many runs; words beyond a few are others."""
     configs = [small.config.replace(lr=1e-4 * (i + 1), seed=i) for i in range(20)]

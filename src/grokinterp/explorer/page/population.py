@@ -8,7 +8,7 @@ from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State
 from grokinterp.reports.page import templates
 from grokinterp.reports.population.cells import Cell, table
-from grokinterp.reports.population.population import Population, field_name
+from grokinterp.reports.population.population import FINDINGS, Population, field_name
 from grokinterp.reports.population.sections.every_run import HEADS, result_cell
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.population.table import RESULTS
@@ -22,7 +22,7 @@ SHOWN = ("status", "steps", "grokked_step", "test_loss", "test_accuracy", "verdi
 def runs_page(session: Session) -> str:
     """The page of all runs, read anew: it computes nothing."""
     population = Population(Runs(session.runs))
-    frame = population.table
+    frame = population.table.assign(**{name: population.found(name) for name in FINDINGS})
     columns = [*population.fields, *(name for name in RESULTS if name in SHOWN and frame[name].notna().any())]
     rows = []
     for i, name in enumerate(frame.index):

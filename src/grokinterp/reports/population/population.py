@@ -12,10 +12,14 @@ from grokinterp.markup import escape
 from grokinterp.reports import labels
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.population.fields import is_of_a_seed
+from grokinterp.runs.population.landmarks import SOLVED
 from grokinterp.runs.population.table import RESULTS, summary_of
 
 LEVELS = 6
 """How many values of a field are told apart at most: as many as there are colours. More are put together."""
+
+FINDINGS = ("geometry", "key_frequencies")
+"""Columns that say how a run answers; the verdict says itself where there is none."""
 
 PLACES = 120
 """How many steps of a curve are drawn."""
@@ -57,6 +61,15 @@ class Population:
     def is_scored(self) -> Bool[np.ndarray, "run"]:
         """Whether the accuracy on test rows was recorded: without it nobody knows whether a run has grokked."""
         return self.table["test_accuracy"].notna().to_numpy() & ~np.isnan(self.last)
+
+    @cached_property
+    def is_solved(self) -> Bool[np.ndarray, "run"]:
+        """Whether the last recorded test accuracy solves the task: else nothing is said of how a run answers."""
+        return self.table["test_accuracy"].to_numpy(dtype=np.float64, na_value=np.nan) >= SOLVED
+
+    def found(self, name: str) -> pd.Series:
+        """A column of findings, blank for runs that do not solve their task: noise has values of every measure."""
+        return self.table[name].where(self.is_solved, None)
 
     @cached_property
     def is_ended(self) -> Bool[np.ndarray, "run"]:

@@ -10,7 +10,6 @@ from grokinterp.analysis.survival import Reached
 from grokinterp.reports.population.cells import Cell, share_in_words, steps, table
 from grokinterp.reports.population.population import Population, field_name, shown
 from grokinterp.reports.population.section import PageSection, PopulationSection
-from grokinterp.runs.population.landmarks import SOLVED
 
 CELLS = 200
 """How many combinations are listed at most."""
@@ -44,7 +43,7 @@ class ByCell(PopulationSection):
 
     def _verdicts(self, section: PageSection, population: Population) -> None:
         """Which circuits the solved runs have, each share with its interval, and the null."""
-        solved = population.table["test_accuracy"].to_numpy(dtype=np.float64, na_value=np.nan) >= SOLVED
+        solved = population.is_solved
         for name, what in (("verdict", "clock or pizza, by Zhong et al.'s measures"), ("geometry", "geometry")):
             known = population.table[name].notna().to_numpy()
             if not known.any():
@@ -79,8 +78,8 @@ class ByCell(PopulationSection):
         median = Reached.of(grokked[seen], last[seen]).median if seen.any() else None
         told = [Cell(text, frame[field].iloc[0] if text and pd.api.types.is_numeric_dtype(frame[field]) else None)
                 for field, text in zip(population.conditions, values, strict=True)]  # fmt: skip
-        counts = [", ".join(f"{kind} {count}" for kind, count in Counter(frame[name].dropna()).most_common())
-                  for name in ("verdict", "geometry")]  # fmt: skip
+        named = (frame["verdict"], population.found("geometry").iloc[places])
+        counts = [", ".join(f"{kind} {n}" for kind, n in Counter(each.dropna()).most_common()) for each in named]
         return [
             *told,
             Cell(len(frame), len(frame)),

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from grokinterp.errors import listed
 from grokinterp.reports.population.cells import Cell, table
-from grokinterp.reports.population.population import Population, field_name, shown
+from grokinterp.reports.population.population import FINDINGS, Population, field_name, shown
 from grokinterp.reports.population.section import PageSection, PopulationSection
 from grokinterp.reports.population.sparkline import sparkline
 from grokinterp.reports.prose import percent, scientific
@@ -33,6 +33,7 @@ class EveryRun(PopulationSection):
     def fill(self, section: PageSection, population: Population) -> None:
         frame = population.table
         columns = [*population.fields, *(name for name in RESULTS if frame[name].notna().any())]
+        shown_frame = frame.assign(**{name: population.found(name) for name in FINDINGS})
         kind = "accuracy" if np.isfinite(population.curves("test_accuracy")).any() else "loss"
         curves = [population.curves(f"{side}_{kind}") for side in ("train", "test")]
         rows = []
@@ -40,7 +41,7 @@ class EveryRun(PopulationSection):
             picture = sparkline(population.steps, *(each[i : i + 1] for each in curves), is_share=kind == "accuracy")
             link = population.links.get(name)
             title = Markup('<a href="{}">{}</a>').format(quote(link), name) if link else Markup("{}").format(name)
-            values = [result_cell(column, frame[column].iloc[i]) for column in columns]
+            values = [result_cell(column, shown_frame[column].iloc[i]) for column in columns]
             rows.append([Cell(title), Cell(picture), *values])
         if population.headlines:
             for name, row in zip(frame.index, rows, strict=True):
