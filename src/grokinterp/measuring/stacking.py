@@ -46,7 +46,7 @@ def stack(runs: Mapping[str, Run], readings: Mapping[str, Reading], final: bool)
         "not_applying": [json.dumps(skipped.get(name, {})) for name in readings],
     }
     attrs = {"units": "", "source": "measure"}
-    said = {name: ("run", np.array(values, dtype=object), attrs) for name, values in texts.items()}
+    reasons = {name: ("run", np.array(values, dtype=object), attrs) for name, values in texts.items()}
     circuits = dict.fromkeys(name for trace in traces.values() for name in trace.attrs["circuits"].split(", ") if name)
     attributes = {
         "runs": len(readings),
@@ -54,7 +54,7 @@ def stack(runs: Mapping[str, Run], readings: Mapping[str, Reading], final: bool)
         "not_applying": json.dumps(_counted(reason for each in skipped.values() for reason in each.items())),
         "not_read": json.dumps(_counted(("a run", reading.reason) for reading in readings.values() if reading.reason)),
     }
-    return _with_fields(whole.assign(said), runs).assign_attrs(attributes)
+    return _with_fields(whole.assign(reasons), runs).assign_attrs(attributes)
 
 
 def _part(name: str, trace: xr.Dataset, final: bool) -> xr.Dataset:

@@ -22,7 +22,7 @@ SHOWN = ("status", "steps", "grokked_step", "test_loss", "test_accuracy", "verdi
 def runs_page(session: Session) -> str:
     """The page of all runs, read anew: it computes nothing."""
     population = Population(Runs(session.runs))
-    frame = population.table.assign(**{name: population.found(name) for name in FINDINGS})
+    frame = population.table.assign(**{name: population.findings(name) for name in FINDINGS})
     columns = [*population.fields, *(name for name in RESULTS if name in SHOWN and frame[name].notna().any())]
     rows = []
     for i, name in enumerate(frame.index):

@@ -67,7 +67,7 @@ class Population:
         """Whether the last recorded test accuracy solves the task: else nothing is said of how a run answers."""
         return self.table["test_accuracy"].to_numpy(dtype=np.float64, na_value=np.nan) >= SOLVED
 
-    def found(self, name: str) -> pd.Series:
+    def findings(self, name: str) -> pd.Series:
         """A column of findings, blank for runs that do not solve their task: noise has values of every measure."""
         return self.table[name].where(self.is_solved, None)
 

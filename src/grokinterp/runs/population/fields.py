@@ -22,8 +22,8 @@ def fields_of(run: Run) -> dict[str, Any]:
         del fields["seed"]
     if not run.is_recipe_known:  # what stands elsewhere is the default of a configuration that nobody set
         task, model = run.config.task, run.config.model
-        told = {"expression", *task.parameters, "kind", *(each.name for each in dataclasses.fields(model))}
-        fields = {name: value for name, value in fields.items() if name in told}
+        known = {"expression", *task.parameters, "kind", *(each.name for each in dataclasses.fields(model))}
+        fields = {name: value for name, value in fields.items() if name in known}
     if "steps" in fields:
         fields[PLANNED_STEPS] = fields.pop("steps")
     return fields

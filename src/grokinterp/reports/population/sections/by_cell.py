@@ -76,12 +76,12 @@ class ByCell(PopulationSection):
         share = Share.of(int((~np.isnan(grokked[counted])).sum()), int(counted.sum()))
         seen = population.is_scored[places]
         median = Reached.of(grokked[seen], last[seen]).median if seen.any() else None
-        told = [Cell(text, frame[field].iloc[0] if text and pd.api.types.is_numeric_dtype(frame[field]) else None)
+        held = [Cell(text, frame[field].iloc[0] if text and pd.api.types.is_numeric_dtype(frame[field]) else None)
                 for field, text in zip(population.conditions, values, strict=True)]  # fmt: skip
-        named = (frame["verdict"], population.found("geometry").iloc[places])
+        named = (frame["verdict"], population.findings("geometry").iloc[places])
         counts = [", ".join(f"{kind} {n}" for kind, n in Counter(each.dropna()).most_common()) for each in named]
         return [
-            *told,
+            *held,
             Cell(len(frame), len(frame)),
             Cell(share_in_words(share), share.value),
             Cell(steps(median), median),

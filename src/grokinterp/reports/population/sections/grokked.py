@@ -92,11 +92,11 @@ def _difference(field: str, p: float | None) -> str:
     if p is None:
         return f"Across {name} there is no difference to test: all runs came to the same."
     least = 1 / (RESAMPLES + 1)
-    told = f"p < {2 * least:.2g}" if p <= least else f"p = {min(p, 1):.2g}"
+    words = f"p < {2 * least:.2g}" if p <= least else f"p = {min(p, 1):.2g}"
     verb = "differ by more than chance" if p < 0.05 else "differ by no more than chance may make them"
     return (
         f"Across {name} the shares {verb}: dealt out to the runs anew, values of {name} give shares as far apart with "
-        f"{told} ({RESAMPLES} permutations, corrected for all fields that vary)."
+        f"{words} ({RESAMPLES} permutations, corrected for all fields that vary)."
     )
 
 

@@ -116,25 +116,25 @@ def _figure(curves: dict[str | None, dict[str, Reached]]) -> go.Figure:
         for i, (name, curve) in enumerate(each.items()):
             color, dash, _ = style.line(i)
             x, share, low, high = _staircase(curve)
-            said = plotted(name if field is None else f"{field_name(field)} {name}")
+            label = plotted(name if field is None else f"{field_name(field)} {name}")
             figure.add_scatter(
                 x=np.concatenate([x, x[::-1]]), y=np.concatenate([high, low[::-1]]), fill="toself", mode="lines",
                 fillcolor=translucent(color, 0.1), line=dict(width=0), hoverinfo="skip", showlegend=False,
-                legendgroup=said, **at,
+                legendgroup=label, **at,
             )  # fmt: skip
             figure.add_scatter(
                 x=x,
                 y=share,
                 mode="lines",
-                name=said,
-                legendgroup=said,
+                name=label,
+                legendgroup=label,
                 line=dict(color=color, width=2, dash=dash),
                 **at,
             )
             at_y = curve.share[np.searchsorted(curve.steps, curve.censored)]
             marks = np.unique(np.stack([curve.censored, at_y]), axis=1)
             figure.add_scatter(
-                x=marks[0], y=marks[1], mode="markers", showlegend=False, legendgroup=said, hoverinfo="skip",
+                x=marks[0], y=marks[1], mode="markers", showlegend=False, legendgroup=label, hoverinfo="skip",
                 marker=dict(color=color, symbol="cross-thin", size=8, line=dict(color=color, width=1.4)), **at,
             )  # fmt: skip
         figure.layout[f"xaxis{number}"].update(
