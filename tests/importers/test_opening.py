@@ -7,7 +7,7 @@ import pytest
 
 import grokinterp as gi
 from grokinterp.errors import BadRequest
-from grokinterp.importers import opened
+from grokinterp.importers import opened, opened_one
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.run import Run
 
@@ -32,8 +32,9 @@ def test_measure_takes_a_path_one_circuit_and_one_step(small_run: Path) -> None:
     again = gi.measure(small_run, ["loss"], steps=np.array([300, 300]), progress=False, cache=False)
     assert again.step.values.tolist() == [300]
     assert float(again["train_loss"][0]) == float(trace["train_loss"][0])
+    assert gi.measure([small_run, small_run], "loss", steps=300, progress=False).sizes["run"] == 2
     with pytest.raises(BadRequest, match="choose one by its name"):
-        gi.measure([small_run, small_run])
+        opened_one([small_run, small_run])
 
 
 def test_a_run_counts_its_checkpoints_from_the_end(small_run: Path) -> None:
