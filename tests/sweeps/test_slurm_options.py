@@ -141,5 +141,5 @@ def test_a_submission_is_remembered_until_told(tmp_path):
     submission = Submission.new(tmp_path / "my sweep", [["a", "b"], ["c"]]).write()
     assert submission.name.startswith("my-sweep-") and submission.job == ""
     assert list(Submission.all(tmp_path / "my sweep")) == [submission]
-    submission.told()
+    submission.close()
     assert list(Submission.all(tmp_path / "my sweep")) == []

@@ -1,4 +1,4 @@
-"""`make slurm`: a job that reaches its limit of one minute is queued again and goes on, twice; takes minutes."""
+"""`make slurm`: a job that reaches its limit of two minutes is queued again and goes on, twice."""
 
 import json
 import subprocess
@@ -14,16 +14,15 @@ SPEC = {
 
 
 def test_the_time_limit(slurm, tmp_path):
-    """Its state is of a later step after each restart, and its first checkpoint is the one it began with."""
-    standing = submit(SPEC, tmp_path / "limit", slurm={"time": 1})
+    """Its state is of a later step after each restart."""
+    standing = submit(SPEC, tmp_path / "limit", slurm={"time": 2})
     (name,), (job,) = standing.alive, standing.jobs
     run, reached = tmp_path / "limit" / name, [0]
     for restarts in (1, 2):
         end = time.monotonic() + 300
         while f"Restarts={restarts}" not in slurm.ask("scontrol", "show", "job", job):
-            assert time.monotonic() < end and submit(SPEC, tmp_path / "limit", slurm={"time": 1}).alive
-            time.sleep(1)
+            assert time.monotonic() < end and submit(SPEC, tmp_path / "limit", slurm={"time": 2}).alive
+            time.sleep(3)
         reached.append(json.loads(read_metadata(run / "optimiser.safetensors")["state"])["step"])
     subprocess.run(["scancel", job], check=True)
     assert reached[0] < reached[1] < reached[2]
-    assert submit(SPEC, tmp_path / "limit", slurm={"time": 1}).jobs

@@ -156,7 +156,7 @@ class SlurmEngine:
         watched = {self._places[name][0].name for name in self._jobs}
         for submission in Submission.all(self._sweep):
             if submission.name not in watched:
-                submission.told()
+                submission.close()
 
     def __enter__(self) -> "SlurmEngine":
         return self
@@ -180,8 +180,8 @@ def _submitit() -> Any:
 
 def _refusal(text: str, options: SlurmOptions) -> ConfigError:
     """What sbatch has said, and what to do about it."""
-    said = [re.sub(r"^(sbatch: )?(error|allocation failure): ", "", line.strip()) for line in text.splitlines()]
-    line = next((line for line in said if line), "no reason is given")
+    lines = [re.sub(r"^(sbatch: )?(error|allocation failure): ", "", line.strip()) for line in text.splitlines()]
+    line = next((line for line in lines if line), "no reason is given")
     if "partition" in line.lower():
         known = subprocess.run(["sinfo", "--noheader", "--format", "%R"], capture_output=True, text=True).stdout.split()
         remedy = f"the partitions are {listed(known)}: --slurm partition=..."

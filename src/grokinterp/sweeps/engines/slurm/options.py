@@ -57,10 +57,11 @@ class SlurmOptions:
                 raise ConfigError(
                     f"slurm has no option {name!r}.{did_you_mean(name, known)} The options: {listed(known)}"
                 )
-        values = {name: _whole(name, value) for name, value in words.items()}
-        if isinstance(values.get("setup"), str):
-            values["setup"] = [values["setup"]]
-        return cls(**{name: tuple(value) if name == "setup" else value for name, value in values.items()})
+        values: dict[str, Any] = {name: _whole(name, value) for name, value in words.items()}
+        if "setup" in values:
+            lines = values["setup"]
+            values["setup"] = (lines,) if isinstance(lines, str) else tuple(lines)
+        return cls(**values)
 
     @property
     def minutes(self) -> int:
@@ -108,8 +109,8 @@ class SlurmOptions:
 
         jobs = math.ceil(runs / self.batch_size(runs))
         command = f"{shlex.quote(sys.executable)} -u -m submitit.core._submit {shlex.quote(str(folder))}"
-        array = {"map_count": jobs} if jobs > 1 else {}
-        return _make_sbatch_string(command=command, folder=folder, **self.parameters(name, at_once), **array)
+        parameters = self.parameters(name, at_once) | ({"map_count": jobs} if jobs > 1 else {})
+        return _make_sbatch_string(command=command, folder=folder, **parameters)
 
 
 def _mapping(words: Iterable[str]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Submission:
         write_atomic(self.folder / FILE, (json.dumps(entries) + "\n").encode())
         return self
 
-    def told(self) -> "Submission":
+    def close(self) -> "Submission":
         """Write down that somebody knows how all of its runs ended."""
         return replace(self, is_told=True).write()
 
