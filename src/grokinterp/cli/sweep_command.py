@@ -17,18 +17,22 @@ ORDER = 35
 class Sweep:
     """Train every run of a TOML specification side by side; the same command again trains what is missing.
 
-    [run] has the fields that all runs share, [grid] lists or ranges ("0..9") of which every combination is trained,
-    [[variant]] tables that vary together, [keep] what stays on disk.
+    In the specification [run] has the fields that all runs share, and [grid] lists or ranges ("0..9"), of which every
+    combination is trained. [[variant]] tables name fields that vary together, and [keep] says what stays on disk.
+    Finished runs are skipped, and those that were cut go on. Runs that fail cost the others nothing: they are named at
+    the end, each with its log, and the exit code is 1.
     """
 
-    spec: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="SPEC.toml")]
+    spec: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SPEC.toml", help="what is trained")]
     out: Path | None = None  # directory of the runs; runs/<name of the sweep> where left out
     engine: Literal[*engines.names()] = "local"  # where the runs are trained
     workers: int | None = None  # processes of one thread, one for each core where left out; Slurm jobs at once
     slurm: tyro.conf.UseAppendAction[tuple[Annotated[str, tyro.conf.arg(metavar="KEY=VALUE")], ...]] = ()
     """What a Slurm job asks for: time=60, partition=cpu, mem=4G, setup="module load python"; again for each."""
     no_wait: tyro.conf.FlagCreatePairsOff[bool] = False  # submit to Slurm, or say how what was submitted stands
-    dry_run: bool = False  # say the runs, and about how long and how large they are, and train nothing
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = (
+        False  # say the runs, and about how long and how large they are, and train nothing
+    )
 
 
 def run(argv: list[str]) -> None:
