@@ -131,6 +131,7 @@ def test_many_values_of_a_field_are_put_together(small):
     population = Population(Runs(runs))
     groups = population.groups("lr")
     assert len(groups) == 4 <= LEVELS and [int(mask.sum()) for mask in groups.values()] == [5] * 4
+    assert next(iter(groups)) == "0.0001 to 0.0005" and population.conditions == ["lr"]
     assert "No run has finished and recorded its accuracy" in sections(Runs(runs))["How many grokked"].notes[0]
 
 

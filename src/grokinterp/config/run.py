@@ -85,7 +85,7 @@ class RunConfig:
         """
         data = self.to_json()
         # The rate at each step of a cosine depends on where it ends.
-        length = _LENGTH if self.optimiser.lr_schedule == "constant" else _LENGTH - {"steps"}
+        length = LENGTH if self.optimiser.lr_schedule == "constant" else LENGTH - {"steps"}
         data["schedule"] = {name: value for name, value in data["schedule"].items() if name not in length}
         defaults = RunConfig(model=type(self.model)()).to_json()
         return _digest({**_without(data, defaults), "kind": self.model.kind})
@@ -160,7 +160,7 @@ class RunConfig:
         )
 
 
-_LENGTH = frozenset(
+LENGTH = frozenset(
     {
         "steps",
         "metrics_every",

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from grokinterp.markup import escape
 from grokinterp.reports import labels
 from grokinterp.runs.population.collection import Runs
-from grokinterp.runs.population.fields import is_of_a_seed
+from grokinterp.runs.population.fields import is_a_condition
 from grokinterp.runs.population.landmarks import SOLVED
 from grokinterp.runs.population.table import RESULTS, summary_of
 
@@ -29,7 +29,8 @@ class Population:
     """Several runs, read once: `table` as `Runs.table` has it, `links` to the single pages that there are.
 
     Attributes:
-        fields: what varies, in the table's order; `conditions` are those of them that are no seed.
+        fields: what varies, in the table's order; `conditions` are those of them that may change what is learnt: no
+            seed, no length of a run.
         skipped: what was left out, and why.
         headlines: what the pages of single runs, where they were written now, found in a line.
     """
@@ -45,7 +46,7 @@ class Population:
         self.headlines = dict(headlines or {})
         self.table = runs.table
         self.fields = [str(name) for name in self.table.columns if name not in RESULTS]
-        self.conditions = [name for name in self.fields if not is_of_a_seed(name)]
+        self.conditions = [name for name in self.fields if is_a_condition(name)]
 
     @cached_property
     def grokked(self) -> Float[np.ndarray, "run"]:
@@ -95,8 +96,10 @@ class Population:
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
             numbers = column.astype("Float64").astype(float)
             if known.nunique() > LEVELS:
-                bins = pd.qcut(numbers, 4, duplicates="drop")
-                return _with_blank(bins.cat.rename_categories([f"{each.left:.3g} to {each.right:.3g}" for each in bins.cat.categories]))  # fmt: skip # noqa: E501
+                bins = pd.qcut(numbers, 4, duplicates="drop", labels=False)
+                spans = numbers.groupby(bins).agg(["min", "max"])
+                words = [f"{low:.3g} to {high:.3g}" for low, high in spans.to_numpy()]
+                return _with_blank(pd.Categorical.from_codes(bins.fillna(-1).astype(int), words, ordered=True))
             order = [f"{value:g}" for value in sorted(numbers.dropna().unique())]
             return _with_blank(pd.Categorical(numbers.map(lambda v: None if v != v else f"{v:g}"), order, ordered=True))
         words = column.map(lambda value: None if value is None or value is pd.NA else shown(value))

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from grokinterp.config.run import LENGTH
 from grokinterp.runs.run import Run
 
 BLANK = None
@@ -40,6 +41,11 @@ def varied(rows: Iterable[Mapping[str, Any]], partial: Iterable[Mapping[str, Any
         {_key(row.get(name, BLANK)) for row in rows} | {_key(row[name]) for row in partial if name in row}
     )
     return [name for name in names if len(values(name)) > 1]
+
+
+def is_a_condition(name: str) -> bool:
+    """Whether a field may change what is learnt; else it tells repetitions apart, how long they went on, what is kept."""
+    return not is_of_a_seed(name) and name not in LENGTH and name not in (PLANNED_STEPS, "preset")
 
 
 def is_of_a_seed(name: str) -> bool:
