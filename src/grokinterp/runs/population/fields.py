@@ -44,7 +44,7 @@ def varied(rows: Iterable[Mapping[str, Any]], partial: Iterable[Mapping[str, Any
 
 
 def is_a_condition(name: str) -> bool:
-    """Whether a field may change what is learnt; else it tells repetitions apart, how long they went on, what is kept."""
+    """Whether a field may change what is learnt; others tell repetitions apart, how long they went on, what is kept."""
     return not is_of_a_seed(name) and name not in LENGTH and name not in (PLANNED_STEPS, "preset")
 
 
