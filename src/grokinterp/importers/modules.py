@@ -166,10 +166,11 @@ def _ours(module: nn.Module, task: Task, every: list[Place]) -> Adapter | None:
     kept = {name: value.float() for name, value in tensors.items() if value.is_floating_point()}
     renamed = _renamed(kept, every)
     try:
-        found = _readings(renamed, {}, task, where)
+        readings = _readings(renamed, {}, task, where)
         # A norm without parameters is tried of files alone, into whose weights it may have been folded.
-        found = [each for each in found if found[0].config.has_norms or not each.config.has_norms]
-        chosen = next((each for each in found if _is_equal(each, task, rows, wanted)), None)
+        has_norms = readings[0].config.has_norms
+        possible = [each for each in readings if has_norms or not each.config.has_norms]
+        chosen = next((each for each in possible if _is_equal(each, task, rows, wanted)), None)
     except BadRequest:  # no name of it is known, or its parameters have no place in our models
         return None
     if chosen is None:

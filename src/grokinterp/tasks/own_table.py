@@ -150,10 +150,9 @@ def _grid(answers: list | str) -> np.ndarray:
     try:
         entries = json.loads(answers) if isinstance(answers, str) else answers
         grid = np.array(entries)
-        whole = grid.ndim in (2, 3) and grid.size > 0
     except (ValueError, RecursionError):  # no JSON, or rows of unequal length
-        whole = False
-    if not whole:
+        entries, grid = [], np.array([])
+    if grid.ndim not in (2, 3) or not grid.size:
         raise TaskError(
             "the table must have two or three axes, one an operand, and equally long rows, as in [[0, 1], [1, 0]]"
         )

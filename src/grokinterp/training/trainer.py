@@ -76,7 +76,7 @@ def train(
     config, task = plan(task, preset=preset, train_indices=train_indices, **fields)
     threads = check_threads(threads)
     check_path("out", out)
-    told = logger_names(loggers)
+    logged = logger_names(loggers)
     check_functions(on_metrics=on_metrics, on_checkpoint=on_checkpoint)
     place = find_device(device)
     for remark in _remarks(config, preset):
@@ -87,7 +87,9 @@ def train(
     with processor_settings(threads), torch.enable_grad(), held(directory, "train"):
         writer, state = open_directory(directory, config, task, resume, overwrite)
         trainer = _Trainer(config, task, parameters, place, writer, state)
-        listeners = Listeners(writer.path, on_metrics, on_checkpoint, Loggers(told, writer.path, config, trainer.step))
+        listeners = Listeners(
+            writer.path, on_metrics, on_checkpoint, Loggers(logged, writer.path, config, trainer.step)
+        )
         with contextlib.closing(listeners):
             trainer.run(progress, listeners)
     return open_run(writer.path)

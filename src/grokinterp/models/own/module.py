@@ -49,7 +49,7 @@ def made(config: OwnModuleConfig) -> nn.Module:
     return module.eval()
 
 
-def maker(module: Any) -> Callable[[], nn.Module]:
+def maker(module: Any) -> Callable[[], Any]:
     """What makes a module: a class or a function; of a module itself, copies. Raises `BadRequest` for anything else."""
     if isinstance(module, nn.Module):
         return lambda: deepcopy(module)
