@@ -1,7 +1,7 @@
 """A real Slurm of one node for tests: munged, slurmctld and slurmd of its own, which end with the block.
 
-It needs root, as Slurm's node daemon does, and the programs that `.ci/run` installs. Nothing outlives it, and nothing
-of a Slurm that the machine is part of is used.
+They end with this process too, where that is killed. It needs root, as Slurm's node daemon does, and the programs that
+`.ci/run` installs. Nothing of a Slurm that the machine is part of is used.
 """
 
 import contextlib
@@ -117,7 +117,9 @@ def cluster(root: Path, cpus: int = 2) -> Iterator[Cluster]:
 def _daemon(command: tuple[str, ...], environment: dict[str, str], root: Path) -> Iterator["subprocess.Popen[bytes]"]:
     log = root / f"{command[0]}.out"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        # Should this process be killed, so that nothing is left to end it, a daemon is told by the kernel.
+        words = ["setpriv", "--pdeathsig", "TERM", *command]
+        process = subprocess.Popen(words, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     try:
         yield process
     finally:
