@@ -130,3 +130,18 @@ def test_the_score_is_the_mean_of_two_places():
     assert score(0.84, 0.75) == pytest.approx(0.25)
     low = Rule(distant=0.2)
     assert [low.score(Evidence(None, di, 1.0)) for di in (0.1, 0.2, 0.6)] == pytest.approx([-0.5, 0, 0.5])
+
+
+@pytest.mark.parametrize(("error", "count"), [(0.0495, 100), (0.0505, 200)])
+def test_triples_are_enough_at_a_quarter_of_the_distance(error, count):
+    """Cosines of mean .5, .2 from the threshold: an error on either side of .05 at a hundred, and at most at more."""
+    spread = error * math.sqrt(100) * math.sqrt(99 / 100)
+    taken = []
+
+    def cosines(triples):
+        taken.append(len(triples))
+        return 0.5 + spread * torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(len(triples) // 2)
+
+    mean, left = widened(cosines, torch.zeros(400, 3, dtype=torch.int64), 10**12, Rule())
+    assert mean == pytest.approx(0.5) and sum(taken) == count
+    assert left == pytest.approx(spread / math.sqrt(count - 1))

@@ -8,6 +8,7 @@ the quickest first, until one fails.
 import functools
 import gc
 import importlib.machinery
+import itertools
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,9 @@ from changes import ROOT, Change
 
 SECONDS = 8.0
 """Processor time, as it was learnt, of the tests that are tried on one change in a fork."""
+
+FAILED = 77
+"""How a fork ends that could not try a change: no test has noticed anything then."""
 
 LIMIT = 60
 """Further processor seconds after which a change is taken to have made an endless loop, which is noticed."""
@@ -87,7 +92,7 @@ def _learn(items: Sequence[pytest.Item]) -> Learnt:
             reached.add(name)
 
     by_test: dict[str, set[str]] = {}
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item, following in itertools.pairwise([*items, None]):
         reached.clear()
         started = time.process_time()
         threading.settrace(look)
@@ -118,7 +123,7 @@ def _noticed_by(change: Change, tests: Sequence[pytest.Item]) -> str | None:
 
     def attempt() -> int:
         _exchange(change)
-        for number, (item, following) in enumerate(zip(tests, [*tests[1:], None], strict=True), start=1):
+        for number, (item, following) in enumerate(itertools.pairwise([*tests, None]), start=1):
             if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
                 return number
         return 0
@@ -137,12 +142,18 @@ def _in_fork(function: Callable[[], int]) -> int | None:
         soft = int(SECONDS + LIMIT) if function.__name__ == "attempt" else resource.RLIM_INFINITY
         resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
-        os.write(writer, str(function()).encode())
+        try:
+            os.write(writer, str(function()).encode())
+        except BaseException:
+            traceback.print_exc(file=sys.__stderr__)
+            os._exit(FAILED)
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as pipe:
         text = pipe.read()
-    os.waitpid(child, 0)
+    status = os.waitpid(child, 0)[1]
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == FAILED:
+        raise RuntimeError("a trial failed by itself; what it says stands above")
     return int(text) if text else None
 
 
@@ -150,9 +161,10 @@ def _exchange(change: Change) -> None:
     """Give the functions of this process the code that the change makes of them, and forget what they gave before."""
     new = _codes(compile(change.source, str(change.path), "exec"))[change.function or ""]
     for each in gc.get_objects():
-        if isinstance(each, functools._lru_cache_wrapper) and str(each.__module__).startswith("grokinterp"):
+        # By `type`: `isinstance` asks the objects themselves, and dead weak references among them object.
+        if type(each) is functools._lru_cache_wrapper and str(each.__module__).startswith("grokinterp"):
             each.cache_clear()
-        elif isinstance(each, FunctionType):
+        elif type(each) is FunctionType:
             code = each.__code__
             if code.co_qualname == change.function and code.co_filename == str(change.path):
                 each.__code__ = new
