@@ -13,15 +13,22 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SOURCES = [*ROOT.glob("src/grokinterp/**/*.py"), *ROOT.glob("circuits/*.py")]
-MODULES = {"scikit-learn": "sklearn", "scikit-image": "skimage", "transformer-lens": "transformer_lens"}
+MODULES = {
+    "scikit-learn": "sklearn",
+    "scikit-image": "skimage",
+    "tomli-w": "tomli_w",
+    "transformer-lens": "transformer_lens",
+}
 """The module of a distribution that does not bear its name."""
-EXTRAS = ("explore", "static", "systems", "slurm", "dask", "llc")
+EXTRAS = ("explore", "static", "loggers", "systems", "slurm", "dask", "llc")
 """Those that the package itself imports from; the others are programs and what the tests need."""
 THROUGH = {
     "pyarrow": "to_parquet(",  # pandas writes parquet with it
     "h5netcdf": 'engine="h5netcdf"',  # xarray writes netCDF with it
     "h5py": 'engine="h5netcdf"',  # which has it as one of two extras, and no default
     "kaleido": 'find_spec("kaleido")',  # plotly writes images with it
+    "distributed": "`client.get_executor()`",  # a sweep is handed what it makes
+    "tensorboard": "torch.utils.tensorboard",  # torch writes events with it
 }
 """Declared, used by another library for us, and the words in which it is asked to."""
 

@@ -173,7 +173,7 @@ class Reference:
             read = [gi.measure(each, ["loss"], progress=False).train_loss.values.tolist() for each in (run, whole)]
             assert read[0] == read[1], read
         left = sorted(path.name for path in (place / "runs").iterdir())
-        assert left == sorted(["sweep.toml", *runs]), left
+        assert left == sorted(["points.json", "sweep.toml", *runs]), left
         check_tidy(place, "runs")
 
     def check_import(self, place: Path) -> None:
