@@ -49,15 +49,15 @@ class SimpleNeurons:
         coefficients = torch.fft.rfft(alone, dim=1)[:, 1:] / n
         power = powers(coefficients, n)
         frequency = power.sum(0).argmax(0)
-        strongest = coefficients.take_along_dim(frequency[None, None], 1)[:, 0]
+        amplitude, phase = _waves(coefficients, frequency, n)
         mean = alone[0].mean(0)
         # Six times faster than torch's own variance over the first axis.
         variance = (grid - mean.to(grid)).square_().mean((0, 1)).double()
         explained = power.sum(0).take_along_dim(frequency[None], 0)[0]
         return cls(
             frequency=frequency + 1,
-            amplitude=_amplitudes(strongest, frequency, n),
-            phase=strongest.angle(),
+            amplitude=amplitude,
+            phase=phase,
             mean=mean,
             variance=variance,
             r2=torch.where(variance > 0, explained / variance, math.nan),
@@ -108,11 +108,11 @@ class OutputWaves:
         coefficients = torch.fft.rfft(columns.double(), dim=1)[:, 1:].T / n
         power = powers(coefficients, n)
         frequency = power.argmax(0)
-        strongest = coefficients.take_along_dim(frequency[None], 0)[0]
+        amplitude, phase = _waves(coefficients, frequency, n)
         return cls(
             frequency=frequency + 1,
-            amplitude=_amplitudes(strongest, frequency, n),
-            phase=strongest.angle(),
+            amplitude=amplitude,
+            phase=phase,
             ipr=power.square().sum(0) / power.sum(0).square(),
         )
 
@@ -133,8 +133,12 @@ def powers(coefficients: Tensor, n: int) -> Float[Tensor, "*batch k neuron"]:
     return weight * coefficients.abs().square()
 
 
-def _amplitudes(coefficient: Tensor, index: Int[Tensor, "neuron"], n: int) -> Float[Tensor, "*operand neuron"]:
-    return torch.where(2 * (index + 1) == n, 1.0, 2.0) * coefficient.abs()
+def _waves(
+    coefficients: Tensor, index: Int[Tensor, "neuron"], n: int
+) -> tuple[Float[Tensor, "*operand neuron"], Float[Tensor, "*operand neuron"]]:
+    """Amplitude and phase of one wave of each neuron, k = index + 1, by the coefficients [..., k, neuron]."""
+    chosen = coefficients[..., index, torch.arange(len(index))]
+    return torch.where(2 * (index + 1) == n, 1.0, 2.0) * chosen.abs(), chosen.angle()
 
 
 def wrapped(angle: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.losses import is_right
+from grokinterp.evaluation.snapshot import rows_at_once
 from grokinterp.tasks import Task
 
 SOURCES = {
@@ -70,9 +71,9 @@ def evaluate(model: nn.Module, task: Task | None = None) -> dict[str, float]:
     model.eval()
     try:
         with torch.no_grad():
-            at_once = max(1, TOKENS_IN_ONE_CALL // task.inputs.shape[1])
             place = next((parameter.device for parameter in model.parameters()), task.inputs.device)
-            parts = [answers_of(model(rows.to(place)), task).cpu() for rows in task.inputs.split(at_once)]
+            batches = task.inputs.split(rows_at_once(task.inputs, TOKENS_IN_ONE_CALL))
+            parts = [answers_of(model(rows.to(place)), task).cpu() for rows in batches]
             logits = torch.cat(parts)
     finally:
         model.train(was_training)

@@ -1,8 +1,13 @@
 """Section: what stands on a page, figures with captions and the frames that a slider moves them through."""
 
+import importlib
+import inspect
+import pkgutil
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from operator import attrgetter
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import plotly.graph_objects as go
 import xarray as xr
@@ -114,3 +119,20 @@ class Finding(ReportSection):
     @abstractmethod
     def fill(self, section: Section, subject: "Subject", trace: xr.Dataset) -> None:
         """Put paragraphs, facts and figures into the section; left empty, it does not appear."""
+
+
+Kind = TypeVar("Kind")
+
+
+def defined_in(package: ModuleType, kind: type[Kind]) -> list[Kind]:
+    """One of every class of a kind that a file of a package defines, by their `order`."""
+    modules = [
+        importlib.import_module(f"{package.__name__}.{file.name}") for file in pkgutil.iter_modules(package.__path__)
+    ]
+    classes = [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, kind) and value.__module__ == module.__name__
+    ]
+    return sorted((each() for each in classes), key=attrgetter("order"))

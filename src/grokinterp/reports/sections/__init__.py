@@ -1,23 +1,14 @@
 """Sections: one a file, found by being here. Each owns its variables, captions, drawings and when it appears."""
 
-import importlib
-import inspect
-import pkgutil
+import sys
 
-from grokinterp.reports.section import ReportSection, Section
+from grokinterp.reports.section import ReportSection, Section, defined_in
 from grokinterp.reports.subject import Subject
 
 
 def registered() -> list[ReportSection]:
     """Every section that a file here defines, in the order of the page."""
-    modules = [importlib.import_module(f"{__name__}.{file.name}") for file in pkgutil.iter_modules(__path__)]
-    classes = [
-        value
-        for module in modules
-        for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, ReportSection) and value.__module__ == module.__name__
-    ]
-    return sorted((each() for each in classes), key=lambda section: section.order)
+    return defined_in(sys.modules[__name__], ReportSection)
 
 
 def shown_variables() -> frozenset[str]:

@@ -1,23 +1,15 @@
 """Sections of the page of many runs: one a file, found by being here."""
 
-import importlib
-import inspect
-import pkgutil
+import sys
 
 from grokinterp.reports.population.population import Population
 from grokinterp.reports.population.section import PageSection, PopulationSection
+from grokinterp.reports.section import defined_in
 
 
 def registered() -> list[PopulationSection]:
     """Every section that a file here defines, in the order of the page."""
-    modules = [importlib.import_module(f"{__name__}.{file.name}") for file in pkgutil.iter_modules(__path__)]
-    classes = [
-        value
-        for module in modules
-        for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, PopulationSection) and value.__module__ == module.__name__
-    ]
-    return sorted((each() for each in classes), key=lambda section: section.order)
+    return defined_in(sys.modules[__name__], PopulationSection)
 
 
 def sections_of(population: Population) -> list[PageSection]:
