@@ -36,6 +36,11 @@ def wait_for(condition, process=None) -> None:
         time.sleep(0.02)
 
 
+def hear_interrupts() -> None:
+    """Tests that run in a shell's background inherit that interrupts are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def is_alive(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat") as file:
@@ -83,7 +88,9 @@ def test_stopped_then_killed_it_goes_on(tmp_path):
     def start(*words: str) -> tuple[subprocess.Popen, int]:
         """A sweep that trains, and the process that does."""
         known = last_step(path)
-        process = subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, *words], stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+        )
         wait_for(lambda: last_step(path) > known, process)
         return process, lock.holder(path).process
 
