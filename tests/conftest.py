@@ -2,14 +2,18 @@
 
 import importlib.util
 import os
+import shutil
+import sys
 
 # Before torch is imported, and for all that the tests start: on matrices this small a second thread only takes the
 # core of another worker.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import hypothesis
 import jaxtyping
@@ -77,13 +81,25 @@ def data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def planted() -> ModuleType:
+def loaded() -> Callable[[Path], ModuleType]:
+    """`loaded(path)` is a file that lies in no package, as a module."""
+
+    def load(path: Path) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        # Dataclasses look their module up.
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def planted(loaded: Callable[[Path], ModuleType]) -> ModuleType:
     """The builders of hand-made models in `planted.py`: `planted.clock(p=11, frequencies=(2, 5))`, a Snapshot."""
-    spec = importlib.util.spec_from_file_location("planted", Path(__file__).with_name("planted.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(Path(__file__).with_name("planted.py"))
 
 
 @pytest.fixture(scope="session")
@@ -151,3 +167,28 @@ def population(population_as_written: Path, tmp_path: Path) -> Path:
     import shutil
 
     return shutil.copytree(population_as_written, tmp_path / "population")
+
+
+CHROMIUM_FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int, int], Any]]:
+    """`chromium(1280, 900)` is a browser of that size, its profile its own; skips where there is none, but in CI."""
+    if shutil.which("chromium") is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium to open a page in")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright, ExitStack() as browsers:
+
+        def launch(width: int, height: int) -> Any:
+            browser = playwright.chromium.launch_persistent_context(
+                tmp_path_factory.mktemp("profile"), executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS,
+                viewport={"width": width, "height": height},
+            )  # fmt: skip
+            browsers.callback(browser.close)
+            return browser
+
+        yield launch

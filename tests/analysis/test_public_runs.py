@@ -1,6 +1,5 @@
 """The shipped table is the published runs, counted; what is said of them follows from it."""
 
-import importlib.util
 from pathlib import Path
 
 import pandas as pd
@@ -24,12 +23,9 @@ def raw(data):
 
 
 @pytest.fixture(scope="module")
-def script():
+def script(loaded):
     """docs/public_runs.py, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location("make_public_runs", ROOT / "docs" / "public_runs.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(ROOT / "docs" / "public_runs.py")
 
 
 def test_the_table_can_be_made_again(data, script):

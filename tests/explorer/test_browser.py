@@ -1,6 +1,5 @@
 """The explorer in Chromium: what is clicked is what `gi.ablate` takes out, and the address holds it all."""
 
-import os
 import shutil
 from collections.abc import Iterator
 
@@ -13,14 +12,6 @@ from grokinterp.runs.files import read_tensors, write_tensors
 from grokinterp.runs.writer import RunWriter
 from grokinterp.training.planning import plan
 
-sync_api = pytest.importorskip("playwright.sync_api")
-pytestmark = pytest.mark.skipif(
-    shutil.which("chromium") is None and not os.environ.get("CI"), reason="no Chromium to open the explorer in"
-)
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 PANELS = ("table", "neurons", "curves", "spectrum", "activation", "waves", "plane")
 
 
@@ -49,18 +40,11 @@ def handle(path) -> Iterator:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator:
+def browser(chromium):
     """A Chromium with a profile of its own."""
-    with sync_api.sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=shutil.which("chromium"),
-            args=FLAGS,
-            viewport={"width": 1280, "height": 800},
-        )
-        context.set_default_timeout(60_000)
-        yield context
-        context.close()
+    context = chromium(1280, 800)
+    context.set_default_timeout(60_000)
+    return context
 
 
 @pytest.fixture

@@ -1,22 +1,10 @@
 """The page in a browser: every figure drawn; slider and switches of heads show what `measure` and `ablate` say."""
 
-import os
-import shutil
-
 import pytest
 
 import grokinterp as gi
 from grokinterp.evaluation.losses import accuracy, cross_entropy
 from grokinterp.reports import report
-
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("chromium") is None and not os.environ.get("CI"), reason="no Chromium to open the page in"
-)
 
 WIDEST = "Math.max(...[...document.querySelectorAll('.plate')].map(plate => plate.layout.width))"
 
@@ -31,24 +19,16 @@ def run(tmp_path_factory) -> gi.Run:
 
 
 @pytest.fixture(scope="module")
-def opened(run, tmp_path_factory):
+def opened(run, tmp_path_factory, chromium):
     """The report opened from disk, and what its console said; nothing may ask for the network."""
-    from playwright.sync_api import sync_playwright
-
     path = report(run, tmp_path_factory.mktemp("page") / "report.html")
-    with sync_playwright() as playwright:
-        profile = str(tmp_path_factory.mktemp("profile"))
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=shutil.which("chromium"), args=FLAGS, viewport={"width": 1280, "height": 900}
-        )
-        page, said, asked = context.new_page(), [], []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(path.as_uri())
-        page.wait_for_selector("html[data-drawn=yes]", timeout=60_000)
-        yield page, said, asked
-        context.close()
+    page, said, asked = chromium(1280, 900).new_page(), [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-drawn=yes]", timeout=60_000)
+    return page, said, asked
 
 
 def test_every_figure_is_drawn_without_a_complaint(opened):

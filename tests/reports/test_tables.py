@@ -1,30 +1,16 @@
 """The table of many runs in a browser: a click sorts, boxes filter, and a thousand rows are as quick as ten."""
 
-import os
-import shutil
-
 import pytest
 
 from grokinterp.reports.page import templates
 from grokinterp.reports.population.cells import Cell, table
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("chromium") is None and not os.environ.get("CI"), reason="no Chromium to open the page in"
-)
-
 ROWS = 1000
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def page(tmp_path_factory, chromium):
     """A page with one table of ROWS rows: a name, a number that falls and is blank in every tenth row, a word."""
-    from playwright.sync_api import sync_playwright
-
     numbers = [None if i % 10 == 0 else ROWS - i for i in range(ROWS)]
     words = ["<b>clock" if i % 4 else "pizza" for i in range(ROWS)]
     shown = ["" if number is None else f"{number:,}" for number in numbers]
@@ -36,15 +22,9 @@ def page(tmp_path_factory):
     path.write_text(
         f"<!DOCTYPE html><meta charset='utf-8'><style>.scrolled {{max-height: 300px; overflow: auto}}</style>{text}"
     )
-    with sync_playwright() as playwright:
-        profile = str(tmp_path_factory.mktemp("profile"))
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=shutil.which("chromium"), args=FLAGS, viewport={"width": 900, "height": 700}
-        )
-        page = context.new_page()
-        page.goto(path.as_uri())
-        yield page
-        context.close()
+    page = chromium(900, 700).new_page()
+    page.goto(path.as_uri())
+    return page
 
 
 def first(page, n: int = 3) -> list[str]:

@@ -1,8 +1,7 @@
 """The soak of the explorer (`make soak`), in short: a few minutes of a user's actions."""
 
-import importlib.util
-import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,15 +11,9 @@ SCRIPT = Path(__file__).with_name("soak.py")
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
+def script(loaded: Callable[[Path], ModuleType]) -> ModuleType:
     """The script, as a module."""
-    spec = importlib.util.spec_from_file_location("soak", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return loaded(SCRIPT)
 
 
 def test_a_user_of_some_minutes_meets_no_error_and_no_leak(script, small_run):

@@ -9,12 +9,10 @@ from grokinterp.errors import ConfigError
 from grokinterp.runs import Runs, lock
 from grokinterp.runs.directory import is_run, open_run
 from grokinterp.runs.files import make_directory, write_atomic
-from grokinterp.runs.population.wanted import missing_of, write_wanted
+from grokinterp.runs.population.wanted import SPEC, log_of, missing_of, write_wanted
 from grokinterp.sweeps.points import Point, describe, points_of
 from grokinterp.sweeps.spec import Spec
 from grokinterp.sweeps.work import Job
-
-SPEC, LOGS = "sweep.toml", "logs"
 
 
 class SweepDirectory:
@@ -87,10 +85,9 @@ class SweepDirectory:
         return self._by_identity.get(point.identity, self.path / point.name)
 
     def job(self, point: Point, spec: Spec) -> Job:
-        """What a worker is told of a point. Its log is there while the last attempt has failed."""
+        """What a worker is told of a point."""
         path = self.path_of(point)
-        log = self.path / LOGS / f"{path.name}.log"
-        return Job(str(path), str(log), dict(point.fields), point.config.schedule.steps, spec.keep)
+        return Job(str(path), str(log_of(path)), dict(point.fields), point.config.schedule.steps, spec.keep)
 
     def runs(self, points: Sequence[Point]) -> Runs:
         """The runs of these points that are there, by the names of their directories; and those that are missing."""

@@ -13,15 +13,13 @@ from grokinterp.config import RunConfig
 from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.runs.files import StorageError, read_whole, write_atomic
+from grokinterp.runs.population.wanted import SPEC
 
 PROJECT = "grokinterp"
 """What the runs are kept under where a library asks for a project, and its environment variable names none."""
 
 IDS = "loggers.json"
 """The file of a run directory that says under which id each library knows the run."""
-
-SWEEP = "sweep.toml"
-"""What lies beside the runs of a sweep, which are then one group."""
 
 Metrics: TypeAlias = Mapping[str, float]
 
@@ -154,7 +152,7 @@ class Loggers:
 def group(path: Path) -> str | None:
     """The sweep that a run belongs to, by its directory's name; None of a run by itself."""
     parent = path.resolve().parent
-    return parent.name if (parent / SWEEP).exists() else None
+    return parent.name if (parent / SPEC).exists() else None
 
 
 def _ids(path: Path, names: Iterable[str]) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Table: one row a run of what varies and what it came to, off config, metrics and summary; nothing is computed."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -11,13 +10,11 @@ from grokinterp.runs import lock
 from grokinterp.runs.directory import is_finished
 from grokinterp.runs.population.fields import BLANK, fields_of, varied
 from grokinterp.runs.population.landmarks import ALL_TRAINED, SOLVED, first_step
+from grokinterp.runs.population.wanted import log_of
 from grokinterp.runs.run import CURVES, Run
 from grokinterp.runs.summary import Summary
 
 Status: TypeAlias = Literal["finished", "stopped", "running", "failed", "missing"]
-
-LOGS = "logs"
-"""Beside the runs of a sweep, the logs of those that failed: `NAME.log`."""
 
 UNSWAPPED = "test_accuracy_unswapped"
 _WHOLE = ("steps", "memorised_step", "grokked_step")
@@ -71,11 +68,7 @@ def status_of(run: Run, summary: Summary) -> Status | None:
     if lock.holder(path) is not None:
         return "running"
     diverged = (run.recorded(["diverged"])["diverged"] == 1).any()
-    return "failed" if diverged or summary.failure or _log(path).exists() else "stopped"
-
-
-def _log(path: Path) -> Path:
-    return path.parent / LOGS / f"{path.name}.log"
+    return "failed" if diverged or summary.failure or log_of(path).exists() else "stopped"
 
 
 def _results(run: Run) -> dict[str, Any]:

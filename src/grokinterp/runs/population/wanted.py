@@ -10,6 +10,17 @@ from grokinterp.runs.population.fields import PLANNED_STEPS
 
 WANTED = "points.json"
 
+SPEC = "sweep.toml"
+"""Beside the runs of a sweep, what was asked for."""
+
+LOGS = "logs"
+"""Beside them, the logs of those that failed: `NAME.log`."""
+
+
+def log_of(run: Path) -> Path:
+    """Where the failure of a run of a sweep is written; there while its last attempt has failed."""
+    return run.parent / LOGS / f"{run.name}.log"
+
 
 def write_wanted(directory: Path, fields: Mapping[str, Mapping[str, Any]]) -> None:
     """Keep the fields of every run of a sweep by the name of its directory. Raises `StorageError` as files do."""
