@@ -52,8 +52,11 @@ mutants: .venv/installed-dev
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	rm -rf .venv/wheel && $(BIN)/pip install --quiet --no-deps --target .venv/wheel .
-	cd .venv/wheel && ../bin/pyright --pythonpath ../bin/python grokinterp
+# Outside the repository: pyright skips folders with a dot, and beside the sources it would take each module twice.
+# `build` may hold modules that are no longer there.
+	typed=$$(mktemp -d) && trap "rm -rf $$typed" EXIT && rm -rf build && \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $$typed . && \
+	  cd $$typed && $(CURDIR)/$(BIN)/pyright --pythonpath $(CURDIR)/$(BIN)/python grokinterp
 
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/train_step.py

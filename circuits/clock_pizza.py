@@ -269,7 +269,7 @@ class ClockPizza(Circuit):
             "gradients_say": None if gs is None else self.rule.gradients_say(gs),
             "distances_say": self.rule.distances_say(evidence.distance_irrelevance_runner_up),
         }
-        attributes = {
+        attributes: dict[str, Any] = {
             "verdict_rule": json.dumps(dataclasses.asdict(self.rule)),
             "verdict_evidence": json.dumps(last_evidence),
             # What one more answer would do says nothing of a model that is far from all of them.

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -79,7 +79,7 @@ class LatentCircuit(Circuit):
         cells = (~task.is_train)[wave.rows].nonzero().flatten()
         labels = wave.index[wave.rows[cells]]
         is_unswapped = task.is_unswapped_test[wave.rows[cells]]
-        rebuilt = Rebuilt.of(neurons, output, wave.cycle, snapshot.config.activation)
+        rebuilt = Rebuilt.of(neurons, output, wave.cycle, cast(Any, snapshot.config).activation)
         logits = rebuilt.logits(cells)
         right = (logits.argmax(1) == labels).double()
         control = rebuilt.shuffled_accuracies(cells[is_unswapped], labels[is_unswapped])

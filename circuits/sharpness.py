@@ -72,7 +72,7 @@ def maximise(
         bounds=list(zip(-bound, bound, strict=True)),
         options={"maxiter": iterations, "ftol": 0.0, "gtol": 0.0},
     )
-    return Maximum(-lowest, -min(float(minimum.fun) * unit, lowest))
+    return Maximum(-lowest, -min(float(float(minimum.fun) * unit), lowest))
 
 
 @dataclass(frozen=True)

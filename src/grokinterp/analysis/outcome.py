@@ -51,8 +51,8 @@ class Ending:
         schedule, last = run.config.schedule, int(max(steps))
         patience = None
         if schedule.stop_after_grokking is not None and last < schedule.steps:
-            reached = recorded["step"][recorded["test_accuracy"] >= schedule.grokked_accuracy]
-            if len(reached) and last >= int(reached.iloc[0]) + schedule.stop_after_grokking:
+            reached = recorded["step"].to_numpy()[recorded["test_accuracy"].to_numpy() >= schedule.grokked_accuracy]
+            if len(reached) and last >= int(reached[0]) + schedule.stop_after_grokking:
                 patience = schedule.stop_after_grokking
         diverged = "diverged" in recorded and bool((recorded["diverged"] == 1).any())
         return cls(last, schedule.steps, patience, schedule.grokked_accuracy, diverged)

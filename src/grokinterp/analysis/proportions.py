@@ -57,7 +57,8 @@ def chance_of_spread(reached: Bool[np.ndarray, "run"], groups: Shaped[np.ndarray
 
     test = stats.permutation_test(
         (reached.astype(np.float64),), spread, permutation_type="pairings", vectorized=True, alternative="greater",
-        n_resamples=RESAMPLES, random_state=np.random.default_rng(0),
+        n_resamples=RESAMPLES,
+        random_state=np.random.default_rng(0),  # pyright: ignore[reportCallIssue]  # what scipy below 1.15 calls rng
     )  # fmt: skip
     return float(test.pvalue)
 

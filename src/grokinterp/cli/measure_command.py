@@ -61,7 +61,7 @@ def run(argv: list[str]) -> None:
     )
     if isinstance(source, Runs):
         table = source.table
-        say(table.to_json(orient="index") if given.json else as_shown(table).to_string())
+        say(str(table.to_json(orient="index")) if given.json else as_shown(table).to_string())
         for name, reason in zip(source, trace.not_read.values.tolist(), strict=True):
             print(f"{name}: {reason}" if reason else "", end="\n" if reason else "", file=sys.stderr)
         if given.out is not None:

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import tyro
 
@@ -11,6 +11,11 @@ from grokinterp.cli.arguments import parse, say
 from grokinterp.sweeps import engines
 
 ORDER = 35
+
+if TYPE_CHECKING:
+    Engine: TypeAlias = str
+else:
+    Engine = Literal[*engines.names()]
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Sweep:
 
     spec: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SPEC.toml", help="what is trained")]
     out: Path | None = None  # directory of the runs; runs/<name of the sweep> where left out
-    engine: Literal[*engines.names()] = "local"  # where the runs are trained
+    engine: Engine = "local"  # where the runs are trained
     workers: int | None = None  # processes of one thread, one for each core where left out; Slurm jobs at once
     slurm: tyro.conf.UseAppendAction[tuple[Annotated[str, tyro.conf.arg(metavar="KEY=VALUE")], ...]] = ()
     """What a Slurm job asks for: time=60, partition=cpu, mem=4G, setup="module load python"; again for each."""
@@ -56,4 +61,6 @@ def run(argv: list[str]) -> None:
     except SweepError as error:
         print(f"grokinterp: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    say(f"{next(iter(runs.values())).path.parent}: {len(runs)} runs")
+    path = next(iter(runs.values())).path
+    assert path is not None
+    say(f"{path.parent}: {len(runs)} runs")

@@ -2,7 +2,7 @@
 
 import functools
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from dataclasses import Field, replace
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, cast
 
@@ -53,6 +53,8 @@ class ModelConfig(ABC):
 
     has_unembedding: ClassVar[bool] = True
     """Whether the last neurons or the stream are read through a matrix `unembed.W_U`, or W_E where that is tied."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     init_scale: float
     d_vocab_out: int | None
@@ -306,13 +308,7 @@ def _import_installed() -> None:
 
 
 _COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
-ACTIVATIONS_IN_WORDS = {
-    "relu": "ReLU",
-    "gelu": "GELU",
-    "tanh": "tanh",
-    "silu": "SiLU",
-    "square": "squaring",
-}
+ACTIVATIONS_IN_WORDS = {"relu": "ReLU", "gelu": "GELU", "tanh": "tanh", "silu": "SiLU", "square": "squaring"}
 
 
 def count_in_words(n: int) -> str:

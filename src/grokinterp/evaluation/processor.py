@@ -5,7 +5,7 @@ torch is imported where it is used, because the command line keeps memory before
 
 import ctypes
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -36,7 +36,9 @@ def processor_settings(threads: int | None = None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
+def side_by_side(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Generator[Result, None, None]:
     """`function` of each item, in order, as many at once as there are `workers` and processor cores to use.
 
     Many small operations gain nothing from a second core each, and wait long for it where it is busy; whole items do

@@ -80,7 +80,7 @@ class _Draws:
     def __init__(self, seed: int):
         *key, position = random.Random(seed).getstate()[1]
         self._source = np.random.MT19937()
-        self._source.state = {"bit_generator": "MT19937", "state": {"key": np.array(key, np.uint64), "pos": position}}
+        self._source.state = {"bit_generator": "MT19937", "state": {"key": np.array(key, np.uint32), "pos": position}}
         self._ahead = np.zeros(0, dtype=np.int64)
 
     def take(self, count: int) -> Int[np.ndarray, "count"]:

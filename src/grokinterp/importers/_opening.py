@@ -1,7 +1,7 @@
 """Opening: what is given where a run is asked: a run, runs, a path, or a list of these; and how it is opened again."""
 
 import shlex
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any, TypeAlias
 
 from torch import nn
@@ -26,7 +26,7 @@ def opened(given: Given) -> Run | Runs:
     if isinstance(given, Run | Runs):
         return given
     if isinstance(given, str | PathLike):
-        return load(given)
+        return load(fspath(given))
     if not isinstance(given, list | tuple):
         what = "a Checkpoint; give its run, checkpoint.run" if hasattr(given, "parameters") else shown(given)
         raise BadRequest(f"a run, or the path of one, is asked, as in gi.load('runs/add'), not {what}")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -30,7 +30,7 @@ def is_classic(parameters: Any) -> bool:
     return _has_tensors(parameters, ("embed.W_E", "blocks.0.attn.W_O")) and parameters["blocks.0.attn.W_O"].ndim == 3
 
 
-def is_native(parameters: Any) -> bool:
+def is_native(parameters: Any) -> TypeGuard[Mapping[str, Any]]:
     """`TransformerBridge.boot_native`, TransformerLens 4: `nn.Linear` weights [out, in], heads joined."""
     return _has_tensors(parameters, ("embed.weight", "blocks.0.attn.q.weight"))
 

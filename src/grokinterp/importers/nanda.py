@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from grokinterp.config import OptimiserConfig, RunConfig, ScheduleConfig, SplitConfig, TransformerConfig
+from grokinterp.config.family import ModelConfig
 from grokinterp.config.presets import preset
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._evidence import SplitMatch, answer_logits, curve_table, find_split, losses
@@ -182,7 +183,7 @@ def _digits(sizes: Sizes, readings: list[Candidate], notes: list[str]) -> Task |
 
 def _split(
     task: Task,
-    model: TransformerConfig,
+    model: ModelConfig,
     parameters: Mapping[str, Tensor],
     content: Mapping[str, Any],
     settings: Mapping[str, Any],
@@ -210,7 +211,7 @@ def _recorded(content: Mapping[str, Any], index: int) -> tuple[float, float] | N
 
 
 def _split_of_final_loss(
-    task: Task, model: TransformerConfig, parameters: Mapping[str, Tensor], content: Mapping[str, Any]
+    task: Task, model: ModelConfig, parameters: Mapping[str, Tensor], content: Mapping[str, Any]
 ) -> SplitMatch | None:
     recorded = _recorded(content, -1)
     if recorded is None:
@@ -219,10 +220,10 @@ def _split_of_final_loss(
     return find_split(row_losses, task, recorded, SEEDS, FRACS)
 
 
-def _split_of_first_loss(task: Task, model: TransformerConfig, content: Mapping[str, Any]) -> SplitMatch | None:
+def _split_of_first_loss(task: Task, model: ModelConfig, content: Mapping[str, Any]) -> SplitMatch | None:
     """Where the last losses move too fast to tell: his initial weights, drawn again, have the recorded first losses."""
     recorded = _recorded(content, 0)
-    if recorded is None or model.n_layers != 1 or model.attn_only:
+    if recorded is None or not isinstance(model, TransformerConfig) or model.n_layers != 1 or model.attn_only:
         return None
     for seed in SEEDS:
         row_losses = losses(answer_logits(model, initialise(model, seed), task), task)

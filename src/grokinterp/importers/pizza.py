@@ -8,7 +8,7 @@ Saved after the last of `epoch` full-batch updates; the split was drawn without 
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -167,11 +167,10 @@ def _linear(
     config = preset(f"pizza_linear_{letter.lower()}").model
     hidden = tuple(value.shape[1] for name, value in sorted(classic.items()) if name.endswith("W_in"))
     stated = payload.stated.fields
-    model: Any = dataclasses.replace(  # of a preset's family, which only its name tells
-        config,
-        **{"d_embed": classic["embed.W_E"].shape[1], "hidden_sizes": hidden},
-        **({"activation": stated["activation"]} if "activation" in stated else {}),
-    )
+    changes = {"d_embed": classic["embed.W_E"].shape[1], "hidden_sizes": hidden}
+    if "activation" in stated:
+        changes["activation"] = stated["activation"]
+    model = cast(Any, dataclasses.replace(config, **changes))  # of a preset's family, which only its name tells
     assumptions = stated_assumptions(payload.stated, Candidate(model, classic, {}), settings, where)
     if "combine" not in stated:
         assumptions.append(Assumption(f"combine={model.combine}", "from the file", f"model_type={letter}"))

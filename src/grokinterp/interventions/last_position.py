@@ -75,7 +75,7 @@ class Stream(NamedTuple):
     few vectors, so that W acts on these and not on the rows. `own` is what a row has to itself.
     """
 
-    index: Int[Tensor, "ab term"]
+    terms: Int[Tensor, "ab term"]
     weight: Float[Tensor, "ab term"]
     entries: Float[Tensor, "entry width"]
     own: Float[Tensor, "ab d"] | None
@@ -83,7 +83,7 @@ class Stream(NamedTuple):
 
     def at(self, rows: slice) -> Float[Tensor, "_ width"]:
         """Some of its rows."""
-        out = fused.gather_sum(self.entries, self.index[rows], self.weight[rows])
+        out = fused.gather_sum(self.entries, self.terms[rows], self.weight[rows])
         return out if self.own is None else out.addmm_(self.own[rows], self.W)
 
 
@@ -214,7 +214,8 @@ class Ablated:
             put.append(self.new_z.flatten(1) @ W_O[self.heads].flatten(0, 1))
         # What is the same for all rows is one of the entries.
         first = sum((x for x in put if len(x) == 1), first)
-        own = sum(x for x in put if len(x) > 1) if any(len(x) > 1 for x in put) else None
+        by_row = [x for x in put if len(x) > 1]
+        own = sum(by_row[1:], by_row[0]) if by_row else None
 
         return Stream(*self._terms, fused.through_matrix(W, b, writes[self._left], first), own, W)
 

@@ -259,8 +259,10 @@ class HookedModule(HookedRootModule, Generic[Config]):
                 "the vocabularies of these tasks have no beginning-of-sequence token; leave prepend_bos out"
             )
         rows = [text] if isinstance(text, str) else text
-        if isinstance(rows, list | tuple) and rows and all(isinstance(row, str) for row in rows):
-            rows = [[self.to_single_token(token) for token in row.split()] for row in rows]
+        if isinstance(rows, list | tuple):
+            lines = [row for row in rows if isinstance(row, str)]
+            if lines and len(lines) == len(rows):
+                rows = [[self.to_single_token(token) for token in line.split()] for line in lines]
         ids = as_tensor(rows, "tokens", "ids or text of equally long rows, as in '3 5 ='")
         check_whole(ids)
         return torch.atleast_2d(ids.to(next(self.parameters()).device, torch.int64))

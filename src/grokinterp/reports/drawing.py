@@ -2,7 +2,7 @@
 
 import math
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import plotly.graph_objects as go
@@ -302,7 +302,7 @@ def _sized(figure: go.Figure, width_cm: float | None, font_pt: float | None) -> 
         if value is not None and not (math.isfinite(value) and value > 0):
             raise BadRequest(f"{name} is a length above 0, not {value}")
     if width_cm is not None:
-        width, height = round(width_cm / 2.54 * 96), figure.layout.height
+        width, height = round(width_cm / 2.54 * 96), cast(Any, figure.layout).height
         figure.update_layout(width=width, height=round(height * width / WIDTH))
     if font_pt is not None:
         size = font_pt / 72 * 96

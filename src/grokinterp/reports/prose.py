@@ -191,7 +191,7 @@ def numbers(metrics: pd.DataFrame) -> list[Fact]:
     for column in _CURVES:
         curve = Curve.of(metrics, column)
         if len(curve):
-            step, last = int(curve.steps[-1]), int(metrics["step"].max())
+            step, last = int(curve.steps[-1]), int(metrics["step"].to_numpy().max())
             is_nan = last > step and bool(metrics[column].iloc[-1:].isna().all()) and "diverged" in metrics
             facts.append(_final(column, float(curve.values[-1]), f"at step {step:,}, the last finite one" * is_nan))
     return facts

@@ -21,7 +21,7 @@ _AXIS = dict(
     title=dict(standoff=8, font=dict(size=13)),
 )
 
-DOWNWARDS = dict(autorange="reversed")
+DOWNWARDS: dict[str, Any] = dict(autorange="reversed")
 """The upright axis of every map over two operands: rows as in a matrix, the first at the top."""
 
 TEMPLATE = go.layout.Template(

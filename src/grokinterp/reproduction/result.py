@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import torch
 
@@ -145,7 +145,7 @@ def _described(run: Run) -> dict[str, Any]:
 def _training_seconds(run: Run, bench: Bench) -> float | None:
     metrics = run.metrics
     if "time" in metrics:
-        return float(metrics["time"].max())
+        return float(cast(float, metrics["time"].max()))
     return bench.seconds.get(run.path) if run.path else None
 
 

@@ -50,7 +50,7 @@ def _line(cells: Sequence[str]) -> str:
 def _settings(claim: Claim) -> str:
     """The runs or files that a claim is measured on, in a few words."""
     if not claim.trainings:
-        return f"{len(claim.files)} files" if len(claim.files) > 1 else f"`{claim.files[0].rpartition('/')[2]}`"
+        return f"`{claim.files[0].rpartition('/')[2]}`" if len(claim.files) == 1 else f"{len(claim.files)} files"
     configs = [training.config() for training in claim.trainings]
     tasks = sorted({f"{config.task.expression} ({config.preset})" for config in configs})
     seeds = sorted({config.seed for config in configs})

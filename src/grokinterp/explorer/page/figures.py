@@ -37,7 +37,7 @@ def layout(x: str, y: str, **changes: Any) -> dict[str, Any]:
         tickfont=dict(size=10), exponentformat="power",
     )  # fmt: skip
     title = lambda text: dict(text=text, font=dict(size=11), standoff=4)
-    base = dict(
+    base: dict[str, Any] = dict(
         font=dict(family=FONT, size=11, color=NEUTRAL),
         paper_bgcolor=CLEAR,
         plot_bgcolor=CLEAR,

@@ -11,7 +11,13 @@ from grokinterp.explorer.page.figures import nothing
 from grokinterp.explorer.page.population import RUNS
 from grokinterp.runs.run import Run
 
-GRAPH = {"displayModeBar": False, "responsive": True, "displaylogo": False, "doubleClick": "reset", "scrollZoom": False}
+GRAPH: Any = {
+    "displayModeBar": False,
+    "responsive": True,
+    "displaylogo": False,
+    "doubleClick": "reset",
+    "scrollZoom": False,
+}
 DRAWS = tuple(f"draw-{panel}" for panel in ("neurons", "neuron", "place", "attention", "pair", "compare"))
 STORES = ("history", "lasso", "boxes", "operands", "news", *DRAWS, "compared", "filled", "export")
 
@@ -107,7 +113,8 @@ def _slider(name: str) -> html.Div:
     slider = dcc.Slider(
         id=name, min=0, max=1, step=1, value=0, marks=None, tooltip=None, allow_direct_input=False, updatemode="mouseup"
     )
-    return html.Div(slider, className="slider", **{"aria-label": "Checkpoint"})
+    label: dict[str, Any] = {"aria-label": "Checkpoint"}
+    return html.Div(slider, className="slider", **label)
 
 
 def _radio(name: str, named: dict[str, str], kind: str = "segments") -> dcc.RadioItems:

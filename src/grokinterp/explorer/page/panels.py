@@ -149,8 +149,8 @@ def curves(session: Session, state: State) -> Figure:
     loss = circuits.loss.Loss()
     thresholds = []
     for name, threshold in (("train_accuracy", loss.memorised_accuracy), ("test_accuracy", loss.grokked_accuracy)):
-        reached = metrics["step"][metrics[name] >= threshold]
-        thresholds += [int(reached.iloc[0])] if len(reached) else []
+        reached = metrics["step"].to_numpy()[metrics[name].to_numpy() >= threshold]
+        thresholds += [int(reached[0])] if len(reached) else []
     # More points than a panel has pixels only cost time.
     thinned = {name: loss.iloc[:: max(1, len(loss) // 600)].to_numpy().T for name, loss in losses.items()}
     return figures.curves({name: (steps, loss) for name, (steps, loss) in thinned.items()}, state.step or 0, thresholds)

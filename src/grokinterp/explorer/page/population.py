@@ -23,7 +23,7 @@ def runs_page(session: Session) -> str:
     """The page of all runs, read anew: it computes nothing."""
     population = Population(Runs(session.runs))
     frame = population.table.assign(**{name: population.findings(name) for name in FINDINGS})
-    columns = [*population.fields, *(name for name in RESULTS if name in SHOWN and frame[name].notna().any())]
+    columns = [*population.fields, *(name for name in RESULTS if name in SHOWN and bool(frame[name].notna().any()))]
     rows = []
     for i, name in enumerate(frame.index):
         choose = Markup('<input type="checkbox" data-run="{}" aria-label="compare {}">').format(quote(name), name)

@@ -45,11 +45,12 @@ def add_band(
     drawn = np.unique(np.linspace(0, len(values) - 1, min(len(values), thin)).round().astype(int))
     if len(drawn) and len(values) > 1:
         # One trace for all: a gap parts them.
-        gap = np.full((len(drawn), 1), np.nan)
+        gap, blank = np.full((len(drawn), 1), np.nan), np.array([None])
         rows = np.concatenate([values[drawn], gap], axis=1).ravel().astype(np.float32)
         at = np.tile(np.concatenate([x.astype(np.float64), [np.nan]]), len(drawn)) if x.dtype.kind in "fiu" else None
         figure.add_scatter(
-            x=np.tile(np.append(x.astype(object), None), len(drawn)) if at is None else at.astype(np.float32), y=rows,
+            x=at.astype(np.float32) if at is not None else np.tile(np.append(x.astype(object), blank), len(drawn)),
+            y=rows,
             mode="lines", line=dict(color=translucent(color, 0.22), width=0.8), hoverinfo="skip", showlegend=False,
             legendgroup=name, connectgaps=False, **axes,
         )  # fmt: skip

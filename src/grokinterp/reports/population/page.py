@@ -1,5 +1,8 @@
 """Page of many runs: its sections put together as one HTML file that needs nothing else."""
 
+from typing import cast
+
+import pandas as pd
 import plotly.offline
 from markupsafe import Markup
 
@@ -41,7 +44,7 @@ def headline(population: Population) -> str:
     """What varies, and over how many values."""
     if not population.fields:
         return "Nothing that is known of them differs"
-    counts = {field: int(population.table[field].nunique()) for field in population.fields}
+    counts = {field: cast(pd.Series, population.table[field]).nunique() for field in population.fields}
     words = [f"{field_name(field)} ({count} {'values' if count != 1 else 'value'})" for field, count in counts.items()]
     only = all(map(is_of_a_seed, population.fields))
     return f"{'Only the seed varies' if only else 'What varies'}: {', '.join(words)}"

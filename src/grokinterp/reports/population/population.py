@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,7 @@ class Population:
 
     def findings(self, name: str) -> pd.Series:
         """A column of findings, blank for runs that do not solve their task: noise has values of every measure."""
-        return self.table[name].where(self.is_solved, None)
+        return cast(pd.Series, self.table[name].where(self.is_solved, None))
 
     @cached_property
     def is_ended(self) -> Bool[np.ndarray, "run"]:
@@ -91,12 +91,12 @@ class Population:
 
     def levels(self, field: str) -> pd.Series:
         """The value of a field for each run as text, in ascending order as a categorical; many are put together."""
-        column = self.table[field]
+        column = cast(pd.Series, self.table[field])
         known = column.dropna()
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
             numbers = column.astype("Float64").astype(float)
             if known.nunique() > LEVELS:
-                bins = pd.qcut(numbers, 4, duplicates="drop", labels=False)
+                bins = cast(pd.Series, pd.qcut(numbers, 4, duplicates="drop", labels=False))
                 spans = numbers.groupby(bins).agg(["min", "max"])
                 words = [f"{low:.3g} to {high:.3g}" for low, high in spans.to_numpy()]
                 return _with_blank(pd.Categorical.from_codes(bins.fillna(-1).astype(int), words, ordered=True))
@@ -106,7 +106,7 @@ class Population:
         order = sorted(words.dropna().unique())
         if len(order) > LEVELS:
             often = words.value_counts().index[: LEVELS - 1]
-            words = words.where(words.isna() | words.isin(often), "others")
+            words = words.where(words.isna() | words.isin(often.tolist()), "others")
             order = [*sorted(often), "others"]
         return _with_blank(pd.Categorical(words, order, ordered=True))
 

@@ -1,6 +1,6 @@
 """Clock or pizza: the run's way across the plane of both, over the public runs of Zhong et al. 2023."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import plotly.graph_objects as go
@@ -85,7 +85,7 @@ def plane(trace: xr.Dataset, layers: public_runs.Layers | None) -> go.Figure:
     bar = dict(
         title=dict(text="public runs", side="right"), tickvals=[0, 1, 2, 3], ticktext=["1", "10", "100", "1,000"]
     )
-    meta: dict[str, Any] = figure.layout.meta
+    meta: dict[str, Any] = cast(Any, figure.layout).meta
     if layers is not None:
         figure.update_layout(coloraxis=dict(colorscale=palette.SEQUENTIAL, cmin=-0.6, colorbar=bar))
         meta["sequential"] = ["coloraxis"]

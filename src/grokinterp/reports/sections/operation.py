@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from grokinterp.analysis.cycles import Wave
+from grokinterp.analysis.cycles import Group, Wave
 from grokinterp.circuits.embedding import Embedding
 from grokinterp.circuits.spectrum import Spectrum
 from grokinterp.reports import prose
@@ -94,7 +94,8 @@ def _both_bases(subject: Subject, trace: xr.Dataset) -> Plate | None:
     """Embedding and neuron-logit map at the end, on the waves of the numbers and on the characters."""
     last = subject.run.steps[-1:]
     named: list[tuple[str, xr.DataArray, str]] = []
-    for group, basis in (("additive", "waves of the numbers"), ("multiplicative", "characters")):
+    bases: dict[Group, str] = {"additive": "waves of the numbers", "multiplicative": "characters"}
+    for group, basis in bases.items():
         measured = subject.measured([Embedding(group=group), Spectrum(group=group)], last)
         if isinstance(measured, Absent) or "embedding_norm" not in measured:
             return

@@ -1,6 +1,7 @@
 """Zhong et al. 2023, "The Clock and the Pizza" (arXiv 2306.17844): trained anew, against their public runs."""
 
 import math
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,8 @@ def ours(runs: tuple[Run, ...], measure: str) -> dict[str, float]:
     for rate, group in _measured(runs).groupby("attention_rate"):
         solved = group[group.accuracy >= public_runs.RULE.solved]
         chosen = solved[solved.circularity > CIRCULAR]
-        rows[f"{rate:g}"] = float(chosen[measure].median()) if len(solved) >= SOLVED else math.nan
+        median = cast(float, cast(pd.Series, chosen[measure]).median())
+        rows[f"{rate:g}"] = float(median) if len(solved) >= SOLVED else math.nan
     return rows
 
 

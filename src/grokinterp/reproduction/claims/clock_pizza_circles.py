@@ -94,7 +94,7 @@ def circles_beta(path: Path) -> Values:
 def smooth(*paths: Path) -> Values:
     formula = circle_formulas.pizza_smooth
     both = [_explained(path, {name: formula}, range(3)) for name, path in zip(("A", "beta"), paths, strict=True)]
-    return both[0] | both[1]
+    return {**both[0], **both[1]}
 
 
 @claim(

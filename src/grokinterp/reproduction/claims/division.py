@@ -30,6 +30,7 @@ def _setting(run: Run) -> str:
 
 def _commonest(run: Run) -> float:
     """The share of the commonest answer among the rows that are not trained on."""
+    assert run.task.is_train is not None
     labels = run.task.labels[~run.task.is_train]
     return labels.bincount().max().item() / len(labels)
 

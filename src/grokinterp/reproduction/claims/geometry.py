@@ -5,7 +5,7 @@ from pathlib import Path
 from grokinterp.reproduction.claim import Values, claim
 from grokinterp.reproduction.claims.clock_pizza_saved import READ, SAVED, model
 from grokinterp.reproduction.reading import last, saved
-from grokinterp.reproduction.target import at_least, at_most, near
+from grokinterp.reproduction.target import Value, at_least, at_most, near
 
 PAPER = "Geometry of modular addition (arXiv 2512.25060)"
 RATES = {"p99zdpze5l": "attention rate 0", "2k4ohj6bhd": "attention rate 0.804", "q9rsl94xlv": "attention rate 1"}
@@ -13,7 +13,7 @@ CONCATENATES = "7r4zst7evs"
 assert {*RATES, CONCATENATES} <= {*SAVED}
 
 
-def _shape(path: Path) -> Values:
+def _shape(path: Path) -> dict[str, Value]:
     end = last(saved(path), "geometry")
     return {
         "share of two components": end.cluster_share_of_two.item(),

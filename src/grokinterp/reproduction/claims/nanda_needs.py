@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ EPOCHS = {
 """His file `mod_addition_frac_train_sweep`: epochs until the test loss is below 0.1 after its peak."""
 
 _MINUTES = {0.9: 3, 0.8: 3, 0.7: 3, 0.6: 3, 0.5: 3, 0.4: 6, 0.28: 18, 0.25: 26}
-_BRIEF = {"steps": 25_000, "stop_after_grokking": 500, "metrics_every": 10, "checkpoint_every": 0}
+_BRIEF: dict[str, Any] = {"steps": 25_000, "stop_after_grokking": 500, "metrics_every": 10, "checkpoint_every": 0}
 
 
 def fraction(frac: float) -> Training:
@@ -92,7 +93,7 @@ def fractions_order(*runs: Run) -> Values:
     ranks = [np.argsort(np.argsort(x)) for x in (np.where(known, ours, np.inf), his)]
     small = [epochs[f"{frac:g}"] for frac in EPOCHS if frac <= 0.6]
     return {
-        "rank correlation with his epochs": float(np.corrcoef(*ranks)[0, 1]),
+        "rank correlation with his epochs": float(np.corrcoef(ranks[0], ranks[1])[0, 1]),
         "later at every smaller fraction from 0.6 on": bool(all(a < b for a, b in itertools.pairwise(small))),
         "epochs": epochs,
     }

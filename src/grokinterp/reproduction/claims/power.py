@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any, cast
 
 import torch
 from scipy.stats import spearmanr
@@ -174,7 +175,7 @@ def sharpness(*runs: Run) -> Values:
     reached = [end_of(run, "test_accuracy") for run in runs]
     names = [f"{run.config.split.frac:g}, seed {run.config.seed}" for run in runs]
     return {
-        "rank correlation": float(spearmanr(phi, reached).statistic),
+        "rank correlation": float(cast(Any, spearmanr(phi, reached)).statistic),
         "phi in percent": dict(zip(names, phi, strict=True)),
         "test accuracy": dict(zip(names, reached, strict=True)),
     }

@@ -1,5 +1,7 @@
 """Omnigrok (Liu et al. 2023, arXiv 2210.01117) and Grokfast (Lee et al. 2024, arXiv 2405.20233): ways to train."""
 
+from typing import Any
+
 from grokinterp.reproduction.claim import Values, claim
 from grokinterp.reproduction.claims.nanda import MAIN
 from grokinterp.reproduction.needed_run import Training, training
@@ -7,7 +9,7 @@ from grokinterp.reproduction.reading import end_of, first_reaching
 from grokinterp.reproduction.target import at_least, at_most
 from grokinterp.runs.run import Run
 
-_CURVES = {"metrics_every": 10, "checkpoint_every": 0}
+_CURVES: dict[str, Any] = {"metrics_every": 10, "checkpoint_every": 0}
 FIXED = training(
     "a + b", 12, p=113, frac=0.3, seed=0, steps=10_000, stop_after_grokking=500, init_scale=0.8, weight_decay=0.0,
     fixed_norm=True, **_CURVES,

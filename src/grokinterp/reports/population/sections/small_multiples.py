@@ -1,5 +1,7 @@
 """Small multiples: one row a field, its pictures differing in that field alone, every seed a line."""
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
@@ -20,19 +22,19 @@ class SmallMultiples(PopulationSection):
     title = "One thing at a time"
 
     def fill(self, section: PageSection, population: Population) -> None:
-        fields = [field for field in population.conditions if population.table[field].notna().any()]
+        fields = [field for field in population.conditions if bool(population.table[field].notna().any())]
         if len(fields) < 2 or len(population.steps) < 3:
             return  # with one field its training curves are this already
         keys = pd.DataFrame({field: population.table[field].map(_text) for field in fields})
         for field in fields:
             others = [other for other in fields if other != field]
-            cells = keys.groupby(others, sort=False)[field].nunique()
+            cells = keys.groupby(others, sort=False)[field].nunique().to_dict()
             # The cell in which the field takes most values, and of those the one with most runs.
-            best = max(cells.index, key=lambda cell: (cells[cell], int(_is_in(keys, others, cell).sum())))
+            best = max(cells, key=lambda cell: (cells[cell], int(_is_in(keys, others, cell).sum())))
             if cells[best] < 2:
                 continue
             held = _is_in(keys, others, best)
-            order = keys[field][held.to_numpy()].drop_duplicates().tolist()
+            order = cast(pd.Series, keys.loc[held.to_numpy(), field]).drop_duplicates().tolist()
             order = sorted(order, key=_number)[:PICTURES]
             pictures = [
                 Markup('<figure class="multiple">{}<figcaption>{} {}</figcaption></figure>').format(
@@ -65,13 +67,13 @@ def _picture(population: Population, mask: np.ndarray) -> Markup:
     chosen = np.flatnonzero(mask)[:LINES]
     is_share = bool(np.isfinite(population.curves("test_accuracy")).any())
     kind = "accuracy" if is_share else "loss"
-    curves = [population.curves(f"{side}_{kind}")[chosen] for side in ("train", "test")]
-    return sparkline(population.steps, *curves, is_share, width=200, height=90, points=60)
+    train, test = (population.curves(f"{side}_{kind}")[chosen] for side in ("train", "test"))
+    return sparkline(population.steps, train, test, is_share, width=200, height=90, points=60)
 
 
 def _is_in(keys: pd.DataFrame, fields: list[str], cell: object) -> pd.Series:
     values = cell if isinstance(cell, tuple) else (cell,)
-    return (keys[fields] == list(values)).all(axis=1)
+    return cast(pd.Series, (keys[fields] == list(values)).all(axis=1))
 
 
 def _text(value: object) -> str:

@@ -109,7 +109,8 @@ class SlurmOptions:
 
         jobs = math.ceil(runs / self.batch_size(runs))
         command = f"{shlex.quote(sys.executable)} -u -m submitit.core._submit {shlex.quote(str(folder))}"
-        parameters = self.parameters(name, at_once) | ({"map_count": jobs} if jobs > 1 else {})
+        array: dict[str, Any] = {"map_count": jobs} if jobs > 1 else {}
+        parameters = self.parameters(name, at_once) | array
         return _make_sbatch_string(command=command, folder=folder, **parameters)
 
 
