@@ -158,8 +158,9 @@ def isolated_logits(
 
 def _number_blocks(config: ModelConfig, task: Task) -> set[tuple[str, int]]:
     """(embedding table, row of number 0) for each vocabulary of numbers: the operands' one, or one each."""
-    tables, firsts = config.tables, task.zero_tokens
-    return {(f"{tables[i % len(tables)]}.W_E", first) for i, first in enumerate(firsts) if first is not None}
+    tables, zeros = config.token_rows, task.zero_tokens
+    numbers = ((*tables[i % len(tables)], zero) for i, zero in enumerate(zeros) if zero is not None)
+    return {(name, first + zero) for name, first, zero in numbers}
 
 
 def _no_cycle(task: Task) -> str:
@@ -205,7 +206,8 @@ class ClockPizza(Circuit):
     def why_not(self, snapshot: Snapshot) -> str | None:
         if Wave.of(snapshot.task) is None:
             return _no_cycle(snapshot.task)
-        return None if "embed.W_E" in snapshot.parameters else "the model has no hook_embed over tokens"
+        rows = snapshot.config.token_rows
+        return None if rows and rows[0][0] in snapshot.parameters else "the model has no hook_embed over tokens"
 
     def fit(self, final: Snapshot) -> "ClockPizza":
         wave, kin = Wave.of(final.task), public_runs.kin(final.config, final.task)

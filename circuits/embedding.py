@@ -136,7 +136,7 @@ class Embedding(Circuit):
         on_cycle = W_E[cycle.tokens]
         norms = fourier.norms(W_E, rows=cycle.basis)
         analysis = pca(W_E, self.components)
-        vocabulary = on_cycle if cycle.is_multiplicative else snapshot.parameters["embed.W_E"]
+        vocabulary = on_cycle if cycle.is_multiplicative else snapshot.vocabulary
         round_ = circularity(vocabulary, min(4, *vocabulary.shape), cycle.n)
         paper = f"Nanda et al. 2023, section 4.1; {cycle.description}"
         variables = {

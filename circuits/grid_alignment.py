@@ -52,7 +52,7 @@ class GridAlignment(Circuit):
         del requested
         coordinates = snapshot.task.coordinates
         assert coordinates is not None
-        scores = principal(snapshot.parameters["embed.W_E"][: len(coordinates)])
+        scores = principal(snapshot.vocabulary[: len(coordinates)])
         source = "affine map by least squares from the centred embedding's principal components to (x, y)"
         r2 = [affine_r2(scores[:, :count], coordinates) for count in self.components]
         plane = torch.zeros(len(scores), 2, dtype=scores.dtype)

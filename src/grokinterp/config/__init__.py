@@ -6,6 +6,7 @@ import pkgutil
 from grokinterp.config.family import MODEL_CONFIGS, ModelConfig
 from grokinterp.config.mlp import DenseMLPConfig, EmbeddingMLPConfig
 from grokinterp.config.nalu import NALUConfig
+from grokinterp.config.one_hot import OneHotMLPConfig
 from grokinterp.config.run import (
     FORMAT_VERSION,
     SECTIONS,
@@ -26,6 +27,7 @@ __all__ = [
     "EmbeddingMLPConfig",
     "ModelConfig",
     "NALUConfig",
+    "OneHotMLPConfig",
     "OptimiserConfig",
     "RunConfig",
     "ScheduleConfig",

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, cast
 from grokinterp.config.initial import Draw, Shapes, over_fan_in
 from grokinterp.errors import ConfigError, listed
 
-Activation: TypeAlias = Literal["relu", "gelu", "tanh", "silu", "square"]
 Output: TypeAlias = Literal["vocabulary", "answers"]
 Component: TypeAlias = Literal["attention", "mlp", "positions", "direct_path"]
 Reads: TypeAlias = Literal["tokens", "features"]
@@ -96,6 +95,11 @@ class ModelConfig(ABC):
     def tables(self) -> tuple[str, ...]:
         """The modules whose `W_E` embeds tokens: one for all positions, or one for each."""
         return ()
+
+    @property
+    def token_rows(self) -> tuple[tuple[str, int], ...]:
+        """(parameter, row of token 0) for each table by which tokens are read: one for all positions, or one each."""
+        return tuple((f"{table}.W_E", 0) for table in self.tables)
 
     # -- reading rows
 
@@ -308,7 +312,6 @@ def _import_installed() -> None:
 
 
 _COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
-ACTIVATIONS_IN_WORDS = {"relu": "ReLU", "gelu": "GELU", "tanh": "tanh", "silu": "SiLU", "square": "squaring"}
 
 
 def count_in_words(n: int) -> str:

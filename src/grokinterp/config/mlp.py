@@ -4,14 +4,29 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-from grokinterp.config.family import ACTIVATIONS_IN_WORDS, Activation, NumberConfig, Output, TokenConfig
+from grokinterp.config.activation import ACTIVATIONS_IN_WORDS, Activation
+from grokinterp.config.family import NumberConfig, Output, TokenConfig
 from grokinterp.config.initial import Draw, Shapes, fan_in, is_bias, leaf, torch_default
 from grokinterp.config.validation import check_types
 from grokinterp.errors import require
 
 
+class SummedConfig(TokenConfig):
+    """Neurons whose first pre-activations are a sum of one function of each operand, which `evaluation.folded` uses."""
+
+    combine: str
+    activation: Activation
+
+    def fast_path(self, scored: tuple[int, ...], row_width: int) -> str | None:
+        del scored
+        return "grokinterp.evaluation.evaluator:FoldedEvaluator" if row_width == self.n_ctx else None
+
+    def why_not_folded(self) -> str | None:
+        return None
+
+
 @dataclass(frozen=True)
-class EmbeddingMLPConfig(TokenConfig):
+class EmbeddingMLPConfig(SummedConfig):
     """Embeddings of the operands, combined, then hidden layers.
 
     `project_then_add` sends each embedding through the first hidden layer's affine map and adds the results
@@ -56,13 +71,6 @@ class EmbeddingMLPConfig(TokenConfig):
 
     def draw(self, name: str, shapes: Shapes) -> Draw:
         return _SCHEMES[self.initialisation](name, shapes)
-
-    def fast_path(self, scored: tuple[int, ...], row_width: int) -> str | None:
-        del scored
-        return "grokinterp.evaluation.evaluator:FoldedEvaluator" if row_width == self.n_ctx else None
-
-    def why_not_folded(self) -> str | None:
-        return None
 
     def in_words(self) -> str:
         combined = {"concatenate": "concatenated", "add": "added", "project_then_add": "projected and then added"}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from grokinterp.config.family import Activation
+from grokinterp.config.activation import Activation
 from grokinterp.config.validation import check_types
 from grokinterp.errors import BadRequest, did_you_mean, listed, require
 

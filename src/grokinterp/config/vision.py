@@ -4,10 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from grokinterp.config.activation import ACTIVATIONS_IN_WORDS, Activation
 from grokinterp.config.family import (
-    ACTIVATIONS_IN_WORDS,
     MLP_ACTIVATIONS,
-    Activation,
     NumberConfig,
     count_in_words,
 )

@@ -182,8 +182,17 @@ class Snapshot:
 
     @property
     def W_E(self) -> Float[Tensor, "token d"]:
-        """[p, d]: the embedding of the numbers (of the first operand, where the second has its own)."""
-        return self.parameters["embed.W_E"][: self.n_numbers]
+        """[p, d]: the embedding of the numbers (of the first operand, where the second has its own).
+
+        Of a model that reads one-hots, the numbers' rows of its first matrix: what each is to the neurons.
+        """
+        return self.vocabulary[: self.n_numbers]
+
+    @property
+    def vocabulary(self) -> Float[Tensor, "token d"]:
+        """[token, d]: `W_E` of all tokens."""
+        (name, first), n_tokens = self.config.token_rows[0], self.config.n_tokens
+        return self.parameters[name][first:][:n_tokens]
 
     @property
     def W_U(self) -> Float[Tensor, "d answer"]:

@@ -30,6 +30,17 @@ def rows_at(x: Float[Tensor, "batch pos *rest"], positions: Sequence[int] | None
     return x if positions is None else torch.stack([x[:, position] for position in positions], dim=1)
 
 
+def look_up(table: Float[Tensor, "token d"], tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch d"]:
+    """The row of each token. Raises `BadRequest` for a token that has none."""
+    try:
+        return F.embedding(tokens, table)
+    except IndexError:
+        raise BadRequest(
+            f"the tokens are 0 to {len(table) - 1} and the rows hold {int(tokens.min())} to {int(tokens.max())}; "
+            "give rows such as task.inputs"
+        ) from None
+
+
 class Embed(nn.Module):
     """Rows of `W_E` [d_vocab d_model], times `scale`."""
 
@@ -44,14 +55,7 @@ class Embed(nn.Module):
         return "d_vocab={}, d_model={}".format(*self.W_E.shape)
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch d"]:
-        try:
-            rows = F.embedding(tokens, self.W_E)
-        except IndexError:
-            n = len(self.W_E)
-            raise BadRequest(
-                f"the tokens are 0 to {n - 1} and the rows hold {int(tokens.min())} to {int(tokens.max())}; "
-                "give rows such as task.inputs"
-            ) from None
+        rows = look_up(self.W_E, tokens)
         return rows if self.scale == 1 else rows * self.scale
 
 

@@ -13,8 +13,16 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "silu": F.silu,
     "square": torch.square,
+    "abs": torch.abs,
+    "identity": lambda x: x,
+    "cube": lambda x: x**3,
+    "fourth": lambda x: x**4,
+    "eighth": lambda x: x**8,
+    "exp": torch.exp,
+    # torch's own turns into a line from 20 on, where float64 still tells them apart.
+    "log1p_exp_2x": lambda x: torch.logaddexp(2 * x, torch.zeros_like(x)),
 }
-"""`gelu` is the exact one (erf), as in PyTorch and the pizza code, not GPT-2's tanh approximation."""
+"""By the names of `config.activation`. `gelu` is the exact one (erf), as in PyTorch and the pizza code, not GPT-2's."""
 
 
 def sinusoids(n_ctx: int, d_model: int) -> Float[Tensor, "position d"]:

@@ -1,8 +1,11 @@
-"""`EmbeddingMLP` and `DenseMLP`: hidden layers behind embeddings, or on numbers; hook names after the transformer's."""
+"""`EmbeddingMLP`, `OneHotMLP`, `DenseMLP`: hidden layers behind embeddings, on one-hots or on numbers.
+
+Hook names are after the transformer's.
+"""
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import torch
 import torch.nn as nn
@@ -11,13 +14,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
-from grokinterp.config.mlp import DenseMLPConfig, EmbeddingMLPConfig, MLPConfig
+from grokinterp.config.mlp import DenseMLPConfig, EmbeddingMLPConfig, SummedConfig
+from grokinterp.config.one_hot import OneHotMLPConfig
 from grokinterp.errors import BadRequest
-from grokinterp.models.blocks import Embed, Unembed
+from grokinterp.models.blocks import Embed, Unembed, look_up
 from grokinterp.models.functional import ACTIVATIONS
 from grokinterp.models.hooked import HookedModule, adopt
 
-MLP = TypeVar("MLP", EmbeddingMLPConfig, DenseMLPConfig)
+HiddenConfig: TypeAlias = EmbeddingMLPConfig | DenseMLPConfig | OneHotMLPConfig
+MLP = TypeVar("MLP", EmbeddingMLPConfig, DenseMLPConfig, OneHotMLPConfig)
 
 
 class HiddenLayer(nn.Module):
@@ -25,7 +30,7 @@ class HiddenLayer(nn.Module):
 
     W_in: nn.Parameter
 
-    def __init__(self, config: MLPConfig, parameters: Mapping[str, Tensor], prefix: str, n_copies: int = 1):
+    def __init__(self, config: HiddenConfig, parameters: Mapping[str, Tensor], prefix: str, n_copies: int = 1):
         super().__init__()
         adopt(self, parameters, prefix)
         self.b_in = getattr(self, "b_in", None)
@@ -55,11 +60,11 @@ class HiddenLayers(HookedModule[MLP]):
 
     unembed: Unembed
 
-    def _assemble_layers(self, config: MLPConfig, parameters: Mapping[str, Tensor], n_copies: int = 1) -> None:
+    def _assemble_layers(self, config: HiddenConfig, parameters: Mapping[str, Tensor], n_copies: int = 1) -> None:
         """Make the layers and the unembedding; the first layer counts its bias `n_copies` times."""
         self.blocks = nn.ModuleList(
             Layer(HiddenLayer(config, parameters, f"blocks.{i}.mlp.", n_copies if i == 0 else 1))
-            for i in range(len(config.hidden_sizes))
+            for i in range(len(config.layer_neurons))
         )
         self.unembed = Unembed(parameters)
 
@@ -81,6 +86,15 @@ class HiddenLayers(HookedModule[MLP]):
     def b_U(self) -> Float[Tensor, "d_vocab_out"]:
         """Zeros where the unembedding has no bias."""
         return self.unembed.bias
+
+
+def check_operands(config: SummedConfig, tokens: Int[Tensor, "batch operand"]) -> None:
+    """Raise `BadRequest` unless there is one token for each operand."""
+    if tokens.shape[1] != config.n_ctx:
+        raise BadRequest(
+            f"the model reads {config.n_ctx} operands and was given {tokens.shape[1]} tokens; "
+            "use the layout of its task, such as 'a b'"
+        )
 
 
 class EmbeddingMLP(HiddenLayers[EmbeddingMLPConfig]):
@@ -108,11 +122,7 @@ class EmbeddingMLP(HiddenLayers[EmbeddingMLPConfig]):
 
         Raises `BadRequest` unless there is one token for each operand.
         """
-        if tokens.shape[1] != self.config.n_ctx:
-            raise BadRequest(
-                f"the model reads {self.config.n_ctx} operands and was given {tokens.shape[1]} tokens; "
-                "use the layout of its task, such as 'a b'"
-            )
+        check_operands(self.config, tokens)
         x = self.hook_embed(self._embedded(tokens))
         x = x.flatten(1) if self.config.combine == "concatenate" else x.sum(1)
         return self._through_layers(self.hook_combined(x[:, None]))
@@ -127,6 +137,42 @@ class EmbeddingMLP(HiddenLayers[EmbeddingMLPConfig]):
     def W_E(self) -> Float[Tensor, "d_vocab d"]:
         """The shared table, or the first operand's own (the second's is `model.embed_b.W_E`)."""
         return self.embed.W_E
+
+
+class OneHot(nn.Module):
+    """The row of an identity for each token: an embedding that nothing trains, in the place of one."""
+
+    W_E: Tensor
+    scale = 1.0
+
+    def __init__(self, like: Tensor, d_vocab: int):
+        super().__init__()
+        self.register_buffer("W_E", torch.eye(d_vocab, dtype=like.dtype, device=like.device), persistent=False)
+
+    def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch d_vocab"]:
+        return look_up(self.W_E, tokens)
+
+
+class OneHotMLP(HiddenLayers[OneHotMLPConfig]):
+    """One-hots of the operands -> combined -> neurons -> logits. Arguments as `HookedModule`'s.
+
+    Hooks: `hook_embed` [batch operand d_vocab] (the one-hots), `hook_combined` [batch 1 d_in] (their sum, or side by
+    side), `blocks.0.mlp.hook_pre` and `hook_post` [batch 1 d_mlp].
+    """
+
+    embed: OneHot
+
+    def assemble(self, config: OneHotMLPConfig, parameters: Mapping[str, Tensor]) -> None:
+        self.embed = OneHot(parameters["unembed.W_U"], config.sizes[0])
+        self.hook_embed, self.hook_combined = HookPoint(), HookPoint()
+        self._assemble_layers(config, parameters)
+
+    def forward(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
+        """Logits, at one position. Raises `BadRequest` unless there is one token for each operand."""
+        check_operands(self.config, tokens)
+        x = self.hook_embed(self.embed(tokens))
+        x = x.flatten(1) if self.config.combine == "concatenate" else x.sum(1)
+        return self._through_layers(self.hook_combined(x[:, None]))
 
 
 class DenseMLP(HiddenLayers[DenseMLPConfig]):

@@ -12,7 +12,7 @@ SECONDS_BETWEEN_STATES: int
 def train(
     task: Task | str | None = None,
     *,
-    preset: Literal['nanda', 'transformer_lens_demo', 'pizza', 'pizza_linear_a', 'pizza_linear_b', 'pizza_linear_c', 'pizza_linear_d', 'pizza_linear_x', 'furuta', 'power', 'scienceetonnante', 'digits', 'induction', 'induction_small', 'skip_trigram', 'slope', 'encoded_sum', 'division', 'nalu', 'lines_pixels', 'lines_patches', 'lines_nested', 'chughtai'] | str | None = None,
+    preset: Literal['nanda', 'transformer_lens_demo', 'pizza', 'pizza_linear_a', 'pizza_linear_b', 'pizza_linear_c', 'pizza_linear_d', 'pizza_linear_x', 'furuta', 'he-standard', 'he-grokking', 'power', 'scienceetonnante', 'digits', 'induction', 'induction_small', 'skip_trigram', 'slope', 'encoded_sum', 'division', 'nalu', 'lines_pixels', 'lines_patches', 'lines_nested', 'chughtai'] | str | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -36,7 +36,7 @@ def train(
     d_head: int | None = ...,  # width of a head; d_model // n_heads where left out
     d_mlp: int | None = ...,  # neurons a layer; 4 d_model where left out
     attn_only: bool = ...,  # no MLPs
-    activation: Literal['relu', 'gelu', 'tanh', 'silu', 'square'] = ...,  # of the neurons
+    activation: Literal['relu', 'gelu', 'tanh', 'silu', 'square', 'abs', 'identity', 'cube', 'fourth', 'eighth', 'exp', 'log1p_exp_2x'] = ...,  # of the neurons
     attention_direction: Literal['causal', 'bidirectional'] = ...,  # whether a position reads those after it too
     attention_rate: float = ...,  # alpha of Zhong et al. 2023: the pattern is softmax * alpha + (1 - alpha)
     position_embedding: Literal['learned', 'sinusoidal', 'none'] = ...,  # learned, computed from sines, or none
@@ -56,7 +56,7 @@ def train(
     n_ctx: int | None = ...,  # positions; the task's where left out
     d_embed: int = ...,  # width of an embedding (embedding_mlp)
     shared_embedding: bool = ...,  # one embedding for both operands (embedding_mlp)
-    combine: Literal['concatenate', 'add', 'project_then_add', 'overlap', 'or'] = ...,  # of the embeddings (embedding_mlp)
+    combine: Literal['concatenate', 'add', 'project_then_add', 'overlap', 'or'] = ...,  # of the embeddings (embedding_mlp, one_hot_mlp)
     hidden_sizes: tuple[int, ...] = ...,  # neurons of each hidden layer (embedding_mlp, dense_mlp, nalu)
     d_in: int | None = ...,  # numbers of a row; the task's where left out (dense_mlp, nalu, vision)
     cell: Literal['nalu', 'nac'] = ...,  # nac: the additive half alone (nalu)

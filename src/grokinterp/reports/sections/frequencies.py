@@ -57,7 +57,8 @@ class Frequencies(Finding):
         if "logit_map_norm" in trace and bool(trace["logit_map_norm"].notnull().all()):
             named.append(("neuron-logit map", trace["logit_map_norm"], "logit per activation"))
         if "gini" in trace:
-            width = subject.run.final.parameters["embed.W_E"].shape[1]
+            [(numbers, _), *_] = subject.run.model_config.token_rows
+            width = subject.run.final.parameters[numbers].shape[1]
             section.paragraphs.append(order_of_numbers(trace, spectra.is_multiplicative(trace), width))
         if several:
             names = ("spectrum-over-time", SPECTRUM_OVER_TIME), ("logit-map-over-time", LOGIT_MAP_OVER_TIME)
