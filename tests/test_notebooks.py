@@ -1,5 +1,6 @@
 """The notebooks run, teach, draw what they promise, and are stored without outputs."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ NOTEBOOKS = {
     "07_write_your_own_circuit": 5,
     "08_bring_your_own_checkpoint": 1,
     "09_a_population": 3,
+    "10_readable_before_it_is_right": 7,
 }
 """Each one, and how many figures it draws at least."""
 
@@ -61,6 +63,14 @@ def test_links_lead_to_notebooks() -> None:
     for name in NOTEBOOKS:
         for link in re.findall(r"\]\(([\w-]+\.ipynb)\)", (FOLDER / f"{name}.ipynb").read_text()):
             assert (FOLDER / link).exists(), (name, link)
+
+
+def test_numbers_of_ten_seeds_are_the_stored_result() -> None:
+    """Notebook 10 shows what `grokinterp reproduce latent-readable-early` has measured, to three digits."""
+    code = " ".join(cell.source for cell in read("10_readable_before_it_is_right").cells)
+    shown = json.loads(re.search(r"ten_seeds = (\[[^]]+])", code)[1])
+    stored = json.loads((FOLDER.parent / "reproduction/results/latent-readable-early.json").read_text())
+    assert shown == [round(value, 3) for value in stored["values"]["latent accuracy"].values()]
 
 
 @pytest.fixture(scope="module")
