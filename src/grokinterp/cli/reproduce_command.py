@@ -3,7 +3,7 @@
 import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +25,7 @@ class Reproduce:
     id: Annotated[str | None, tyro.conf.Positional] = None  # the claim to run
     quick: bool = False  # rehearse on tiny runs that are thrown away: proves nothing, stores nothing
     all: bool = False  # run what fits into --budget: what was never run first, and the cheapest first
+    nulls: bool = False  # measure a stored claim (with --all each that lacks it) on untrained weights and a memoriser
     budget: str = "1h"  # of --all: 90s, 30m or 2h, by each claim's estimate
     table: bool = False  # write REPRODUCTION.md and docs/reproduction anew from the stored results, and run nothing
     runs: tuple[Path, ...] = (Path("runs/reproduction"),)  # where to look for runs; missing ones go to the first
@@ -38,6 +39,8 @@ def run(argv: list[str]) -> None:
     given = parse(Reproduce, argv, "reproduce")
     if [given.id is not None, given.all, given.table].count(True) > 1:
         raise BadRequest("reproduce: give an ID, --all or --table, one of them")
+    if given.nulls and not (given.id or given.all):
+        raise BadRequest("reproduce: --nulls is of one claim; name it, or give --all as well")
     if given.quick and given.id is None:
         raise BadRequest("reproduce: --quick rehearses one claim; name it, as in grokinterp reproduce ID --quick")
     budget = minutes(given.budget)
@@ -47,6 +50,8 @@ def run(argv: list[str]) -> None:
     bench = Bench(given.runs, places.data, given.threads)
     if given.table:
         say(f"{_tabulate(places)} is up to date with {places.results}")
+    elif given.nulls:
+        _add_nulls([find_claim(given.id)] if given.id else None, bench, places)
     elif given.all:
         _run_all(bench, places, budget)
     elif given.id is None:
@@ -75,12 +80,30 @@ def _list(places: "Places") -> None:
 
 
 def _run_one(claim: "Claim", bench: "Bench", places: "Places") -> None:
-    from grokinterp.reproduction import attempt, store
+    from grokinterp.reproduction import attempt, measure_nulls, store
 
-    result = attempt(claim, bench)
+    result = attempt(claim, bench, measure_nulls(claim, bench))
     path = store(result, places.results)
     _print_result(claim, result)
     say(f"{path} and {_tabulate(places)} are written.")
+
+
+def _add_nulls(claims: "list[Claim] | None", bench: "Bench", places: "Places") -> None:
+    """Measure nulls beside results that are stored; of all claims where none is named, those that lack them."""
+    from grokinterp.reproduction import every_claim, measure_nulls, store, stored
+
+    results = stored(places.results)
+    for claim in claims or [each for each in every_claim() if each.id in results and not results[each.id].nulls]:
+        if claim.id not in results:
+            raise BadRequest(f"{claim.id} has no result yet; run it, its nulls are measured with it")
+        if reason := bench.why_not(claim):
+            say(f"{claim.id}: no nulls. {reason}")
+            continue
+        result = replace(results[claim.id], nulls=measure_nulls(claim, bench))
+        store(result, places.results)
+        vacuous = claim.vacuous(result.nulls)
+        say(f"{claim.id}: {', '.join(result.nulls) or 'no null is defined'}; vacuous: {', '.join(vacuous) or 'none'}")
+    _tabulate(places)
 
 
 def _rehearse(claim: "Claim", bench: "Bench") -> None:
@@ -124,10 +147,12 @@ def _run_all(bench: "Bench", places: "Places", budget: float) -> None:
 def _print_result(claim: "Claim", result: "Result") -> None:
     from grokinterp.reproduction import entries, shown
 
+    vacuous = claim.vacuous(result.nulls)
     say(f"{claim.id}: {result.outcome}. {claim.statement}")
     for name, part, value in entries(result.values):
         target = claim.targets.get(name)
         judged = "" if target is None else f"   target {target.wording}: {'met' if target.holds(value) else 'missed'}"
+        judged += ", vacuous: a null meets it" * (name in vacuous)
         say(f"  {name}{f' ({part})' if part else ''}: {shown(value)}{judged}")
 
 

@@ -13,6 +13,7 @@ from grokinterp.reproduction import claims
 from grokinterp.reproduction.bench import Bench
 from grokinterp.reproduction.claim import KINDS, OUTCOMES, Claim, Kind, Outcome, entries
 from grokinterp.reproduction.index import pages
+from grokinterp.reproduction.nulls import measure_nulls
 from grokinterp.reproduction.paths import Places
 from grokinterp.reproduction.result import Result, attempt, store, stored
 from grokinterp.reproduction.table import outcome_of
@@ -32,6 +33,7 @@ __all__ = [
     "entries",
     "every_claim",
     "find_claim",
+    "measure_nulls",
     "outcome_of",
     "pages",
     "shown",

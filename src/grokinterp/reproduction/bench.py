@@ -2,9 +2,10 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from grokinterp.config import RunConfig
 from grokinterp.errors import BadRequest
@@ -18,13 +19,21 @@ from grokinterp.training.trainer import train
 QUICK_STEPS = 20
 """Steps of every run of a rehearsal."""
 
+Alter: TypeAlias = Callable[[RunConfig], RunConfig]
+"""What a bench makes of the configuration of a run that a claim needs."""
+
+
+def shortened(config: RunConfig) -> RunConfig:
+    """The configuration of a few steps: that of a rehearsal."""
+    return config.replace(steps=QUICK_STEPS, metrics_every=10, checkpoint_every=10)
+
 
 class Bench:
     """Looks for runs directly under `places`, and trains those that are missing in the first of them.
 
     Attributes:
         data: the directory of third-party files.
-        quick: whether this is a rehearsal, whose runs have QUICK_STEPS steps.
+        alter: what becomes of each run's configuration before it is looked for; nothing where left out.
         seconds: by a run's directory, the wall time of those that were trained here from their first step.
     """
 
@@ -33,10 +42,10 @@ class Bench:
         places: Sequence[Path],
         data: Path,
         threads: int | None = None,
-        quick: bool = False,
+        alter: Alter | None = None,
         progress: bool = True,
     ):
-        self.places, self.data, self.threads, self.quick, self.progress = places, data, threads, quick, progress
+        self.places, self.data, self.threads, self.alter, self.progress = places, data, threads, alter, progress
         self.seconds: dict[Path, float] = {}
         self._read: dict[Path, tuple[int, RunConfig | None]] = {}
 
@@ -44,7 +53,11 @@ class Bench:
     def rehearsing(self) -> Iterator["Bench"]:
         """A bench of the same files, whose runs are tiny and thrown away at the end."""
         with tempfile.TemporaryDirectory(prefix="grokinterp-") as place:
-            yield Bench([Path(place)], self.data, self.threads, quick=True, progress=self.progress)
+            yield Bench([Path(place)], self.data, self.threads, shortened, self.progress)
+
+    def altered(self, alter: Alter) -> "Bench":
+        """A bench of the same files, whose runs are altered, and kept apart from its own."""
+        return Bench([self.places[0] / "nulls"], self.data, self.threads, alter, self.progress)
 
     # -- what a claim needs
 
@@ -78,9 +91,8 @@ class Bench:
         """The finished run of this configuration: found, continued, or trained from the start."""
         if (finished := self.find(wanted)) is not None:
             return finished
-        fields = {"steps": QUICK_STEPS, "metrics_every": 10, "checkpoint_every": 10} if self.quick else {}
         source = self.run(wanted.frozen_from).path if wanted.frozen_from else None
-        config = wanted.config(source, **fields)
+        config = self._config(wanted, source)
         out = self._begun(config) or self.places[0] / f"{default_directory(config).name}-{config.fingerprint}"
         fresh, start = not is_run(out), time.monotonic()
         given = {name: getattr(config, name) for name in ("seed", "split", "model", "optimiser", "schedule")}
@@ -100,16 +112,18 @@ class Bench:
 
     def find(self, wanted: Training) -> Run | None:
         """The finished run of this configuration, if there is one. It is told by its configuration, not its name."""
-        if self.quick:
-            return None
         source = None
         if wanted.frozen_from is not None:
             origin = self.find(wanted.frozen_from)
             if origin is None:
                 return None
             source = origin.path
-        config = wanted.config(source)
+        config = self._config(wanted, source)
         return next((open_run(path) for path in self._like(config) if is_finished(path)), None)
+
+    def _config(self, wanted: Training, source: Path | None) -> RunConfig:
+        config = wanted.config(source)
+        return config if self.alter is None else self.alter(config)
 
     def _begun(self, config: RunConfig) -> Path | None:
         return next((path for path in self._like(config) if not is_finished(path)), None)

@@ -1,5 +1,6 @@
 """Claim: one sentence of a source, what would bear it out, and the function that measures it."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
@@ -36,6 +37,8 @@ class Claim:
         minutes: about how long the measuring itself takes on one core.
         negative: that something does not happen; needs SETTINGS trainings.
         derived: that no training decides it, though it is measured on a run.
+        by_heart: that it tells of memorising, so that a memoriser is no null of it.
+        fixed_in: the commit that fixed its targets, before the result; `after` where they were fixed knowing it.
         measure: the function.
     """
 
@@ -51,6 +54,8 @@ class Claim:
     minutes: float = 0.5
     negative: bool = False
     derived: bool = False
+    by_heart: bool = False
+    fixed_in: str = "after"
 
     def __post_init__(self) -> None:
         require(bool(self.targets), f"claim {self.id} has no target")
@@ -77,14 +82,33 @@ class Claim:
             return "derived"
         return "trained anew" if self.trainings else "checked on saved files"
 
-    def judge(self, values: Values) -> Outcome:
-        """Reproduced where every value with a target meets it, partly where some do."""
-        held = [self.targets[name].holds(value) for name, _, value in entries(values) if name in self.targets]
+    def judge(self, values: Values, nulls: Mapping[str, Values] | None = None) -> Outcome:
+        """Reproduced where every value with a target meets it, partly where some do.
+
+        Targets that a null meets are vacuous: alone they bear nothing out, and the claim cannot be compared.
+        """
         missing = set(self.targets) - set(values)
         require(not missing, f"claim {self.id} does not measure {sorted(missing)}")
-        if held and all(held):
+        vacuous = set(self.vacuous(nulls or {}))
+        if vacuous == set(self.targets):
+            return "cannot be compared"
+        held = self._held(values)
+        if all(held.get(name) and all(held[name]) for name in self.targets):
             return "reproduced"
-        return "partly" if any(held) else "not reproduced"
+        return "partly" if any(any(parts) for name, parts in held.items() if name not in vacuous) else "not reproduced"
+
+    def vacuous(self, nulls: Mapping[str, Values]) -> list[str]:
+        """The targets that a null meets in all its parts, in their order."""
+        met = {name for values in nulls.values() for name, parts in self._held(values).items() if all(parts)}
+        return [name for name in self.targets if name in met]
+
+    def _held(self, values: Values) -> dict[str, list[bool]]:
+        """By target, whether each part of its value meets it; without those that were not measured."""
+        held: dict[str, list[bool]] = {}
+        for name, _, value in entries(values):
+            if name in self.targets:
+                held.setdefault(name, []).append(self.targets[name].holds(value))
+        return held
 
 
 def entries(values: Values) -> list[tuple[str, str, Value]]:
@@ -96,6 +120,18 @@ def entries(values: Values) -> list[tuple[str, str, Value]]:
         else:
             rows.append((name, "", value))
     return rows
+
+
+def plain(values: Values) -> dict[str, Any]:
+    """Values as JSON has them: no tensors, and None for what is not a number."""
+    return {str(name): _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return plain(value)
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def claim(

@@ -21,6 +21,9 @@ something does not happen is said of three settings that were tried, and of thei
 
 A claim is of one of three kinds. *Trained anew*: we trained the runs. *Checked on saved files*: two programs agree on
 the source's own files. *Derived*: no training decides it. Those that are reproduced are counted by kind.
+
+Targets are also measured on the same network before training, and on one that knows random answers by heart. A target
+that one of these meets is *vacuous*: a claim that has no other *cannot be compared*.
 """
 
 COLUMNS = ("source", "claims", *KINDS, *OUTCOMES[1:])
@@ -43,7 +46,8 @@ def index(claims: Sequence[Claim], results: Mapping[str, Result]) -> str:
     numbers = dict(zip(COLUMNS[1:], total, strict=True))
     reproduced = ", ".join(f"{numbers[kind]} {kind}" for kind in KINDS)
     others = ", ".join(f"{numbers[outcome]} {outcome}" for outcome in OUTCOMES[1:])
-    headline = f"{len(claims)} claims. Reproduced: {reproduced}. The others: {others}."
+    tried = sum(1 for claim in claims if claim.id in results and results[claim.id].nulls)
+    headline = f"{len(claims)} claims. Reproduced: {reproduced}. The others: {others}. Nulls are measured of {tried}."
     table = [COLUMNS, ["---", *["---:"] * len(total)], *rows, ["all", *total]]
     return "\n".join([LEAD, f"{headline}\n", *("| " + " | ".join(map(str, cells)) + " |" for cells in table)]) + "\n"
 

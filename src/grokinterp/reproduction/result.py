@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-import math
 import os
 import platform
+import shutil
+import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast, get_type_hints
@@ -17,7 +18,8 @@ import torch
 from grokinterp.config.validation import has_type, shown
 from grokinterp.errors import BadRequest
 from grokinterp.reproduction.bench import Bench
-from grokinterp.reproduction.claim import Claim, Outcome, Values, entries
+from grokinterp.reproduction.claim import Claim, Outcome, Values, entries, plain
+from grokinterp.reproduction.paths import repository
 from grokinterp.reproduction.target import Value
 from grokinterp.runs.files import cannot_read, make_directory, read_json, write_atomic
 from grokinterp.runs.format import library_versions
@@ -39,6 +41,9 @@ class Result:
             them does not tell.
         machine: cores and processors of the measuring, without a name. versions: libraries of the measuring.
         date: UTC. command: which reruns it.
+        commit: of the clone that measured it, with `+` where files were changed since; None where that is not known.
+        nulls: by the name of a null (`reproduction.nulls`) what the claim's function returned of it, empty where it
+            could not be measured at all. Without those that are not defined for the claim.
     """
 
     claim: str
@@ -53,19 +58,21 @@ class Result:
     files: list[dict[str, str]]
     date: str
     command: str
+    commit: str | None = None
+    nulls: dict[str, Values] = field(default_factory=dict)
 
 
-def attempt(claim: Claim, bench: Bench) -> Result:
+def attempt(claim: Claim, bench: Bench, nulls: Mapping[str, Values] | None = None) -> Result:
     """Measure a claim now, training what is missing. Raises `BadRequest` where a file is absent."""
     files = bench.files(claim)
     runs = bench.runs(claim)
     start = time.monotonic()
-    values = {name: _plain(value) for name, value in claim.measure(*runs, *files).items()}
+    values = plain(claim.measure(*runs, *files))
     seconds = [_training_seconds(run, bench) for run in runs]
     known = [each for each in seconds if each is not None]
     return Result(
         claim=claim.id,
-        outcome=claim.judge(values),
+        outcome=claim.judge(values, nulls),
         values=values,
         seeds=sorted({run.config.seed for run in runs}),
         measuring_seconds=round(time.monotonic() - start, 1),
@@ -76,6 +83,8 @@ def attempt(claim: Claim, bench: Bench) -> Result:
         files=[{"name": name, "sha256": _digest(path)} for name, path in zip(claim.files, files, strict=True)],
         date=datetime.now(UTC).date().isoformat(),
         command=f"grokinterp reproduce {claim.id}",
+        commit=commit(),
+        nulls=dict(nulls or {}),
     )
 
 
@@ -84,6 +93,18 @@ def machine() -> dict[str, Any]:
     accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {"cores": os.cpu_count(), "processor": platform.machine(), "threads": torch.get_num_threads(),
             "accelerator": accelerator}  # fmt: skip
+
+
+def commit() -> str | None:
+    """The commit of the clone that this package is imported from, with `+` where files of it were changed since."""
+    root = repository()
+    if root is None or shutil.which("git") is None:
+        return None
+    head, changed = (
+        subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True)
+        for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--", "src", "circuits"))
+    )
+    return head.stdout.strip() + "+" * bool(changed.stdout) if head.returncode == 0 else None
 
 
 def store(result: Result, results: Path) -> Path:
@@ -123,14 +144,6 @@ def _check(result: Result) -> None:
     missing = {"cores", "accelerator"} - {*result.machine} | {"torch"} - {*result.versions}
     if missing:
         raise KeyError(*sorted(missing))
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it: no tensors, and None for what is not a number."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _described(run: Run) -> dict[str, Any]:

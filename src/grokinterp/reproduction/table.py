@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from grokinterp.reproduction.claim import Claim, Outcome, entries
+from grokinterp.reproduction.nulls import MEMORISER, UNTRAINED
 from grokinterp.reproduction.result import Result
 from grokinterp.reproduction.target import shown
 
@@ -15,7 +16,7 @@ COLUMNS = ("claim", "statement", "kind", "settings", "target", "measured", "outc
 
 def outcome_of(claim: Claim, result: Result | None) -> Outcome:
     """Judge a stored result by the targets as they stand now, not by those of its day."""
-    return "not run" if result is None else claim.judge(result.values)
+    return "not run" if result is None else claim.judge(result.values, result.nulls)
 
 
 def source_page(source: str, claims: Sequence[Claim], results: Mapping[str, Result]) -> str:
@@ -34,7 +35,10 @@ def row(claim: Claim, result: Result | None) -> str:
 
 
 def _whole_row(claim: Claim, result: Result | None) -> str:
-    targets = "<br>".join(f"{name}: {target.wording}" for name, target in claim.targets.items())
+    vacuous = claim.vacuous(result.nulls) if result else []
+    targets = "<br>".join(
+        f"{name}: {target.wording}{' (vacuous)' * (name in vacuous)}" for name, target in claim.targets.items()
+    )
     return _row(claim, result, targets, "<br>".join(_values(claim, result)))
 
 
@@ -90,13 +94,23 @@ def _details(claim: Claim, result: Result | None) -> str:
         machine = f"{result.machine['cores']} cores, {result.machine['accelerator'] or 'no GPU'}"
         text += (
             f"{seeds} {result.date}, {result.measuring_seconds:.0f} s of measuring{trained}, on {machine}, torch "
-            f"{result.versions['torch']}: `{result.command}`."
+            f"{result.versions['torch']}{f', at commit {result.commit}' if result.commit else ''}: `{result.command}`."
+            f"{_nulls(claim, result)}"
         )
     if len(_whole_row(claim, result)) > WIDEST:
         measured = dict(each.split(": ", 1) for each in _values(claim, result))
         names = [*claim.targets, *(name for name in measured if name not in claim.targets)]
         text += "\n\n" + "\n".join(_value_line(claim, name, measured.get(name)) for name in names)
     return text
+
+
+def _nulls(claim: Claim, result: Result) -> str:
+    """What the nulls met, after a space; nothing where none was measured."""
+    if not result.nulls:
+        return ""
+    of = {UNTRAINED: "an untrained network", MEMORISER: "a memoriser"}
+    met = {name: ", ".join(claim.vacuous({name: values})) or "none" for name, values in result.nulls.items()}
+    return f" Of the targets {'; '.join(f'{of[name]} meets {targets}' for name, targets in met.items())}."
 
 
 def _value_line(claim: Claim, name: str, measured: str | None) -> str:

@@ -1,0 +1,134 @@
+"""Nulls of claims: what a network meets that learnt nothing, or only rows by heart, bears nothing out."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from grokinterp.models.initialisation import initialise
+from grokinterp.reproduction import Bench, Claim, Places, attempt, every_claim, measure_nulls, stored
+from grokinterp.reproduction.needed_run import training
+from grokinterp.reproduction.nulls import memoriser, untrained
+from grokinterp.reproduction.paths import repository
+from grokinterp.reproduction.reading import final, recorded, saved, wrong_share
+from grokinterp.reproduction.target import at_least, at_most
+from grokinterp.runs.writer import save_run
+
+SMALL = {"p": 7, "d_model": 16, "n_heads": 2, "frac": 0.5, "seed": 0, "metrics_every": 10, "checkpoint_every": 100}
+WANTED = training("a + b", 1.0, steps=300, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    place = tmp_path_factory.mktemp("nulls")
+    return Bench([place / "runs"], place / "data", threads=1, progress=False)
+
+
+def curves(run):
+    """What a claim would read off a run: where its curves end."""
+    return {name: recorded(run, name)[1][-1].item() for name in ("train_accuracy", "test_accuracy", "test_loss")}
+
+
+def claim_on(measure, targets, trainings=(WANTED,), **more):
+    return Claim(
+        "made", "Nobody 2000, table 1", "It is so.", "As it was.", "how it is", targets, measure, trainings, **more
+    )
+
+
+LEARNT = {"train_accuracy": at_least(0.9), "test_accuracy": at_least(0.5), "test_loss": at_least(0)}
+
+
+@pytest.fixture(scope="module")
+def nulls(bench):
+    return measure_nulls(claim_on(curves, LEARNT), bench)
+
+
+def test_one_null_has_learnt_nothing_and_the_other_only_its_rows(nulls):
+    assert nulls["untrained"]["train_accuracy"] < 0.6 and nulls["untrained"]["test_accuracy"] < 0.6
+    assert nulls["memoriser"]["train_accuracy"] == 1 and nulls["memoriser"]["test_accuracy"] < 0.4
+
+
+def test_no_step_moves_a_weight_of_the_untrained(bench):
+    run = bench.altered(untrained).run(WANTED)
+    initial = initialise(run.config.model, run.config.seed)
+    assert len(run.steps) > 1
+    for step in run.steps:
+        parameters = run[step].parameters
+        assert all(torch.equal(parameters[name], initial[name]) for name in initial)
+
+
+def test_the_memoriser_is_trained_on_no_right_answer(bench):
+    task = bench.altered(memoriser).run(WANTED).task
+    assert not (task.train_labels == task.labels)[task.is_train].any()
+
+
+def test_a_target_that_a_null_meets_is_vacuous(nulls):
+    claim = claim_on(curves, LEARNT)
+    assert claim.vacuous(nulls) == ["train_accuracy", "test_loss"]
+    assert claim.vacuous({"untrained": nulls["untrained"]}) == ["test_loss"]
+
+
+def test_vacuous_targets_alone_bear_nothing_out(nulls):
+    solved = {"train_accuracy": 1.0, "test_accuracy": 0.9, "test_loss": 0.1}
+    judge = claim_on(curves, LEARNT).judge
+    assert judge(solved, nulls) == "reproduced"
+    assert judge({**solved, "test_accuracy": 0.1}, nulls) == "not reproduced"
+    assert judge({**solved, "test_accuracy": 0.1}) == "partly"
+    assert claim_on(curves, {"test_loss": at_least(0)}).judge(solved, nulls) == "cannot be compared"
+
+
+def test_a_part_that_a_null_misses_bites():
+    """A target of several seeds is vacuous only where the null meets it for each."""
+    claim = claim_on(lambda run: {}, {"x": at_least(1)})
+    assert claim.vacuous({"untrained": {"x": {"seed 0": 2.0, "seed 1": 2.0}}}) == ["x"]
+    assert claim.vacuous({"untrained": {"x": {"seed 0": 2.0, "seed 1": 0.0}}}) == []
+
+
+def test_what_a_null_has_not_at_all_is_not_met(bench):
+    def fails(run):
+        raise IndexError("no key frequency")
+
+    claim = claim_on(fails, {"x": at_most(1)})
+    nulls = measure_nulls(claim, bench)
+    assert nulls == {"untrained": {}, "memoriser": {}} and claim.vacuous(nulls) == []
+
+
+def test_a_memoriser_is_no_null_of_memorising_nor_of_endless_data(bench):
+    assert set(measure_nulls(claim_on(curves, LEARNT, by_heart=True), bench)) == {"untrained"}
+    endless = training("digits", 1.0, preset="digits", digits=1, data="infinite", steps=20, d_model=8, n_heads=2)
+    found = measure_nulls(claim_on(lambda run: {"x": 0.0}, {"x": at_least(1)}, (endless,)), bench)
+    assert set(found) == {"untrained"}
+
+
+def test_a_saved_file_is_read_without_its_training(bench):
+    run = bench.altered(memoriser).run(WANTED)
+    bench.data.mkdir(exist_ok=True)
+    save_run(run, bench.data / "theirs", overwrite=True)
+    right = lambda path: {"right": 1 - wrong_share(final(saved(path)))}
+    claim = claim_on(right, {"right": at_least(0)}, trainings=(), files=("theirs",))
+    found = measure_nulls(claim, bench)["untrained"]["right"]
+    assert found < 0.6 and found != right(bench.data / "theirs")["right"]
+
+
+def test_a_result_keeps_its_nulls_and_the_commit_that_measured_it(bench, nulls):
+    result = attempt(claim_on(curves, LEARNT), bench.altered(memoriser), nulls)
+    assert result.nulls == nulls
+    root = repository()
+    if root is None or shutil.which("git") is None or not (root / ".git").exists():
+        pytest.skip("no clone of the repository with git")
+    head = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    assert result.commit is not None and head.startswith(result.commit.rstrip("+"))
+
+
+def test_a_target_said_to_be_fixed_before_its_result_was():
+    """Its commit comes before the one that the result ran at."""
+    results, root = stored(Places.of().results), repository()
+    for claim in every_claim():
+        if claim.fixed_in == "after" or claim.id not in results:
+            continue
+        ran_at = results[claim.id].commit
+        assert ran_at is not None, claim.id
+        order = ["git", "-C", str(root or Path()), "merge-base", "--is-ancestor", claim.fixed_in, ran_at.rstrip("+")]
+        assert subprocess.run(order, capture_output=True).returncode == 0, claim.id
