@@ -99,7 +99,8 @@ def _add_nulls(claims: "list[Claim] | None", bench: "Bench", places: "Places") -
         if reason := bench.why_not(claim):
             say(f"{claim.id}: no nulls. {reason}")
             continue
-        result = replace(results[claim.id], nulls=measure_nulls(claim, bench))
+        nulls, values = measure_nulls(claim, bench), results[claim.id].values
+        result = replace(results[claim.id], nulls=nulls, outcome=claim.judge(values, nulls))
         store(result, places.results)
         vacuous = claim.vacuous(result.nulls)
         say(f"{claim.id}: {', '.join(result.nulls) or 'no null is defined'}; vacuous: {', '.join(vacuous) or 'none'}")
