@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from grokinterp.reproduction.needed_run import training
 from grokinterp.reproduction.nulls import memoriser, untrained
 from grokinterp.reproduction.paths import repository
 from grokinterp.reproduction.reading import final, recorded, saved, wrong_share
+from grokinterp.reproduction.result import fixed_in
 from grokinterp.reproduction.target import at_least, at_most
 from grokinterp.runs.writer import save_run
 
@@ -37,6 +37,7 @@ def claim_on(measure, targets, trainings=(WANTED,), **more):
     )
 
 
+RESULTS = stored(Places.of().results)
 LEARNT = {"train_accuracy": at_least(0.9), "test_accuracy": at_least(0.5), "test_loss": at_least(0)}
 
 
@@ -122,13 +123,40 @@ def test_a_result_keeps_its_nulls_and_the_commit_that_measured_it(bench, nulls):
     assert result.commit is not None and head.startswith(result.commit.rstrip("+"))
 
 
-def test_a_target_said_to_be_fixed_before_its_result_was():
-    """Its commit comes before the one that the result ran at."""
-    results, root = stored(Places.of().results), repository()
-    for claim in every_claim():
-        if claim.fixed_in == "after" or claim.id not in results:
+def test_a_target_is_fixed_before_the_result_that_says_so():
+    """Its commit is that of the result, or comes before it, and the targets are those of that day."""
+    root = repository()
+    for claim, result in ((claim, RESULTS[claim.id]) for claim in every_claim() if claim.id in RESULTS):
+        if result.fixed_in in (None, "after"):
             continue
-        ran_at = results[claim.id].commit
-        assert ran_at is not None, claim.id
-        order = ["git", "-C", str(root or Path()), "merge-base", "--is-ancestor", claim.fixed_in, ran_at.rstrip("+")]
-        assert subprocess.run(order, capture_output=True).returncode == 0, claim.id
+        assert set(result.targets) == set(result.targets) & set(result.values), claim.id
+        assert result.commit is not None, claim.id
+        commits = [result.fixed_in, result.commit.rstrip("+")]
+        git = lambda *words: subprocess.run(["git", "-C", str(root), *words], capture_output=True).returncode == 0
+        if all(git("cat-file", "-e", f"{commit}^{{commit}}") for commit in commits):  # a shallow clone lacks them
+            assert git("merge-base", "--is-ancestor", *commits), claim.id
+
+
+def test_a_claim_that_is_being_written_has_no_fixed_target(tmp_path, monkeypatch):
+    """Its file has to be committed; then it is that commit, also when others follow."""
+
+    def git(*words):
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    monkeypatch.setattr("grokinterp.reproduction.result.repository", lambda: tmp_path)
+    file = tmp_path / "made.py"
+    monkeypatch.setattr(Claim, "file", file)
+    claim = claim_on(curves, LEARNT)
+    git("init", "-q")
+    file.write_text("at_least(1)")
+    assert fixed_in(claim) == "after"
+    git("add", "made.py")
+    git("commit", "-q", "-m", "target")
+    first = git("rev-parse", "HEAD")
+    (tmp_path / "other").write_text("else")
+    git("add", "other")
+    git("commit", "-q", "-m", "other")
+    assert first.startswith(fixed_in(claim)) and git("rev-parse", "HEAD") != first
+    file.write_text("at_least(0)")
+    assert fixed_in(claim) == "after"

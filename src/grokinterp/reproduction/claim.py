@@ -1,8 +1,10 @@
 """Claim: one sentence of a source, what would bear it out, and the function that measures it."""
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from grokinterp.errors import require
@@ -38,7 +40,6 @@ class Claim:
         negative: that something does not happen; needs SETTINGS trainings.
         derived: that no training decides it, though it is measured on a run.
         by_heart: that it tells of memorising, so that a memoriser is no null of it.
-        fixed_in: the commit that fixed its targets, before the result; `after` where they were fixed knowing it.
         measure: the function.
     """
 
@@ -55,7 +56,6 @@ class Claim:
     negative: bool = False
     derived: bool = False
     by_heart: bool = False
-    fixed_in: str = "after"
 
     def __post_init__(self) -> None:
         require(bool(self.targets), f"claim {self.id} has no target")
@@ -74,6 +74,11 @@ class Claim:
     def place(self) -> str:
         """The figure, table or section of the source."""
         return self.source.partition(",")[2].strip()
+
+    @property
+    def file(self) -> Path:
+        """Where it stands, with its targets."""
+        return Path(inspect.getfile(self.measure))
 
     @property
     def kind(self) -> Kind:

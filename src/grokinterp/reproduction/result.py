@@ -42,6 +42,8 @@ class Result:
         machine: cores and processors of the measuring, without a name. versions: libraries of the measuring.
         date: UTC. command: which reruns it.
         commit: of the clone that measured it, with `+` where files were changed since; None where that is not known.
+        targets: as they stood then, in words. fixed_in: the commit that they were last touched in, at or before
+            `commit`; "after" where they were not committed when it ran, None where that is not known.
         nulls: by the name of a null (`reproduction.nulls`) what the claim's function returned of it, empty where it
             could not be measured at all. Without those that are not defined for the claim.
     """
@@ -59,6 +61,8 @@ class Result:
     date: str
     command: str
     commit: str | None = None
+    targets: dict[str, str] = field(default_factory=dict)
+    fixed_in: str | None = None
     nulls: dict[str, Values] = field(default_factory=dict)
 
 
@@ -84,6 +88,8 @@ def attempt(claim: Claim, bench: Bench, nulls: Mapping[str, Values] | None = Non
         date=datetime.now(UTC).date().isoformat(),
         command=f"grokinterp reproduce {claim.id}",
         commit=commit(),
+        targets={name: target.wording for name, target in claim.targets.items()},
+        fixed_in=fixed_in(claim),
         nulls=dict(nulls or {}),
     )
 
@@ -97,14 +103,24 @@ def machine() -> dict[str, Any]:
 
 def commit() -> str | None:
     """The commit of the clone that this package is imported from, with `+` where files of it were changed since."""
+    head = _git("rev-parse", "--short=12", "HEAD")
+    return head and head + "+" * bool(_git("status", "--porcelain", "--", "src", "circuits"))
+
+
+def fixed_in(claim: Claim) -> str | None:
+    """The last commit of the file that a claim's targets stand in; "after" where it was changed since."""
+    if _git("status", "--porcelain", "--", str(claim.file)):
+        return "after"
+    return _git("log", "-1", "--abbrev=12", "--format=%h", "--", str(claim.file)) or None
+
+
+def _git(*words: str) -> str | None:
+    """What git prints of the clone that this package is imported from; None where there is none, or no git."""
     root = repository()
     if root is None or shutil.which("git") is None:
         return None
-    head, changed = (
-        subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True)
-        for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--", "src", "circuits"))
-    )
-    return head.stdout.strip() + "+" * bool(changed.stdout) if head.returncode == 0 else None
+    ended = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True)
+    return ended.stdout.strip() if ended.returncode == 0 else None
 
 
 def store(result: Result, results: Path) -> Path:

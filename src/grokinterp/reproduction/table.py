@@ -95,13 +95,20 @@ def _details(claim: Claim, result: Result | None) -> str:
         text += (
             f"{seeds} {result.date}, {result.measuring_seconds:.0f} s of measuring{trained}, on {machine}, torch "
             f"{result.versions['torch']}{f', at commit {result.commit}' if result.commit else ''}: `{result.command}`."
-            f"{_nulls(claim, result)}"
+            f"{_fixed(claim, result)}{_nulls(claim, result)}"
         )
     if len(_whole_row(claim, result)) > WIDEST:
         measured = dict(each.split(": ", 1) for each in _values(claim, result))
         names = [*claim.targets, *(name for name in measured if name not in claim.targets)]
         text += "\n\n" + "\n".join(_value_line(claim, name, measured.get(name)) for name in names)
     return text
+
+
+def _fixed(claim: Claim, result: Result) -> str:
+    """When the targets were fixed, after a space. What nobody recorded counts as after."""
+    as_then = result.targets == {name: target.wording for name, target in claim.targets.items()}
+    before = as_then and result.fixed_in not in (None, "after")
+    return f" Its targets were fixed before, in {result.fixed_in}." if before else " Its targets were fixed after."
 
 
 def _nulls(claim: Claim, result: Result) -> str:
