@@ -231,7 +231,7 @@ def test_pages_fill_and_nothing_overlaps(page):
     page.wait_for_selector("#activation .heatmaplayer image", state="attached")
     for width, height in ((1280, 800), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
-        for name in ("Overview", "One pair", "Compare", "Python"):
+        for name in ("Overview", "One pair", "Phases", "Compare", "Python"):
             page.locator("#page").get_by_text(name).click()
             page.wait_for_timeout(700)
             boxes = page.evaluate(

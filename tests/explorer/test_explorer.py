@@ -21,7 +21,7 @@ from grokinterp.explorer import trajectory
 from grokinterp.explorer.page import layout, panels
 from grokinterp.explorer.page.controls import USES, values
 from grokinterp.explorer.page.snippet import snippet
-from grokinterp.explorer.session import Parts, Session
+from grokinterp.explorer.session import READ, Parts, Session
 from grokinterp.explorer.state import History, State
 from grokinterp.explorer.trajectory import Trajectory
 from grokinterp.explorer.web.access import Access
@@ -230,7 +230,7 @@ def test_models_of_every_kind_open_and_say_what_they_lack(data):
 def test_the_trajectory_is_filled_by_and_by_as_measure_reads_them(small_run, monkeypatch):
     """All checkpoints' positions, found in the background, are those of `gi.measure`, and are taken from its cache."""
     run = gi.load(small_run)
-    filled = Trajectory(run, run.steps)
+    filled = Trajectory(run, run.steps, READ["clock or pizza"])
     filled.fill()
     filled.thread.join()
     assert list(filled.known) == run.steps
@@ -239,12 +239,12 @@ def test_the_trajectory_is_filled_by_and_by_as_measure_reads_them(small_run, mon
         assert [position[name] for position in filled.known.values()] == trace[name].values.tolist()
     # From here on nothing but the cache is looked at.
     monkeypatch.setattr(trajectory, "QUIET", 3600.0)
-    cached = Trajectory(run, run.steps)
+    cached = Trajectory(run, run.steps, READ["clock or pizza"])
     cached.wait()
     cached.fill()
     cached.thread.join(60)
     assert cached.is_complete and cached.known == filled.known
-    stopped = Trajectory(drawn(), [0, 10])
+    stopped = Trajectory(drawn(), [0, 10], READ["clock or pizza"])
     stopped.fill()
     stopped.stop()
     assert not stopped.known and not stopped.is_complete
@@ -551,7 +551,7 @@ def test_a_run_in_training_is_followed_and_nothing_chosen_is_lost():
 def test_the_trajectory_goes_on_with_what_a_run_gains(monkeypatch):
     """Checkpoints that come while it is filled, and after, are looked at too."""
     monkeypatch.setattr(trajectory, "QUIET", 0.0)
-    growing = Trajectory(drawn(steps=(0, 10, 20)), [0, 10])
+    growing = Trajectory(drawn(steps=(0, 10, 20)), [0, 10], READ["clock or pizza"])
     growing.fill()
     growing.thread.join()
     assert growing.is_complete

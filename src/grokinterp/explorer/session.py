@@ -8,6 +8,10 @@ from typing import Any, get_args
 
 import torch
 
+from grokinterp.circuits.clock_pizza import ClockPizza
+from grokinterp.circuits.geometry import GeometryCircuit
+from grokinterp.circuits.latent_circuit import LatentCircuit
+from grokinterp.circuits.loss import Loss
 from grokinterp.errors import BadRequest, listed
 from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores, layers_of
 from grokinterp.explorer.neurons import TUNED, Neuron, Neurons, why_no_frequencies
@@ -25,6 +29,9 @@ FEW = 20
 
 MOST_FIELDS = 4
 """Runs that differ in more are called by their names."""
+
+READ = {"clock or pizza": (ClockPizza(),), "phases": (GeometryCircuit(), LatentCircuit(), Loss())}
+"""The circuits whose scalars are followed over a run's checkpoints."""
 
 OPEN = 4
 """How many checkpoints stay evaluated: about 75 MB each at p = 113."""
@@ -54,7 +61,7 @@ class Session:
             self._check(name)
         self.loading, self._others = dict(loading), tuple(others)
         self._checkpoints: OrderedDict[tuple[str, int], EvaluatedCheckpoint] = OrderedDict()
-        self._trajectories: dict[str, Trajectory] = {}
+        self._trajectories: dict[tuple[str, str], Trajectory] = {}
         self._lock = threading.Lock()
         self._steps: dict[str, list[int]] = {}
         self._neurons: dict[tuple[str, int, int], Neurons] = {}
@@ -110,7 +117,7 @@ class Session:
     def look_again(self) -> None:
         """Ask the runs for their checkpoints once more."""
         self._steps.clear()
-        for name, trajectory in list(self._trajectories.items()):
+        for (name, _), trajectory in list(self._trajectories.items()):
             trajectory.go_on(self.steps(name))
 
     def mark(self, state: State, is_now: bool = False) -> str:
@@ -230,11 +237,13 @@ class Session:
         row = self.row(state)
         return None if row is None else Pair(self.checkpoint_of(state), row, self.request(state))
 
-    def trajectory(self, state: State) -> Trajectory:
-        """Where the run's checkpoints stand between clock and pizza."""
+    def trajectory(self, state: State, about: str = "clock or pizza") -> Trajectory:
+        """What the circuits `READ` about something read off the run's checkpoints."""
         run = self._key(state)[0]
         with self._lock:
-            return self._trajectories.setdefault(run, Trajectory(self.runs[run], self.steps(run)))
+            if (run, about) not in self._trajectories:
+                self._trajectories[run, about] = Trajectory(self.runs[run], self.steps(run), READ[about])
+            return self._trajectories[run, about]
 
     def postpone_background(self) -> None:
         """Somebody waits for an answer: what goes on in the background is put off."""

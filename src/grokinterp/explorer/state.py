@@ -12,7 +12,7 @@ How: TypeAlias = Literal["zero", "mean", "resample"]
 Map: TypeAlias = Literal["margin", "loss", "error"]
 Side: TypeAlias = Literal["all", "train", "test"]
 Axis: TypeAlias = Literal["frequency", "share", "norm", "first", "second"]
-Page: TypeAlias = Literal["overview", "pair", "compare", "python"]
+Page: TypeAlias = Literal["overview", "pair", "phases", "compare", "python"]
 Scale: TypeAlias = Literal["shared", "own"]
 Pair: TypeAlias = tuple[int, int]
 

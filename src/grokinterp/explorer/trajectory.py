@@ -1,54 +1,57 @@
-"""Trajectory: where a run's checkpoints stand between clock and pizza, found while nobody waits for anything else."""
+"""Trajectory: the scalars that circuits read off a run's checkpoints, while nobody waits for anything else."""
 
 import logging
 import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
 
 from grokinterp import measuring
-from grokinterp.circuits.clock_pizza import ClockPizza
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.measuring import snapshot_of
+from grokinterp.readout import Circuit
 from grokinterp.runs.run import Run
 
 Position: TypeAlias = dict[str, Any]
-"""The scalars of `ClockPizza` at one checkpoint, by name."""
+"""The scalars of the circuits at one checkpoint, by name."""
 
 QUIET = 2.0
 """For how many seconds nothing must have been asked before a further checkpoint is looked at."""
 
 
 class Trajectory:
-    """The positions of one run's checkpoints: at once where asked for, the others by and by.
+    """What circuits read off one run's checkpoints: at once where asked for, the others by and by.
 
-    Where `gi.measure` has read the run before, its readings are taken.
+    Circuits that do not apply to the run are left out; where none does, nothing is read. Where `gi.measure` has read
+    the run before, its readings are taken.
     """
 
-    def __init__(self, run: Run, steps: list[int]):
-        self.run, self.steps = run, steps
+    def __init__(self, run: Run, steps: list[int], circuits: Sequence[Circuit]):
+        self.run, self.steps, self._asked_for = run, steps, tuple(circuits)
         self._known: dict[int, Position] = {}
         self._asked = time.monotonic()
         self._stopped, self._done = threading.Event(), threading.Event()
         self.thread: threading.Thread | None = None
 
     @cached_property
-    def _circuit(self) -> ClockPizza | None:
-        """None for a run that clock and pizza say nothing of."""
+    def circuits(self) -> list[Circuit]:
+        """Those that apply to the run, fitted to its last checkpoint."""
         final = snapshot_of(self.run, self.steps[-1])
-        return None if ClockPizza().why_not(final) else ClockPizza().fit(final)
+        return [circuit.fit(final) for circuit in self._asked_for if circuit.why_not(final) is None]
 
     def at(self, snapshot: Snapshot) -> Position | None:
-        """The position of one checkpoint; None for a run that clock and pizza say nothing of."""
-        if self._circuit is None:
+        """The position of one checkpoint; None for a run that no circuit says anything of."""
+        if not self.circuits:
             return None
         if snapshot.step not in self._known:
             with processor_settings():
-                self._known[snapshot.step] = _scalars(self._circuit.read(snapshot))
+                readouts = [circuit.read(snapshot, frozenset()) for circuit in self.circuits]
+            self._known[snapshot.step] = _scalars(readouts)
         return self._known[snapshot.step]
 
     @property
@@ -59,11 +62,11 @@ class Trajectory:
     @property
     def is_complete(self) -> bool:
         """Whether no more will be found."""
-        return self._circuit is None or self._done.is_set()
+        return not self.circuits or self._done.is_set()
 
     def fill(self) -> None:
         """Look at all checkpoints from now on, in a thread that gives way to everything else."""
-        if self.thread is None and self._circuit is not None:
+        if self.thread is None and self.circuits:
             self.thread = threading.Thread(target=self._fill, name="grokinterp trajectory", daemon=True)
             self.thread.start()
 
@@ -90,9 +93,9 @@ class Trajectory:
         if sys.platform == "linux":
             # There a thread has a priority of its own, which the threads of its matrix products inherit.
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-        assert self._circuit is not None
-        for step, readout in measuring.kept(self.run, self._circuit).items():
-            self._known.setdefault(step, _scalars(readout))
+        kept = [measuring.kept(self.run, circuit) for circuit in self.circuits]
+        for step in set.intersection(*map(set, kept)):
+            self._known.setdefault(step, _scalars([readouts[step] for readouts in kept]))
         looked_at: set[int] = set()
         while new := [step for step in self.steps if step not in looked_at]:
             looked_at.update(new)
@@ -116,8 +119,10 @@ class Trajectory:
         return True
 
 
-def _scalars(readout: Any) -> Position:
-    return {str(name): value.item() for name, value in readout.data_vars.items() if not value.dims}
+def _scalars(readouts: Sequence[Any]) -> Position:
+    return {
+        str(name): value.item() for readout in readouts for name, value in readout.data_vars.items() if not value.dims
+    }
 
 
 def _coarse_to_fine(steps: list[int]) -> list[int]:

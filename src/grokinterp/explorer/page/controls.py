@@ -14,7 +14,7 @@ PLACES = {"embedding": "Embedding", "mlp": "Neurons", "logits": "Logits"}
 HOWS = {"zero": "Zero", "mean": "Mean", "resample": "Resample"}
 MAPS = {"margin": "Margin", "loss": "Loss", "error": "Error"}
 SIDES = {"all": "All", "train": "Train", "test": "Test"}
-PAGES = {"overview": "Overview", "pair": "One pair", "compare": "Compare", "python": "Python"}
+PAGES = {"overview": "Overview", "pair": "One pair", "phases": "Phases", "compare": "Compare", "python": "Python"}
 SCALES = {"shared": "One scale", "own": "Own scales"}
 MODES = {"ablate": "Take out", "keep": "Keep only"}
 

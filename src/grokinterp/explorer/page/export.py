@@ -18,6 +18,10 @@ CAPTIONS = {
     "plane": "The checkpoint between clock and pizza.",
     "activation": "Activation of the neuron looked at.",
     "waves": "Its two-dimensional spectrum.",
+    "phases": "Every neuron by the phases of its waves of a and of b.",
+    "order": "Every neuron by the phase that it reads and the phase that it writes.",
+    "latent": "Answers read off the waves' phases over training.",
+    "shape": "Between disc and torus over training.",
 }
 
 

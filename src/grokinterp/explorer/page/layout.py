@@ -6,6 +6,7 @@ from typing import Any
 from dash import dcc, html
 
 from grokinterp.explorer.neurons import AXES
+from grokinterp.explorer.page import phases
 from grokinterp.explorer.page.controls import HOWS, MAPS, MODES, PAGES, PLACES, SCALES, SIDES, options
 from grokinterp.explorer.page.figures import nothing
 from grokinterp.explorer.page.population import RUNS
@@ -18,8 +19,8 @@ GRAPH: Any = {
     "doubleClick": "reset",
     "scrollZoom": False,
 }
-DRAWS = tuple(f"draw-{panel}" for panel in ("neurons", "neuron", "place", "attention", "pair", "compare"))
-STORES = ("history", "lasso", "boxes", "operands", "news", *DRAWS, "compared", "filled", "export")
+DRAWS = tuple(f"draw-{panel}" for panel in ("neurons", "neuron", "place", "attention", "pair", "phases", "compare"))
+STORES = ("history", "lasso", "boxes", "operands", "news", *DRAWS, "compared", "filled", "filled-phases", "export")
 
 
 def name(runs: Mapping[str, Run]) -> str:
@@ -41,7 +42,7 @@ def page(runs: Mapping[str, Run]) -> html.Div:
             *(dcc.Store(id=name) for name in STORES),
             dcc.Download(id="csv"),
             dcc.Interval(id="tick", interval=250, disabled=True),
-            dcc.Interval(id="filling", interval=2000, disabled=True),
+            *(dcc.Interval(id=name, interval=2000, disabled=True) for name in ("filling", "filling-phases")),
             _header(heading(runs), len(runs) > 1),
             *_assumed(runs),
             _timeline(),
@@ -49,7 +50,7 @@ def page(runs: Mapping[str, Run]) -> html.Div:
             html.Div(
                 [
                     _controls(),
-                    html.Main([_numbers(""), _overview(), _pair(), _compare(), _python()], id="pages"),
+                    html.Main([_numbers(""), _overview(), _pair(), _phases(), _compare(), _python()], id="pages"),
                 ],
                 id="body",
             ),
@@ -222,6 +223,41 @@ def _pair() -> html.Div:
         ],
         className="page pair",
     )
+
+
+def _phases() -> html.Div:
+    caption = lambda text: html.P(text, className="note")
+    return html.Div(
+        [
+            _panel(
+                "Disc or torus: where each neuron's waves begin, as trained",
+                _graph("phases"),
+                caption(phases.PHASES),
+                html.P(id="phases-text", className="note"),
+            ),
+            _panel("Does a neuron write the phase that it reads? As trained", _graph("order"), caption(phases.ORDER)),
+            _panel(
+                "Readable before it is right",
+                _graph("latent"),
+                html.P(id="latent-text", className="note"),
+                caption(phases.LATENT),
+                tools=[_lines(phases.ACCURACIES)],
+            ),
+            _panel(
+                "The shape over training",
+                _graph("shape"),
+                caption(phases.SHAPE),
+                tools=[_lines(phases.SHARES)],
+            ),
+        ],
+        className="page phases",
+    )
+
+
+def _lines(curves: Mapping[str, tuple[str, str]]) -> html.Span:
+    """A key of curves: variable -> (name, colour)."""
+    line = lambda colour: html.I(className="line", style={"background": colour})
+    return html.Span([each for name, colour in curves.values() for each in (line(colour), name)], className="key")
 
 
 def _compare() -> html.Div:

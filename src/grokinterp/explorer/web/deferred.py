@@ -6,7 +6,7 @@ from dash import Dash, Input, Output, ctx, dcc, no_update
 from dash import State as Given
 
 from grokinterp.errors import BadRequest
-from grokinterp.explorer.page import export, panels, text
+from grokinterp.explorer.page import export, panels, phases, text
 from grokinterp.explorer.pair import angle_text
 from grokinterp.explorer.session import Parts, Session
 from grokinterp.explorer.state import History, State
@@ -56,18 +56,28 @@ def register(app: Dash, session: Session) -> None:
         )
 
     @app.callback(
-        Output("filled", "data"),
-        Input("filling", "n_intervals"),
-        Given("draw-place", "data"),
-        Given("filled", "data"),
+        *(Output(name, "figure") for name in phases.GRAPHS),
+        Output("phases-text", "children"),
+        Output("latent-text", "children"),
+        Output("filling-phases", "disabled"),
+        Input("draw-phases", "data"),
+        Input("filled-phases", "data"),
         prevent_initial_call=True,
     )
-    def filled(n: int, query: str | None, n_drawn: int | None) -> Any:
-        """How many checkpoints of the plane are known by now."""
-        if query is None:
-            return no_update
-        trajectory = session.trajectory(State.of(query))
-        return no_update if len(trajectory.known) == n_drawn and not trajectory.is_complete else len(trajectory.known)
+    def draw_phases(query: str, n_places: int | None) -> Any:
+        state = State.of(query)
+        checkpoint, trajectory = session.checkpoint_of(state), session.trajectory(state, "phases")
+        shown = phases.figures(checkpoint, trajectory)
+        trajectory.fill()
+        return (
+            *(shown[name] for name in phases.GRAPHS),
+            phases.shape(checkpoint, trajectory),
+            phases.readable(checkpoint, trajectory),
+            trajectory.is_complete,
+        )
+
+    _follow(app, session, "clock or pizza", "draw-place", "filling", "filled")
+    _follow(app, session, "phases", "draw-phases", "filling-phases", "filled-phases")
 
     @app.callback(
         Output("attention", "children"),
@@ -142,6 +152,24 @@ def register(app: Dash, session: Session) -> None:
         state = History.of(kept).now
         name = f"{state.run}-step-{state.step}.html"
         return {"name": name, "html": export.section(session, state), "figures": list(export.CAPTIONS.items())}
+
+
+def _follow(app: Dash, session: Session, about: str, draw: str, filling: str, filled: str) -> None:
+    """Tell the page now and then of the checkpoints that a trajectory has gained."""
+
+    @app.callback(
+        Output(filled, "data"),
+        Input(filling, "n_intervals"),
+        Given(draw, "data"),
+        Given(filled, "data"),
+        prevent_initial_call=True,
+    )
+    def count(n: int, query: str | None, n_drawn: int | None) -> Any:
+        """How many checkpoints are known by now."""
+        if query is None:
+            return no_update
+        trajectory = session.trajectory(State.of(query), about)
+        return no_update if len(trajectory.known) == n_drawn and not trajectory.is_complete else len(trajectory.known)
 
 
 _SIDE = {"label": "children", "table": "figure", "spectrum": "figure"}

@@ -19,6 +19,7 @@ DRAWS = {
     "draw-place": ("run", "step"),
     "draw-attention": REQUEST,
     "draw-pair": ("pair", "page", *REQUEST),
+    "draw-phases": ("run", "step", "page"),
     "draw-compare": ("map", "rows", "other_run", "other_step", "page", "scale", *REQUEST),
 }
 """Which changes of a state the slower panels wait for."""
@@ -149,9 +150,9 @@ def _draw(session: Session, state: State, before: State | None, is_news: bool = 
     if changed("neurons"):
         rest["chosen-neurons"] = {"children": text.chosen(state)}
     waiting = {name for name, fields in DRAWS.items() if changed(*fields)}
-    waiting |= {"draw-place", "draw-compare"} if is_news else set()
+    waiting |= {"draw-place", "draw-phases", "draw-compare"} if is_news else set()
     # Panels that are not open, or empty, have nothing to draw.
-    waiting -= {f"draw-{page}" for page in ("pair", "compare") if page != state.page}
+    waiting -= {f"draw-{page}" for page in ("pair", "phases", "compare") if page != state.page}
     if state.neuron is None and not changed("layer", "neuron"):
         waiting -= {"draw-neuron"}
     rest |= {name: {"data": state.query} for name in waiting}
