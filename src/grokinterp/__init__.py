@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from grokinterp import circuits, fourier
     from grokinterp.config import RunConfig
+    from grokinterp.constructions import build
     from grokinterp.errors import BadRequest
     from grokinterp.evaluation.table_scores import evaluate
     from grokinterp.explorer import explore
@@ -42,6 +43,7 @@ _HOME = {
     "Runs": "grokinterp.runs.population.collection",
     "Task": "grokinterp.tasks",
     "ablate": "grokinterp.interventions",
+    "build": "grokinterp.constructions",
     "draw": "grokinterp.reports.drawing",
     "evaluate": "grokinterp.evaluation.table_scores",
     "explore": "grokinterp.explorer",
@@ -62,6 +64,7 @@ __all__ = [
     "Runs",
     "Task",
     "ablate",
+    "build",
     "circuits",
     "draw",
     "evaluate",

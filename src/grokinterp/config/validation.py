@@ -110,5 +110,12 @@ def _wanted(options: tuple[Any, ...]) -> str:
     choices = [choice for option in options if get_origin(option) is Literal for choice in get_args(option)]
     if choices:
         return f"is unknown; choose one of {listed(choices)}"
+    return f"must be {' or '.join(map(_in_words, options))}"
+
+
+def _in_words(hint: Any) -> str:
     words = {int: "a whole number", float: "a number", bool: "True or False", str: "text", NoneType: "None"}
-    return f"must be {' or '.join(words.get(get_origin(o) or o, str(o)) for o in options)}"
+    of_several = {int: "whole numbers", float: "numbers", str: "texts"}
+    if get_origin(hint) is tuple:
+        return f"a list of {of_several.get(get_args(hint)[0], 'values')}"
+    return words.get(get_origin(hint) or hint, str(hint))

@@ -71,6 +71,8 @@ def together(opened: list[Run | Runs]) -> Run | Runs:
 
 def opening_call(run: Run) -> str:
     """The Python that opens the run again as it was opened, with all that was stated: `gi.load('x.pt', ...)`."""
+    if run.path is None and run.provenance.formula:
+        return run.provenance.formula
     given = [f", {name}={_as_python(value)}" for name, value in run.provenance.opened_with.items()]
     return f"gi.load({str(run.path or run.name)!r}{''.join(given)})"
 

@@ -42,7 +42,7 @@ def task_in_words(task: Task) -> str:
 def trained(run: Run) -> list[str]:
     """Paragraphs on task, model and recipe, as far as the run tells."""
     if run.has_task:
-        said = [task_sentence(run.task)]
+        said = [task_sentence(run.task, "count as" if run.provenance.formula else "were")]
     else:
         said = ["The file does not say which task was learnt, so nothing on this page depends on the task."]
     if not run.has_config:
@@ -52,6 +52,8 @@ def trained(run: Run) -> list[str]:
         size = f" It has {sum(weight.numel() for weight in run.final.parameters.values()):,} parameters."
     doubt = ", which does not explain its weights" if run.unexplained else ""
     model = f"The model is {'read as ' if doubt else ''}{run.config.model.in_words()}{doubt}.{size}"
+    if run.provenance.formula:
+        return [*said, model, f"It was not trained: its weights are those of a formula, {run.provenance.formula}."]
     if not run.is_recipe_known:
         return [*said, model, "The file does not say how it was trained."]
     recipe = recipe_sentence(run.config, run.is_seed_known, is_imported(run))
@@ -82,8 +84,8 @@ def inferred(run: Run) -> list[str]:
     return [f"On reading the file: {'; '.join(remarks)}."] if remarks else []
 
 
-def task_sentence(task: Task) -> str:
-    """How large the table is, and how much of it was trained on."""
+def task_sentence(task: Task, were: str = "were") -> str:
+    """How large the table is, and how much of it was trained on; of weights that were not, what counts as it."""
     n = len(task.inputs)
     if task.is_endless:
         return (
@@ -95,10 +97,10 @@ def task_sentence(task: Task) -> str:
         return f"{said[0]} Which of them were trained on is not known."
     n_train = int(task.is_train.sum())
     if n_train == n:
-        said.append("All of them were trained on, so there is no test set.")
+        said.append(f"All of them {were} trained on, so there is no test set.")
     else:
         share = f"{100 * n_train / n:.3g}{PERCENT}"
-        said.append(f"{n_train:,} of them ({share}) were trained on; the other {n - n_train:,} are the test set.")
+        said.append(f"{n_train:,} of them ({share}) {were} trained on; the other {n - n_train:,} are the test set.")
     wrong = int((task.train_labels != task.labels).reshape(n, -1).any(1).sum())
     if wrong:
         said.append(f"{wrong:,} of the training rows were given a wrong answer on purpose.")

@@ -40,6 +40,7 @@ class Provenance:
         settings_file: the file of settings that was found beside it.
         opened_with: what the reader stated on opening it, the arguments of `gi.load`; a copy needs none of them.
         copied_from: what it is a copy of.
+        formula: the call of `gi.build` that wrote its weights down; None of weights that were trained.
         others: entries that another version of grokinterp recorded.
     """
 
@@ -54,6 +55,7 @@ class Provenance:
     settings_file: str | None = None
     opened_with: Mapping[str, Any] = field(default_factory=dict)
     copied_from: str | None = None
+    formula: str | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -75,6 +77,7 @@ class Provenance:
             "mapping": dict(self.mapping),
             "versions": dict(self.versions),
             "copied_from": self.copied_from,
+            "formula": self.formula,
             "trained_elsewhere": self.trained_elsewhere,
         }
         return {**self.others, **{name: value for name, value in entries.items() if value}}
@@ -98,6 +101,7 @@ class Provenance:
                 "mapping": _by_name(others.pop("mapping", {})),
                 "settings_file": _text(others.pop("config", None)),
                 "copied_from": _text(copied_from),
+                "formula": _text(others.pop("formula", None)),
                 "others": others,
             }
         )

@@ -30,6 +30,9 @@ class Reproduction(ReportSection):
                 section.facts.append(Fact(name, listed(f"{library} {version}" for library, version in found.items())))
         for name, reason in subject.skipped.items():
             section.facts.append(Fact(f"{name.replace('_', ' ')}, not read", reason))
+        if formula := run.provenance.formula:
+            section.code.append(("This network, in Python", f"import grokinterp as gi\n\nrun = {formula}"))
+            return section
         if prose.is_imported(run) and run.path is not None:
             if words := opening_words(run):
                 section.code.append(("This page, in a shell", f"grokinterp report {words}"))
