@@ -1,6 +1,7 @@
 """Updates against what each optimiser's own equations give."""
 
 import math
+import sys
 
 import pytest
 import torch
@@ -230,3 +231,12 @@ def test_noise_follows_the_seed(fields):
         update(opt, [0.0, 0.0], 0)
         drawn.append([*seen, *parameters["w"].tolist()])
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_no_update_waits_for_torch_compile(name, monkeypatch):
+    """Its import takes longer than a small training, and whatever trains would begin with it."""
+    monkeypatch.setitem(sys.modules, "torch._dynamo", None)
+    parameters = weights(1.0, -2.0)
+    update(optimiser(parameters, optimiser=name, warmup_steps=0), [1.0, 1.0], 0)
+    assert parameters["w"].tolist() != [1.0, -2.0] and parameters["w"].grad is None

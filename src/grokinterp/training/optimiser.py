@@ -3,6 +3,7 @@
 # pyright: reportPrivateImportUsage=false
 # torch's own optimisers are written with its _foreach functions: one call for all parameters.
 
+import inspect
 import math
 from collections import deque
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ class Optimiser:
         own = "to_zero" if config.optimiser == "adamw" else "gradient"
         self.decay_kind = own if config.decay_kind == "own" else config.decay_kind
         self.torch_optimiser = _torch_optimiser(config, self.parameters, self.decay_kind)
+        self._update = inspect.unwrap(type(self.torch_optimiser).step)
         device = self.parameters[0].device if self.parameters else torch.device("cpu")
         self.generator = torch.Generator(device).manual_seed(seed)
         needs_initial = self.decay_kind == "to_init"
@@ -65,13 +67,14 @@ class Optimiser:
             group["lr"] = rate
         self._amplify_slow_gradients()
         self._decay(rate * self.config.weight_decay)
-        self.torch_optimiser.step()
+        self._update(self.torch_optimiser)
         if self.config.update_noise:
             scale = rate * self.config.update_noise
             torch._foreach_add_(self.parameters, self._noise(), alpha=scale)
         if self.initial_norm is not None:
             torch._foreach_mul_(self.parameters, self.initial_norm / _norm(self.parameters))
-        self.torch_optimiser.zero_grad()
+        for parameter in self.parameters:
+            parameter.grad = None
 
     def _amplify_slow_gradients(self) -> None:
         # Grokfast (Lee et al. 2024), algorithms 1 (MA) and 2 (EMA).
@@ -149,17 +152,33 @@ class Optimiser:
                 self.torch_optimiser.state[parameter] = on_device
 
 
+class _Uncompiled:
+    """Torch's optimiser without what `torch.compile` wants of it, whose import takes longer than a small training."""
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+
+
+class _SGD(_Uncompiled, torch.optim.SGD):
+    pass
+
+
+class _Adam(_Uncompiled, torch.optim.Adam):
+    pass
+
+
+class _AdamW(_Uncompiled, torch.optim.AdamW):
+    pass
+
+
 def _torch_optimiser(config: OptimiserConfig, parameters: list[Tensor], decay_kind: str) -> torch.optim.Optimizer:
     betas = (config.beta1, config.beta2)
     l2 = config.weight_decay if decay_kind == "gradient" else 0.0
     if config.optimiser == "sgd":
-        return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=l2)
+        return _SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=l2)
     if config.optimiser == "adamw" and decay_kind == "to_zero":
         decoupled = config.weight_decay
-        return torch.optim.AdamW(
-            parameters, lr=config.lr, betas=betas, eps=config.eps, weight_decay=decoupled, fused=True
-        )
-    return torch.optim.Adam(parameters, lr=config.lr, betas=betas, eps=config.eps, weight_decay=l2, fused=True)
+        return _AdamW(parameters, lr=config.lr, betas=betas, eps=config.eps, weight_decay=decoupled, fused=True)
+    return _Adam(parameters, lr=config.lr, betas=betas, eps=config.eps, weight_decay=l2, fused=True)
 
 
 def _norm(tensors: list[Tensor]) -> Float[Tensor, ""]:
