@@ -9,8 +9,9 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 demo: .venv/installed
 	$(BIN)/python -m grokinterp demo
 
+# With bytecode kept, also where the environment says otherwise: every program that a test starts would compile it anew.
 test: .venv/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # The lowest versions that pyproject.toml allows, chosen by a resolver, in an environment of their own. What torch brings
 # for GPUs (gigabytes) is left out: nothing here runs on one. LOWEST_TESTS= names other tests.
