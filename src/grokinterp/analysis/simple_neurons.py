@@ -32,6 +32,7 @@ class SimpleNeurons:
         mean: [neuron], over the table.
         variance: [neuron], over the table.
         r2: [neuron], the share of the variance that both waves explain together; NaN for a constant neuron.
+        ipr: [neuron], of the waves of either operand alone, as `OutputWaves.ipr`.
     """
 
     frequency: Int[Tensor, "neuron"]
@@ -40,6 +41,7 @@ class SimpleNeurons:
     mean: Float[Tensor, "neuron"]
     variance: Float[Tensor, "neuron"]
     r2: Float[Tensor, "neuron"]
+    ipr: Float[Tensor, "neuron"]
 
     @classmethod
     def of(cls, grid: Float[Tensor, "place_a place_b neuron"]) -> "SimpleNeurons":
@@ -61,6 +63,7 @@ class SimpleNeurons:
             mean=mean,
             variance=variance,
             r2=torch.where(variance > 0, explained / variance, math.nan),
+            ipr=inverse_participation(power.sum(0)),
         )
 
     @classmethod
@@ -113,7 +116,7 @@ class OutputWaves:
             frequency=frequency + 1,
             amplitude=amplitude,
             phase=phase,
-            ipr=power.square().sum(0) / power.sum(0).square(),
+            ipr=inverse_participation(power),
         )
 
     def on(self, n: int) -> Float[Tensor, "neuron place"]:
@@ -131,6 +134,11 @@ def powers(coefficients: Tensor, n: int) -> Float[Tensor, "*batch k neuron"]:
     weight = torch.full((n // 2, 1), 2.0, dtype=torch.float64)
     weight[-1] -= 1 - n % 2
     return weight * coefficients.abs().square()
+
+
+def inverse_participation(power: Float[Tensor, "k neuron"]) -> Float[Tensor, "neuron"]:
+    """Sum of A_k^4 over (sum of A_k^2)^2, where `power` is the A_k^2; NaN for a constant (Doshi et al. 2023)."""
+    return power.square().sum(0) / power.sum(0).square()
 
 
 def _waves(
