@@ -4,7 +4,8 @@ The list is fixed: restricted and excluded loss (from MLP activations), the 56 c
 neuron's share in one frequency. The demo's way is `run_with_cache` of TransformerLens' own model at every checkpoint
 for every measure (its `get_metrics`), one projection a frequency and chunks of the cos cube; the second figure lets
 one evaluation serve all its measures. Neither side keeps anything on disk, and both must give the same numbers. Then
-the time of `measure` with all default variables, and its peak memory.
+the time of `measure` with all default variables, its peak memory, and the processor's milliseconds by circuit on one
+thread, beside those of the one product that no evaluation is without: the neurons of all rows through W_out W_U.
 
     python benchmarks/measure_run.py runs/add [--sample 8] [--json FILE]
 """
@@ -15,6 +16,7 @@ import math
 import resource
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,10 @@ from torch.nn import functional as F
 
 import grokinterp as gi
 from grokinterp import fourier
+from grokinterp.evaluation.lazy import padded
+from grokinterp.evaluation.processor import processor_settings
+from grokinterp.measuring.choosing import choose
+from grokinterp.measuring.reading import snapshot_of
 from grokinterp.runs.run import Run
 
 
@@ -91,6 +97,28 @@ def demo_measures(run: Run, bridge: Any, weights: Any, key: list[int], share: bo
         }
 
 
+def by_circuit(run: Run, steps: list[int], rounds: int) -> dict[str, float]:
+    """Milliseconds of processor time a checkpoint on one thread, medians: floor, evaluation, each default circuit."""
+    times: dict[str, list[float]] = {}
+
+    def timed(name: str, compute: Callable[[], object]) -> None:
+        start = time.process_time()
+        compute()
+        times.setdefault(name, []).append((time.process_time() - start) * 1e3)
+
+    final = snapshot_of(run, run.final.step)
+    circuits = [circuit.fit(final) for circuit in choose(None, frozenset()) if not circuit.why_not(final)]
+    neurons, W_L = final["blocks.0.mlp.hook_post"], padded(final.W_L)
+    with processor_settings(threads=1):
+        for step in steps * (rounds + 1):
+            snapshot = snapshot_of(run, step)
+            timed("floor: neurons through W_out W_U", lambda: neurons @ W_L)
+            timed("evaluation", lambda snapshot=snapshot: snapshot.columns)
+            for circuit in circuits:
+                timed(circuit.name, lambda snapshot=snapshot, circuit=circuit: circuit.read(snapshot))
+    return {name: statistics.median(each[len(steps) :]) for name, each in times.items()}  # the first round warms up
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="a run of a + b (one-layer transformer), p = 113 to be comparable")
@@ -138,6 +166,9 @@ def main() -> None:
         "ratio, with one evaluation": statistics.median(shared[i] / ours[i] for i in range(options.rounds)),
         "threads": torch.get_num_threads(),
     }
+    alone = by_circuit(run, steps, options.rounds)
+    figures |= {f"one thread, processor ms: {name}": ms for name, ms in alone.items()}
+    figures["one thread, processor ms: all circuits"] = sum(alone.values()) - alone["floor: neurons through W_out W_U"]
     if not options.skip_whole:
         start = time.perf_counter()
         trace = gi.measure(run, cache=False)
@@ -146,7 +177,7 @@ def main() -> None:
         figures["variables"] = len(trace.data_vars)
         figures["peak memory GiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     for name, value in figures.items():
-        print(f"{name:<52} {value:.4g}" if isinstance(value, float) else f"{name:<52} {value}")
+        print(f"{name:<60} {value:.4g}" if isinstance(value, float) else f"{name:<60} {value}")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
 

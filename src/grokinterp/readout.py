@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -38,7 +39,14 @@ def readout(
         for dim, size in zip(dims, array.shape, strict=True):
             coords.setdefault(dim, np.arange(size) + (dim == "k"))
     used = {dim for variable in data.values() for dim in variable.dims}
-    return xr.Dataset(data, {dim: values for dim, values in coords.items() if dim in used})
+    arrays = {dim: np.asarray(values) for dim, values in coords.items() if dim in used}
+    return xr.Dataset(data, _coordinates(tuple((d, x.dtype.str, *x.tolist()) for d, x in arrays.items())))
+
+
+# Indexes take four times as long to build as all the rest, and every checkpoint has the same.
+@lru_cache(maxsize=256)
+def _coordinates(arrays: tuple[tuple[Any, ...], ...]) -> xr.Coordinates:
+    return xr.Coordinates({dim: np.array(values, dtype) for dim, dtype, *values in arrays})
 
 
 class Circuit(ABC):

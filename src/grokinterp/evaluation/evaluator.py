@@ -11,6 +11,7 @@ from torch import Tensor
 from grokinterp.config import ModelConfig
 from grokinterp.config.own_module import OwnModuleConfig
 from grokinterp.evaluation import folded, fused
+from grokinterp.evaluation.lazy import LazyActivations
 from grokinterp.models.own.tensors import own_tensors
 from grokinterp.tasks import Task
 
@@ -40,7 +41,7 @@ def evaluator(config: ModelConfig, task: Task, device: torch.device | str = "cpu
 
 
 class FusedEvaluator:
-    """An `Evaluator` through `fused`."""
+    """An `Evaluator` through `fused`, or `lazy` where no gradient is wanted."""
 
     def __init__(self, config: ModelConfig, task: Task, device: torch.device | str):
         self.config = config
@@ -53,7 +54,9 @@ class FusedEvaluator:
             factored = self.rows
         else:
             factored = self.rows[rows] if rows.ndim == 1 else fused.Rows.of(rows)
-        return fused.logits(self.config, parameters, factored, for_gradient)
+        if for_gradient:
+            return fused.logits(self.config, parameters, factored)
+        return LazyActivations(self.config, parameters, factored).logits
 
 
 class FoldedEvaluator:

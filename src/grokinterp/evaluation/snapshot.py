@@ -10,6 +10,7 @@ from torch import Tensor
 from grokinterp.config import ModelConfig
 from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation import fused
+from grokinterp.evaluation.lazy import LazyActivations
 from grokinterp.evaluation.losses import loss
 from grokinterp.models.own.tensors import NamedTensors
 from grokinterp.models.parameters import unembedding
@@ -67,6 +68,9 @@ class Snapshot:
             raise UnknownActivationError(
                 f"no activation {name!r} in this {self.config.kind}; it has {listed(self.names)}"
             )
+        if self._is_fast:
+            with torch.no_grad():
+                return getattr(self._fast, name.rpartition("hook_")[2])[:, None]
         return self._evaluated[1][name]
 
     @cached_property
@@ -79,43 +83,37 @@ class Snapshot:
             raise UnknownActivationError(f"no attention in this {self.config.kind}; it has {listed(self.names)}")
         if self._is_fast:
             with torch.no_grad():
-                return fused.mean_pattern(self.config, self.parameters, self.rows)[None]
+                return self._fast.mean_pattern[None]
         layers = range(len(self.config.layer_heads))
         return torch.stack([self._evaluated[2][f"blocks.{i}.attn.hook_pattern"] for i in layers])
 
     @property
     def is_evaluated(self) -> bool:
-        """Whether the activations are known already."""
-        return "_evaluated" in self.__dict__
+        """Whether the logits are known already, and with them the neurons."""
+        return "_columns" in self.__dict__
 
     @property
     def rows(self) -> fused.Rows:
         """The table's rows for the fast path."""
         return _rows_of(self.task)
 
-    @property
+    @cached_property
     def _is_fast(self) -> bool:
         return self.config.why_not_fused(self.task.positions) is None
 
     @cached_property
+    def _fast(self) -> LazyActivations:
+        return LazyActivations(self.config, self.parameters, self.rows)
+
+    @cached_property
+    def _columns(self) -> Float[Tensor, "ab t column"]:
+        with torch.no_grad():
+            return self._fast.logits[:, None] if self._is_fast else self._evaluated[0]
+
+    @cached_property
     def _evaluated(self) -> tuple[Float[Tensor, "ab t column"], dict[str, Tensor], dict[str, Tensor]]:
         with torch.no_grad():
-            if self._is_fast:
-                return *self._through_the_fast_path(), {}
             return self._through_the_hooks()
-
-    def _through_the_fast_path(self) -> tuple[Tensor, dict[str, Tensor]]:
-        act = fused.activations(self.config, self.parameters, self.rows, for_gradient=False)
-        activations = {
-            "attn.hook_pattern": act.pattern.mT,
-            "attn.hook_z": act.z.unflatten(-1, (self.config.layer_heads[0], -1)),
-            "hook_resid_mid": act.resid_mid,
-            "hook_resid_post": act.resid_post,
-            "mlp.hook_pre": act.pre,
-            "mlp.hook_post": act.post,
-        }
-        named = {f"blocks.0.{name}": value[:, None] for name, value in activations.items() if value is not None}
-        return act.logits[:, None], named
 
     def _through_the_hooks(self) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         from grokinterp import models  # imports TransformerLens, which the fast path does not wait for
@@ -144,7 +142,7 @@ class Snapshot:
     @property
     def columns(self) -> Float[Tensor, "ab column"]:
         """[ab, d_vocab_out]: the logits of all output columns, answers first."""
-        return self._evaluated[0][:, 0]
+        return self._columns[:, 0]
 
     @property
     def logits(self) -> Float[Tensor, "ab answer"]:
@@ -154,7 +152,7 @@ class Snapshot:
     @property
     def scored_logits(self) -> Float[Tensor, "ab *t answer"]:
         """[ab, answer], or [ab, t, answer] as the task's labels are [ab, t]: the answers' logits wherever scored."""
-        logits = self._evaluated[0][..., : self.task.n_answers]
+        logits = self._columns[..., : self.task.n_answers]
         return logits if self.task.labels.ndim == 2 else logits[:, 0]
 
     @property

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp.evaluation import fused
+from grokinterp.evaluation.lazy import LazyActivations, Reading, gather_sum, through_matrix
 from grokinterp.evaluation.processor import side_by_side
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions.request import Ablation
@@ -30,17 +31,17 @@ class LastPosition:
         self._snapshot = snapshot
 
     @cached_property
-    def reading(self) -> fused.Reading:
+    def reading(self) -> Reading:
         """The attention before it is summed up."""
         return self._read(self._snapshot.parameters)
 
-    def reading_without(self, ablation: Ablation) -> fused.Reading:
+    def reading_without(self, ablation: Ablation) -> Reading:
         """That without frequencies and positions; the very same where none are taken out of the embeddings."""
         parameters = _edited(ablation, self._snapshot.parameters)
         return self.reading if parameters is self._snapshot.parameters else self._read(parameters)
 
-    def _read(self, parameters: Mapping[str, Tensor]) -> fused.Reading:
-        return fused.reading(self._snapshot.config, parameters, self._snapshot.rows)
+    def _read(self, parameters: Mapping[str, Tensor]) -> Reading:
+        return LazyActivations(self._snapshot.config, parameters, self._snapshot.rows).reading
 
     @cached_property
     def start(self) -> Float[Tensor, "ab d"]:
@@ -83,7 +84,7 @@ class Stream(NamedTuple):
 
     def at(self, rows: slice) -> Float[Tensor, "_ width"]:
         """Some of its rows."""
-        out = fused.gather_sum(self.entries, self.terms[rows], self.weight[rows])
+        out = gather_sum(self.entries, self.terms[rows], self.weight[rows])
         return out if self.own is None else out.addmm_(self.own[rows], self.W)
 
 
@@ -97,7 +98,7 @@ class Ablated:
     ablation: Ablation
     snapshot: Snapshot
     clean: LastPosition
-    reading: fused.Reading
+    reading: Reading
     heads: list[int]
     neurons: list[int]
     new_start: Float[Tensor, "#ab d"] | None
@@ -217,7 +218,7 @@ class Ablated:
         by_row = [x for x in put if len(x) > 1]
         own = sum(by_row[1:], by_row[0]) if by_row else None
 
-        return Stream(*self._terms, fused.through_matrix(W, b, writes[self._left], first), own, W)
+        return Stream(*self._terms, through_matrix(W, b, writes[self._left], first), own, W)
 
     @property
     def _left(self) -> list[int]:
