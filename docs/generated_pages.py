@@ -6,24 +6,26 @@ place without a line here.
 
 import dataclasses
 import inspect
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import xarray as xr
+import circuit_pages
+import notebook_pages
+from circuit_pages import default_of
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from page_figures import SCRIPT, filled
+from page_tables import table
+from plotly.offline import get_plotlyjs
 
 import grokinterp as gi
 from grokinterp import circuits, tasks
 from grokinterp.config import MODEL_CONFIGS
 from grokinterp.config.presets import PRESETS, preset
-from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.importers import FORMATS
-from grokinterp.models.initialisation import initialise
-from grokinterp.readout import Circuit
+from grokinterp.reports.glossary import WORDS
 
 ROOT = Path(__file__).parents[1]
 MOVED = {"docs/": "", "REPRODUCTION.md": "reproduction/index.md", "CONTRIBUTING.md": "contributing.md",
@@ -33,14 +35,22 @@ MOVED = {"docs/": "", "REPRODUCTION.md": "reproduction/index.md", "CONTRIBUTING.
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages to those in docs/."""
-    for path, text in pages().items():
+    for path, text in {**pages(), SCRIPT: get_plotlyjs()}.items():
         files.append(File.generated(config, path, content=text))
-    config.nav = [
-        {title: in_directory(files, place) if place.endswith("/") else place}
-        for each in config.nav or []
-        for title, place in each.items()
-    ]
+    config.nav = in_nav(files, config.nav or [])
     return files
+
+
+def in_nav(files: Files, entries: list[Any]) -> list[Any]:
+    """The entries of `nav`, those that end with a slash as the pages of that directory."""
+    named: list[Any] = []
+    for each in entries:
+        for title, place in each.items():
+            if isinstance(place, list):
+                named.append({title: in_nav(files, place)})
+            else:
+                named.append({title: in_directory(files, place) if place.endswith("/") else place})
+    return named
 
 
 def in_directory(files: Files, place: str) -> list[str]:
@@ -54,10 +64,13 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     return markdown.replace("<!-- formats -->", table(("format", "what it is"), FORMATS.items()))
 
 
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """Put the figures in their places."""
+    return filled(output, "../" * page.url.count("/"))
+
+
 def pages() -> dict[str, str]:
     """By its place on the site, every page that is made."""
-    readouts = read_tiny_models()
-    shipped = circuits.registered()
     return {
         "index.md": linked(ROOT / "README.md"),
         "contributing.md": linked(ROOT / "CONTRIBUTING.md"),
@@ -66,18 +79,20 @@ def pages() -> dict[str, str]:
         "tasks.md": tasks_page(),
         "models.md": models_page(),
         "presets.md": presets_page(),
-        "circuits/index.md": circuits_page(shipped),
-        **{f"circuits/{name}.md": circuit_page(each, readouts.get(name)) for name, each in shipped.items()},
+        "errors.md": errors_page(),
+        "glossary.md": glossary_page(),
+        **circuit_pages.pages(circuits.registered()),
+        **notebook_pages.pages(),
         "api.md": api_page(),
     }
 
 
 def linked(path: Path) -> str:
-    """A page of the root, its links as they lead from the site; a directory that is not on it becomes plain text."""
+    """A page of the root, its links as they lead from the site."""
     text = path.read_text("utf-8")
     for old, new in MOVED.items():
         text = text.replace(f"]({old}", f"]({new}")
-    return re.sub(r"\[([^]]+)\]\(notebooks\)", r"`\1`", text)
+    return text.replace("](notebooks)", "](notebooks/01_grok_in_a_minute.md)")
 
 
 def tasks_page() -> str:
@@ -100,70 +115,37 @@ def fields_of(config: type) -> str:
     return f"## {config.__name__}\n\n{inspect.getdoc(config)}\n\n{table(('field', 'default'), rows)}"
 
 
-def default_of(field: Any) -> str:
-    if field.default is not dataclasses.MISSING:
-        return repr(field.default)
-    return "given" if field.default_factory is dataclasses.MISSING else repr(field.default_factory())
-
-
 def presets_page() -> str:
     base = preset("nanda")
     rows = [(f"`{name}`", config.changes_from(base) or "the default") for name, config in PRESETS.items()]
     return f"# Presets\n\n{table(('preset', 'how it differs from nanda'), rows)}"
 
 
-def circuits_page(shipped: dict[str, Circuit]) -> str:
-    rows = [(f"[{name}]({name}.md)", paragraph(type(circuit))) for name, circuit in shipped.items()]
-    return f"# Circuits\n\n{table(('circuit', 'what it reads off a checkpoint'), rows)}"
-
-
-def circuit_page(circuit: Circuit, readout: xr.Dataset | None) -> str:
-    """What a circuit says it is, its parameters, and the variables it reads off the smallest model it applies to."""
-    kind = type(circuit)
-    module = inspect.getmodule(kind)
-    text = [f"# {circuit.name}", inspect.getdoc(module) or "", f"## {kind.__name__}", inspect.getdoc(kind) or ""]
-    if fields := dataclasses.fields(circuit):  # type: ignore[arg-type]
-        text += ["## Parameters", table(("field", "default"), [(f"`{f.name}`", f"`{default_of(f)}`") for f in fields])]
-    if circuit.only_on_request:
-        text.append(f'Only on request: `gi.measure(run, circuits=["{circuit.name}"])`.')
-    if readout is None:
-        raise SystemExit(f"circuit {circuit.name} applies to none of the TINY models; add one to TINY")
-    rows = [
-        (f"`{name}`", ", ".join(map(str, values.dims)), values.attrs.get("units", ""), values.attrs.get("source", ""))
-        for name, values in readout.data_vars.items()
+def errors_page() -> str:
+    """What people typed wrongly and the part of the refusal that names the remedy: the tables that the tests try."""
+    text = [
+        "# Errors and remedies",
+        "A refusal is one line: what was wrong, and what would be right. Nothing is written before it. From Python it "
+        "is a `gi.BadRequest`, which is a `ValueError`; on the command line the exit status is 2. Below is what people "
+        "typed, and the part of the line that tells what to do; every row is tried by the tests.",
     ]
-    return "\n\n".join([*text, "## Variables", table(("variable", "dims", "units", "source"), rows)])
+    for title, name in (("From Python", "python"), ("On the command line", "command_line")):
+        lines = (ROOT / "tests" / "misuse" / f"{name}.txt").read_text("utf-8").splitlines()
+        calls = [line.rsplit(" => ", 1) for line in lines if line and not line.startswith("#")]
+        before = "grokinterp " if name == "command_line" else ""
+        by_remedy: dict[str, list[str]] = {}
+        for call, remedy in calls:
+            by_remedy.setdefault(remedy, []).append(f"`{before}{call}`")
+        rows = [(remedy.replace("<", "&lt;"), "<br>".join(typed[:3])) for remedy, typed in by_remedy.items()]
+        text += [f"## {title}", table(("what it says to do", "typed"), rows)]
+    return "\n\n".join(text)
 
 
-TINY: tuple[tuple[str, tasks.Task, dict[str, Any]], ...] = (
-    ("nanda", tasks.Task("a + b", p=7), {"d_model": 8, "n_heads": 2}),
-    ("chughtai", tasks.Task("sym", n=3, layout="a b"), {"d_embed": 8, "hidden_sizes": (8,)}),
-    ("digits", tasks.Task("digits", digits=2, points=200), {"d_model": 8, "n_heads": 2}),
-    ("induction_small", tasks.Task("repeated_subsequence", points=200), {"d_model": 8, "n_heads": 2}),
-    ("slope", tasks.Task("slope", n=3), {"d_model": 8, "n_heads": 2}),
-    ("encoded_sum", tasks.Task("encoded_sum", p=7), {"hidden_sizes": (8,)}),
-    ("nalu", tasks.Task("division", n=8, form="numbers"), {}),
-    ("lines_patches", tasks.Task("lines", largest=1), {"d_model": 8, "n_heads": 2}),
-)
-"""Preset, task and sizes of models between which every circuit finds one that it applies to."""
-
-
-def read_tiny_models() -> dict[str, xr.Dataset]:
-    """Every circuit on the first of the TINY models that it applies to; untrained, since only names are wanted."""
-    readouts: dict[str, xr.Dataset] = {}
-    for name, task, fields in TINY:
-        snapshot = untrained(name, task, fields)
-        for circuit in circuits.registered().values():
-            if circuit.name not in readouts and circuit.why_not(snapshot) is None:
-                readouts[circuit.name] = circuit.fit(snapshot).read(snapshot, frozenset(circuit.on_request))
-    return readouts
-
-
-def untrained(name: str, task: Any, fields: dict[str, Any]) -> Snapshot:
-    base = preset(name)
-    task = task.split(frac=base.split.frac, seed=0)
-    config = base.replace(**fields).model.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
-    return Snapshot(0, config, task, initialise(config, seed=0))
+def glossary_page() -> str:
+    """The words that the reports explain, in their order of letters."""
+    text = ["# Glossary", "The same words explain themselves in a report, under the mouse and on paper."]
+    text += [f"**{word}**\n:   {meaning}" for word, meaning in sorted(WORDS.items(), key=lambda pair: pair[0].lower())]
+    return "\n\n".join(text)
 
 
 def api_page() -> str:
@@ -176,17 +158,3 @@ def api_page() -> str:
         text += [f"## gi.{name}", f"::: {value.__module__}.{value.__qualname__}"]
     text += [f"## {module}\n\n::: {module}" for module in ("grokinterp.fourier", "grokinterp.readout")]
     return "\n\n".join(text)
-
-
-def paragraph(kind: type) -> str:
-    return " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
-
-
-def table(head: tuple[str, ...], rows: Any) -> str:
-    """A Markdown table."""
-    return "\n".join(_lines(head, rows)) + "\n"
-
-
-def _lines(head: tuple[str, ...], rows: Any) -> Iterator[str]:
-    for cells in (head, ("---",) * len(head), *rows):
-        yield "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"

@@ -1,5 +1,6 @@
 """The site of `make docs`: it is built strictly, has a page for everything that is found, and asks nobody outside."""
 
+import os
 import re
 import subprocess
 import sys
@@ -10,18 +11,21 @@ import pytest
 import grokinterp as gi
 from grokinterp import circuits, tasks
 from grokinterp.config.presets import PRESETS
+from grokinterp.reports.glossary import WORDS
 
-pytest.importorskip("mkdocs", reason="make docs needs pip install '.[docs]'")
+for package in ("mkdocs", "latex2mathml"):
+    pytest.importorskip(package, reason="make docs needs pip install '.[docs]'")
 ROOT = Path(__file__).parents[1]
 PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if "```python\n" in page.read_text()]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """The built site; a warning of MkDocs (a dead link, say) is an error."""
+    """The built site, without what takes minutes; a warning of MkDocs (a dead link, say) is an error."""
     out = tmp_path_factory.mktemp("site")
     words = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(out)]
-    built = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    environment = {**os.environ, "GROKINTERP_DOCS_DRAFT": "1"}
+    built = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert built.returncode == 0, built.stdout + built.stderr
     return out
 
@@ -39,14 +43,29 @@ def test_a_page_asks_nobody_outside(site):
 
 
 def test_everything_found_has_its_place(site):
-    """Circuits a page each with their variables; tasks, presets and public names a heading or a row."""
+    """Circuits a page each with all that a reader asks; tasks, presets and public names a heading or a row."""
+    assert len(list(site.rglob("index.html"))) >= 40
     for name in circuits.registered():
         page = (site / "circuits" / name / "index.html").read_text()
         assert 'id="variables"' in page and page.count("<tr>") > 1, name
+        for part in ("Hypothesis.", "Null.", "<math", "Plotly.newPlot", 'id="source"', 'id="code"'):
+            assert part in page, (name, part)
+        assert page.count("plotly.min.js") == 1, name
     listed = {page: (site / page / "index.html").read_text() for page in ("tasks", "presets", "api")}
     assert all(f"<code>{name}</code>" in listed["tasks"] for name, _ in tasks.names())
     assert all(f"<code>{name}</code>" in listed["presets"] for name in PRESETS)
     assert all(f"gi.{name}<" in listed["api"] for name in gi.__all__ if name not in ("circuits", "fourier"))
+
+
+def test_words_remedies_and_notebooks_have_a_page(site):
+    """What reports explain, what refusals say and the course are read where they are kept."""
+    glossary = (site / "glossary" / "index.html").read_text()
+    assert all(f"<strong>{word}</strong>" in glossary for word in WORDS)
+    errors = (site / "errors" / "index.html").read_text()
+    assert "Did you mean 'train'?" in errors and errors.count("<tr>") > 100
+    for path in ROOT.glob("notebooks/*.ipynb"):
+        page = (site / "notebooks" / path.stem / "index.html").read_text()
+        assert page.count('class="highlight"') >= 5 and 'id="try"' in page and "%pip" not in page, path
 
 
 def test_the_pages_at_the_root_are_on_the_site(site):

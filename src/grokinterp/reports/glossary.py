@@ -1,0 +1,91 @@
+"""Glossary: the words that reports explain under the mouse and on paper, and the documentation lists."""
+
+import re
+from collections.abc import Iterable
+
+from grokinterp.markup import escape
+
+WORDS: dict[str, str] = {
+    "accuracy": "The share of rows whose largest logit is that of the right answer.",
+    "character": "A wave on a multiplicative cycle: cos and sin of a frequency times the discrete logarithm. For a * "
+    "b it is what a wave of the number itself is for a + b.",
+    "checkpoint": "The weights of a model at one step, as they were written to disk.",
+    "circuit": "A part of a model that computes something by itself, and, here, what reads it off a checkpoint.",
+    "circularity": "How much of the embedding's variance a circle of one frequency holds, for each pair of principal "
+    "components, on average (Zhong et al. 2023). Random weights have little, few circles much.",
+    "clock": "An algorithm for a + b that multiplies the waves of a and b, so that angles add up.",
+    "coset": "A subgroup shifted by an element. A neuron that tests membership is constant on each coset.",
+    "disc": "The shape of a frequency's neurons where the waves of a and b begin at the same phase: two principal "
+    "components hold all of their variance.",
+    "discrete logarithm": "The power to which a generator is raised to give a number; products mod p are sums of "
+    "these.",
+    "distance irrelevance": "How little the logits depend on the distance a - b, from 0 to 1. A clock has 1, a pizza "
+    "less. Models that have learnt nothing have values of it too.",
+    "excluded loss": "The loss on training rows without the key frequencies. It stays small where rows are "
+    "remembered, and rises where the circuit is needed.",
+    "FCR": "Fourier coefficient ratio: how equal cosines and sines are over all frequencies, from 0 to 1. Random "
+    "weights have about .93.",
+    "FFD": "Fourier frequency density: the share of frequencies that are strong. Random weights have about 1, few "
+    "frequencies little.",
+    "frequency": "How many turns a wave makes on the task's cycle of numbers.",
+    "FVE": "Fraction of variance explained: 1 where a fit leaves nothing over, 0 where it tells nothing.",
+    "Gini index": "How unequal values are: 0 where all are equal, near 1 where a few have everything.",
+    "gradient symmetricity": "How alike the gradients of a logit by the two embeddings are, the mean of cosines. A "
+    "pizza has 1, a clock about 0. Random weights have values of it too.",
+    "grokking": "Rows that were not trained on are answered long after those that were.",
+    "irrep": "Irreducible representation of a group: what frequencies are for a cycle.",
+    "key frequencies": "The frequencies on which embedding, neurons and logits of the last checkpoint agree.",
+    "latent accuracy": "The share of unseen rows that a network rebuilt from the strongest wave of each neuron "
+    "answers. A memoriser has some too.",
+    "logit": "What a model gives an answer before the softmax; the largest one is what it says.",
+    "loss": "Cross-entropy in nats: 0 for certainty of what is right, the log of the number of answers for a guess.",
+    "margin": "The right answer's logit less the largest of the others; or how far a measure is from its threshold.",
+    "nats": "The unit of a loss with natural logarithms; a nat is 1.44 bits.",
+    "neuron-logit map": "W_out times W_U: what each neuron of the last layer adds to each logit.",
+    "phase sum": "How far a neuron's written phase is from the sum of the two that it reads: 0 where it adds to the "
+    "right answer, a quarter turn (1.57) for random weights.",
+    "pizza": "An algorithm for a + b that sees only the sum of the two embeddings, and is unsure where they are "
+    "opposite.",
+    "purity": "The share of a circle's variance that lies in the waves of its own frequency.",
+    "restricted loss": "The loss of the key frequencies alone. Small where they suffice.",
+    "step": "One update of the weights by the optimiser.",
+    "torus": "The shape of a frequency's neurons where the phases of a and b are independent: four principal "
+    "components of a quarter each.",
+    "unswapped": "A row (a, b) such that (b, a) was not trained on either: what a memory without order cannot know.",
+    "weight decay": "A pull of all weights towards 0 in every step, without which these runs seldom grok.",
+}  # fmt: skip
+"""Word -> what it means, in a sentence or two, with what a null has where it is a measure."""
+
+_PLURALS = {word: rf"{re.escape(word)}s?" for word in WORDS}
+_ANY = re.compile(
+    rf"(?<![\w-])(?:{'|'.join(sorted(_PLURALS.values(), key=len, reverse=True))})(?![\w-])", re.IGNORECASE
+)
+_EVERYDAY = frozenset({"accuracy", "checkpoint", "frequency", "loss", "step", "circuit", "logit", "margin", "disc"})
+"""What is not marked in running text, where it would be every second word."""
+
+
+def words_in(text: str) -> list[str]:
+    """The words of the glossary that a text uses, in the order of letters."""
+    used = {match.group().lower() for match in _ANY.finditer(text)}
+    return [word for word in sorted(WORDS, key=str.lower) if {word.lower(), f"{word.lower()}s"} & used]
+
+
+def marked(text: str, done: set[str]) -> str:
+    """HTML of a text in which each word is explained under the mouse, the first time it is met (`done` remembers)."""
+    parts, end = [], 0
+    for match in _ANY.finditer(text):
+        word = _headword(match.group())
+        if word in done or word in _EVERYDAY:
+            continue
+        done.add(word)
+        parts += [
+            escape(text[end : match.start()]),
+            f'<abbr title="{escape(WORDS[word])}">{escape(match.group())}</abbr>',
+        ]
+        end = match.end()
+    return "".join([*map(str, parts), str(escape(text[end:]))])
+
+
+def _headword(found: str) -> str:
+    lower: Iterable[str] = (found.lower(), found.lower().removesuffix("s"))
+    return next(word for word in WORDS if word.lower() in lower)
