@@ -159,10 +159,16 @@ def test_an_embedding_mlp_names_the_layout_that_works(data):
     assert said.how == "tied" and "relu" in str(said) and "gelu" in str(said)
 
 
-def test_a_one_hot_mlp_is_refused_by_its_name(data):
-    """It has no embedding: no model of ours is that function yet."""
-    with pytest.raises(gi.BadRequest, match="is a one-hot MLP"):
-        gi.load(data("cases/yag_p97_800.pth"), task="a + b", p=97)
+def test_a_one_hot_mlp_is_read_by_its_losses(data):
+    """p by its shape, ReLU by the recorded loss (4.3111, one update before), the task by its answers; told as it is."""
+    run = gi.load(data("cases/yag_p97_800.pth"))
+    assert run.task.expression == "a + b" and run.task.sizes == (97, 97) and run.task.is_train.all()
+    assert run.final.config.activation == "relu" and run.final.config.layer_neurons == (1024,)
+    accuracy, loss = values(run)
+    assert accuracy == pytest.approx(0.98523, abs=1e-5) and loss == pytest.approx(4.31039, abs=1e-4)
+    told = {each.what: each.how for each in run.assumptions}
+    assert told["activation=relu"] == "inferred" and told["the task a + b mod 97"] == "inferred"
+    assert "801 updates" in " ".join(run.provenance.notes) and not run.is_seed_known and not run.is_recipe_known
 
 
 def test_numpy_curves_are_told_with_the_remedy_that_works(data, tmp_path):

@@ -9,7 +9,7 @@ from grokinterp.config.own_module import OwnModuleConfig
 from grokinterp.config.stated import Stated
 from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
-from grokinterp.importers import curves, nanda, pizza, state_dict, transformer_lens
+from grokinterp.importers import curves, nanda, one_hot, pizza, state_dict, transformer_lens
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._contents import describe, foreign_kind, one_line
 from grokinterp.importers._unpickle import read_torch_file
@@ -27,6 +27,7 @@ IMPORTERS: tuple[Importer, ...] = (
     transformer_lens.TRANSFORMER_LENS,
     pizza.PIZZA,
     curves.CURVES,
+    one_hot.ONE_HOT,
     state_dict.STATE_DICT,
 )
 """Every third-party format, in the order in which they are tried."""

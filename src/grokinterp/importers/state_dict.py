@@ -24,7 +24,7 @@ from grokinterp.importers._parameters import (
 from grokinterp.importers.reading.candidates import candidates
 from grokinterp.importers.reading.classic import judged_by_task, settle
 from grokinterp.importers.reading.contradictions import stated_assumptions
-from grokinterp.importers.reading.names import is_one_hot_mlp, mapping
+from grokinterp.importers.reading.names import mapping
 from grokinterp.importers.reading.settings import check_sizes, known_settings
 from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
 from grokinterp.importers.reading.wrappings import unwrap, without_prefixes
@@ -40,7 +40,7 @@ def recognise(payload: Payload) -> bool:
     if wrapped is None:
         return False
     state = without_prefixes(wrapped.states[-1])
-    return payload.task is not None or is_classic(state) or is_native(state) or is_one_hot_mlp(state)
+    return payload.task is not None or is_classic(state) or is_native(state)
 
 
 def read(payload: Payload) -> Run:
@@ -58,11 +58,6 @@ def read(payload: Payload) -> Run:
     places: dict[str, str] = {}
     if is_classic(states[-1]) or (is_native(states[-1]) and (task is None or knows_heads)):
         model, checkpoints, read_off = _of_transformer_lens(payload, states, settings, where)
-    elif is_one_hot_mlp(states[-1]):
-        raise ImportFileError(
-            f"{where} is a one-hot MLP (He et al. 2026: no embedding, two matrices), a family that this version does "
-            f"not compute; its losses, if it has lists of them, are read with format='curves'"
-        )
     elif task is None:
         raise ImportFileError(
             f"{where} is a state dict of an unknown model; say what it was trained on, as in "

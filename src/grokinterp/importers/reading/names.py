@@ -79,11 +79,23 @@ def is_transformer(weights: Mapping[str, Tensor]) -> bool:
 
 
 def is_one_hot_mlp(weights: Mapping[str, Tensor]) -> bool:
-    """Whether these are two matrices between p one-hot numbers and neurons, without an embedding (He et al. 2026)."""
+    """Whether these are two matrices between one-hot numbers and neurons, without an embedding (He et al. 2026).
+
+    The numbers of both operands are added, or stand side by side: W_in then reads twice as many.
+    """
     matrices = {name.rpartition(".")[2].lower(): value for name, value in weights.items() if value.ndim == 2}
-    if not {"w_in", "w_out"} <= matrices.keys() or any("emb" in name.lower() for name in weights):
+    if not {"w_in", "w_out"} <= matrices.keys() or any("emb" in name.lower() for name in weights) or len(matrices) > 3:
         return False
-    return len(matrices) <= 3 and matrices["w_in"].shape == matrices["w_out"].shape[::-1]
+    W_in, W_out = matrices["w_in"], matrices["w_out"]
+    side_by_side = (W_in.shape[0], W_in.shape[1]) == (W_out.shape[1], 2 * W_out.shape[0])
+    return W_in.shape == W_out.shape[::-1] or side_by_side
+
+
+def matrices_of(weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, list[str]]:
+    """W_in and W_out of a one-hot MLP, and the names of what else there is but a fixed basis of waves."""
+    last = {name.rpartition(".")[2].lower(): name for name in weights}
+    others = [name for word, name in last.items() if word not in ("w_in", "w_out", "basis")]
+    return weights[last["w_in"]], weights[last["w_out"]], others
 
 
 def refuse_foreign(weights: Mapping[str, Tensor], where: str) -> None:
