@@ -41,7 +41,8 @@ def test_a_field_that_is_added_later_changes_no_identity():
 
 LENGTH = {"steps": 7, "metrics_every": 3, "checkpoint_every": 0, "checkpoint_steps": (5,), "checkpoints_per_octave": 2,
           "stop_after_grokking": 9, "grokked_accuracy": 0.5}  # fmt: skip
-WEIGHTS = {"batch_size": 5, "loss_dtype": "float32", "frozen_parts": ("embed",), "pretrained": "runs/add"}
+WEIGHTS = {"batch_size": 5, "loss": "stablemax", "temperature": 2.0, "loss_dtype": "float32",
+           "frozen_parts": ("embed",), "pretrained": "runs/add"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(ScheduleConfig) if f.name != "pretrained_parts"])

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from grokinterp.evaluation.losses import TOLERANCE, accuracy, cross_entropy, is_right, loss
+from grokinterp.config import ScheduleConfig
+from grokinterp.evaluation.losses import TOLERANCE, accuracy, cross_entropy, is_right, loss, objective, stablemax
 
 LABELS = torch.tensor([[0, 1], [0, 1], [0, 1], [0, 1]])
 GUESSES = torch.tensor([[0, 1], [0, 2], [2, 1], [2, 2]])
@@ -44,3 +45,41 @@ def test_small_losses_are_not_lost_to_float32():
     logits, labels = one_hot(torch.tensor([1]), 30.0), torch.tensor([1])
     assert cross_entropy(logits, labels).item() == pytest.approx(2 * math.exp(-30), rel=1e-3)
     assert loss(logits, labels, torch.float32).item() == 0
+
+
+def test_stablemax_by_hand():
+    """s is 3 at 2, 1 at 0 and 1/3 at -2: 9, 3 and 1 of 13; softmax says more of the same logits."""
+    logits = torch.tensor([[2.0, 0.0, -2.0]])
+    assert stablemax(logits)[0].tolist() == pytest.approx([9 / 13, 3 / 13, 1 / 13])
+    lowered = objective(ScheduleConfig(loss="stablemax"))(logits, torch.tensor([2]))
+    assert lowered.item() == pytest.approx(math.log(13))
+    assert loss(logits, torch.tensor([0])) < objective(ScheduleConfig(loss="stablemax"))(logits, torch.tensor([0]))
+
+
+def test_stablemax_has_a_gradient_where_softmax_has_none():
+    """At logits of 200 the float32 cross-entropy and its gradient are exactly 0: softmax collapse (Prieto et al.)."""
+    for name, collapses in (("cross_entropy", True), ("stablemax", False)):
+        logits = torch.tensor([[200.0, 0.0, 1.0]], requires_grad=True)  # 1 is where the branch not taken divides by 0
+        objective(ScheduleConfig(loss=name, loss_dtype="float32"))(logits, torch.tensor([0])).backward()
+        assert logits.grad.isfinite().all() and (logits.grad == 0).all() == collapses
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "stablemax"])
+def test_the_temperature_divides_the_logits(name):
+    logits, labels = torch.randn(4, 5), torch.tensor([0, 1, 2, 3])
+    cool, plain = (objective(ScheduleConfig(loss=name, temperature=T)) for T in (2.0, 1.0))
+    assert torch.equal(cool(logits, labels), plain(logits.double() / 2, labels))
+    assert torch.equal(plain(logits, labels), cool(2 * logits.double(), labels))
+
+
+def test_the_default_objective_is_the_loss_itself():
+    """Bit for bit: what was trained before there was a choice."""
+    logits, labels = torch.randn(6, 5), torch.randint(5, (6,))
+    assert torch.equal(objective(ScheduleConfig())(logits, labels), loss(logits, labels))
+
+
+def test_the_squared_error_is_over_rows_and_columns():
+    """Logits (1, 2, 0) of the answer 0 are off by (0, 2, 0): 4 over three columns."""
+    assert objective(ScheduleConfig(loss="mse"))(torch.tensor([[1.0, 2.0, 0.0]]), torch.tensor([0])).item() == (
+        pytest.approx(4 / 3)
+    )

@@ -13,6 +13,7 @@ from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.models import build
 from grokinterp.models.functional import ACTIVATIONS
 from grokinterp.models.initialisation import initialise
+from grokinterp.training.planning import plan
 
 P = 7
 FUNCTIONS = {
@@ -83,6 +84,15 @@ def test_it_is_drawn_as_in_he_et_al():
     norm = sum(value.square().sum() for value in initialise(config, 42).values()).sqrt()
     assert float(norm) == pytest.approx(0.1 * math.sqrt(2 * 512), rel=0.02)
     assert float(norm) == pytest.approx(3.2092, rel=0.02)  # of their log at epoch 0
+
+
+def test_it_is_drawn_as_in_doshi_et_al():
+    """500 neurons: half of a tenth, of what a and b are to them and of what they write, whatever p is."""
+    for p in (23, 97):
+        config, _ = plan("a + b", preset="doshi", p=p)
+        weights = initialise(config.model, 0)
+        assert weights["blocks.0.mlp.W_in"].shape == (2 * p, 500)
+        assert [w.std().item() for w in weights.values()] == pytest.approx([0.05] * 2, rel=0.02)
 
 
 def test_the_recipe_follows_their_loss(tmp_path):

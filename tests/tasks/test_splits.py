@@ -120,6 +120,14 @@ def test_mislabelled_rows(layout: str) -> None:
         assert torch.equal(noisy.train_labels[:, 1], task.labels[:, 1])
 
 
+def test_a_share_of_the_training_rows_is_mislabelled_as_their_number_is() -> None:
+    """35 % of 4,704 rows are 1,646.4: the 1,646 rows that `mislabelled=1646` has, with the same wrong answers."""
+    task = Task("a + b", p=97)
+    share, number = task.split(frac=0.5, seed=1, corrupt=0.35), task.split(frac=0.5, seed=1, mislabelled=1646)
+    assert int(share.is_corrupted.sum()) == 1646 and torch.equal(share.train_labels, number.train_labels)
+    assert not task.split(frac=0.5, seed=1).is_corrupted.any()
+
+
 def test_wrong_answers_are_drawn_uniformly() -> None:
     """With two answers a wrong one is the other; with p, all p - 1 shifts occur."""
     parity = Task("1 if a % 2 else 0", p=10**2).split(frac=0.5, mislabelled=100)
@@ -154,6 +162,8 @@ def test_all_rows_may_be_trained_on(addition: Task) -> None:
         ({"train_indices": torch.ones(12769, dtype=torch.bool)}, "a mask goes to with_split"),
         ({"mislabelled": -1}, "0 or more"),
         ({"mislabelled": 4000}, "more than the 3830 training rows"),
+        ({"corrupt": 1.5}, "a share of the training rows, between 0 and 1"),
+        ({"corrupt": 0.35, "mislabelled": 3}, "say the same twice"),
     ],
     ids=str,
 )

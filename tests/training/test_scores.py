@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import grokinterp as gi
+from grokinterp.config import ScheduleConfig
 from grokinterp.evaluation.losses import loss
 from grokinterp.training import scores
 from grokinterp.training.batches import batches
@@ -54,6 +55,31 @@ def test_each_side_is_scored_by_its_own_labels():
     assert found["weight_norm_squared"] == 25
     uniform = scored(task, torch.zeros(25, task.n_answers))
     assert [uniform["train_loss"], uniform["test_loss"]] == pytest.approx([math.log(task.n_answers)] * 2)
+
+
+def test_rows_taught_a_wrong_answer_have_curves_of_their_own():
+    """One that answers all rows rightly refuses them, a memory has them as taught; without such rows there are none."""
+    task = gi.Task("a + b", p=5).split(frac=0.6, seed=0, corrupt=0.2)
+    rows = torch.nn.functional.one_hot
+    knows, remembers = (scored(task, 30 * rows(labels, 5).float()) for labels in (task.labels, task.train_labels))
+    assert (knows["train_accuracy_clean"], knows["train_accuracy_corrupted"]) == (1, 0)
+    assert knows["train_accuracy_corrected"] == 1 and knows["train_loss_corrupted"] == pytest.approx(30)
+    assert (remembers["train_accuracy_corrupted"], remembers["train_accuracy_corrected"]) == (1, 0)
+    assert knows["train_loss_clean"] == remembers["train_loss_clean"] == pytest.approx(4 * math.exp(-30), rel=1e-6)
+    clean = gi.Task("a + b", p=5).split(frac=0.6, seed=0)
+    assert not [name for name in scored(clean, torch.zeros(25, clean.n_answers)) if "corrupted" in name]
+
+
+def test_what_is_lowered_stands_beside_the_cross_entropy():
+    """Zero logits miss a one-hot of n columns by 1 / n in the mean square; plain runs have no such column."""
+    task = gi.Task("a + b", p=5).split(frac=0.6, seed=0)
+    zeros = Fixed(torch.zeros(25, task.n_answers))
+    of = lambda **fields: Scores(task, CPU, batches(task, None, 0, CPU), ScheduleConfig(**fields))(
+        zeros, {"w": torch.ones(1)}, 0
+    )
+    assert of(loss="mse")["objective"] == pytest.approx(1 / task.n_answers)
+    assert of(loss="mse")["train_loss"] == pytest.approx(math.log(task.n_answers))
+    assert of(temperature=2.0)["objective"] == pytest.approx(math.log(task.n_answers)) and "objective" not in of()
 
 
 def test_a_table_in_pieces_has_the_scores_of_the_whole(monkeypatch):

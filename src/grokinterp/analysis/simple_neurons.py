@@ -95,8 +95,7 @@ class OutputWaves:
         frequency: [neuron], turns per cycle, the column's own strongest, whatever the neuron's input is.
         amplitude: [neuron], C, in logits per unit of activation.
         phase: [neuron], psi in radians, -pi to pi.
-        ipr: [neuron], sum of A_k^4 over (sum of A_k^2)^2 with A_k the norm of frequency k: 1 for a single wave, the
-            inverse of how many there are for equal ones (Doshi et al. 2023); NaN for a constant column.
+        ipr: [neuron], `inverse_participation` of the column's waves.
     """
 
     frequency: Int[Tensor, "neuron"]
@@ -136,9 +135,9 @@ def powers(coefficients: Tensor, n: int) -> Float[Tensor, "*batch k neuron"]:
     return weight * coefficients.abs().square()
 
 
-def inverse_participation(power: Float[Tensor, "k neuron"]) -> Float[Tensor, "neuron"]:
+def inverse_participation(power: Float[Tensor, "*batch k neuron"]) -> Float[Tensor, "*batch neuron"]:
     """Sum of A_k^4 over (sum of A_k^2)^2, where `power` is the A_k^2; NaN for a constant (Doshi et al. 2023)."""
-    return power.square().sum(0) / power.sum(0).square()
+    return power.square().sum(-2) / power.sum(-2).square()
 
 
 def _waves(

@@ -24,6 +24,7 @@ class OneHotMLPConfig(SummedConfig):
     d_mlp: int = 512  # neurons
     activation: Activation = "relu"  # of the neurons
     output: Output = "answers"  # output columns: every token, or the answers only
+    initialisation: Literal["he", "doshi"] = "he"  # whose initial weights
     init_scale: float = 1.0  # multiplies every initial parameter (Omnigrok's alpha)
     d_vocab: int | None = None  # tokens; the task's where left out
     d_vocab_out: int | None = None  # output columns; those of `output` where left out
@@ -56,9 +57,13 @@ class OneHotMLPConfig(SummedConfig):
         }
 
     def draw(self, name: str, shapes: Shapes) -> Draw:
-        """He et al., their `MLP`: N(0, 1) / sqrt(d_vocab) for both matrices, whatever feeds them."""
+        """The same of both matrices, whatever feeds them: N(0, 1) times one number.
+
+        He et al., their `MLP`: 1 / sqrt(d_vocab). Doshi et al. 2023, their `fcn`: 1 / 2 over the cube root of 2 d_mlp,
+        with which squaring neurons answer in numbers of order 1 however many they are.
+        """
         del name, shapes
-        return "normal", self.sizes[0] ** -0.5
+        return "normal", self.sizes[0] ** -0.5 if self.initialisation == "he" else 0.5 * (2 * self.d_mlp) ** (-1 / 3)
 
     def in_words(self) -> str:
         combined = "added" if self.combine == "add" else "side by side"

@@ -50,11 +50,17 @@ class SplitConfig:
     split: SplitMethod = "randperm"  # which rows are drawn, and how
     split_seed: int | None = None  # the run's seed where left out
     mislabelled: int = 0  # training rows given a random other answer (Power et al. 2022, outliers)
+    corrupt: float = 0.0  # the same as a share of the training rows (Doshi et al. 2023)
 
     def __post_init__(self) -> None:
         check_types(self)
         require(0 < self.frac <= 1, f"frac={self.frac} must be above 0 and at most 1, as in frac=0.3")
         require(self.mislabelled >= 0, f"mislabelled={self.mislabelled} must be 0 or more rows")
+        require(0 <= self.corrupt <= 1, f"corrupt={self.corrupt} is a share of the training rows, between 0 and 1")
+        require(
+            not (self.corrupt and self.mislabelled),
+            f"corrupt={self.corrupt} and mislabelled={self.mislabelled} say the same twice; leave one out",
+        )
         check_seed("split_seed", self.split_seed or 0)
 
 

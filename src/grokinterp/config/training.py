@@ -8,6 +8,7 @@ from grokinterp.config.validation import check_types
 from grokinterp.errors import listed, require
 
 Part: TypeAlias = Literal["embed", "unembed", "transformer"]
+Loss: TypeAlias = Literal["cross_entropy", "stablemax", "mse"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class ScheduleConfig:
 
     steps: int = 25_000  # updates
     batch_size: int | None = None  # the full training set where left out
+    loss: Loss = "cross_entropy"  # what is lowered: of softmax, of StableMax (Prieto et al. 2025), or the squared error
+    temperature: float = 1.0  # divides the logits in what is lowered; metrics are of the logits as they are
     loss_dtype: Literal["float64", "float32"] = "float64"  # type of the numbers in which the loss is computed
     metrics_every: int = 100  # steps between two rows of metrics
     checkpoint_every: int = 100  # 0: none in between
@@ -75,6 +78,14 @@ class ScheduleConfig:
         require(
             self.batch_size is None or self.batch_size >= 1,
             f"batch_size={self.batch_size} must be at least 1; leave it out for the full training set",
+        )
+        require(
+            self.temperature > 0 and math.isfinite(self.temperature),
+            f"temperature={self.temperature} must be positive; 1.0 leaves the logits as they are",
+        )
+        require(
+            self.temperature == 1 or self.loss != "mse",
+            f"temperature={self.temperature} divides the logits of a softmax, and loss='mse' has none; leave one out",
         )
         require(self.metrics_every >= 1, f"metrics_every={self.metrics_every} must be at least 1")
         require(

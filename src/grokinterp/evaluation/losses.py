@@ -1,12 +1,30 @@
 """Losses and accuracies of logits, or of the numbers that a model answers with."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
+from grokinterp.config import ScheduleConfig
+
+Objective: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""What training lowers, of outputs [m, *t, answer] and labels [m, *t]."""
+
 TOLERANCE = 0.01
 """How far a number may be from the right one, as a share of it, to count as right (our choice)."""
+
+
+def objective(schedule: ScheduleConfig) -> Objective:
+    """What a run lowers: `loss` unless its schedule says otherwise, of logits over its temperature."""
+    dtype = torch.float64 if schedule.loss_dtype == "float64" else torch.float32
+    lowered = {"cross_entropy": loss, "stablemax": stablemax_cross_entropy, "mse": squared_error}[schedule.loss]
+    if schedule.temperature == 1:
+        return partial(lowered, dtype=dtype)
+    return lambda outputs, labels: lowered(outputs.to(dtype) / schedule.temperature, labels, dtype)
 
 
 def loss(
@@ -23,6 +41,30 @@ def cross_entropy(
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy in nats on logits cast to `dtype`: in float32, small losses are multiples of 1.2e-7."""
     return F.cross_entropy(logits.to(dtype).flatten(0, -2), labels.flatten())
+
+
+def stablemax(logits: Float[Tensor, "*m answer"]) -> Float[Tensor, "*m answer"]:
+    """s(x) / sum of s over the answers, s(x) = x + 1 from 0 on and 1 / (1 - x) below (Prieto et al. 2025, eq. 5).
+
+    It grows as a power of the logits and not as their exponential, so that no row's loss is rounded to 0.
+    """
+    # Both branches are evaluated, and the gradient of the one that is not taken must be finite too.
+    s = torch.where(logits >= 0, logits + 1, 1 / (1 - logits.clamp(max=0)))
+    return s / s.sum(-1, keepdim=True)
+
+
+def stablemax_cross_entropy(
+    logits: Float[Tensor, "m *t answer"], labels: Int[Tensor, "m *t"], dtype: torch.dtype = torch.float64
+) -> Float[Tensor, ""]:
+    """Mean of -log of the label's `stablemax`, in nats, on logits cast to `dtype`."""
+    return F.nll_loss(stablemax(logits.to(dtype).flatten(0, -2)).log(), labels.flatten())
+
+
+def squared_error(
+    logits: Float[Tensor, "m *t answer"], labels: Int[Tensor, "m *t"], dtype: torch.dtype = torch.float64
+) -> Float[Tensor, ""]:
+    """Mean square of logits minus the label's one-hot, over rows and columns (Gromov 2023, Doshi et al. 2023)."""
+    return F.mse_loss(logits.to(dtype), F.one_hot(labels, logits.shape[-1]).to(dtype))
 
 
 def is_right(logits: Float[Tensor, "m *t answer"], labels: Shaped[Tensor, "m *t"]) -> Bool[Tensor, "m"]:

@@ -70,8 +70,8 @@ def memoriser(config: RunConfig) -> RunConfig:
     rows = split_for(config, built).is_train
     steps = min(config.schedule.steps, BY_HEART)
     return config.replace(
-        mislabelled=0 if rows is None else int(rows.sum()), weight_decay=0.0, steps=steps, metrics_every=50,
-        checkpoint_every=max(1, steps // 4), checkpoint_steps=(), stop_after_grokking=None,
+        mislabelled=0 if rows is None else int(rows.sum()), corrupt=0.0, weight_decay=0.0, steps=steps,
+        metrics_every=50, checkpoint_every=max(1, steps // 4), checkpoint_steps=(), stop_after_grokking=None,
     )  # fmt: skip
 
 

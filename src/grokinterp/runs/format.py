@@ -153,7 +153,7 @@ def _check_drawn(task: Task, config: RunConfig, name: str) -> None:
     split, seed = config.split, config.seed if config.split.split_seed is None else config.split.split_seed
     if split.split == "indices" or task.is_endless:
         return
-    drawn = task.split(split.frac, seed, split.split, split.mislabelled)
+    drawn = task.split(split.frac, seed, split.split, split.mislabelled, corrupt=split.corrupt)
     assert drawn.is_train is not None
     if not (torch.equal(drawn.is_train, task.is_train) and torch.equal(drawn.train_labels, task.train_labels)):
         raise RunError(f"{name}: its split (split.npz) is of another run; restore it from a copy")

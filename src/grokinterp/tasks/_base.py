@@ -156,6 +156,12 @@ class Task(RowsOfTable):
 
     # -- train and test
 
+    @property
+    def is_corrupted(self) -> Bool[Tensor, "ab"]:
+        """[ab]: training rows that are taught another label than their answer."""
+        differs = (self.train_labels != self.labels).reshape(len(self.labels), -1).any(1)
+        return differs if self.is_train is None else differs & self.is_train
+
     @cached_property
     def is_unswapped_test(self) -> Bool[Tensor, "ab"]:
         """[ab]: test rows whose swap is not trained on: what memorising pairs cannot answer."""
@@ -171,6 +177,7 @@ class Task(RowsOfTable):
         split: str = "randperm",
         mislabelled: int = 0,
         train_indices: Any = None,
+        corrupt: float = 0.0,
     ) -> "Task":
         """A copy with `is_train` set: a mask of int(frac * rows) rows, which keep their order.
 
@@ -179,14 +186,15 @@ class Task(RowsOfTable):
         one row short where only pairs are left), `extrapolate` (the rows of the smallest operands: all whose largest
         is below some bound, so that test rows lie beyond it), or `indices`, the row numbers in `train_indices`.
         In a mixture the operands are split, and all operations share it (Furuta et al. 2024).
-        `mislabelled` training rows get another answer in `train_labels`; `inputs` and `labels` stay right.
+        `mislabelled` training rows, or the share `corrupt` of them, rounded, get another answer in `train_labels`;
+        `inputs` and `labels` stay right.
         frac=1 leaves no test rows. Raises `BadRequest` where nothing would be trained on, or a value makes no sense.
         """
         method: Any = "indices" if train_indices is not None else split
         if method not in get_args(SplitMethod):
             raise TaskError(f"split={shown(split)} is unknown; choose one of {listed(get_args(SplitMethod))}")
-        checked = SplitConfig(frac=frac, split=method, split_seed=seed, mislabelled=mislabelled)
-        frac, mislabelled, seed = checked.frac, checked.mislabelled, checked.split_seed or 0
+        checked = SplitConfig(frac=frac, split=method, split_seed=seed, mislabelled=mislabelled, corrupt=corrupt)
+        frac, seed = checked.frac, checked.split_seed or 0
         generator = torch.Generator().manual_seed(seed)
         if method == "indices":
             mask = torch.zeros(len(self.inputs), dtype=torch.bool)
@@ -199,7 +207,8 @@ class Task(RowsOfTable):
             mask = take_units(units, order, int(frac * len(units)))
         if not mask.any():
             raise TaskError(f"frac={frac} of {len(mask)} rows leaves nothing to train on; raise it, as in frac=0.3")
-        return self.with_split(mask, mislabel(self.labels, mask.nonzero().flatten(), mislabelled, generator))
+        wrong = checked.mislabelled or round(checked.corrupt * int(mask.sum()))
+        return self.with_split(mask, mislabel(self.labels, mask.nonzero().flatten(), wrong, generator))
 
     def _units(self, swap_aware: bool) -> Int[Tensor, "ab"]:
         """[ab]: rows with equal numbers go to one side: the same operands, for `swap_aware` in either order."""

@@ -63,6 +63,11 @@ def configure(
             f"the model reads {model.row_width} tokens and rows of {built.expression!r} have {built.inputs.shape[1]}; "
             f"leave n_ctx out (--n-ctx)"
         )
+    if not built.has_classes and (config.schedule.loss, config.schedule.temperature) != ("cross_entropy", 1):
+        raise ConfigError(
+            f"the answers of {built.expression!r} are numbers, whose loss is the squared error: leave loss and "
+            f"temperature out"
+        )
     if built.is_endless:
         _check_endless(config, base)
     return config.replace(model=model), built
@@ -72,7 +77,7 @@ def split_for(config: RunConfig, built: Task, train_indices: Any = None) -> Task
     """The task split as its configuration says. Raises `BadRequest` where that leaves too little to train on."""
     split = config.split
     seed = config.seed if split.split_seed is None else split.split_seed
-    task = built.split(split.frac, seed, split.split, split.mislabelled, train_indices)
+    task = built.split(split.frac, seed, split.split, split.mislabelled, train_indices, split.corrupt)
     n_train = int(task.is_train.sum()) if task.is_train is not None else 0
     batch = config.schedule.batch_size
     if not task.is_endless and batch is not None and batch > n_train:

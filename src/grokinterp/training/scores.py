@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from grokinterp.config import ScheduleConfig
 from grokinterp.evaluation.evaluator import Evaluator
-from grokinterp.evaluation.losses import accuracy, loss
+from grokinterp.evaluation.losses import accuracy, loss, objective
 from grokinterp.evaluation.snapshot import TOKENS_SCORED_AT_ONCE, rows_at_once
 from grokinterp.tasks import Task
 from grokinterp.training.batches import Batches
@@ -13,10 +14,12 @@ from grokinterp.training.batches import Batches
 class Scores:
     """Loss and accuracy over the answers, on the rows trained on and on the others.
 
-    Of an endless task, train loss and accuracy are those of the fresh batch of the step.
+    Of an endless task, train loss and accuracy are those of the fresh batch of the step. Of rows taught a wrong answer
+    there are curves of their own: `train_accuracy_corrupted` counts what they were taught, `train_accuracy_corrected`
+    the right answer in spite of it. Where something else than `train_loss` is lowered, `objective` is that.
     """
 
-    def __init__(self, task: Task, device: torch.device, batches: Batches):
+    def __init__(self, task: Task, device: torch.device, batches: Batches, schedule: ScheduleConfig | None = None):
         assert task.is_train is not None
         self.batches = batches if task.is_endless else None
         self.rows_at_once = rows_at_once(task.inputs, TOKENS_SCORED_AT_ONCE)
@@ -26,6 +29,9 @@ class Scores:
         self.groups = {"test_accuracy": self.test}
         if task.is_commutative:
             self.groups["test_accuracy_unswapped"] = task.is_unswapped_test.to(device)
+        is_plain = schedule is None or (schedule.loss == "cross_entropy" and schedule.temperature == 1)
+        self.objective = None if schedule is None or is_plain else objective(schedule)
+        self.corrupted = task.is_corrupted.to(device) if task.is_corrupted.any() else None
         if len(task.operations) > 1:
             for i, operation in enumerate(task.operations):
                 self.groups[f"test_accuracy[{operation}]"] = self.test & (task.operation == i).to(device)
@@ -34,17 +40,35 @@ class Scores:
     def __call__(self, evaluate: Evaluator, parameters: dict[str, Tensor], step: int) -> dict[str, float]:
         rows = torch.arange(len(self.labels), device=self.labels.device)
         parts = [evaluate(parameters, part, for_gradient=False) for part in rows.split(self.rows_at_once)]
-        logits = torch.cat(parts)[..., : self.n_answers]
-        trained, train_labels = logits[self.train], self.train_labels[self.train]
+        columns = torch.cat(parts)
+        logits = columns[..., : self.n_answers]
+        trained, train_labels = columns[self.train], self.train_labels[self.train]
         if self.batches is not None:
             inputs, train_labels = self.batches.draw(step)
-            trained = evaluate(parameters, inputs, for_gradient=False)[..., : self.n_answers]
+            trained = evaluate(parameters, inputs, for_gradient=False)
+        lowered = {} if self.objective is None else {"objective": self.objective(trained, train_labels)}
+        trained = trained[..., : self.n_answers]
         values = {
             "train_loss": loss(trained, train_labels),
             "test_loss": loss(logits[self.test], self.labels[self.test]),
             "train_accuracy": accuracy(trained, train_labels),
             **{name: accuracy(logits[group], self.labels[group]) for name, group in self.groups.items()},
+            **self._of_corrupted(logits),
+            **lowered,
             "weight_norm_squared": sum(p.detach().double().pow(2).sum() for p in parameters.values()),
         }
         # One transfer for all of them.
         return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))  # type: ignore[arg-type]
+
+    def _of_corrupted(self, logits: Tensor) -> dict[str, Tensor]:
+        if self.corrupted is None:
+            return {}
+        sides = {"clean": self.train & ~self.corrupted, "corrupted": self.corrupted}
+        return {
+            **{f"train_loss_{name}": loss(logits[rows], self.train_labels[rows]) for name, rows in sides.items()},
+            **{
+                f"train_accuracy_{name}": accuracy(logits[rows], self.train_labels[rows])
+                for name, rows in sides.items()
+            },
+            "train_accuracy_corrected": accuracy(logits[self.corrupted], self.labels[self.corrupted]),
+        }

@@ -7,7 +7,7 @@ import torch
 
 from grokinterp.config import RunConfig
 from grokinterp.evaluation.evaluator import evaluator
-from grokinterp.evaluation.losses import loss
+from grokinterp.evaluation.losses import objective
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.tasks import Task
 from grokinterp.training.batches import batches
@@ -23,13 +23,13 @@ def seconds_per_step(config: RunConfig, task: Task, threads: int = 1) -> float:
     optimiser = Optimiser(config.optimiser, parameters, config.schedule.steps, seed=config.seed)
     drawn = batches(task, config.schedule.batch_size, config.seed, torch.device("cpu"))
     evaluate = evaluator(config.model, task)
-    dtype = torch.float64 if config.schedule.loss_dtype == "float64" else torch.float32
+    lowered = objective(config.schedule)
     seconds = []
     with processor_settings(threads), torch.enable_grad():
         for step in range(WARM_UP + TIMED):
             start = time.perf_counter()
             rows, labels = drawn.draw(step)
-            loss(evaluate(optimiser.noisy(parameters), rows), labels, dtype).backward()
+            lowered(evaluate(optimiser.noisy(parameters), rows), labels).backward()
             optimiser.step(step)
             seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[WARM_UP:])

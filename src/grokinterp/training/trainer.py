@@ -19,7 +19,7 @@ from grokinterp.config.presets import DEFAULT
 from grokinterp.config.validation import check_path, check_threads
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.evaluator import Evaluator, evaluator
-from grokinterp.evaluation.losses import loss
+from grokinterp.evaluation.losses import objective
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.runs.checkpoint import Checkpoint
 from grokinterp.runs.directory import open_run
@@ -146,10 +146,10 @@ class _Trainer:
         trained = {name: tensor for name, tensor in self.parameters.items() if tensor.requires_grad}
         self.optimiser = Optimiser(config.optimiser, trained, config.schedule.steps, seed=config.seed)
         self.batches = batches(task, config.schedule.batch_size, config.seed, device)
-        self.scores = Scores(task, device, self.batches)
+        self.scores = Scores(task, device, self.batches, config.schedule)
         self.step: int = counts.get("step", 0)
         self.grokked_step: int | None = counts.get("grokked_step")
-        self.loss_dtype = torch.float64 if config.schedule.loss_dtype == "float64" else torch.float32
+        self.objective = objective(config.schedule)
         if tensors:
             self.optimiser.load_state(_under("optimiser.", tensors))
             self.batches.load_state(_under("batches.", tensors))
@@ -177,7 +177,7 @@ class _Trainer:
                     break
                 rows, labels = self.batches.draw(self.step)
                 logits = evaluate(self.optimiser.noisy(self.parameters), rows)
-                loss(logits, labels, self.loss_dtype).backward()
+                self.objective(logits, labels).backward()
                 self.optimiser.step(self.step)
                 self.step += 1
         self._save_state()

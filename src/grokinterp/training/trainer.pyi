@@ -12,7 +12,7 @@ SECONDS_BETWEEN_STATES: int
 def train(
     task: Task | str | None = None,
     *,
-    preset: Literal['nanda', 'transformer_lens_demo', 'pizza', 'pizza_linear_a', 'pizza_linear_b', 'pizza_linear_c', 'pizza_linear_d', 'pizza_linear_x', 'furuta', 'he-standard', 'he-grokking', 'power', 'scienceetonnante', 'digits', 'induction', 'induction_small', 'skip_trigram', 'slope', 'encoded_sum', 'division', 'nalu', 'lines_pixels', 'lines_patches', 'lines_nested', 'chughtai'] | str | None = None,
+    preset: Literal['nanda', 'transformer_lens_demo', 'pizza', 'pizza_linear_a', 'pizza_linear_b', 'pizza_linear_c', 'pizza_linear_d', 'pizza_linear_x', 'furuta', 'he-standard', 'he-grokking', 'doshi', 'power', 'scienceetonnante', 'digits', 'induction', 'induction_small', 'skip_trigram', 'slope', 'encoded_sum', 'division', 'nalu', 'lines_pixels', 'lines_patches', 'lines_nested', 'chughtai'] | str | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -29,6 +29,7 @@ def train(
     split: Literal['randperm', 'nanda', 'swap_aware', 'extrapolate', 'indices'] = ...,  # which rows are drawn, and how
     split_seed: int | None = ...,  # the run's seed where left out
     mislabelled: int = ...,  # training rows given a random other answer (Power et al. 2022, outliers)
+    corrupt: float = ...,  # the same as a share of the training rows (Doshi et al. 2023)
     # Model
     n_layers: int = ...,  # attention and MLP blocks
     d_model: int = ...,  # width of the residual stream
@@ -49,7 +50,7 @@ def train(
     unembed_bias: bool = ...,  # a bias an output column
     tied_unembed: bool = ...,  # W_U is the transpose of W_E
     output: Literal['vocabulary', 'answers'] = ...,  # output columns: every token, or the answers only
-    initialisation: Literal['nanda', 'pizza', 'furuta', 'power', 'transformer_lens', 'xavier', 'pizza_linear', 'chughtai', 'scikit_learn', 'nalu', 'fan_in', 'waves'] = ...,  # whose initial weights
+    initialisation: Literal['nanda', 'pizza', 'furuta', 'power', 'transformer_lens', 'xavier', 'pizza_linear', 'chughtai', 'scikit_learn', 'nalu', 'he', 'doshi', 'fan_in', 'waves'] = ...,  # whose initial weights
     init_scale: float = ...,  # multiplies every initial parameter (Omnigrok's alpha)
     d_vocab: int | None = ...,  # tokens; the task's where left out
     d_vocab_out: int | None = ...,  # output columns; those of `output` where left out
@@ -86,6 +87,8 @@ def train(
     # Schedule
     steps: int = ...,  # updates
     batch_size: int | None = ...,  # the full training set where left out
+    loss: Literal['cross_entropy', 'stablemax', 'mse'] = ...,  # what is lowered: of softmax, of StableMax (Prieto et al. 2025), or the squared error
+    temperature: float = ...,  # divides the logits in what is lowered; metrics are of the logits as they are
     loss_dtype: Literal['float64', 'float32'] = ...,  # type of the numbers in which the loss is computed
     metrics_every: int = ...,  # steps between two rows of metrics
     checkpoint_every: int = ...,  # 0: none in between
