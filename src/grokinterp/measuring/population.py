@@ -22,8 +22,8 @@ from grokinterp.readout import Circuit
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.run import Run
 
-FEW = 4
-"""Runs a worker at least, where the number of workers is left open: a process takes seconds to begin."""
+FEW = 12
+"""Runs a worker at least, where the number of workers is left open: ten are read while a process begins."""
 
 CHUNK = 8
 """Runs that are handed to a worker at once at most."""
