@@ -17,6 +17,11 @@ def power_of_ten(number: str) -> str:
     return f"{digits} \N{MULTIPLICATION SIGN} 10{superscript(int(exponent))}" if e else digits
 
 
+def inside_script(text: str) -> str:
+    """JSON as it may stand inside a script element: nothing in it can end that."""
+    return text.replace("<", "\\u003c")
+
+
 def table(heading: str, rows: Mapping[str, object]) -> str:
     """A bold heading over a table of names and values, all text escaped; a list of values has a line for each."""
     cells = "".join(

@@ -79,6 +79,7 @@ def pages(run: Run, folder: Path) -> Iterator[tuple[str, str]]:
     yield "notebook, run", run._repr_html_()
     yield "notebook, runs", runs._repr_html_()
     yield "notebook, task", run.task._repr_html_()
+    yield "frozen explorer", gi.explore(run, out=folder / "frozen.html").read_text()
     handle = gi.explore(run)
     try:
         yield "explorer", urllib.request.urlopen(handle.url).read().decode()

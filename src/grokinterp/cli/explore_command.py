@@ -10,6 +10,7 @@ import tyro
 
 from grokinterp.cli.arguments import parse, say
 from grokinterp.cli.source import Source, read
+from grokinterp.errors import BadRequest
 
 ORDER = 80
 
@@ -18,7 +19,8 @@ ORDER = 80
 class Explore:
     """Open a run in the browser: take heads, neurons and frequencies out, and see what is left.
 
-    A run in training is followed as it goes on."""
+    A run in training is followed as it goes on. With --out nothing is served: the page is written as one file, for a
+    course page or an attachment, in which a browser takes the parts out by itself, without network."""
 
     source: Annotated[Source, tyro.conf.arg(name="")]
     port: int = 0  # the port to listen on; a free one where left out
@@ -26,11 +28,19 @@ class Explore:
     host: str = "127.0.0.1"  # the address to listen on
     token: bool = True  # --no-token lets everybody in who reaches the port
     allow_host: tuple[str, ...] = ()  # names by which a proxy calls it (JupyterHub, Colab); .name: all that end so
+    out: Path | None = None  # write one HTML file that needs no server, at most 12 MB, and serve nothing
 
 
 def run(argv: list[str]) -> None:
     """Serve until Ctrl-C. Prints the address once the server listens; what is only assumed goes to stderr."""
     given = parse(Explore, argv, "explore")
+    if given.out is not None:
+        if given.other is not None:
+            raise BadRequest("explore: --out holds one run; leave --other out, or leave --out out to compare two")
+        from grokinterp.explorer.frozen import freeze
+
+        say(str(freeze(read(given.source), given.out)))
+        return
     from grokinterp.explorer.session import Session
     from grokinterp.explorer.web.server import serve
 

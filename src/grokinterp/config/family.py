@@ -54,6 +54,7 @@ class ModelConfig(ABC):
     """Whether the last neurons or the stream are read through a matrix `unembed.W_U`, or W_E where that is tied."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    in_browser: ClassVar[bool] = False  # whether the frozen explorer has its forward pass in JavaScript
 
     init_scale: float
     d_vocab_out: int | None

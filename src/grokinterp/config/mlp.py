@@ -35,6 +35,7 @@ class EmbeddingMLPConfig(SummedConfig):
 
     kind: ClassVar[str] = "embedding_mlp"
     module: ClassVar[str] = "grokinterp.models.mlp:EmbeddingMLP"
+    in_browser: ClassVar[bool] = True
     d_embed: int = 128  # width of an embedding
     shared_embedding: bool = True  # one embedding for both operands
     combine: Literal["concatenate", "add", "project_then_add"] = "concatenate"  # of the embeddings

@@ -30,6 +30,7 @@ class TransformerConfig(TokenConfig):
     kind: ClassVar[str] = "transformer"
     module: ClassVar[str] = "grokinterp.models.transformer:HookedTransformer"
     answers_at_positions: ClassVar[bool] = True
+    in_browser: ClassVar[bool] = True
     n_layers: int = 1  # attention and MLP blocks
     d_model: int = 128  # width of the residual stream
     n_heads: int = 4  # attention heads a layer

@@ -1,8 +1,10 @@
 """The explorer: a page in the browser where heads, neurons and frequencies are taken out of a run's checkpoints."""
 
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
 
+from grokinterp.errors import BadRequest
 from grokinterp.importers import Given, opened
 
 if TYPE_CHECKING:
@@ -12,7 +14,24 @@ COLAB = (".googleusercontent.com", ".colab.dev")
 """Where Colab's proxy shows a port of its machine."""
 
 
-def explore(run: Given, other: Given | None = None, *, port: int = 0, allow_hosts: tuple[str, ...] = ()) -> "Handle":
+@overload
+def explore(
+    run: Given, other: Given | None = None, *, port: int = 0, allow_hosts: tuple[str, ...] = (), out: None = None
+) -> "Handle": ...
+
+
+@overload
+def explore(run: Given, *, out: str | Path) -> Path: ...
+
+
+def explore(
+    run: Given,
+    other: Given | None = None,
+    *,
+    port: int = 0,
+    allow_hosts: tuple[str, ...] = (),
+    out: str | Path | None = None,
+) -> "Handle | Path":
     """Open the explorer on a run, in a thread of this process: the call returns at once.
 
     `run` and `other` may be paths, which are loaded. In a notebook the result shows the page inline. `handle.url`
@@ -22,7 +41,17 @@ def explore(run: Given, other: Given | None = None, *, port: int = 0, allow_host
     `handle.url`; `allow_hosts` are further names by which a proxy calls it. Raises `BadRequest` where dash is not
     installed (`pip install 'grokinterp[explore]'`), for a run without checkpoints or whose task is not known, and for a
     port that cannot be had.
+
+    With `out` nothing is served: a file is written in which a browser computes by itself, offline, with the last
+    checkpoint and as many others as fit into 12 MB, and its path returned. Raises `BadRequest` for several runs, and
+    for a model other than a transformer or an embedding MLP.
     """
+    if out is not None:
+        if other is not None:
+            raise BadRequest("a frozen explorer holds one run; leave `other` out, or leave out= out to compare two")
+        from grokinterp.explorer.frozen import freeze
+
+        return freeze(run, out)
     from grokinterp.explorer.session import Session
     from grokinterp.explorer.web.server import serve
 

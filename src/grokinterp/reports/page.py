@@ -11,6 +11,7 @@ import plotly.io as pio
 import plotly.offline
 from markupsafe import Markup
 
+from grokinterp.markup import inside_script
 from grokinterp.reports import prose, verdict
 from grokinterp.reports.frames import texture
 from grokinterp.reports.section import Absent, Plate, Section
@@ -43,7 +44,7 @@ def page(subject: Subject) -> str:
             written=written(),
             plotly=Markup(plotly.offline.get_plotlyjs()) if plates else Markup(""),
             figures=Markup(figures_json(plates)),
-            controls=Markup(_inside_script(json.dumps(controls(subject), separators=(",", ":")))),
+            controls=Markup(inside_script(json.dumps(controls(subject), separators=(",", ":")))),
         )
     )
 
@@ -93,7 +94,7 @@ def figures_json(plates: list[Plate]) -> str:
                     trace.pop(attribute, None)
             figure["frames"] = _packed(plate)
         figures[plate.name] = figure
-    return _inside_script(json.dumps(figures, separators=(",", ":")))
+    return inside_script(json.dumps(figures, separators=(",", ":")))
 
 
 def _packed(plate: Plate) -> list[list[dict[str, Any]]]:
@@ -161,8 +162,3 @@ def controls(subject: Subject) -> dict[str, Any]:
         }
         found["masks"] = {"steps": masks.step.values.tolist(), "values": values}
     return found
-
-
-def _inside_script(text: str) -> str:
-    # Nothing in the text of a figure can end the element that holds it.
-    return text.replace("<", "\\u003c")
