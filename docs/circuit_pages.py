@@ -63,7 +63,7 @@ SMALL = (
     Small(
         "encoded_sum",
         (tasks.Task("encoded_sum", p=7), {"hidden_sizes": (8,)}),
-        (tasks.Task("encoded_sum", p=23), dict(hidden_sizes=(64,), steps=400)),
+        (tasks.Task("encoded_sum", p=23), dict(hidden_sizes=(64,), batch_size=None, steps=400)),
     ),
     Small(
         "nalu",
@@ -108,7 +108,7 @@ def circuit_page(circuit: Circuit, readout: xr.Dataset, trace: xr.Dataset, netwo
     text = [
         f"# {circuit.name}",
         f"**Hypothesis.** {words['hypothesis']}",
-        f'<div class="equation">{equation}</div>',
+        f'<div class="equation" tabindex="0">{equation}</div>',
         f"**Null.** {words['null']}",
         placed(gi.draw(shown)),
         f"`{'`, `'.join(names)}` of {network}.",

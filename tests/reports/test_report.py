@@ -20,6 +20,7 @@ from grokinterp.measuring import snapshot_of
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports import report
 from grokinterp.reports.frames import untexture
+from grokinterp.reports.glossary import WORDS
 from grokinterp.reports.page import page
 from grokinterp.reports.prose import baselines, percent
 from grokinterp.reports.section import Section
@@ -116,13 +117,13 @@ def html() -> str:
 
 
 def test_report_writes_one_file_that_fetches_nothing(tmp_path):
-    """No address in the page but data: ones; its policy forbids the rest; plotly stands in it once."""
+    """No address but data: and its own headings; its policy forbids the rest; plotly stands in it once."""
     path = report(planted(metrics=curves()), tmp_path / "report.html")
     html = path.read_text()
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
     links = Links()
     links.feed(html)
-    assert all(link.startswith("data:") for link in links.found)
+    assert all(link.startswith(("data:", "#")) for link in links.found)
     assert "default-src 'none'" in html
     assert "@import" not in html.split("</style>")[0] and "url(" not in html.split("</style>")[0]
     assert html.count("* plotly.js v") == 1
@@ -147,8 +148,9 @@ def test_names_cannot_break_out_of_the_page():
 
 
 def test_sections_stand_in_the_order_of_the_story(html):
-    """What was trained, what happened, what was found part by part, the verdict, how to reproduce."""
-    assert re.findall(r"<h[23](?: class=\"part\")?>(.*?)</h", html) == [
+    """The verdict first; what was trained, what happened, what was found part by part, how to reproduce."""
+    assert re.findall(r"<h[23][^>]*>(.*?)</h", html) == [
+        "The verdict",
         "What was trained",
         "What happened",
         "What was found",
@@ -161,11 +163,11 @@ def test_sections_stand_in_the_order_of_the_story(html):
         "The output layer",
         "Without its parts",
         f"This operation: a + b mod {P}",
-        "The verdict",
         "How to reproduce",
         "In a shell",
         "In Python",
         "The configuration",
+        "Words",
     ]
 
 
@@ -316,3 +318,13 @@ def test_reports_import_plotly_when_one_is_made():
     """Importing the package costs neither plotly nor jinja2."""
     code = "import sys, grokinterp.reports; sys.exit('plotly' in sys.modules or 'jinja2' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_contents_lead_to_every_heading_and_words_used_are_explained(html):
+    """Each link of the contents has its heading; of the glossary the words that the page uses stand at its end."""
+    links = re.findall(r'<li class="level-\d"><a href="#([^"]+)"', html)
+    ids = re.findall(r'<h[23][^>]* id="([^"]+)"', html)
+    assert links == ids and len(set(ids)) == len(ids) > 8
+    explained = set(re.findall(r"<dt>(.*?)</dt>", html))
+    assert {"key frequencies", "checkpoint", "purity"} <= explained <= set(WORDS)
+    assert "coset" not in explained

@@ -1,9 +1,6 @@
 """Glossary: the words that reports explain under the mouse and on paper, and the documentation lists."""
 
 import re
-from collections.abc import Iterable
-
-from grokinterp.markup import escape
 
 WORDS: dict[str, str] = {
     "accuracy": "The share of rows whose largest logit is that of the right answer.",
@@ -56,36 +53,12 @@ WORDS: dict[str, str] = {
 }  # fmt: skip
 """Word -> what it means, in a sentence or two, with what a null has where it is a measure."""
 
-_PLURALS = {word: rf"{re.escape(word)}s?" for word in WORDS}
 _ANY = re.compile(
-    rf"(?<![\w-])(?:{'|'.join(sorted(_PLURALS.values(), key=len, reverse=True))})(?![\w-])", re.IGNORECASE
+    rf"(?<![\w-])({'|'.join(sorted(map(re.escape, WORDS), key=len, reverse=True))})s?(?![\w-])", re.IGNORECASE
 )
-_EVERYDAY = frozenset({"accuracy", "checkpoint", "frequency", "loss", "step", "circuit", "logit", "margin", "disc"})
-"""What is not marked in running text, where it would be every second word."""
 
 
-def words_in(text: str) -> list[str]:
-    """The words of the glossary that a text uses, in the order of letters."""
-    used = {match.group().lower() for match in _ANY.finditer(text)}
-    return [word for word in sorted(WORDS, key=str.lower) if {word.lower(), f"{word.lower()}s"} & used]
-
-
-def marked(text: str, done: set[str]) -> str:
-    """HTML of a text in which each word is explained under the mouse, the first time it is met (`done` remembers)."""
-    parts, end = [], 0
-    for match in _ANY.finditer(text):
-        word = _headword(match.group())
-        if word in done or word in _EVERYDAY:
-            continue
-        done.add(word)
-        parts += [
-            escape(text[end : match.start()]),
-            f'<abbr title="{escape(WORDS[word])}">{escape(match.group())}</abbr>',
-        ]
-        end = match.end()
-    return "".join([*map(str, parts), str(escape(text[end:]))])
-
-
-def _headword(found: str) -> str:
-    lower: Iterable[str] = (found.lower(), found.lower().removesuffix("s"))
-    return next(word for word in WORDS if word.lower() in lower)
+def words_in(text: str) -> dict[str, str]:
+    """The words that a text uses, once each, in the order of letters, with what they mean."""
+    used = {match.group(1).lower() for match in _ANY.finditer(text)}
+    return {word: WORDS[word] for word in sorted(WORDS, key=str.lower) if word.lower() in used}

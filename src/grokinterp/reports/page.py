@@ -14,6 +14,7 @@ from markupsafe import Markup
 from grokinterp.markup import inside_script
 from grokinterp.reports import prose, verdict
 from grokinterp.reports.frames import texture
+from grokinterp.reports.glossary import words_in
 from grokinterp.reports.section import Absent, Plate, Section
 from grokinterp.reports.sections import sections_of
 from grokinterp.reports.sections.reproduction import configuration
@@ -34,6 +35,7 @@ def page(subject: Subject) -> str:
             name=run.name,
             headline=verdict.headline(subject),
             sections=sections,
+            words=words_in("\n".join(section.text for section in sections)),
             first_moving=moving[0] if moving and len(subject.frame_steps) > 1 else -1,
             last_moving=moving[-1] if moving and len(subject.frame_steps) > 1 else -1,
             steps=subject.frame_steps if moving else [],
@@ -53,7 +55,10 @@ def numbers(subject: Subject) -> str:
     """What the page says without its figures, as text: for where it cannot be written."""
     lines = [f"{subject.run.name}: {prose.title(subject.run)}", verdict.headline(subject)]
     for section in sections_of(subject):
-        facts = [f"{fact.name}: {fact.value}{f' ({fact.note})' if fact.note else ''}" for fact in section.facts]
+        facts = [
+            f"{fact.name}: {fact.value}{f' ({fact.note})' if fact.note else ''}"
+            for fact in [*section.facts, *section.folded]
+        ]
         if texts := [*section.paragraphs, *section.notes, *facts]:
             lines += ["", section.title, *texts]
     return "\n".join(lines)

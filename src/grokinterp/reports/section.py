@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -48,7 +49,8 @@ class Plate:
 class Section:
     """A heading with paragraphs, facts, figures and code under it; `notes` say what could not be shown.
 
-    `level` is that of its heading; `heads` is whether the switches of the heads stand here.
+    `level` is that of its heading; `heads` is whether the switches of the heads stand here; `folded` are facts behind a
+    line that opens, where not all of them matter to every reader.
     """
 
     title: str
@@ -59,6 +61,19 @@ class Section:
     code: list[tuple[str, str]] = field(default_factory=list)
     heads: bool = False
     level: int = 2
+    folded: list[Fact] = field(default_factory=list)
+
+    @property
+    def anchor(self) -> str:
+        """Where a link to this heading leads."""
+        return "-".join(re.findall(r"[a-z0-9]+", self.title.lower()))
+
+    @property
+    def text(self) -> str:
+        """What a reader reads under the heading, without code."""
+        captions = [plate.caption for plate in self.plates]
+        facts = [f"{fact.name} {fact.value} {fact.note}" for fact in self.facts]
+        return "\n".join([self.title, *self.paragraphs, *self.notes, *facts, *captions])
 
     @property
     def is_empty(self) -> bool:

@@ -29,7 +29,7 @@ class Reproduction(ReportSection):
             if isinstance(found, dict):
                 section.facts.append(Fact(name, listed(f"{library} {version}" for library, version in found.items())))
         for name, reason in subject.skipped.items():
-            section.facts.append(Fact(f"{name.replace('_', ' ')}, not read", reason))
+            section.folded.append(Fact(name.replace("_", " "), reason))
         if formula := run.provenance.formula:
             section.code.append(("This network, in Python", f"import grokinterp as gi\n\nrun = {formula}"))
             return section

@@ -8,9 +8,9 @@ from grokinterp.reports.subject import Subject
 
 
 class Conclusion(Finding):
-    """What the whole page comes to."""
+    """What the whole page comes to: first, for whoever reads no further."""
 
-    order = 600
+    order = 50
     title = "The verdict"
     level = 2
 
