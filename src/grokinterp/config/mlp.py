@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from grokinterp.config.activation import ACTIVATIONS_IN_WORDS, Activation
 from grokinterp.config.family import NumberConfig, Output, TokenConfig
@@ -14,7 +14,7 @@ from grokinterp.errors import require
 class SummedConfig(TokenConfig):
     """Neurons whose first pre-activations are a sum of one function of each operand, which `evaluation.folded` uses."""
 
-    combine: str
+    combine: Any  # each says what it can do with its operands
     activation: Activation
 
     def fast_path(self, scored: tuple[int, ...], row_width: int) -> str | None:

@@ -14,6 +14,7 @@ from grokinterp.errors import did_you_mean, listed, require
 from grokinterp.irreps import cosets
 from grokinterp.irreps.cosets import Subgroup
 from grokinterp.tasks import Task
+from grokinterp.tasks.groups import GroupTask
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ class Coset(Construction):
         neurons = sum(len(each.right_cosets) ** 2 for each in chosen)
         check_neurons(neurons, self.kind, "name larger subgroups")
 
-    def make_task(self) -> Task:
+    def make_task(self) -> GroupTask:
         return group_task(self.group, self.task, self.kind, self.example)
 
-    def _chosen(self, task: Task) -> list[Subgroup]:
+    def _chosen(self, task: GroupTask) -> list[Subgroup]:
         every = cosets.subgroups(task.group)
         if self.subgroups:
             return [each for each in every.all if each.kind in self.subgroups]
@@ -59,6 +60,7 @@ class Coset(Construction):
         return next((chosen for chosen in by_kind if _tell_apart(chosen)), [])
 
     def make_network(self, task: Task) -> Network:
+        assert isinstance(task, GroupTask)
         parts = [_neurons(subgroup, task.group.table, task.group.inverse) for subgroup in self._chosen(task)]
         sides = zip(zip(*parts, strict=True), (1, 1, 0), strict=True)
         left, right, columns = (torch.cat(part, dim).double() for part, dim in sides)

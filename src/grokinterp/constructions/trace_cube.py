@@ -10,6 +10,7 @@ from grokinterp.constructions._construction import Construction, Network, check_
 from grokinterp.constructions._groups import group_task
 from grokinterp.errors import did_you_mean, listed, require
 from grokinterp.tasks import Task
+from grokinterp.tasks.groups import GroupTask
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,11 @@ class TraceCube(Construction):
             f"{group.name} has no irrep {self.irrep!r}.{did_you_mean(self.irrep, names)} It has {listed(names)}",
         )
 
-    def make_task(self) -> Task:
+    def make_task(self) -> GroupTask:
         return group_task(self.group, self.task, self.kind, self.example)
 
     def make_network(self, task: Task) -> Network:
+        assert isinstance(task, GroupTask)
         group = task.group
         g, chi = len(group), next(rho.character for rho in group.irreps if rho.name == self.irrep).double()
         left = chi[group.table[group.inverse]].T  # [x, i]: chi(i^-1 x)
