@@ -41,6 +41,11 @@ SMALL = (
         ),
     ),
     Small(
+        "doshi",
+        (tasks.Task("a + b", p=7, layout="a b"), {"d_mlp": 8}),
+        (tasks.Task("a + b", p=23, layout="a b"), dict(frac=0.7, d_mlp=128, steps=300)),
+    ),
+    Small(
         "chughtai",
         (tasks.Task("sym", n=3, layout="a b"), {"d_embed": 8, "hidden_sizes": (8,)}),
         (tasks.Task("sym", n=4, layout="a b"), dict(frac=0.6, d_embed=32, hidden_sizes=(64,), lr=3e-3, steps=1_500)),
@@ -166,7 +171,7 @@ def read_trained(shipped: dict[str, Circuit], wanted: dict[str, Small]) -> dict[
 
 def untrained(name: str, task: Any, fields: dict[str, Any]) -> Snapshot:
     base = preset(name)
-    task = task.split(frac=base.split.frac, seed=0)
+    task = task.split(frac=base.split.frac, seed=0, corrupt=base.split.corrupt)
     config = base.replace(**fields).model.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1])
     return Snapshot(0, config, task, initialise(config, seed=0))
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from grokinterp.importers import load
     from grokinterp.interventions import ablate
     from grokinterp.measuring import measure
+    from grokinterp.measuring.exporting import export_activations
     from grokinterp.reports import report
     from grokinterp.reports.drawing import draw
     from grokinterp.runs.checkpoint import Checkpoint
@@ -47,6 +48,7 @@ _HOME = {
     "draw": "grokinterp.reports.drawing",
     "evaluate": "grokinterp.evaluation.table_scores",
     "explore": "grokinterp.explorer",
+    "export_activations": "grokinterp.measuring.exporting",
     "load": "grokinterp.importers",
     "measure": "grokinterp.measuring",
     "record": "grokinterp.training.recording",
@@ -69,6 +71,7 @@ __all__ = [
     "draw",
     "evaluate",
     "explore",
+    "export_activations",
     "fourier",
     "load",
     "measure",

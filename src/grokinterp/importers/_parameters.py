@@ -68,6 +68,21 @@ def from_early(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return classic
 
 
+def to_early(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of `from_early`, without the mask."""
+    early = {}
+    for name, value in parameters.items():
+        leaf = name.rsplit(".", 1)[-1]
+        if leaf in ("W_E", "W_in", "W_out"):
+            value = value.mT
+        elif leaf in ("W_Q", "W_K", "W_V"):
+            value = value.transpose(1, 2)
+        elif leaf == "W_O":
+            value = value.flatten(0, 1).mT
+        early[name] = value.contiguous()
+    return early
+
+
 def _of_block(parameters: Mapping[str, Tensor], name: str, leaf: str) -> str:
     wanted = re.sub(r"W_O$", leaf, name)
     return wanted if wanted in parameters else f"attn_{wanted}"

@@ -1,0 +1,47 @@
+"""Make a run like Nanda's mainline, as the full_run_data.pth that his notebook reads."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from grokinterp.cli.arguments import parse, say
+from grokinterp.errors import BadRequest
+
+ORDER = 86
+
+
+@dataclass(frozen=True)
+class Nanda:
+    """Train Nanda et al.'s mainline and write it as their full_run_data.pth, whose original cannot be found.
+
+    p = 113, 30 % of the table, one layer, 25,000 steps with a checkpoint every 100 and losses at every step. An
+    interrupted training goes on where it stopped.
+    """
+
+    out: Path = Path("full_run_data.pth")  # the file
+    run: Path | None = None  # write this run instead of training one
+    directory: Path = Path("runs/full-run-data")  # of the run that is trained
+    p: int = 113
+    seed: int = 0
+    steps: int = 25_000  # his notebook reads its epoch 40,000
+    save_every: int = 100  # steps between two models
+
+
+def run(argv: list[str]) -> None:
+    """Train unless a run is named, write the file and say where it is."""
+    given = parse(Nanda, argv, "nanda")
+    from grokinterp.importers import load
+    from grokinterp.importers.nanda_export import write_nanda
+    from grokinterp.runs.run import Run
+    from grokinterp.training.trainer import train
+
+    if given.run is None:
+        one = train(
+            "a + b", preset="nanda", p=given.p, seed=given.seed, steps=given.steps, metrics_every=1,
+            checkpoint_every=given.save_every, out=given.directory, resume=True,
+        )  # fmt: skip
+    else:
+        one = load(given.run)
+        if not isinstance(one, Run):
+            raise BadRequest(f"{given.run} holds several runs; name one of them")
+    written = write_nanda(one, given.out)
+    say(f"{written}: {len(one)} models to step {one.steps[-1]}, {written.stat().st_size / 1e6:.1f} MB")
