@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from grokinterp.explorer import explore
     from grokinterp.importers import load
     from grokinterp.interventions import ablate
+    from grokinterp.interventions.patching import patch
     from grokinterp.measuring import measure
     from grokinterp.measuring.exporting import export_activations
     from grokinterp.reports import report
@@ -51,6 +52,7 @@ _HOME = {
     "export_activations": "grokinterp.measuring.exporting",
     "load": "grokinterp.importers",
     "measure": "grokinterp.measuring",
+    "patch": "grokinterp.interventions.patching",
     "record": "grokinterp.training.recording",
     "report": "grokinterp.reports",
     "sweep": "grokinterp.sweeps",
@@ -75,6 +77,7 @@ __all__ = [
     "fourier",
     "load",
     "measure",
+    "patch",
     "record",
     "report",
     "sweep",
