@@ -1,6 +1,7 @@
-"""How the project says no: one error family, and the wording that lists what would have worked."""
+"""How the project says no, one error family, and the wording of its lines: lists, counts and durations."""
 
 import difflib
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -41,3 +42,17 @@ def require(condition: bool, message: str) -> None:
     """Raise `ConfigError(message)` unless the condition holds."""
     if not condition:
         raise ConfigError(message)
+
+
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """`1 run`, `1,000 runs`; `plural` where an s does not make it."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`40 seconds`, `1 minute`, `25 minutes`, `1.6 hours`: to the precision of an estimate, and never none."""
+    if seconds > 5400:
+        return f"{seconds / 3600:.1f} hours"
+    if seconds > 90:
+        return counted(round(seconds / 60), "minute")
+    return "1 minute" if seconds >= 59.5 else counted(max(1, math.ceil(seconds)), "second")

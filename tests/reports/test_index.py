@@ -99,3 +99,14 @@ def test_images_need_kaleido(monkeypatch, small_run, tmp_path):
     with pytest.raises(BadRequest, match="pip install kaleido"):
         report(gi.load(small_run), tmp_path / "r.html", images=tmp_path / "png")
     assert not (tmp_path / "r.html").exists() and not (small_run / "traces").exists()
+
+
+def test_the_page_of_a_directory_lies_in_it(several, tmp_path, monkeypatch, capsys):
+    """Left to itself it stands beside the runs it is of, not where the shell is, and the whole path is said."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setattr("grokinterp.reports.FEW", 1)
+    assert main(["report", str(several)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(several / "report.html")
+    assert (several / "report.html").is_file() and not any(elsewhere.iterdir())

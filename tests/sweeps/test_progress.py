@@ -48,6 +48,6 @@ def test_without_a_terminal_lines_say_what_ended(jobs, capsys):
     progress.end(jobs[2], "three: finished")
     progress.look()
     progress.close()
-    assert capsys.readouterr().err == "1 of 4 runs are trained already\nthree: finished (2 of 4)\n"
+    assert capsys.readouterr().err == "1 of 4 runs trained already\nthree: finished (2 of 4)\n"
     Progress(jobs, done=1, show=False).end(jobs[2], "three: finished")
     assert capsys.readouterr().err == ""

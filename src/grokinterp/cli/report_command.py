@@ -26,7 +26,7 @@ class Report:
     p: int | None = None  # modulus of --task
     layout: str | None = None  # tokens of a row of --task, as in 'a b ='
     stated: Annotated[Stated, tyro.conf.arg(name="")] = field(default_factory=Stated)
-    out: Path | None = None  # the file to write: report.html, of several runs reports/index.html
+    out: Path | None = None  # the file to write: report.html, of a directory of runs DIR/report.html
     circuit: tuple[Path, ...] = ()  # Python files that define circuits of your own; they are run
     pdf: bool = False  # print the page to a PDF as well, through a Chromium on this machine
     images: Path | None = None  # a directory to write the figures to as PNG; needs kaleido
@@ -57,4 +57,4 @@ def run(argv: list[str]) -> None:
     except PageNotWritten as refusal:
         say(refusal.numbers)  # what was computed is not lost with the page
         raise
-    say(str(page))
+    say(str(page.absolute()))

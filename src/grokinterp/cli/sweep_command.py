@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import tyro
 
 from grokinterp.cli.arguments import parse, say
+from grokinterp.errors import counted
 from grokinterp.sweeps import engines
 
 ORDER = 35
@@ -63,4 +64,4 @@ def run(argv: list[str]) -> None:
         raise SystemExit(1) from None
     path = next(iter(runs.values())).path
     assert path is not None
-    say(f"{path.parent}: {len(runs)} runs")
+    say(f"{path.parent}: {counted(len(runs), 'run')}")

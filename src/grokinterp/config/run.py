@@ -234,7 +234,7 @@ def _replace_flat(config: RunConfig, fields: dict[str, Any]) -> RunConfig:
         else:
             raise ConfigError(
                 f"{name!r} is no field of a {config.model.kind} run.{did_you_mean(name, config.field_names())} "
-                f"There are: {listed(config.field_names())}"
+                f"`help(gi.train)` and `grokinterp train --help` list all"
             )
     for section, values in changed.items():
         top[section] = dataclasses.replace(top.get(section, getattr(config, section)), **values)

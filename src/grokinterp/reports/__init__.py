@@ -53,7 +53,8 @@ def report(
     Args:
         run: a run, several, a path, which is loaded, or a list of these; or a model in memory, as it is now.
         task: what a model in memory was trained on; beside a run, `out` may stand here.
-        out: the page to write, whole or not at all; `report.html`, of several runs `reports/index.html`.
+        out: the page to write, whole or not at all; left out, `report.html`; of several runs in one directory
+            the same in there, of others `reports/index.html`.
         circuits: further circuits, by value, by name, or as a Python file; each variable is drawn by its dims.
         pdf: also print the page to `out` with the suffix .pdf, through a Chromium found on the machine.
         images: a directory to write every figure to as PNG; needs kaleido.
@@ -85,7 +86,7 @@ def report(
         raise BadRequest(f"{Path(out).parent} does not exist; make it first, or write the page to another place")
     if isinstance(run, Runs):
         wanted = len(run) <= FEW if pages is None else pages
-        target = Path(out or "reports/index.html")
+        target = Path(out) if out else _page_of(run)
         return _many(run, target, subject_of if wanted else None, pdf, images, progress)
     return _one(subject_of(run), Path(out or "report.html"), pdf, images)
 
@@ -108,6 +109,13 @@ def _one(subject: "Subject", out: Path, pdf: bool, images: str | Path | None) ->
     if pdf:
         export.write_pdf(out)
     return out
+
+
+def _page_of(runs: Runs) -> Path:
+    """Where the page of many runs lies that no one gave a place: in the directory that holds them, where one does."""
+    parents = {None if run.path is None or not run.path.is_dir() else run.path.parent for run in runs.values()}
+    parent = parents.pop() if len(parents) == 1 else None
+    return Path("reports/index.html") if parent is None else parent / "report.html"
 
 
 def _many(
@@ -136,7 +144,7 @@ def _many(
     make_directory(out.parent)
     skipped, headlines, unwritten = dict(runs.skipped), {}, []
     if subject_of is not None:
-        with Pages(len(runs), out.parent, progress) as written:
+        with Pages(runs, out.parent, progress) as written:
             for name, file in zip(runs, file_names(list(runs)), strict=True):
                 pictures = None if images is None else Path(images) / Path(file).stem
                 try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grokinterp.errors import counted, duration
 from grokinterp.runs.directory import is_run
 from grokinterp.runs.writer import resumable_step
 from grokinterp.sweeps.directory import SweepDirectory
@@ -40,11 +41,13 @@ class Estimate:
 
     def text(self) -> str:
         """A few lines for the command line."""
-        lines = [f"{len(self.points)} runs in {self.directory}, {len(self.points) - len(self.missing)} of them trained"]
+        trained = len(self.points) - len(self.missing)
+        lines = [f"{counted(len(self.points), 'run')} in {self.directory}, {trained:,} of them trained"]
         lines += [f"  {point.name}: {describe(point.varied)}" for point in self.missing[:SHOWN]]
         lines += [f"  and {len(self.missing) - SHOWN} more"] if len(self.missing) > SHOWN else []
-        hours = f"{self.seconds / 3600:.1f} hours" if self.seconds > 5400 else f"{math.ceil(self.seconds / 60)} minutes"
-        lines.append(f"about {hours} with {self.workers} workers, {self.size / 1e6:.0f} MB on disk")
+        if self.missing:
+            workers = counted(self.workers, "worker")
+            lines.append(f"about {duration(self.seconds)} with {workers}, {max(1, self.size / 1e6):,.0f} MB on disk")
         return "\n".join([*lines, *([f"\n{self.script}"] if self.script else [])])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from grokinterp.errors import listed
+from grokinterp.errors import counted, listed
 from grokinterp.runs.directory import JSONL
 from grokinterp.sweeps.work import Job
 
@@ -33,7 +33,7 @@ class Progress:
             trained = sum(last_step(each) for each in self._steps)
             self._bars.append(tqdm(total=sum(self._steps.values()), initial=trained, unit="step", unit_scale=True))
         if self._is_plain and done:
-            self._print(f"{done} of {self._runs} runs are trained already")
+            self._print(f"{done} of {counted(self._runs, 'run')} trained already")
 
     def end(self, job: Job, line: str) -> None:
         """Count a run as ended, and say how."""
@@ -51,7 +51,7 @@ class Progress:
         reached = {each: total if each in self._ended else last_step(each) for each, total in self._steps.items()}
         steps, total = sum(reached.values()), sum(self._steps.values())
         training = {each: step for each, step in reached.items() if step and each not in self._ended}
-        runs = f"{self._done} of {self._runs} runs"
+        runs = f"{self._done} of {counted(self._runs, 'run')}"
         if self._is_terminal:
             self._bars[0].set_description(runs, refresh=False)
             self._bars[0].update(steps - self._bars[0].n)

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
+from grokinterp.errors import counted
 from grokinterp.runs import Runs
 from grokinterp.sweeps.directory import SweepDirectory
 from grokinterp.sweeps.engines._base import Engine, opener
@@ -27,7 +28,7 @@ class SweepError(RuntimeError):
         self.failed = dict(failed)
         named = [f"  {name}: {line}" for name, line in list(failed.items())[:NAMED]]
         named += [f"  and {len(failed) - NAMED} more"] if len(failed) > NAMED else []
-        first = f"{len(failed)} of {runs} runs failed; the same sweep again tries them again, and only them"
+        first = f"{len(failed)} of {counted(runs, 'run')} failed; the same sweep again tries them again, and only them"
         super().__init__("\n".join([first, *named]))
 
 
@@ -93,7 +94,7 @@ def _work(jobs: list[Job], engine: Engine, progress: Progress) -> dict[str, str]
                 progress.look()
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"stopped with {left} of {len(jobs)} runs to go; the same sweep again goes on with them"
+            f"stopped with {left} of {counted(len(jobs), 'run')} to go; the same sweep again goes on with them"
         ) from None
     return failed
 

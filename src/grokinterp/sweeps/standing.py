@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from grokinterp.errors import ConfigError
+from grokinterp.errors import ConfigError, counted
 from grokinterp.sweeps.directory import SweepDirectory
 from grokinterp.sweeps.engines._base import opener
 from grokinterp.sweeps.engines.slurm import SlurmEngine
@@ -34,7 +34,7 @@ class Standing:
         parts = [f"{self.finished} finished", *(f"{count} {word}" for word, count in sorted(counts.items()))]
         parts += [f"{len(self.failed)} failed"] if self.failed else []
         runs = self.finished + len(self.alive) + len(self.failed)
-        lines = [f"{self.directory}: {runs} runs, {', '.join(parts)}"]
+        lines = [f"{self.directory}: {counted(runs, 'run')}, {', '.join(parts)}"]
         lines += [f"  {name}: {line}" for name, line in list(self.failed.items())[:NAMED]]
         lines += [f"  and {len(self.failed) - NAMED} more"] if len(self.failed) > NAMED else []
         if self.alive:

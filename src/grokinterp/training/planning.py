@@ -40,7 +40,7 @@ def configure(
             known = [*of_the_task, *base.field_names()]
             raise ConfigError(
                 f"{name!r} is no parameter of {expression!r} and no field of a {base.model.kind} run."
-                f"{did_you_mean(name, known)} There are: {listed(known)}"
+                f"{did_you_mean(name, known)} `help(gi.train)` and `grokinterp train --help` list all"
             )
     task_fields = {name: fields.pop(name) for name in of_the_task if name in fields}
     built = build(TaskConfig(expression, {**given, **task_fields}), defaults=base.task.parameters)

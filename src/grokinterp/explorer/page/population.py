@@ -24,11 +24,12 @@ def runs_page(session: Session) -> str:
     population = Population(Runs(session.runs))
     frame = population.table.assign(**{name: population.findings(name) for name in FINDINGS})
     columns = [*population.fields, *(name for name in RESULTS if name in SHOWN and bool(frame[name].notna().any()))]
+    values = [frame[column].tolist() for column in columns]  # a cell of a frame takes as long as a row of lists
     rows = []
     for i, name in enumerate(frame.index):
         choose = Markup('<input type="checkbox" data-run="{}" aria-label="compare {}">').format(quote(name), name)
         link = Markup('<a href="./?{}">{}</a>').format(State(run=name).query, name)
-        cells = [result_cell(column, frame[column].iloc[i]) for column in columns]
+        cells = [result_cell(column, each[i]) for column, each in zip(columns, values, strict=True)]
         rows.append([Cell(choose), Cell(link), *cells])
     heads = ["compare", "run", *(HEADS.get(column, field_name(column)) for column in columns)]
     text = table(heads, rows, kind="runs", filtered=True)

@@ -6,6 +6,7 @@ import pandas as pd
 import plotly.offline
 from markupsafe import Markup
 
+from grokinterp.errors import counted
 from grokinterp.reports import prose
 from grokinterp.reports.page import figures_json, plates_of, templates, written
 from grokinterp.reports.population.population import Population, field_name
@@ -36,7 +37,7 @@ def title(population: Population) -> str:
     """How many runs, and of what where all have the same task."""
     n = len(population.table)
     tasks = {prose.title(run) if run.has_task else "" for run in population.runs.values()}
-    count = f"{n:,} run{'' if n == 1 else 's'}"
+    count = counted(n, "run")
     return f"{count}: {tasks.pop()}" if len(tasks) == 1 and "" not in tasks else count
 
 
@@ -45,6 +46,6 @@ def headline(population: Population) -> str:
     if not population.fields:
         return "Nothing that is known of them differs"
     counts = {field: cast(pd.Series, population.table[field]).nunique() for field in population.fields}
-    words = [f"{field_name(field)} ({count} {'values' if count != 1 else 'value'})" for field, count in counts.items()]
+    words = [f"{field_name(field)} ({counted(count, 'value')})" for field, count in counts.items()]
     only = all(map(is_of_a_seed, population.fields))
     return f"{'Only the seed varies' if only else 'What varies'}: {', '.join(words)}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from grokinterp.circuits import registered
-from grokinterp.errors import BadRequest
+from grokinterp.errors import BadRequest, counted, duration
 from grokinterp.measuring import measure
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.population.table import summary_of
@@ -14,6 +14,10 @@ from grokinterp.runs.run import Run
 
 CIRCUITS = ("loss", "progress", "clock_pizza", "geometry")
 """What the page shows of a last checkpoint, as far as there is such a circuit."""
+
+
+SECONDS_OF_A_PAGE, BYTES_OF_A_PAGE = 3.0, 6e6
+"""Of a single run's page without its reading: drawing it, and its size, most of which is Plotly's code."""
 
 
 def measure_what_is_missing(runs: Runs, progress: bool) -> dict[str, str]:
@@ -40,20 +44,33 @@ def _is_missing(run: Run, circuits: list[str]) -> bool:
 
 
 class Pages:
-    """The pages of single runs as they are written: after the first it says about how long and large all will be."""
+    """The pages of single runs as they are written. Before the first it says how long and large all will be at most."""
 
-    def __init__(self, runs: int, directory: Path, shown: bool):
-        self._runs, self._directory, self._shown = runs, directory, shown
+    def __init__(self, runs: Runs, directory: Path, shown: bool):
+        self._runs, self._directory, self._shown = len(runs), directory, shown
+        if shown and len(runs) > 1:
+            self._estimate(runs)
         self.count, self._began = 0, time.monotonic()
+
+    def _estimate(self, runs: Runs) -> None:
+        """From one checkpoint that is read now; of several at once, and of those in the cache, reading is quicker."""
+        start = time.monotonic()
+        try:
+            measure(next(iter(runs.values())), steps="final", cache=False, progress=False)
+        except BadRequest:
+            return  # that run is named with its reason where its page would stand
+        checkpoints = sum(len(run.steps) for run in runs.values())
+        self._say("at most ", (time.monotonic() - start) * checkpoints + SECONDS_OF_A_PAGE * len(runs), BYTES_OF_A_PAGE)
+
+    def _say(self, before: str, seconds: float, size: float) -> None:
+        pages, all_sizes = counted(self._runs, "page"), size * self._runs / 1e6
+        print(f"{pages} in {self._directory}: {before}about {duration(seconds)}, {all_sizes:,.0f} MB", file=sys.stderr)
 
     def add(self, page: Path) -> None:
         """Count a page that was written."""
         self.count += 1
         if self.count == 1 and self._shown and self._runs > 1:
-            seconds = (time.monotonic() - self._began) * (self._runs - 1)
-            size = page.stat().st_size * self._runs / 1e6
-            took = f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{seconds:.0f} seconds"
-            print(f"{self._runs:,} pages in {self._directory}: about {took} more, {size:,.0f} MB", file=sys.stderr)
+            self._say("after the first ", (time.monotonic() - self._began) * (self._runs - 1), page.stat().st_size)
 
     def __enter__(self) -> "Pages":
         return self
@@ -62,4 +79,4 @@ class Pages:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None and self._shown and self.count > 1:
-            print(f"{self.count:,} pages written", file=sys.stderr)
+            print(f"{counted(self.count, 'page')} written", file=sys.stderr)

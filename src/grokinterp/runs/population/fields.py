@@ -1,6 +1,7 @@
 """Fields: what the configurations of several runs say, and which of it varies."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -37,10 +38,19 @@ def varied(rows: Iterable[Mapping[str, Any]], partial: Iterable[Mapping[str, Any
     """
     rows, partial = list(rows), list(partial)
     names = list(dict.fromkeys(name for row in (*rows, *partial) for name in row))
-    values = lambda name: (
-        {_key(row.get(name, BLANK)) for row in rows} | {_key(row[name]) for row in partial if name in row}
-    )
-    return [name for name in names if len(values(name)) > 1]
+    return [name for name in names if _differs(name, rows, partial)]
+
+
+def _differs(name: str, rows: list[Mapping[str, Any]], partial: list[Mapping[str, Any]]) -> bool:
+    first = rows[0].get(name, BLANK) if rows else BLANK
+    # Most fields are the same object in all rows, and most that differ do so in the second: no set of all is made.
+    others = (value for row in rows if (value := row.get(name, BLANK)) is not first)
+    values = {_key(first)} if rows else set()
+    for value in itertools.chain(others, (row[name] for row in partial if name in row)):
+        values.add(_key(value))
+        if len(values) > 1:
+            return True
+    return False
 
 
 def is_a_condition(name: str) -> bool:

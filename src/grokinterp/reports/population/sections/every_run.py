@@ -36,12 +36,13 @@ class EveryRun(PopulationSection):
         shown_frame = frame.assign(**{name: population.findings(name) for name in FINDINGS})
         kind = "accuracy" if np.isfinite(population.curves("test_accuracy")).any() else "loss"
         curves = [population.curves(f"{side}_{kind}") for side in ("train", "test")]
+        results = [shown_frame[column].tolist() for column in columns]
         rows = []
         for i, name in enumerate(frame.index):
             picture = sparkline(population.steps, *(each[i : i + 1] for each in curves), is_share=kind == "accuracy")
             link = population.links.get(name)
             title = Markup('<a href="{}">{}</a>').format(quote(link), name) if link else Markup("{}").format(name)
-            values = [result_cell(column, shown_frame[column].iloc[i]) for column in columns]
+            values = [result_cell(column, each[i]) for column, each in zip(columns, results, strict=True)]
             rows.append([Cell(title), Cell(picture), *values])
         if population.headlines:
             for name, row in zip(frame.index, rows, strict=True):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
+from grokinterp.errors import counted
 from grokinterp.sweeps.engines.local import LocalEngine
 from grokinterp.sweeps.work import Job, write_log
 
@@ -70,7 +71,8 @@ class Batch:
         has_gone_on = len(left) < len(self.jobs) or any(_state(job) != before[job.directory] for job in left)
         self.jobs, self.idle = left, 0 if has_gone_on else self.idle + 1
         if self.idle > MOST_IDLE:
-            line = f"a job of {self.minutes} minutes is over before a step is made; give it more, as in --slurm time=60"
+            length = counted(self.minutes, "minute")
+            line = f"a job of {length} is over before a step is made; give it more, as in --slurm time=60"
             for job in left:
                 write_log(job, line)
             return line
