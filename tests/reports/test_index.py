@@ -51,7 +51,7 @@ def test_a_directory_of_runs_becomes_an_index(several, tmp_path, capsys):
     assert not re.search(r'(src|href)="https?:', out.read_text().partition("<script>")[0])
 
 
-def test_pages_are_written_where_they_are_asked_for(several, tmp_path, monkeypatch):
+def test_pages_are_written_where_they_are_asked_for(several, tmp_path, monkeypatch, capsys):
     """Of more runs than a few only with --pages; those that are there are linked, whoever wrote them."""
     monkeypatch.setattr("grokinterp.reports.FEW", 1)
     out = tmp_path / "pages" / "all.html"
@@ -62,7 +62,9 @@ def test_pages_are_written_where_they_are_asked_for(several, tmp_path, monkeypat
     cells = Cells()
     cells.feed(out.read_text())
     assert len(cells.links) == 1 and (out.parent / cells.links[0]).samefile(several / "small" / "report.html")
-    report(gi.load(several), out, pages=True)
+    assert main(["report", str(several), "--pages", "--out", str(out)]) == 0
+    before, after, _ = [line for line in capsys.readouterr().err.splitlines() if "page" in line]
+    assert re.match(r"2 pages in .*: at most about \d+ seconds?, 12 MB$", before) and "after the first" in after
     assert {path.name for path in out.parent.iterdir()} == {"all.html", "bare.html", "small.html"}
 
 

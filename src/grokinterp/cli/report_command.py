@@ -30,7 +30,7 @@ class Report:
     circuit: tuple[Path, ...] = ()  # Python files that define circuits of your own; they are run
     pdf: bool = False  # print the page to a PDF as well, through a Chromium on this machine
     images: Path | None = None  # a directory to write the figures to as PNG; needs kaleido
-    pages: bool | None = None  # of several runs, write the page of each as well; left out, of a dozen and fewer
+    pages: tyro.conf.FlagCreatePairsOff[bool] = False  # of several runs, write the page of each; of a dozen unasked
     cache: bool = True  # take what has been measured before from the cache
 
 
@@ -52,7 +52,7 @@ def run(argv: list[str]) -> None:
             images=given.images,
             cache=given.cache,
             progress=True,
-            pages=given.pages,
+            pages=True if given.pages else None,
         )
     except PageNotWritten as refusal:
         say(refusal.numbers)  # what was computed is not lost with the page
