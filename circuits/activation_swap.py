@@ -77,7 +77,7 @@ class ActivationSwap(Circuit):
         apart, ipr = torch.full((n,), math.nan, dtype=torch.float64), [math.nan, math.nan]
         same = median = near = math.nan
         if wave is not None:
-            neurons, output = SimpleNeurons.first_of(snapshot, wave), OutputWaves.of(wave.answers(snapshot.W_L))
+            neurons, output = SimpleNeurons.first_of(snapshot, wave), OutputWaves.last_of(snapshot, wave)
             apart = wrapped(neurons.phase[0] + wave.sign * neurons.phase[1] - output.phase)
             # A constant, of an input or an output, has no wave and no phase.
             lives = ~(neurons.ipr.isnan() | output.ipr.isnan())

@@ -225,7 +225,7 @@ class ClockPizza(Circuit):
         correct = correct_logits(snapshot.columns, snapshot.labels)
         runner_up = runner_up_logits(snapshot.columns, snapshot.labels)
         di, di_runner_up = (distance_irrelevance(wave.grid(values), wave.sign) for values in (correct, runner_up))
-        accuracy = float((snapshot.logits.argmax(dim=1) == snapshot.labels).double().mean())
+        accuracy = float(snapshot.is_right.double().mean())
         evidence, wide = Evidence(gs if self.gradients_count else None, di_runner_up, accuracy), {}
         if self.gradients_count and snapshot.step == self.final_step and accuracy >= self.rule.solved:
             population = len(task.inputs) * task.sizes[0]

@@ -95,7 +95,6 @@ class GeometryCircuit(Circuit):
         wave, layer = Wave.of(snapshot.task), first_layer(snapshot)
         assert wave is not None and layer is not None
         name, is_read_out = layer
-        pre = snapshot[name]
         neurons = SimpleNeurons.first_of(snapshot, wave)
         counted = neurons.counted
         by_neuron = {
@@ -103,14 +102,14 @@ class GeometryCircuit(Circuit):
             "phase_a": (neurons.phase[0], "radians"),
             "phase_b": (wave.sign * neurons.phase[1], "radians"),
             "simple_neuron_r2": (neurons.r2, "share of variance"),
-            "answer_wave_share": (answer_shares(wave.fold(pre), neurons.variance), "share of variance"),
+            "answer_wave_share": (answer_shares(neurons), "share of variance"),
             "phase_difference": (wrapped(neurons.phase[0] - wave.sign * neurons.phase[1]), "radians"),
             "phase_sum": (torch.full_like(neurons.r2, math.nan), "radians"),
         }
         if is_read_out:
-            output = OutputWaves.of(wave.answers(snapshot.W_L))
+            output = OutputWaves.last_of(snapshot, wave)
             by_neuron["phase_sum"] = wrapped(neurons.phase[0] + wave.sign * neurons.phase[1] - output.phase), "radians"
-        clusters = components(wave.grid(pre), neurons)
+        clusters = components(neurons)
         two, four, geometry = self._shape(snapshot, neurons, clusters)
         where = f"{PAPER}; {name}, {wave.formula}"
         width = max(snapshot.config.layer_neurons)
@@ -160,33 +159,31 @@ class GeometryCircuit(Circuit):
         return two, four, self.rule.geometry(two, four, r2) if _is_solved(snapshot) else "none"
 
 
-def answer_shares(folded: Float[Tensor, "place neuron"], variance: Float[Tensor, "neuron"]) -> Float[Tensor, "neuron"]:
-    """The share of each neuron's variance in its strongest wave of the answer; `folded` are means over its rows."""
-    coefficients = torch.fft.rfft(folded.double(), dim=0)[1:] / len(folded)
-    return torch.where(variance > 0, powers(coefficients, len(folded)).amax(0) / variance, math.nan)
+def answer_shares(neurons: SimpleNeurons) -> Float[Tensor, "neuron"]:
+    """The share of each neuron's variance in its strongest wave of the answer."""
+    power = powers(neurons.moments.waves[2], len(neurons.moments.x))
+    return torch.where(neurons.variance > 0, power.amax(0) / neurons.variance, math.nan)
 
 
-def components(grid: Float[Tensor, "place_a place_b neuron"], neurons: SimpleNeurons) -> Float[Tensor, "k component"]:
+def components(neurons: SimpleNeurons) -> Float[Tensor, "k component"]:
     """The first four principal shares of the pre-activations of each frequency's counted neurons; NaN below LEAST.
 
     float64. Neurons are not scaled: one that varies more weighs more.
     """
-    n = len(grid)
-    shares = torch.full((n // 2, COMPONENTS), math.nan, dtype=torch.float64)
+    k_max = len(neurons.moments.x) // 2
     counted = neurons.counted.nonzero().flatten()
-    order = counted[neurons.frequency[counted].argsort(stable=True)]
-    frequencies, sizes = neurons.frequency[order].unique_consecutive(return_counts=True)
-    # All are gathered at once, so that each cluster is a block of columns.
-    centred = grid.flatten(0, 1).index_select(1, order).sub_(neurons.mean[order].to(grid))
-    for k, x in zip(frequencies.tolist(), centred.split(sizes.tolist(), 1), strict=True):
-        if x.shape[1] >= LEAST:
-            variances = torch.linalg.eigvalsh((x.T @ x).double()).flip(0).clamp(min=0)
-            shares[k - 1] = variances[:COMPONENTS] / variances.sum()
+    frequency, order = neurons.frequency[counted].sort(stable=True)
+    members = counted[order].split(frequency.bincount(minlength=k_max + 1)[1:].tolist())
+    clusters = {i: cluster for i, cluster in enumerate(members) if len(cluster) >= LEAST}
+    shares = torch.full((k_max, COMPONENTS), math.nan, dtype=torch.float64)
+    for i, covariance in zip(clusters, neurons.moments.covariances(list(clusters.values())), strict=True):
+        variances = torch.linalg.eigvalsh(covariance).flip(0).clamp(min=0)
+        shares[i] = variances[:COMPONENTS] / variances.sum()
     return shares
 
 
 def _is_solved(snapshot: Snapshot) -> bool:
     """By its unseen rows, or by all where the split is not known or leaves none."""
-    right = snapshot.logits.argmax(1) == snapshot.labels
+    right = snapshot.is_right
     unseen = None if snapshot.task.is_train is None else ~snapshot.task.is_train
     return bool((right if unseen is None or not unseen.any() else right[unseen]).double().mean() >= SOLVED)

@@ -10,10 +10,12 @@ import torch
 import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.simple_neurons import OutputWaves, SimpleNeurons, wrapped
-from grokinterp.evaluation.losses import loss
+from grokinterp.evaluation.lazy import padded
+from grokinterp.evaluation.losses import largest, loss
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.functional import ACTIVATIONS
 from grokinterp.readout import Circuit, Variable, readout
@@ -26,8 +28,8 @@ DRAWS = 4
 CONTROL_ROWS = 1_024
 """On how many rows the shuffles are read: at the chance of p = 113 an accuracy then errs by .003."""
 
-AT_ONCE = 512
-"""How many rows go through the rebuilt network at a time."""
+PLACES = 16
+"""How many places of a go through the rebuilt network at a time."""
 
 SURE = 3.0
 """How many standard errors above its control the accuracy must be before the answer counts as readable."""
@@ -75,13 +77,13 @@ class LatentCircuit(Circuit):
         del requested
         wave, task = Wave.of(snapshot.task), snapshot.task
         assert wave is not None and task.is_train is not None
-        neurons, output = SimpleNeurons.first_of(snapshot, wave), OutputWaves.of(wave.answers(snapshot.W_L))
+        neurons, output = SimpleNeurons.first_of(snapshot, wave), OutputWaves.last_of(snapshot, wave)
         cells = (~task.is_train)[wave.rows].nonzero().flatten()
         labels = wave.index[wave.rows[cells]]
         is_unswapped = task.is_unswapped_test[wave.rows[cells]]
         rebuilt = Rebuilt.of(neurons, output, wave.cycle, cast(Any, snapshot.config).activation)
         logits = rebuilt.logits(cells)
-        right = (logits.argmax(1) == labels).double()
+        right = (largest(logits) == labels).double()
         control = rebuilt.shuffled_accuracies(cells[is_unswapped], labels[is_unswapped])
         counted = neurons.counted
         phase_sum = wrapped(neurons.phase[0] + wave.sign * neurons.phase[1] - output.phase)[counted]
@@ -122,35 +124,68 @@ class LatentCircuit(Circuit):
 
 @dataclass(frozen=True, eq=False)
 class Rebuilt:
-    """A layer of neurons of which only the strongest waves are left, with columns [neuron, place] to the answers.
+    """A layer of neurons of which only the strongest waves are left, and columns to the answers that are waves too.
 
-    `a` and `b` are [place, neuron], what either operand adds to the pre-activations, the constant in the first.
+    A column is a cosine and a sine of its frequency, so that neurons are summed frequency by frequency, with two
+    numbers each, and only these sums become logits.
+
+    Attributes:
+        a, b: what either operand adds to the pre-activations at each of its places, the constant in the first.
+        by_frequency: the neurons in the order of their columns' frequencies, `first` where each of these begins.
+        weight: what each of them adds to the cosine and to the sine of its column's frequency.
+        waves: the cosines and sines at the places of the answers.
     """
 
-    a: Float[Tensor, "place neuron"]
-    b: Float[Tensor, "place neuron"]
-    columns: Float[Tensor, "neuron place"]
     activation: Callable[[Tensor], Tensor]
+    a: Float[Tensor, "neuron place"]
+    b: Float[Tensor, "neuron place"]
+    by_frequency: Int[Tensor, "neuron"]
+    first: Int[Tensor, "k"]
+    weight: Float[Tensor, "2 neuron"]
+    waves: Float[Tensor, "wave column"]
 
     @classmethod
     def of(cls, neurons: SimpleNeurons, output: OutputWaves, n: int, activation: str) -> "Rebuilt":
         """On a cycle of n places, in float32."""
-        a, b = (side.float() for side in neurons.on(n))
-        return cls(a + neurons.mean.float(), b, output.on(n).float(), ACTIVATIONS[activation])
+        a, b = (side.T.float().contiguous() for side in neurons.on(n))
+        order = output.frequency.argsort(stable=True)
+        frequencies, counts = output.frequency[order].unique_consecutive(return_counts=True)
+        angle = (2 * math.pi / n) * (frequencies[:, None] * torch.arange(n) % n).double()
+        weight = output.amplitude * torch.stack([output.phase.cos(), -output.phase.sin()])
+        return cls(
+            ACTIVATIONS[activation],
+            a + neurons.mean.float()[:, None],
+            b,
+            order,
+            counts.cumsum(0) - counts,
+            weight[:, order].float(),
+            padded(torch.cat([angle.cos(), angle.sin()]).float()),
+        )
 
     def logits(self, cells: Int[Tensor, "row"]) -> Float[Tensor, "row place"]:
         """On cells (place of a) * n + place of b of the table."""
-        # A few rows at a time stay in the processor's cache from the waves to the answers.
-        return torch.cat([self._post(some) @ self.columns for some in cells.split(AT_ONCE)])
+        # On the whole table, a few places at a time: these stay in the processor's cache, and no number is gathered.
+        some = (self.activation(a[:, :, None] + self.b[:, None]).flatten(1) for a in self.a.split(PLACES, 1))
+        sums = torch.cat([self._sums(post, self.by_frequency) for post in some], 1)
+        return self._answers(sums.index_select(1, cells))
 
     def shuffled_accuracies(self, cells: Int[Tensor, "row"], labels: Int[Tensor, "row"]) -> Float[Tensor, "draw"]:
         """The accuracies of DRAWS networks whose neurons have each other's columns, on up to CONTROL_ROWS rows."""
         generator = torch.Generator().manual_seed(0)
         rows = torch.randperm(len(cells), generator=generator)[:CONTROL_ROWS]
-        deals = [torch.randperm(len(self.columns), generator=generator) for _ in range(DRAWS)]
-        logits = self._post(cells[rows]) @ torch.stack([self.columns[deal] for deal in deals])
-        return (logits.argmax(2) == labels[rows]).double().mean(1)
+        n, cells, labels = self.a.shape[1], cells[rows], labels[rows]
+        pre = self.a.T.index_select(0, cells // n) + self.b.T.index_select(0, cells % n)
+        post = self.activation(pre).T.contiguous()
+        deals = [torch.randperm(len(self.a), generator=generator) for _ in range(DRAWS)]
+        # Neuron i has the column deal[i], and column j the neuron at which the deal has j.
+        orders = [deal.argsort()[self.by_frequency] for deal in deals]
+        right = [largest(self._answers(self._sums(post, order))) == labels for order in orders]
+        return torch.stack(right).double().mean(1)
 
-    def _post(self, cells: Int[Tensor, "row"]) -> Float[Tensor, "row neuron"]:
-        n = len(self.a)
-        return self.activation(self.a.index_select(0, cells // n).add_(self.b.index_select(0, cells % n)))
+    def _sums(self, post: Float[Tensor, "neuron row"], order: Int[Tensor, "neuron"]) -> Float[Tensor, "wave row"]:
+        """What neurons add to each wave, those in `order` with the columns `by_frequency`."""
+        bags = [F.embedding_bag(order, post, self.first, mode="sum", per_sample_weights=each) for each in self.weight]
+        return torch.cat(bags)
+
+    def _answers(self, sums: Float[Tensor, "wave row"]) -> Float[Tensor, "row place"]:
+        return (sums.T @ self.waves)[:, : self.a.shape[1]]

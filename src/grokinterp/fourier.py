@@ -85,7 +85,11 @@ def transform(
             raise FourierError(
                 f"axis {dim} has {x.shape[dim]} entries and the basis {here.shape[1]}; cut it to the tokens"
             )
-        x = (x.movedim(dim, -1) @ here.to(x).T).movedim(-1, dim)
+        # No copy with the axes in another order, where there is one behind the tokens'.
+        if dim in (-1, x.ndim - 1):
+            x = x @ here.to(x).T
+        else:
+            x = (here.to(x) @ x.movedim(dim, -2)).movedim(-2, dim)
     return x
 
 

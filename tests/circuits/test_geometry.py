@@ -8,6 +8,7 @@ import torch
 
 import grokinterp as gi
 from grokinterp import Task, circuits
+from grokinterp.analysis.moments import Moments
 from grokinterp.analysis.simple_neurons import SimpleNeurons
 from grokinterp.measuring import snapshot_of
 
@@ -44,8 +45,7 @@ def test_a_planted_shape_is_found(planted, expression, kind):
 @pytest.mark.parametrize("spread", [0.0, 0.5, 1.0, 1.2, 1.4, 2.0, 2.3, 3.0, math.pi])
 def test_between_disc_and_torus_the_share_of_two_is_known(spread):
     """Of phase differences +-spread it is (1 + |cos spread|) / 2, and the rule turns at its thresholds."""
-    grid = cluster([-spread, spread])
-    shares = circuits.geometry.components(grid, SimpleNeurons.of(grid))[2]
+    shares = circuits.geometry.components(SimpleNeurons.of(Moments(cluster([-spread, spread]))))[2]
     assert shares[:2].sum().item() == pytest.approx((1 + abs(math.cos(spread))) / 2)
     assert shares.sum().item() == pytest.approx(1)
 
@@ -77,7 +77,7 @@ def test_seven_neurons_are_no_cluster_and_eight_are():
     """Too few have no shares, and without any cluster there is no geometry."""
     for count in (7, 8):
         some = cluster([0.0])[..., :count]
-        assert circuits.geometry.components(some, SimpleNeurons.of(some)).isnan().all().item() == (count == 7)
+        assert circuits.geometry.components(SimpleNeurons.of(Moments(some))).isnan().all().item() == (count == 7)
 
 
 def test_noise_writes_no_phase_that_it_reads_and_has_no_geometry(planted):

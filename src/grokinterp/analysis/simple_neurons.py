@@ -8,13 +8,14 @@ task subtracts): a product of the two waves then has the answer's phase.
 
 import math
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
+from grokinterp.analysis.moments import Moments, complex_waves
 from grokinterp.evaluation.snapshot import Snapshot
 
 COUNTED = 0.01
@@ -33,6 +34,7 @@ class SimpleNeurons:
         variance: [neuron], over the table.
         r2: [neuron], the share of the variance that both waves explain together; NaN for a constant neuron.
         ipr: [neuron], of the waves of either operand alone, as `OutputWaves.ipr`.
+        moments: what they are read off.
     """
 
     frequency: Int[Tensor, "neuron"]
@@ -42,38 +44,32 @@ class SimpleNeurons:
     variance: Float[Tensor, "neuron"]
     r2: Float[Tensor, "neuron"]
     ipr: Float[Tensor, "neuron"]
+    moments: Moments
 
     @classmethod
-    def of(cls, grid: Float[Tensor, "place_a place_b neuron"]) -> "SimpleNeurons":
-        """`grid` holds the pre-activations where the operands stand at places a and b of their cycle."""
-        n = len(grid)
-        alone = torch.stack([grid.mean(1), grid.mean(0)]).double()
-        coefficients = torch.fft.rfft(alone, dim=1)[:, 1:] / n
+    def of(cls, moments: Moments) -> "SimpleNeurons":
+        """By the means of the pre-activations, and their variance."""
+        n = len(moments.x)
+        coefficients, variance = moments.waves[:2], moments.variance
         power = powers(coefficients, n)
         frequency = power.sum(0).argmax(0)
         amplitude, phase = _waves(coefficients, frequency, n)
-        mean = alone[0].mean(0)
-        # Six times faster than torch's own variance over the first axis.
-        variance = (grid - mean.to(grid)).square_().mean((0, 1)).double()
         explained = power.sum(0).take_along_dim(frequency[None], 0)[0]
         return cls(
             frequency=frequency + 1,
             amplitude=amplitude,
             phase=phase,
-            mean=mean,
+            mean=moments.mean,
             variance=variance,
             r2=torch.where(variance > 0, explained / variance, math.nan),
             ipr=inverse_participation(power.sum(0)),
+            moments=moments,
         )
 
     @classmethod
     def first_of(cls, snapshot: Snapshot, wave: Wave) -> "SimpleNeurons":
         """Those of the first layer with an MLP, on the task's cycle."""
-        layer = first_layer(snapshot)
-        assert layer is not None
-        if snapshot not in _READ:
-            _READ[snapshot] = cls.of(wave.grid(snapshot[layer[0]]))
-        return _READ[snapshot]
+        return snapshot.once(_first_neurons, wave)
 
     @property
     def counted(self) -> Bool[Tensor, "neuron"]:
@@ -107,7 +103,8 @@ class OutputWaves:
     def of(cls, columns: Float[Tensor, "neuron place"]) -> "OutputWaves":
         """`columns` holds each neuron's weights on the answers, in the order of their places on the cycle."""
         n = columns.shape[1]
-        coefficients = torch.fft.rfft(columns.double(), dim=1)[:, 1:].T / n
+        # Several times faster than a fast Fourier transform of a prime length.
+        coefficients = complex_waves(fourier.transform(columns.T.double()))
         power = powers(coefficients, n)
         frequency = power.argmax(0)
         amplitude, phase = _waves(coefficients, frequency, n)
@@ -118,10 +115,10 @@ class OutputWaves:
             ipr=inverse_participation(power),
         )
 
-    def on(self, n: int) -> Float[Tensor, "neuron place"]:
-        """C cos(v c + psi) at the n places of an answer."""
-        angle = (2 * math.pi / n) * (self.frequency[:, None] * torch.arange(n) % n).double()
-        return self.amplitude[:, None] * (angle + self.phase[:, None]).cos()
+    @classmethod
+    def last_of(cls, snapshot: Snapshot, wave: Wave) -> "OutputWaves":
+        """Those of the neuron-logit map, over the answers that occur on the task's cycle."""
+        return snapshot.once(_last_columns, wave)
 
 
 def powers(coefficients: Tensor, n: int) -> Float[Tensor, "*batch k neuron"]:
@@ -159,5 +156,11 @@ def first_layer(snapshot: Snapshot) -> tuple[str, bool] | None:
     return (layers[0], len(layers) == 1) if layers else None
 
 
-# Two circuits read the same checkpoint, one after the other.
-_READ: WeakKeyDictionary[Snapshot, SimpleNeurons] = WeakKeyDictionary()
+def _first_neurons(snapshot: Snapshot, wave: Wave) -> SimpleNeurons:
+    layer = first_layer(snapshot)
+    assert layer is not None
+    return SimpleNeurons.of(Moments.of(snapshot, wave, layer[0]))
+
+
+def _last_columns(snapshot: Snapshot, wave: Wave) -> OutputWaves:
+    return OutputWaves.of(wave.answers(snapshot.W_L))

@@ -1,20 +1,23 @@
 """Snapshot: one checkpoint evaluated once over its whole table, shared by all circuits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property, lru_cache
+from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from grokinterp.config import ModelConfig
 from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation import fused
 from grokinterp.evaluation.lazy import LazyActivations
-from grokinterp.evaluation.losses import loss
+from grokinterp.evaluation.losses import largest, loss
 from grokinterp.models.own.tensors import NamedTensors
 from grokinterp.models.parameters import unembedding
 from grokinterp.tasks import Task
+
+Computed = TypeVar("Computed")
 
 TOKENS_AT_ONCE, TOKENS_SCORED_AT_ONCE = 24_576, 49_152
 """How many tokens the hooked model is run on at a time, 8,192 rows of three; and where only its logits are kept."""
@@ -48,6 +51,14 @@ class Snapshot:
         self.config = config
         self.task = task
         self.parameters = parameters if config.is_described else NamedTensors(parameters)
+        self._computed: dict[tuple[Any, ...], Any] = {}
+
+    def once(self, compute: Callable[..., Computed], *given: Hashable) -> Computed:
+        """`compute(snapshot, *given)`, which several circuits need, computed for the first of them."""
+        key = (compute, *given)
+        if key not in self._computed:
+            self._computed[key] = compute(self, *given)
+        return self._computed[key]
 
     # -- activations
 
@@ -159,6 +170,11 @@ class Snapshot:
     def labels(self) -> Shaped[Tensor, "ab"]:
         """[ab]: the right answers."""
         return self.task.answer_labels
+
+    @cached_property
+    def is_right(self) -> Bool[Tensor, "ab"]:
+        """[ab]: whether the largest logit is the right answer's, whatever was trained on."""
+        return largest(self.logits) == self.labels
 
     def loss(self, logits: Float[Tensor, "ab answer"], rows: Tensor | None = None) -> float:
         """Mean loss (`evaluation.loss`) of (edited) logits over all rows, or those of a mask, in float64."""

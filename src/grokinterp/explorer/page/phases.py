@@ -64,7 +64,7 @@ def figures(checkpoint: EvaluatedCheckpoint, trajectory: Trajectory) -> dict[str
     names = ("phase of a (radians)", "phase of b (radians)")
     drawn = {"phases": dots(neurons, counted, a, b, names)}
     if layer[1]:
-        written = OutputWaves.of(wave.answers(snapshot.W_L))
+        written = OutputWaves.last_of(snapshot, wave)
         read = (a + b + math.pi).remainder(2 * math.pi) - math.pi
         names = ("phase read, of a and b (radians)", "phase written (radians)")
         drawn["order"] = dots(neurons, counted, read, written.phase, names, written.frequency == neurons.frequency)
