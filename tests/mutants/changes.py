@@ -21,7 +21,7 @@ MATHS = {
     "analysis": ("src/grokinterp/analysis/*.py",),
     "interventions": ("src/grokinterp/interventions/*.py",),
     "training": ("src/grokinterp/training/[obst]*.py",),
-    "reading": ("src/grokinterp/importers/reading/judgement.py", "src/grokinterp/importers/reading/candidates.py"),
+    "reading": tuple(f"src/grokinterp/importers/reading/{name}.py" for name in ("judgement", "scores", "candidates")),
     "circuits": ("circuits/*.py",),
 }
 """The files of each part."""

@@ -2,10 +2,15 @@
 
 from typing import Literal, TypeAlias
 
+# fmt: off
 Activation: TypeAlias = Literal[
-    "relu", "gelu", "tanh", "silu", "square", "abs", "identity", "cube", "fourth", "eighth", "exp", "log1p_exp_2x"
+    "relu", "gelu", "tanh", "silu", "square",
+    "relu_squared", "leaky_relu", "elu", "quick_gelu", "softplus", "mish", "sigmoid",
+    "abs", "identity", "cube", "fourth", "eighth", "exp", "log1p_exp_2x",
 ]
-"""Those after `square` are what He et al. 2602.16849 put in the place of a trained network's own."""
+# fmt: on
+"""Those of the second row are other people's, with torch's defaults (a slope of .01, an alpha of 1); those of the third
+are what He et al. 2602.16849 put in the place of a trained network's own."""
 
 ACTIVATIONS_IN_WORDS: dict[Activation, str] = {
     "relu": "ReLU",
@@ -13,6 +18,13 @@ ACTIVATIONS_IN_WORDS: dict[Activation, str] = {
     "tanh": "tanh",
     "silu": "SiLU",
     "square": "squaring",
+    "relu_squared": "squared ReLU",
+    "leaky_relu": "leaky ReLU",
+    "elu": "ELU",
+    "quick_gelu": "quick GELU",
+    "softplus": "softplus",
+    "mish": "Mish",
+    "sigmoid": "sigmoid",
     "abs": "|x|",
     "identity": "linear",
     "cube": "cubing",

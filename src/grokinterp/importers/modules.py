@@ -15,7 +15,7 @@ from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation.table_scores import answers_of
 from grokinterp.importers._parameters import is_classic
 from grokinterp.importers.reading.candidates import Candidate, candidates, of_classic
-from grokinterp.importers.reading.judgement import draw, scored
+from grokinterp.importers.reading.scores import draw, scored
 from grokinterp.models.own.mapping import Convert, Place, inverse, places
 from grokinterp.models.own.tensors import described, stored, tensors_of, unwrapped
 from grokinterp.models.parameters import ParameterError, check_parameters

@@ -24,7 +24,12 @@ from grokinterp.importers.reading.placing import native_names
 from grokinterp.models.functional import sinusoids
 from grokinterp.tasks import Task
 
-ACTIVATIONS = ("relu", "gelu", "silu", "square", "tanh")
+ACTIVATIONS = (
+    *("relu", "gelu", "silu", "square", "tanh"),
+    *("relu_squared", "leaky_relu", "elu", "quick_gelu", "softplus", "mish", "sigmoid"),
+)
+"""The likeliest first."""
+
 HEADS = (4, 8, 2, 1, 16, 3, 6, 5, 10, 12)
 """Numbers of heads that are tried where the width divides by them, the likeliest first."""
 

@@ -13,7 +13,8 @@ from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest
 from grokinterp.importers.reading.candidates import NORMS, Candidate, of_classic
 from grokinterp.importers.reading.contradictions import stated_assumptions
-from grokinterp.importers.reading.judgement import Score, judge, scored, unexplained
+from grokinterp.importers.reading.judgement import judge, unexplained
+from grokinterp.importers.reading.scores import Score, scored
 from grokinterp.models.parameters import check_parameters
 from grokinterp.runs.provenance import Assumption
 from grokinterp.runs.run import RunError, check_fits

@@ -37,7 +37,10 @@ _ACTIVATIONS = {
     **dict.fromkeys(("gelu", "gelu_new", "gelu_fast", "gelu_tanh", "gelu_pytorch_tanh", "gelu_python"), "gelu"),
     **dict.fromkeys(("silu", "swish"), "silu"),
     **dict.fromkeys(("square", "squared", "quad", "quadratic", "x^2", "x2"), "square"),
-    "tanh": "tanh",
+    **dict.fromkeys(("relu_squared", "relu2", "relu^2", "squared_relu", "relusquared"), "relu_squared"),
+    **dict.fromkeys(("leaky_relu", "leakyrelu"), "leaky_relu"),
+    **dict.fromkeys(("quick_gelu", "quickgelu"), "quick_gelu"),
+    **{name: name for name in ("tanh", "elu", "softplus", "mish", "sigmoid")},
 }
 
 _NORMS = {

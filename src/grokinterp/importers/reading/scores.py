@@ -1,0 +1,127 @@
+"""Scores: how well one reading of weights answers a task's table, and whether they look trained to answer it so."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from grokinterp.config import ModelConfig, TransformerConfig
+from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.importers._evidence import losses
+from grokinterp.importers.reading.candidates import Candidate
+from grokinterp.tasks import Task
+
+COMPARED = 1_024
+"""Rows on which gradients are compared, and readings that are not near."""
+
+SOLVED, KNOWN, SHARE = 0.99, 0.1, 0.05
+"""The weights bear a reading out where it answers 99 % of the rows, or memorised them: at least 5 % of the rows, and
+twice chance, have a loss below 0.1 nats, and they are most of the rows that it answers rightly."""
+
+SUREST, FEWEST = 0.7, 8
+"""The spread is that of the surest 70 % of the known rows (others may never have been trained on), eight at least."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a reading answers: mean loss, the mean with no row counting more than a guess, and two shares.
+
+    `spread` is the standard deviation, in nats, of how sure it is of the rows that it knows. Training makes the weights
+    about as sure of one row as of another; read as another function, they are sure of some by chance.
+    """
+
+    loss: float
+    capped: float
+    accuracy: float
+    known: float
+    chance: float
+    spread: float
+
+    @classmethod
+    def of(cls, logits: Float[Tensor, "row *t answer"], task: Task, rows: Int[Tensor, "row"]) -> "Score":
+        """That of the logits of some rows of the table."""
+        part = losses(logits, task, rows).nan_to_num(nan=math.inf)
+        right = logits.argmax(-1) == task.labels[rows]
+        right = right.flatten(1).all(1) if logits.ndim > 2 else right
+        loss = float(part.mean())
+        return cls(
+            loss=loss,
+            capped=float(part.clamp(max=math.log(task.n_answers)).mean()),
+            accuracy=float(right.double().mean()) if math.isfinite(loss) else 0.0,
+            known=float((part < KNOWN).double().mean()),
+            chance=1 / task.n_answers,
+            spread=_spread(logits, task, rows, part < KNOWN),
+        )
+
+    @property
+    def is_borne_out(self) -> bool:
+        is_memorised = self.known >= max(SHARE, 2 * self.chance) and self.known > 0.5 * self.accuracy
+        return self.accuracy >= SOLVED or is_memorised
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether it answers nothing, and is sure of nothing: as fresh weights are under any reading."""
+        return self.accuracy < 5 * self.chance and self.loss < 1.25 * math.log(1 / self.chance)
+
+
+def _spread(
+    logits: Float[Tensor, "row *t answer"], task: Task, rows: Int[Tensor, "row"], is_known: Bool[Tensor, "row"]
+) -> float:
+    """Of the surest of the known rows: the right logit less those of all wrong ones, which no loss is too small for."""
+    answers, labels = logits.double().flatten(0, -2), task.labels[rows].flatten()[:, None]
+    wrong = answers.scatter(1, labels, -math.inf).logsumexp(1)
+    sure = (answers.gather(1, labels)[:, 0] - wrong).reshape(len(rows), -1).amin(1)
+    sure = sure[is_known].sort(descending=True).values[: int(SUREST * int(is_known.sum()))]
+    return float(sure.std()) if len(sure) >= FEWEST else math.inf
+
+
+def draw(n: int, count: int) -> Int[Tensor, "row"]:
+    """`count` of n rows, spread evenly by the golden ratio: no shuffle of anybody's has them for its first rows."""
+    if n <= count:
+        return torch.arange(n)
+    step = round(n * (math.sqrt(5) - 1) / 2)
+    while math.gcd(step, n) != 1:
+        step += 1
+    return torch.arange(count) * step % n
+
+
+def score(candidate: Candidate, task: Task, rows: Int[Tensor, "row"]) -> Score:
+    """The score of one reading on some rows of the table. Weights that are not numbers answer nothing."""
+    return Score.of(scored(candidate, task, rows)[..., : task.n_answers], task, rows)
+
+
+@torch.no_grad()
+def scored(candidate: Candidate, task: Task, rows: Int[Tensor, "row"]) -> Float[Tensor, "row *t column"]:
+    """The logits of one reading at the scored positions of some rows."""
+    return _logits(candidate.config, candidate.parameters, task, rows)
+
+
+def slope(candidate: Candidate, task: Task) -> float:
+    """The norm of the loss's gradient with respect to all weights, as a share of the loss; infinite where that is 0.
+
+    Rows worse than a guess have no part in the gradient.
+    """
+    rows = draw(len(task.inputs), COMPARED)
+    parameters = {name: value.detach().clone().requires_grad_() for name, value in candidate.parameters.items()}
+    with torch.enable_grad():
+        part = losses(_logits(candidate.config, parameters, task, rows)[..., : task.n_answers], task, rows)
+        loss = part.clamp(max=math.log(task.n_answers)).mean()
+        loss.backward()
+    squares = [float(value.grad.double().square().sum()) for value in parameters.values() if value.grad is not None]
+    return sum(squares) ** 0.5 / loss.item() if loss.item() > 0 else math.inf
+
+
+def _logits(
+    config: ModelConfig, parameters: Mapping[str, Tensor], task: Task, rows: Int[Tensor, "row"]
+) -> Float[Tensor, "row *t column"]:
+    """As the evaluator's; a scaled embedding is multiplied out, which leaves the model to the fast path."""
+    if isinstance(config, TransformerConfig) and config.embedding_scale != 1:
+        W_E = parameters["embed.W_E"]
+        parameters = {**parameters, "embed.W_E": W_E * config.embedding_scale}
+        if config.tied_unembed:
+            parameters["unembed.W_U"] = W_E[: config.d_vocab_out].mT
+        config = replace(config, embedding_scale=1.0, tied_unembed=False)
+    return evaluator(config, task)(parameters, rows, for_gradient=torch.is_grad_enabled())

@@ -1,0 +1,92 @@
+"""Judgement: weights of functions that are no candidate, or like another, are not told as what they are not."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import grokinterp as gi
+
+P = 11
+TASK = gi.Task("a + b", p=P, layout="a b")
+A, B = TASK.inputs.T
+
+
+def trained(forward, shapes, steps=250):
+    """Parameters of these shapes, trained on four fifths of the table: most of the others are never learnt."""
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        name: (torch.randn(shape, generator=generator) / math.sqrt(shape[-1])).requires_grad_()
+        for name, shape in shapes.items()
+    }
+    rows = torch.randperm(P * P, generator=generator)[: int(0.8 * P * P)]
+    optimiser = torch.optim.Adam(weights.values(), lr=0.02, betas=(0.9, 0.98))
+    for _ in range(steps):
+        loss = F.cross_entropy(forward(weights)[rows], TASK.labels[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return {name: value.detach() for name, value in weights.items()}
+
+
+MLP = {"emb.weight": (P, 16), "fc1.weight": (64, 32), "fc1.bias": (64,), "fc2.weight": (P, 64), "fc2.bias": (P,)}
+
+
+def mlp(activation):
+    def forward(w):
+        x = torch.cat([w["emb.weight"][A], w["emb.weight"][B]], 1)
+        return F.linear(activation(F.linear(x, w["fc1.weight"], w["fc1.bias"])), w["fc2.weight"], w["fc2.bias"])
+
+    return forward
+
+
+def said_of_activation(state, path, **stated):
+    torch.save(state, path)
+    run = gi.load(path, task=TASK, **stated)
+    (said,) = [each for each in run.assumptions if each.what.startswith("activation=")]
+    return run, said
+
+
+@pytest.mark.parametrize(
+    ("name", "activation"),
+    [
+        ("relu_squared", lambda x: torch.relu(x) ** 2),
+        ("elu", F.elu),
+        ("softplus", F.softplus),
+        ("leaky_relu", F.leaky_relu),
+    ],
+)
+def test_an_activation_is_never_told_as_another(tmp_path, name, activation):
+    """Where unseen rows are sure and wrong, another function's smaller loss is no evidence. (Leaky ReLU is named.)"""
+    _, said = said_of_activation(trained(mlp(activation), MLP), tmp_path / "x.pt")
+    assert said.how in ("inferred", "tied", "assumed") and name in str(said)
+    assert said.how == "tied" or said.what == f"activation={name}"
+
+
+@pytest.mark.parametrize("activation", [torch.sin, lambda x: F.leaky_relu(x, 0.5)])
+def test_an_activation_that_is_no_candidate_is_not_inferred(tmp_path, activation):
+    _, said = said_of_activation(trained(mlp(activation), MLP), tmp_path / "x.pt")
+    assert said.how in ("tied", "assumed", "not explained")
+
+
+def test_a_mean_over_positions_is_told_as_one(tmp_path):
+    """Attention that mixes nothing, so that the last position knows one operand, and the mean of both knows both."""
+
+    class Pooled(nn.Module):
+        def forward(self, w):
+            h = torch.stack([w["tok.weight"][A], w["tok.weight"][B]], 1) + w["pos.weight"]
+            q, k, v = (F.linear(h, w[f"attn.{x}.weight"]) for x in "qkv")
+            mixed = (q @ k.mT / math.sqrt(D)).softmax(-1) @ v
+            h = h + F.linear(mixed, w["attn.o.weight"])
+            h = h + F.linear(torch.relu(F.linear(h, w["fc1.weight"])), w["fc2.weight"])
+            return F.linear(h.mean(1), w["head.weight"])
+
+    D = 16
+    shapes = {"tok.weight": (P, D), "pos.weight": (2, D), **{f"attn.{x}.weight": (D, D) for x in "qkvo"}}
+    shapes |= {"fc1.weight": (64, D), "fc2.weight": (D, 64), "head.weight": (P, D)}
+    torch.save(trained(Pooled(), shapes, 150), tmp_path / "x.pt")
+    run = gi.load(tmp_path / "x.pt", task=TASK, n_heads=1)
+    (said,) = run.unexplained
+    assert "averaged over all positions" in str(said) and "inferred" not in {each.how for each in run.assumptions}
