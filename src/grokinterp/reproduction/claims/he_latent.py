@@ -22,7 +22,7 @@ RUN = training("a + b", 0.5, "he-grokking", seed=42, steps=2_400, checkpoint_eve
         "the network itself, at most": at_most(0.02),
         "columns shuffled, at most": at_most(0.2),
     },
-    recipe="Their recipe, seed 42, the first 2,400 steps. Of their own files we rebuilt .641, .897 and 1 at these steps.",
+    recipe="Their recipe, seed 42, the first 2,400 steps. Their own files gave .641, .897 and 1 at these steps.",
     measured="accuracy on test rows whose swap is unseen too, of the network rebuilt from each checkpoint's waves",
     trainings=[RUN],
 )
