@@ -132,6 +132,9 @@ def test_grokfast_ma_waits_for_a_full_window():
         {"decay_kind": "jiggle"},
         {"fixed_norm": True},
         {"update_noise": 0.1},
+        {"optimiser": "muon"},
+        {"perpendicular_gradient": True},
+        {"norm_multiple": 0.8, "norm_from_step": 6},
     ],
     ids=str,
 )
@@ -233,10 +236,78 @@ def test_noise_follows_the_seed(fields):
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "muon"])
 def test_no_update_waits_for_torch_compile(name, monkeypatch):
     """Its import takes longer than a small training, and whatever trains would begin with it."""
     monkeypatch.setitem(sys.modules, "torch._dynamo", None)
     parameters = weights(1.0, -2.0)
     update(optimiser(parameters, optimiser=name, warmup_steps=0), [1.0, 1.0], 0)
     assert parameters["w"].tolist() != [1.0, -2.0] and parameters["w"].grad is None
+
+
+def test_the_norm_is_held_at_its_multiple_from_its_step_on():
+    """From the third update on at 0.8 times the initial norm, 5; before, plain descent moves it."""
+    parameters = weights(3.0, 4.0)
+    opt = optimiser(
+        parameters, optimiser="sgd", lr=0.1, weight_decay=0.0, warmup_steps=0, norm_multiple=0.8, norm_from_step=2
+    )
+    norms = []
+    for step in range(4):
+        update(opt, [-3.0, -4.0], step)
+        norms.append(parameters["w"].norm().item())
+    assert norms == pytest.approx([5.5, 6.0, 4.0, 4.0])
+
+
+def test_the_perpendicular_gradient_leaves_the_norm_to_second_order():
+    """Of (1, 1) at (3, 4) the part along the weights, 7/25 of them, is taken out: (4, -3) / 25 is left."""
+    parameters = weights(3.0, 4.0)
+    fields = dict(optimiser="sgd", lr=0.1, weight_decay=0.0, warmup_steps=0, perpendicular_gradient=True)
+    update(optimiser(parameters, **fields), [1.0, 1.0], 0)
+    assert parameters["w"].tolist() == pytest.approx([3.0 - 0.1 * 4 / 25, 4.0 + 0.1 * 3 / 25])
+    zero = weights(0.0, 0.0)  # has no direction
+    update(optimiser(zero, **fields), [1.0, 1.0], 0)
+    assert zero["w"].tolist() == pytest.approx([-0.1, -0.1])
+
+
+def test_muon_is_torch_s_on_every_matrix_of_the_blocks_and_adamw_on_the_rest():
+    """Two heads are two matrices; the embedding and a bias get what AdamW gives; momentum is kept in between."""
+    shapes = {
+        "blocks.0.attn.W_Q": (2, 6, 3),
+        "blocks.0.mlp.W_in": (4, 6),
+        "blocks.0.mlp.b_in": (6,),
+        "embed.W_E": (5, 4),
+    }
+    parameters = {name: torch.randn(shape).requires_grad_() for name, shape in shapes.items()}
+    copies = {name: p.detach().clone() for name, p in parameters.items()}
+    matrices = [*copies["blocks.0.attn.W_Q"], copies["blocks.0.mlp.W_in"]]
+    others = [copies["blocks.0.mlp.b_in"], copies["embed.W_E"]]
+    opt = optimiser(parameters, optimiser="muon", lr=0.1, weight_decay=0.5, warmup_steps=0)
+    muon = torch.optim.Muon(matrices, lr=0.1, weight_decay=0.5, adjust_lr_fn="match_rms_adamw")
+    adamw = torch.optim.AdamW(others, lr=0.1, weight_decay=0.5, betas=(0.9, 0.98))
+    for step in range(3):
+        gradients = {name: torch.randn(shape) for name, shape in shapes.items()}
+        for name, p in parameters.items():
+            p.grad = gradients[name].clone()
+        opt.step(step)
+        for p, g in zip(matrices, [*gradients["blocks.0.attn.W_Q"], gradients["blocks.0.mlp.W_in"]], strict=True):
+            p.grad = g
+        others[0].grad, others[1].grad = gradients["blocks.0.mlp.b_in"], gradients["embed.W_E"]
+        muon.step()
+        adamw.step()
+    for name, p in parameters.items():
+        torch.testing.assert_close(p.detach(), copies[name])
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"norm_multiple": 0.0}, "must be positive"),
+        ({"norm_multiple": 1.2, "fixed_norm": True}, "leave one out"),
+        ({"norm_from_step": 5}, "none is"),
+        ({"optimiser": "muon", "decay_kind": "gradient"}, "decay_kind='to_zero'"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_held_is_refused(fields, says):
+    with pytest.raises(ValueError, match=says):
+        OptimiserConfig(**fields)

@@ -15,11 +15,11 @@ Loss: TypeAlias = Literal["cross_entropy", "stablemax", "mse"]
 class OptimiserConfig:
     """How a gradient becomes an update.
 
-    Decay kinds: `own` is the optimiser's own (AdamW: `to_zero`; Adam and SGD: `gradient`); `to_zero` (p *= 1 - lr wd),
+    Decay kinds: `own` is the optimiser's own (of AdamW, Muon `to_zero`, else `gradient`); `to_zero` (p *= 1 - lr wd),
     `to_init` (towards the initial weights), `jiggle` (p *= exp(lr wd noise)) and `gradient` (L2) are Power et al.'s.
     """
 
-    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"  # torch's own
+    optimiser: Literal["adamw", "adam", "sgd", "muon"] = "adamw"  # torch's own; muon on the blocks' matrices
     lr: float = 1e-3  # learning rate, once warmed up
     beta1: float = 0.9  # memory of the mean gradient, of Adam and AdamW
     beta2: float = 0.98  # memory of the squared gradient
@@ -32,7 +32,10 @@ class OptimiserConfig:
     lr_final: float = 0.1  # share of lr at the end of a cosine
     update_noise: float = 0.0  # adds lr * update_noise * N(0, 1) to every parameter (Power et al. 2022)
     weight_noise: float = 0.0  # adds weight_noise * N(0, 1) to every parameter in each forward pass (Power et al. 2022)
+    perpendicular_gradient: bool = False  # of each parameter, without its part along the weights (Prieto et al. 2025)
     fixed_norm: bool = False  # rescale to the initial weight norm after each update (Omnigrok)
+    norm_multiple: float | None = None  # rescale to this many times the initial weight norm instead
+    norm_from_step: int = 0  # first update after which the norm is held
     grokfast: Literal["none", "ema", "ma"] = "none"  # amplify slow gradients: by a running or a windowed mean
     grokfast_alpha: float = 0.98  # memory of the running mean
     grokfast_lambda: float = 2.0  # weight of the mean
@@ -48,6 +51,24 @@ class OptimiserConfig:
         require(self.warmup_steps >= 0, f"warmup_steps={self.warmup_steps} must be 0 or more")
         require(self.update_noise >= 0, f"update_noise={self.update_noise} must be 0 or more")
         require(self.weight_noise >= 0, f"weight_noise={self.weight_noise} must be 0 or more")
+        require(
+            self.norm_multiple is None or (self.norm_multiple > 0 and math.isfinite(self.norm_multiple)),
+            f"norm_multiple={self.norm_multiple} must be positive, as in 0.8; leave it out to let the norm move",
+        )
+        require(
+            not (self.fixed_norm and self.norm_multiple is not None),
+            f"fixed_norm and norm_multiple={self.norm_multiple} hold the norm at two sizes; leave one out",
+        )
+        holds = self.fixed_norm or self.norm_multiple is not None
+        require(self.norm_from_step >= 0, f"norm_from_step={self.norm_from_step} must be 0 or more")
+        require(
+            holds or not self.norm_from_step,
+            f"norm_from_step={self.norm_from_step} says when a norm is held, and none is; give norm_multiple=1.0",
+        )
+        require(
+            self.optimiser != "muon" or self.decay_kind != "gradient",
+            "decay_kind='gradient' adds to the gradient, of which Muon keeps no size; use decay_kind='to_zero'",
+        )
         require(0 <= self.lr_final <= 1, f"lr_final={self.lr_final} is a share of lr, between 0 and 1")
         require(0 <= self.grokfast_alpha < 1, f"grokfast_alpha={self.grokfast_alpha} must be in [0, 1)")
         require(self.grokfast_window >= 1, f"grokfast_window={self.grokfast_window} must be at least 1")

@@ -3,7 +3,6 @@
 # pyright: reportPrivateImportUsage=false
 # torch's own optimisers are written with its _foreach functions: one call for all parameters.
 
-import inspect
 import math
 from collections import deque
 from collections.abc import Mapping
@@ -13,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokinterp.config import OptimiserConfig
+from grokinterp.training import uncompiled
+from grokinterp.training.muon import MatrixMuon
 
 
 class Optimiser:
@@ -27,15 +28,17 @@ class Optimiser:
         self.steps = steps
         self.names = list(parameters)
         self.parameters = list(parameters.values())
-        own = "to_zero" if config.optimiser == "adamw" else "gradient"
+        own = "to_zero" if config.optimiser in ("adamw", "muon") else "gradient"
         self.decay_kind = own if config.decay_kind == "own" else config.decay_kind
-        self.torch_optimiser = _torch_optimiser(config, self.parameters, self.decay_kind)
-        self._update = inspect.unwrap(type(self.torch_optimiser).step)
+        self.torch_optimiser = _torch_optimiser(config, parameters, self.decay_kind)
+        self._update = uncompiled.step_of(self.torch_optimiser)
         device = self.parameters[0].device if self.parameters else torch.device("cpu")
         self.generator = torch.Generator(device).manual_seed(seed)
         needs_initial = self.decay_kind == "to_init"
         self.initial = [p.detach().clone() for p in self.parameters] if needs_initial else []
-        self.initial_norm = _norm(self.parameters) if config.fixed_norm else None
+        self.held_norm = _norm(self.parameters) if config.fixed_norm else None
+        if config.norm_multiple is not None:
+            self.held_norm = config.norm_multiple * _norm(self.parameters)
         self.average: list[Tensor] = []
         self.window: deque[list[Tensor]] = deque()
 
@@ -65,16 +68,25 @@ class Optimiser:
         rate = self.learning_rate(step)
         for group in self.torch_optimiser.param_groups:
             group["lr"] = rate
+        if self.config.perpendicular_gradient:
+            self._turn_gradients()
         self._amplify_slow_gradients()
         self._decay(rate * self.config.weight_decay)
-        self._update(self.torch_optimiser)
+        self._update()
         if self.config.update_noise:
             scale = rate * self.config.update_noise
             torch._foreach_add_(self.parameters, self._noise(), alpha=scale)
-        if self.initial_norm is not None:
-            torch._foreach_mul_(self.parameters, self.initial_norm / _norm(self.parameters))
+        if self.held_norm is not None and step >= self.config.norm_from_step:
+            torch._foreach_mul_(self.parameters, self.held_norm / _norm(self.parameters))
         for parameter in self.parameters:
             parameter.grad = None
+
+    def _turn_gradients(self) -> None:
+        # Prieto et al. 2025, eq. 9: g - (w.g / w.w) w. One that is zero has no direction, and keeps its gradient.
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                along = (parameter * parameter.grad).sum() / (parameter * parameter).sum()
+                parameter.grad.sub_(along.nan_to_num(0.0, 0.0, 0.0) * parameter)
 
     def _amplify_slow_gradients(self) -> None:
         # Grokfast (Lee et al. 2024), algorithms 1 (MA) and 2 (EMA).
@@ -104,7 +116,7 @@ class Optimiser:
             torch._foreach_lerp_(self.parameters, self.initial, amount)
         elif self.decay_kind == "jiggle":
             torch._foreach_mul_(self.parameters, [noise.mul_(amount).exp_() for noise in self._noise()])
-        elif self.config.optimiser != "adamw":
+        elif self.config.optimiser not in ("adamw", "muon"):
             torch._foreach_mul_(self.parameters, 1 - amount)
 
     def _noise(self) -> list[Tensor]:
@@ -120,8 +132,8 @@ class Optimiser:
         lists.update({f"window.{age:05d}": grads for age, grads in enumerate(self.window)})
         for label, values in lists.items():
             tensors.update({f"{label}.{name}": value for name, value in zip(self.names, values, strict=bool(values))})
-        if self.initial_norm is not None:
-            tensors["initial_norm"] = self.initial_norm
+        if self.held_norm is not None:
+            tensors["initial_norm"] = self.held_norm  # as runs on disk call it
         return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
@@ -136,8 +148,8 @@ class Optimiser:
         self.initial, self.average = named("initial"), named("average")
         ages = sorted({key.split(".")[1] for key in tensors if key.startswith("window.")})
         self.window = deque(named(f"window.{age}") for age in ages)
-        if self.initial_norm is not None:
-            self.initial_norm = tensors["initial_norm"].to(self.parameters[0].device)
+        if self.held_norm is not None:
+            self.held_norm = tensors["initial_norm"].to(self.parameters[0].device)
         for name, parameter in zip(self.names, self.parameters, strict=True):
             moments = {
                 key.split(".")[1]: value
@@ -152,33 +164,21 @@ class Optimiser:
                 self.torch_optimiser.state[parameter] = on_device
 
 
-class _Uncompiled:
-    """Torch's optimiser without what `torch.compile` wants of it, whose import takes longer than a small training."""
-
-    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
-
-
-class _SGD(_Uncompiled, torch.optim.SGD):
-    pass
-
-
-class _Adam(_Uncompiled, torch.optim.Adam):
-    pass
-
-
-class _AdamW(_Uncompiled, torch.optim.AdamW):
-    pass
-
-
-def _torch_optimiser(config: OptimiserConfig, parameters: list[Tensor], decay_kind: str) -> torch.optim.Optimizer:
-    betas = (config.beta1, config.beta2)
+def _torch_optimiser(
+    config: OptimiserConfig, named: Mapping[str, Tensor], decay_kind: str
+) -> torch.optim.Optimizer | MatrixMuon:
+    betas, parameters = (config.beta1, config.beta2), list(named.values())
+    if config.optimiser == "muon":
+        return MatrixMuon(config, named, config.weight_decay if decay_kind == "to_zero" else 0.0)
     l2 = config.weight_decay if decay_kind == "gradient" else 0.0
     if config.optimiser == "sgd":
-        return _SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=l2)
+        return uncompiled.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=l2)
     if config.optimiser == "adamw" and decay_kind == "to_zero":
         decoupled = config.weight_decay
-        return _AdamW(parameters, lr=config.lr, betas=betas, eps=config.eps, weight_decay=decoupled, fused=True)
-    return _Adam(parameters, lr=config.lr, betas=betas, eps=config.eps, weight_decay=l2, fused=True)
+        return uncompiled.AdamW(
+            parameters, lr=config.lr, betas=betas, eps=config.eps, weight_decay=decoupled, fused=True
+        )
+    return uncompiled.Adam(parameters, lr=config.lr, betas=betas, eps=config.eps, weight_decay=l2, fused=True)
 
 
 def _norm(tensors: list[Tensor]) -> Float[Tensor, ""]:

@@ -66,7 +66,7 @@ def train(
     inner_layers: int = ...,  # blocks inside each patch (vision)
     inner_width: int = ...,  # width of their residual stream (vision)
     # Optimiser
-    optimiser: Literal['adamw', 'adam', 'sgd'] = ...,  # torch's own
+    optimiser: Literal['adamw', 'adam', 'sgd', 'muon'] = ...,  # torch's own; muon on the blocks' matrices
     lr: float = ...,  # learning rate, once warmed up
     beta1: float = ...,  # memory of the mean gradient, of Adam and AdamW
     beta2: float = ...,  # memory of the squared gradient
@@ -79,7 +79,10 @@ def train(
     lr_final: float = ...,  # share of lr at the end of a cosine
     update_noise: float = ...,  # adds lr * update_noise * N(0, 1) to every parameter (Power et al. 2022)
     weight_noise: float = ...,  # adds weight_noise * N(0, 1) to every parameter in each forward pass (Power et al. 2022)
+    perpendicular_gradient: bool = ...,  # of each parameter, without its part along the weights (Prieto et al. 2025)
     fixed_norm: bool = ...,  # rescale to the initial weight norm after each update (Omnigrok)
+    norm_multiple: float | None = ...,  # rescale to this many times the initial weight norm instead
+    norm_from_step: int = ...,  # first update after which the norm is held
     grokfast: Literal['none', 'ema', 'ma'] = ...,  # amplify slow gradients: by a running or a windowed mean
     grokfast_alpha: float = ...,  # memory of the running mean
     grokfast_lambda: float = ...,  # weight of the mean
