@@ -1,9 +1,14 @@
 """`grokinterp sweep`: what it would do, what it says of what failed, and the codes it ends with."""
 
+from pathlib import Path
+
 import pytest
 
 from grokinterp.cli import main
 from grokinterp.sweeps import SweepError, running
+from grokinterp.sweeps.estimate import Estimate
+from grokinterp.sweeps.points import points_of
+from grokinterp.sweeps.spec import Spec
 
 SPEC = """
 [run]
@@ -36,6 +41,15 @@ def test_a_dry_run_writes_nothing(spec, capsys):
     assert lines[1].startswith("  lr0.001-seed0-") and lines[1].endswith(": lr=0.001, seed=0")
     assert "with 2 workers" in lines[-1] and lines[-1].endswith("MB on disk")
     assert sorted(path.name for path in spec.parent.iterdir()) == ["rates.toml"]
+
+
+def test_an_estimate_tells_what_goes_on_and_counts_one_of_a_thing():
+    """A run that is to be prolonged is no untouched one, and there are no '1 runs', '1 minutes', '1 workers'."""
+    [point] = points_of(Spec.from_dict({"run": {"expression": "a + b", "p": 7}}))
+    lines = Estimate(Path("runs/x"), (point,), (point,), 60.0, 10, 1, begun=1).text().splitlines()
+    assert lines[0] == "1 run in runs/x, 0 of them trained, 1 goes on"
+    assert lines[-1] == "about 1 minute with 1 worker, 1 MB on disk"
+    assert Estimate(Path("runs/x"), (point,), (), 0.0, 0, 1).text() == "1 run in runs/x, 1 of them trained"
 
 
 def test_runs_that_failed_end_it_with_one(spec, capsys, monkeypatch):

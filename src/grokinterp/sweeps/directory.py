@@ -58,7 +58,7 @@ class SweepDirectory:
             if now is None:
                 raise ConfigError(
                     f"{self.path} holds the run at {describe(point.varied)} of a sweep, which this spec has not"
-                    f"{_differing(before, spec)}; keep its fields and add to them, or give another out"
+                    f"{_differing(before, spec)}; keep its fields and add to them, or give another out (--out)"
                 )
             steps, wanted_steps = point.config.schedule.steps, now.config.schedule.steps
             if wanted_steps < steps:
@@ -70,7 +70,7 @@ class SweepDirectory:
     def _contradiction(self, there: str, asked: str) -> ConfigError:
         return ConfigError(
             f"{self.path} holds a sweep with {there} and this spec asks for {asked}; keep what is there, or give "
-            f"another out"
+            f"another out (--out)"
         )
 
     @cached_property

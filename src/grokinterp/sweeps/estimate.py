@@ -27,8 +27,8 @@ SHOWN = 20
 class Estimate:
     """What a sweep would do: its directory and points, and of the runs not trained yet the seconds and bytes.
 
-    `seconds` are of the steps alone, all workers busy and none slowed by another; a run that stops early takes less.
-    `script` is what sbatch would be given.
+    `begun` of the missing are there and go on. `seconds` are of the steps alone, all workers busy and none slowed by
+    another; a run that stops early takes less. `script` is what sbatch would be given.
     """
 
     directory: Path
@@ -37,12 +37,15 @@ class Estimate:
     seconds: float
     size: int
     workers: int
+    begun: int = 0
     script: str = ""
 
     def text(self) -> str:
         """A few lines for the command line."""
         trained = len(self.points) - len(self.missing)
-        lines = [f"{counted(len(self.points), 'run')} in {self.directory}, {trained:,} of them trained"]
+        goes = "goes" if self.begun == 1 else "go"
+        begun = f", {self.begun:,} {goes} on" if self.begun else ""
+        lines = [f"{counted(len(self.points), 'run')} in {self.directory}, {trained:,} of them trained{begun}"]
         lines += [f"  {point.name}: {describe(point.varied)}" for point in self.missing[:SHOWN]]
         lines += [f"  and {len(self.missing) - SHOWN} more"] if len(self.missing) > SHOWN else []
         if self.missing:
@@ -68,7 +71,7 @@ def estimate(
     text = module.script(directory.path, workers, len(missing), options) if missing else ""
     used = max(1, module.at_once(workers, len(missing), options))
     pace: dict[str, float] = {}
-    seconds, size = 0.0, 0
+    seconds, size, begun = 0.0, 0, 0
     for point in missing:
         config = point.config
         shape = repr((config.task, config.model, config.split.frac, config.schedule.batch_size))
@@ -76,11 +79,13 @@ def estimate(
             fields = {name: value for name, value in point.fields.items() if name != "expression"}
             pace[shape] = seconds_per_step(*plan(point.fields.get("expression"), **fields))
         seconds += pace[shape] * (config.schedule.steps - resumable_step(directory.path_of(point))) / used
-        if not is_run(directory.path_of(point)):
+        if is_run(directory.path_of(point)):
+            begun += 1
+        else:
             kept = 1 if read.keep.checkpoints == "final" else len(config.schedule.checkpointed_steps())
             size += (kept + WEIGHTS_OF_A_STATE) * weights_of(config.model) * BYTES_OF_A_WEIGHT
             size += config.schedule.steps // config.schedule.metrics_every * BYTES_OF_A_ROW
-    return Estimate(directory.path, tuple(points), tuple(missing), seconds, size, used, text)
+    return Estimate(directory.path, tuple(points), tuple(missing), seconds, size, used, begun, text)
 
 
 def weights_of(model: Any) -> int:
