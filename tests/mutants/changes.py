@@ -1,6 +1,7 @@
 """Change: one small change to the maths, as cosmic-ray makes it; and where such changes can be made."""
 
 import ast
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -77,8 +78,18 @@ def sample(parts: list[str], count: int, seed: int) -> list[Change]:
                 for position, change in _changes(path.relative_to(ROOT).as_posix()):
                     places.setdefault((change.file, position), []).append(change)
     draw = random.Random(seed)
-    chosen = draw.sample(sorted(places), min(count, len(places)))
-    return [draw.choice(places[place]) for place in chosen]
+    chosen = draw.sample(sorted(places), len(places))
+    changes = (next(filter(_is_code, draw.sample(places[place], len(places[place]))), None) for place in chosen)
+    return list(itertools.islice(filter(None, changes), count))
+
+
+def _is_code(change: Change) -> bool:
+    """Whether what the change makes can be compiled: of `f(**options)` cosmic-ray makes `f(+options)`, and worse."""
+    try:
+        compile(change.source, change.file, "exec")
+    except SyntaxError:
+        return False
+    return True
 
 
 def _changes(file: str) -> Iterator[tuple[tuple[int, int], Change]]:

@@ -66,6 +66,9 @@ class Trial:
         else:
             _in_fork(lambda: self.cache.write_text(json.dumps(vars(_learn(session.items)))))
             self.learnt = Learnt(**json.loads(self.cache.read_text()))
+        if not self.learnt.calls:
+            self.cache.unlink()
+            raise RuntimeError("no test was seen to call anything: nothing could be noticed")
         for change in self.changes:
             if change.function is None:
                 continue  # what is computed at import is tried in a process that imports it anew
@@ -113,9 +116,10 @@ def _learn(items: Sequence[pytest.Item]) -> Learnt:
 
 def _name_of(code: CodeType) -> str | None:
     """`file:Class.name` of the outermost function that this code is of, if that is in the repository."""
-    if not code.co_filename.startswith(str(ROOT)) or "/tests/" in code.co_filename or ".venv" in code.co_filename:
+    path = Path(code.co_filename)
+    if not path.is_relative_to(ROOT) or {"tests", ".venv"} & {*path.relative_to(ROOT).parts}:
         return None
-    return f"{Path(code.co_filename).relative_to(ROOT).as_posix()}:{code.co_qualname.partition('.<locals>')[0]}"
+    return f"{path.relative_to(ROOT).as_posix()}:{code.co_qualname.partition('.<locals>')[0]}"
 
 
 def _noticed_by(change: Change, tests: Sequence[pytest.Item]) -> str | None:

@@ -45,6 +45,20 @@ def test_what_was_not_measured_is_blank_and_never_computed(population, monkeypat
     assert files(population) == before
 
 
+def test_a_damaged_file_of_one_run_leaves_the_others(population, caplog):
+    """Its row has its fields and a status, and a warning names the file and what to do."""
+    whole = gi.load(population).table
+    (metrics,) = (population / "attention_rate0.5-seed1").glob("metrics.*")
+    metrics.write_bytes(metrics.read_bytes()[:-7])
+    table = gi.load(population).table
+    row = table.loc[metrics.parent.name]
+    assert row["status"] == "damaged" and row["seed"] == 1 and row[list(RESULTS[1:])].isna().all()
+    others = whole.index != metrics.parent.name
+    pd.testing.assert_frame_equal(table[others], whole[others], check_dtype=False)
+    (said,) = [record.getMessage() for record in caplog.records if record.name.endswith("population.table")]
+    assert str(metrics) in said and said.startswith(metrics.parent.name)
+
+
 def test_a_table_reads_the_summary_of_the_last_checkpoint(population):
     """What was measured stands there; what was read off an earlier checkpoint is blank, and a damaged one is none."""
     first, second = (population / f"attention_rate{rate}-seed0" for rate in (0.0, 0.5))

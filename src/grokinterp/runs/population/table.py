@@ -1,11 +1,13 @@
 """Table: one row a run of what varies and what it came to, off config, metrics and summary; nothing is computed."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from grokinterp.errors import BadRequest
 from grokinterp.runs import lock
 from grokinterp.runs.directory import is_finished
 from grokinterp.runs.population.fields import BLANK, fields_of, varied
@@ -14,7 +16,7 @@ from grokinterp.runs.population.wanted import log_of
 from grokinterp.runs.run import CURVES, Run
 from grokinterp.runs.summary import Summary
 
-Status: TypeAlias = Literal["finished", "stopped", "running", "failed", "missing"]
+Status: TypeAlias = Literal["finished", "stopped", "running", "failed", "missing", "damaged"]
 
 UNSWAPPED = "test_accuracy_unswapped"
 _WHOLE = ("steps", "memorised_step", "grokked_step")
@@ -40,12 +42,13 @@ def table(runs: Mapping[str, Run], missing: Mapping[str, Mapping[str, Any]] | No
     `memorised_step` and `grokked_step` are the first recorded steps with ALL_TRAINED of the training rows and SOLVED
     of the test rows; losses (nats) and accuracies are the last recorded ones; verdict, geometry and key frequencies
     those of the last checkpoint, where `measure` has read them. `missing` are runs that are wanted and not there, with
-    their fields. Raises `BadRequest` for a damaged file.
+    their fields. A run with a damaged file is blank but for its fields and a status that says so; a warning names the
+    file.
     """
     fields = {name: fields_of(run) for name, run in runs.items()}
     columns_of_fields = varied(fields.values(), (missing or {}).values())
     fields |= {name: dict(row) for name, row in (missing or {}).items()}
-    results = {name: _results(run) for name, run in runs.items()}
+    results = {name: _results_or_damage(name, run) for name, run in runs.items()}
     results |= {name: {"status": "missing"} for name in missing or {}}
     columns = {name: _column([row.get(name, BLANK) for row in fields.values()]) for name in columns_of_fields}
     for name in RESULTS:
@@ -69,6 +72,14 @@ def status_of(run: Run, summary: Summary) -> Status | None:
         return "running"
     diverged = (run.recorded(["diverged"])["diverged"] == 1).any()
     return "failed" if diverged or summary.failure or log_of(path).exists() else "stopped"
+
+
+def _results_or_damage(name: str, run: Run) -> dict[str, Any]:
+    try:
+        return _results(run)
+    except BadRequest as refusal:
+        logging.getLogger(__name__).warning("%s is left blank: %s", name, refusal)
+        return {"status": "damaged"}
 
 
 def _results(run: Run) -> dict[str, Any]:
