@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from grokinterp import models
-from grokinterp.config import TransformerConfig
 from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.importers.reading.scores import COMPARED, SOLVED, Score, draw
 from grokinterp.runs.provenance import Assumption
@@ -24,7 +24,7 @@ def pooled(candidates: Sequence[Candidate], task: Task, read: Score, numbers: Se
     """
     if task.positions != (-1,):
         return ()
-    both = [i for i in numbers if isinstance(candidates[i].config, TransformerConfig)]
+    both = [i for i in numbers if hasattr(candidates[i].config, "attention_direction")]
     few = {i: _score(candidates[i], task, draw(len(task.inputs), FEW)) for i in both}
     if not few:
         return ()
@@ -41,7 +41,6 @@ def pooled(candidates: Sequence[Candidate], task: Task, read: Score, numbers: Se
 
 @torch.no_grad()
 def _score(candidate: Candidate, task: Task, rows: Int[Tensor, "row"]) -> Score:
-    assert isinstance(candidate.config, TransformerConfig)
-    config = replace(candidate.config, attention_direction="bidirectional")
+    config = replace(cast(Any, candidate.config), attention_direction="bidirectional")
     logits = models.build(config, parameters=dict(candidate.parameters))(task.inputs[rows])
     return Score.of(logits.mean(1)[..., : task.n_answers], task, rows)
