@@ -5,6 +5,8 @@ import pytest
 import grokinterp as gi
 from grokinterp.evaluation.losses import accuracy, cross_entropy
 from grokinterp.reports import report
+from grokinterp.reports.population.page import page as population_page
+from grokinterp.reports.population.population import Population
 
 WIDEST = "Math.max(...[...document.querySelectorAll('.plate')].map(plate => plate.layout.width))"
 
@@ -95,3 +97,19 @@ def test_the_page_fits_a_phone(opened):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.set_viewport_size({"width": 1280, "height": 900})
     assert said == []
+
+
+def test_a_legend_stands_below_its_figure_after_the_page_was_narrow(population, tmp_path, chromium):
+    """A page that was as narrow as a phone and is wide again has every legend where a page has it that was never."""
+    path = tmp_path / "many.html"
+    path.write_text(population_page(Population(gi.load(population))))
+    tops = "() => [...document.querySelectorAll('.plate .legend .bg')].map(one => one.getBoundingClientRect().top)"
+    found = []
+    for before in (1280, 390):
+        page = chromium(before, 900).new_page()
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-drawn=yes]", timeout=60_000)
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.wait_for_timeout(600)
+        found.append(page.evaluate(f"({tops})().map(top => Math.round(top + window.scrollY))"))
+    assert found[0] and found[0] == found[1]

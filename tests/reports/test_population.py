@@ -34,7 +34,7 @@ def test_the_share_that_grokked_has_its_interval_and_its_null(runs):
     words = " ".join(section.paragraphs).replace("\N{NO-BREAK SPACE}", " ")
     assert "Of 5 finished runs 4 grokked" in words and "80 %" in words and "38 to 96 %" in words
     assert re.search(r"Across attention rate the shares differ by no more than chance .* p = 1 \(999 perm", words)
-    assert section.notes[0].startswith("1 runs are not counted here")
+    assert section.notes[0].startswith("Not counted here: 1 run, not finished")
     assert "Across" in words and "seed" not in words
 
 

@@ -125,6 +125,8 @@
     const now = plate.data || [];
     const data = figure.data.map((trace, i) => ({ ...(now[i] || trace), ...(trace.mode && { mode: mode(trace, width) }) }));
     plate.classList.add("drawn");
+    // At another width react leaves a legend that had wrapped where it was, in pixels: over the ticks.
+    if (plate.layout && plate.layout.width !== width) Plotly.purge(plate);
     return Plotly.react(plate, data, layout, config);
   }
 

@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from grokinterp.analysis.proportions import RESAMPLES, Share, chance_of_spread, corrected
+from grokinterp.errors import counted as counted_of
 from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.curves import SHARE
 from grokinterp.reports.population.cells import Cell, interval, percent, share_in_words, table
@@ -50,8 +51,8 @@ class Grokked(PopulationSection):
             )
         if left_out := int((~counted).sum()):
             section.notes.append(
-                f"{left_out:,} runs are not counted here: they have not finished, or no test accuracy was recorded. "
-                "Below, they count up to the step that they were seen at."
+                f"Not counted here: {counted_of(left_out, 'run')}, not finished or without a recorded test accuracy. "
+                "Below, such a run counts up to the step that it was seen at."
             )
         self._by_field(section, population, counted, reached, whole)
 
