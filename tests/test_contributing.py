@@ -38,6 +38,7 @@ with gi.ablate(model, neurons=[(0, m) for m in range(16)]):
 gi.report(squares, "squares.html", cache=False)
 torch.save({"pairs": [(0, 2.5), (100, 0.5)]}, "losses.pt")
 curves = gi.load("losses.pt")
+constant = gi.build("constant", p=7, answer=3)
 trace = gi.measure(run, ["embedding_size"], cache=False)
 gi.report(run, "report.html", cache=False)
 print(json.dumps({
@@ -68,6 +69,7 @@ print(json.dumps({
     },
     "curves": curves.metrics.to_dict("list"),
     "format": curves.source["format"],
+    "constant": constant.final.model()(constant.task.inputs)[:, -1].argmax(1).unique().tolist(),
 }))
 """
 
@@ -112,7 +114,7 @@ def test_every_code_block_is_carried_out():
     assert (ROOT / "CONTRIBUTING.md").read_text().count("```python") == len(EXAMPLES)
     assert {place.removeprefix("src/grokinterp/").rpartition("/")[0] for place in EXAMPLES} == {
         "tasks", "circuits", "cli", "config/presets", "reproduction/claims", "reports/sections", "importers", "config",
-        "models",
+        "models", "constructions",
     }  # fmt: skip
 
 
@@ -166,3 +168,8 @@ def test_the_model_is_trained_loaded_measured_ablated_and_reported(done):
     assert model["measured"] == pytest.approx([model["losses"][0], model["losses"][-1]], rel=1e-5)
     assert model["unembedded"] < 1e-5 and model["without"] == 0
     assert "one layer of 16 squaring neurons" in model["report"]
+
+
+def test_a_network_by_formula_is_one_file(done):
+    """It is built by its name, and gives the one answer that it was asked to."""
+    assert done["constant"] == [3]
