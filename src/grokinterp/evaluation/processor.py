@@ -27,13 +27,23 @@ def processor_settings(threads: int | None = None) -> Iterator[None]:
             raise ConfigError(f"threads={threads} must be at least 1")
         torch.set_num_threads(threads)
     # Late in training most gradients and moments underflow, and a denormal costs a hundred ordinary operations.
-    torch.set_flush_denormal(True)
+    _flush_denormals()
     keep_memory()
     try:
         yield
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(before)
+
+
+def _flush_denormals() -> None:
+    import numpy as np
+    import torch
+
+    # Numpy before 2 looks at its numbers when first asked (by scipy's import) and keeps what it saw, with a warning.
+    for kind in (np.float32, np.float64):
+        np.finfo(kind)
+    torch.set_flush_denormal(True)
 
 
 def side_by_side(
@@ -53,7 +63,7 @@ def side_by_side(
         return
     with processor_settings(cores // workers):
         # Flushing denormals is a setting of each thread.
-        pool = ThreadPoolExecutor(workers, initializer=torch.set_flush_denormal, initargs=(True,))
+        pool = ThreadPoolExecutor(workers, initializer=_flush_denormals)
         try:
             yield from pool.map(function, items)
         finally:
