@@ -73,7 +73,7 @@ def perpendicular(*runs: Run) -> Values:
 @claim(
     "prieto-collapse",
     f"{PRIETO}, softmax collapse",
-    "Where a network without weight decay stops at its training rows, most of them have a loss of exactly 0 in float32.",
+    "Where a network without weight decay stops at its training rows, most have a loss of exactly 0 in float32.",
     {"median zero-loss share": at_least(0.5)},
     recipe=f"{OURS} No weight decay, 2,000 steps.",
     measured="the share of training rows whose float32 cross-entropy is exactly 0 at the end, the median over seeds; "
