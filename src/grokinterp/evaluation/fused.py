@@ -130,7 +130,8 @@ def flat(parameters: Mapping[str, Tensor], n_batch: int) -> dict[str, Tensor]:
 def _forward(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: Rows) -> Activations:
     x = positioned(config, parameters, parameters["embed.W_E"][:, rows.tokens], rows)
     x_last = x[:, -rows.n_last :]
-    of_pairs = scores(config, parameters, x_last, x).flatten(1, 2)
+    # A slice of its own, so that a gradient is summed in the order that runs have always had, to the last bit.
+    of_pairs = scores(config, parameters, x[:, -rows.n_last :], x).flatten(1, 2)
     pattern = rated(config, gather(of_pairs, rows.last[:, None] * len(rows.tokens) + rows.source).softmax(2))
     z = weigh_values(project(config, parameters, x, "V"), pattern, rows)
     b_O, W_in, b_in = (parameters.get(f"blocks.0.{name}") for name in ("attn.b_O", "mlp.W_in", "mlp.b_in"))
