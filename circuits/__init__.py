@@ -8,10 +8,11 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grokinterp.readout import Circuit
@@ -28,6 +29,13 @@ def registered() -> "dict[str, Circuit]":
     return {circuit.name: circuit for circuit in circuits}
 
 
+class _Unkept(SourceFileLoader):
+    """Leaves no bytecode beside the user's file."""
+
+    def set_data(self, path: Any, data: Any, *, _mode: int = 0o666) -> None:
+        del path, data
+
+
 def from_file(path: str | Path) -> "list[Circuit]":
     """The circuits that a Python file defines. The file is run: give only one that you trust.
 
@@ -36,8 +44,8 @@ def from_file(path: str | Path) -> "list[Circuit]":
     from grokinterp.errors import BadRequest
 
     path = Path(path)
-    spec = importlib.util.spec_from_file_location(path.stem, path) if path.suffix == ".py" else None
-    if not path.is_file() or spec is None or spec.loader is None:
+    spec = importlib.util.spec_from_file_location(path.stem, path, loader=_Unkept(path.stem, str(path)))
+    if path.suffix != ".py" or not path.is_file() or spec is None or spec.loader is None:
         raise BadRequest(f"{path} is no Python file; name one that defines a Circuit")
     module = importlib.util.module_from_spec(spec)
     try:

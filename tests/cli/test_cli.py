@@ -42,7 +42,7 @@ def refusal(capsys, *words: str) -> str:
         (["train", "a + b", "--fracc", "0.3"], "Did you mean --frac"),
         (["train", "a / b", "--p", "12"], "use a prime"),
         (["train", "a + b", "--set", "p"], "NAME=VALUE"),
-        (["train", "a + b", "--set", "q=1"], "p, layout"),
+        (["train", "a + b", "--set", "q=1"], "'q' is no parameter of 'a + b'"),
         (["info", "nowhere"], "does not exist"),
         (["report", "nowhere"], "does not exist"),
         (["pack", "nowhere"], "does not exist"),

@@ -1,6 +1,5 @@
 """Loggers: libraries that draw the curves of many trainings, told by name, and imported only where they are named."""
 
-import importlib
 import importlib.util
 import json
 import logging
@@ -56,7 +55,8 @@ class WandB:
     """A run of Weights & Biases: where nobody has logged in and WANDB_MODE says nothing, an offline one."""
 
     def __init__(self, path: Path, config: RunConfig, id: str, step: int):
-        wandb = importlib.import_module("wandb")
+        import wandb  # pyright: ignore[reportMissingImports]
+
         del step
         known = os.environ.get("WANDB_MODE") or wandb.api.api_key
         self.run = wandb.init(
@@ -81,7 +81,8 @@ class Trackio:
     """A run of trackio, which keeps them on this machine unless TRACKIO_SPACE_ID names a place."""
 
     def __init__(self, path: Path, config: RunConfig, id: str, step: int):
-        trackio = importlib.import_module("trackio")
+        import trackio  # pyright: ignore[reportMissingImports]
+
         del step
         self.run = trackio.init(
             project=os.environ.get("TRACKIO_PROJECT", PROJECT),
