@@ -285,3 +285,18 @@ def test_a_page_is_the_same_whoever_asks(run):
         re.search(r'id="figures">(.*?)</script>', page(Subject(run, cache=cache)), re.S)[1] for cache in (False, True)
     ]
     assert numbers[0] == numbers[1]
+
+
+def test_no_two_curves_of_a_figure_look_alike():
+    """Curves of training rows are grey and of test rows blue; what stands beside them, or comes second, is neither."""
+    names = [
+        "latent_accuracy",
+        "test_accuracy",
+        "test_accuracy_unswapped",
+        "train_accuracy",
+        *(f"v{i}" for i in range(9)),
+    ]
+    curves = xr.Dataset({name: ("step", [0.1, 0.2], {"units": "share"}) for name in names}, {"step": [0, 1]})
+    drawn = {trace.name: (trace.line.color, trace.line.dash) for trace in gi.draw(curves).data}
+    assert len(set(drawn.values())) == len(names)
+    assert (drawn["test accuracy"], drawn["train accuracy"]) == (("#2b62c9", "solid"), ("#8c9096", "solid"))

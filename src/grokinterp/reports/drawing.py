@@ -154,8 +154,9 @@ def _lines(variables: list[xr.DataArray], step: int | None, log: bool | None) ->
     if log and not (known > 0).any():
         raise BadRequest(f"{variables[0].name} has no values above 0, so no log axis; leave log out")
     log = bool(is_loss and known.size and (known > 0).all() and known.max() > 2 * known.min()) if log is None else log
+    styles = style.lines([str(variable.name) if several else "" for variable in variables])
     for i, variable in enumerate(variables):
-        color, dash, marker = style.line(i, str(variable.name) if several else "")
+        color, dash, marker = styles[i]
         if "run" in variable.dims:
             _of_runs(figure, variable, color, dash)
             continue

@@ -1,5 +1,6 @@
 """Style: one layout for every figure, on white, on black and on paper."""
 
+from itertools import chain, count
 from typing import Any
 
 import plotly.graph_objects as go
@@ -62,6 +63,16 @@ def line(i: int, name: str = "") -> tuple[str, str, str]:
         palette.DASHES[again % len(palette.DASHES)],
         palette.MARKERS[i % len(palette.MARKERS)],
     )
+
+
+def lines(names: list[str]) -> list[tuple[str, str, str]]:
+    """Colour, dash and marker of each curve, no two alike; curves of training and test rows keep those of `line`."""
+    styles: dict[int, tuple[str, str, str]] = {}
+    for i in sorted(range(len(names)), key=lambda i: not names[i].startswith(("train_", "test_"))):
+        used = {each[:2] for each in styles.values()}
+        choices = chain([line(i, names[i])], map(line, count()))
+        styles[i] = next(each for each in choices if each[:2] not in used)
+    return [styles[i] for i in range(len(names))]
 
 
 def log_toggle(axis: str, noun: str, kind: str, offset: int) -> dict[str, Any]:
