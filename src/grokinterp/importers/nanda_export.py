@@ -3,7 +3,7 @@
 from io import BytesIO
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -30,8 +30,9 @@ def write_nanda(run: Run, path: str | PathLike[str]) -> Path:
     if reason := _why_not(config):
         raise BadRequest(f"{run.name} cannot be written as Nanda's full_run_data.pth: {reason}")
     curves = _curves(run)
-    n_ctx = config.model.sizes[2]
-    masks = {f"blocks.{i}.attn.mask": torch.tril(torch.ones(n_ctx, n_ctx)) for i in range(config.model.n_layers)}
+    model = cast(TransformerConfig, config.model)
+    n_ctx = model.sizes[2]
+    masks = {f"blocks.{i}.attn.mask": torch.tril(torch.ones(n_ctx, n_ctx)) for i in range(model.n_layers)}
     states = [{**to_early(each), **masks} for each in parameters]
     content = {
         "state_dicts": states,

@@ -1,6 +1,7 @@
 """Muon on the matrices between the embeddings, AdamW on everything else, as one optimiser."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ class MatrixMuon:
         self.others = [p for p in parameters.values() if not any(p is matrix for matrix in self.matrices)]
         # Detached views share memory with the parameters, and torch's Muon wants a matrix each.
         self.views = [list(p.detach().flatten(0, -3)) if p.ndim > 2 else [p.detach()] for p in self.matrices]
-        shared = {"lr": config.lr, "weight_decay": weight_decay}
+        shared: dict[str, Any] = {"lr": config.lr, "weight_decay": weight_decay}
         every = [view for views in self.views for view in views]
         self.muon = (
             uncompiled.Muon(every, momentum=MOMENTUM, adjust_lr_fn="match_rms_adamw", **shared) if every else None

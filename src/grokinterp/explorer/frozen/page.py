@@ -68,13 +68,14 @@ def _rounded(run: Run, step: int) -> tuple[Rounded, float] | None:
         return None
     parameters = run[step].parameters
     exact = _numbers(run, parameters)
-    for bits in BITS:
+
+    def at(bits: int) -> tuple[Rounded, float]:
         rounded = Rounded.of(weights, bits)
         numbers = _numbers(run, {name: rounded.parameters[name] for name in parameters})
-        error = max(abs(numbers[name] - value) / max(abs(value), 1) for name, value in exact.items())
-        if error <= TOLERANCE:
-            break
-    return rounded, error
+        return rounded, max(abs(numbers[name] - value) / max(abs(value), 1) for name, value in exact.items())
+
+    *coarser, finest = BITS
+    return next((one for one in map(at, coarser) if one[1] <= TOLERANCE), None) or at(finest)
 
 
 def _numbers(run: Run, parameters: Any) -> dict[str, float]:
