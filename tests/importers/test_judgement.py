@@ -71,6 +71,26 @@ def test_an_activation_that_is_no_candidate_is_not_inferred(tmp_path, activation
     assert said.how in ("tied", "assumed", "not explained")
 
 
+def test_a_square_that_solves_the_task_is_no_reading_of_a_rectifier(tmp_path):
+    """Held by decay at a loss of .19, ReLU's weights have one of .006 with its square; the gradient tells."""
+    torch.manual_seed(0)
+    p = 31
+    pairs = torch.cartesian_prod(torch.arange(p), torch.arange(p))
+    embedding, net = nn.Embedding(p, 64), nn.Sequential(nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, p))
+    rows = torch.randperm(p * p)[: int(0.7 * p * p)]
+    optimiser = torch.optim.AdamW([*embedding.parameters(), *net.parameters()], lr=1e-2, weight_decay=3.0)
+    for _ in range(500):
+        loss = F.cross_entropy(net(embedding(pairs[rows]).flatten(1)), pairs[rows].sum(1) % p)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    state = {"embedding.weight": embedding.weight, "hidden.weight": net[0].weight, "hidden.bias": net[0].bias}
+    torch.save({**state, "answer.weight": net[2].weight, "answer.bias": net[2].bias}, tmp_path / "x.pt")
+    run = gi.load(tmp_path / "x.pt", task=gi.Task("a + b", p=p, layout="a b"))
+    (said,) = [each for each in run.assumptions if each.what.startswith("activation=")]
+    assert (said.what, said.how) == ("activation=relu", "tied")
+
+
 def test_a_mean_over_positions_is_told_as_one(tmp_path):
     """Attention that mixes nothing, so that the last position knows one operand, and the mean of both knows both."""
 
