@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokinterp.analysis.cycles import Wave
-from grokinterp.analysis.simple_neurons import OutputWaves, SimpleNeurons, wrapped
+from grokinterp.analysis.simple_neurons import OutputWaves, SimpleNeurons
 from grokinterp.evaluation.losses import accuracy, cross_entropy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.functional import ACTIVATIONS
@@ -78,7 +78,7 @@ class ActivationSwap(Circuit):
         same = median = near = math.nan
         if wave is not None:
             neurons, output = SimpleNeurons.first_of(snapshot, wave), OutputWaves.last_of(snapshot, wave)
-            apart = wrapped(neurons.phase[0] + wave.sign * neurons.phase[1] - output.phase)
+            apart = neurons.phase_sum(output)
             # A constant, of an input or an output, has no wave and no phase.
             lives = ~(neurons.ipr.isnan() | output.ipr.isnan())
             ipr = [values.nanmean().item() for values in (neurons.ipr, output.ipr)]

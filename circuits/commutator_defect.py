@@ -9,8 +9,7 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from grokinterp.evaluation.evaluator import evaluator
-from grokinterp.evaluation.losses import loss
+from grokinterp.evaluation.flat_loss import FlatLoss
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 
@@ -54,20 +53,15 @@ class CommutatorDefect(Circuit):
         del requested
         task = snapshot.task
         assert task.is_train is not None
-        evaluate, labels = evaluator(snapshot.config, task), task.train_labels
+        loss = FlatLoss(snapshot)
         train = task.is_train.nonzero().flatten()
         size = min(self.rows, len(train) // 2)
-        shapes = {name: value.shape for name, value in snapshot.parameters.items()}
-        x = torch.cat([value.detach().double().flatten() for value in snapshot.parameters.values()])
 
         def gradient(rows: Tensor) -> Gradient:
             def of(at: Tensor) -> Tensor:
-                flat = at.detach().requires_grad_()
-                parts = flat.split([shape.numel() for shape in shapes.values()])
-                weights = {name: part.view(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+                x = at.detach().requires_grad_()
                 with torch.enable_grad():
-                    lowered = loss(evaluate(weights, rows)[..., : task.n_answers], labels[rows])
-                return torch.autograd.grad(lowered, flat)[0]
+                    return torch.autograd.grad(loss(x, rows), x)[0]
 
             return of
 
@@ -76,7 +70,7 @@ class CommutatorDefect(Circuit):
         for _ in range(self.draws):
             drawn = train[torch.randperm(len(train), generator=generator)]
             a, b = gradient(drawn[:size]), gradient(drawn[size : 2 * size])
-            defects.append(commutator_defect(a, b, x, self.eta))
+            defects.append(commutator_defect(a, b, loss.x0, self.eta))
         values = torch.tensor(defects, dtype=torch.float64)
         words = f"{self.draws} draws of two batches of {size} training rows; {SOURCE}"
         return readout(

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
-import torch
 import xarray as xr
 
-from grokinterp.evaluation.losses import accuracy, loss
+from grokinterp.evaluation.losses import accuracy, corrupted_scores
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 
@@ -70,19 +69,16 @@ class CorruptedLabels(Circuit):
         del requested
         task, logits = snapshot.task, snapshot.scored_logits
         assert task.is_train is not None
-        corrupted = task.is_corrupted
-        sides = {"clean": task.is_train & ~corrupted, "corrupted": corrupted}
+        scores = corrupted_scores(logits, task.labels, task.train_labels, task.is_train, task.is_corrupted)
         variables = {}
-        for name, rows in sides.items():
-            taught, labels = logits[rows], task.train_labels[rows]
+        for name in ("clean", "corrupted"):
             source = f"{name} training rows, by the label trained on; {PAPER}"
-            variables[f"train_accuracy_{name}"] = Variable((), accuracy(taught, labels), "share", source)
-            variables[f"train_loss_{name}"] = Variable((), loss(taught, labels), "nats", source)
-        corrected = accuracy(logits[corrupted], task.labels[corrupted])
+            variables[f"train_accuracy_{name}"] = Variable((), scores[f"train_accuracy_{name}"], "share", source)
+            variables[f"train_loss_{name}"] = Variable((), scores[f"train_loss_{name}"], "nats", source)
         source = f"corrupted training rows, by the right answer; {PAPER}"
-        variables["train_accuracy_corrected"] = Variable((), corrected, "share", source)
+        variables["train_accuracy_corrected"] = Variable((), scores["train_accuracy_corrected"], "share", source)
         test = ~task.is_train
-        known = accuracy(logits[test], task.labels[test]) if test.any() else torch.tensor(float("nan"))
+        known = accuracy(logits[test], task.labels[test])
         variables["test_accuracy_clean"] = Variable((), known, "share", "rows not trained on, by the right answer")
         return readout(variables)
 

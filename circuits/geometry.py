@@ -108,7 +108,7 @@ class GeometryCircuit(Circuit):
         }
         if is_read_out:
             output = OutputWaves.last_of(snapshot, wave)
-            by_neuron["phase_sum"] = wrapped(neurons.phase[0] + wave.sign * neurons.phase[1] - output.phase), "radians"
+            by_neuron["phase_sum"] = neurons.phase_sum(output), "radians"
         clusters = components(neurons)
         two, four, geometry = self._shape(snapshot, neurons, clusters)
         where = f"{PAPER}; {name}, {wave.formula}"

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokinterp.analysis.cycles import Wave
-from grokinterp.analysis.simple_neurons import inverse_participation, powers
-from grokinterp.evaluation.losses import is_right
+from grokinterp.analysis.simple_neurons import OutputWaves, SimpleNeurons, inverse_participation, powers
+from grokinterp.evaluation.losses import accuracy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions import Ablator
 from grokinterp.readout import Circuit, Variable, readout
@@ -26,11 +26,9 @@ def neuron_ipr(snapshot: Snapshot, wave: Wave) -> Float[Tensor, "neuron"]:
     Read are the parts of its pre-activation that depend on one operand alone; written is its column of W_L. Constants
     are left out of all three. A ratio of a constant counts 0.
     """
-    grid = wave.grid(snapshot["blocks.0.mlp.hook_pre"])
-    n = len(grid)
-    sides = torch.stack([grid.mean(1), grid.mean(0), wave.answers(snapshot.W_L).T]).double()
-    power = powers(torch.fft.rfft(sides, dim=1)[:, 1:] / n, n)
-    return inverse_participation(power).nan_to_num(0.0).mean(0)
+    read = powers(SimpleNeurons.first_of(snapshot, wave).moments.waves[:2], wave.cycle)
+    ratios = [*inverse_participation(read), OutputWaves.last_of(snapshot, wave).ipr]
+    return torch.stack(ratios).nan_to_num(0.0).mean(0)
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class IPRPruning(Circuit):
                 logits = ablator.logits(neurons=[(0, neuron) for neuron in pruned]) if pruned else snapshot.logits
                 for name, (rows, labels) in sides.items():
                     if rows.any():
-                        accuracies[name][i, j] = is_right(logits[rows], labels[rows]).double().mean().item()
+                        accuracies[name][i, j] = accuracy(logits[rows], labels[rows]).item()
         words = {"test": "rows not trained on", "clean": "training rows", "corrupted": "corrupted rows, as taught"}
         return readout(
             {

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokinterp.analysis.cycles import Wave
-from grokinterp.analysis.simple_neurons import OutputWaves, SimpleNeurons, wrapped
+from grokinterp.analysis.simple_neurons import OutputWaves, SimpleNeurons
 from grokinterp.evaluation.lazy import padded
 from grokinterp.evaluation.losses import largest, loss
 from grokinterp.evaluation.snapshot import Snapshot
@@ -86,7 +86,7 @@ class LatentCircuit(Circuit):
         right = (largest(logits) == labels).double()
         control = rebuilt.shuffled_accuracies(cells[is_unswapped], labels[is_unswapped])
         counted = neurons.counted
-        phase_sum = wrapped(neurons.phase[0] + wave.sign * neurons.phase[1] - output.phase)[counted]
+        phase_sum = neurons.phase_sum(output)[counted]
         same = (neurons.frequency == output.frequency)[counted].double()
         source = f"{PAPER}; {wave.formula}"
         share = lambda value, what: Variable((), value, "share", f"{what}; {source}")

@@ -11,8 +11,7 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 from torch import Tensor
 
-from grokinterp.evaluation.evaluator import evaluator
-from grokinterp.evaluation.losses import loss as mean_loss
+from grokinterp.evaluation.flat_loss import FlatLoss
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 
@@ -99,15 +98,6 @@ class Sharpness(Circuit):
         del requested
         task = snapshot.task
         assert task.is_train is not None
-        rows = task.is_train.nonzero().flatten()
-        labels, evaluate = task.train_labels[rows], evaluator(snapshot.config, task)
-        shapes = {name: value.shape for name, value in snapshot.parameters.items()}
-
-        def loss(flat: Tensor) -> Tensor:
-            parts = flat.split([shape.numel() for shape in shapes.values()])
-            weights = {name: part.view(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
-            return mean_loss(evaluate(weights, rows)[..., : task.n_answers], labels)
-
-        x0 = torch.cat([value.flatten() for value in snapshot.parameters.values()]).double()
-        maximum = maximise(loss, x0, self.dimensions, self.epsilon, self.iterations, self.seed)
+        rows, loss = task.is_train.nonzero().flatten(), FlatLoss(snapshot)
+        maximum = maximise(lambda x: loss(x, rows), loss.x0, self.dimensions, self.epsilon, self.iterations, self.seed)
         return readout({"sharpness": Variable((), maximum.sharpness, "%", SOURCE)})

@@ -71,6 +71,10 @@ class SimpleNeurons:
         """Those of the first layer with an MLP, on the task's cycle."""
         return snapshot.once(_first_neurons, wave)
 
+    def phase_sum(self, output: "OutputWaves") -> Float[Tensor, "neuron"]:
+        """|phi_a + phi_b - psi| of each neuron, from 0 to pi: 0 where it adds to the right answer."""
+        return wrapped(self.phase[0] + self.moments.sign * self.phase[1] - output.phase)
+
     @property
     def counted(self) -> Bool[Tensor, "neuron"]:
         """[neuron]: those with at least COUNTED of the largest variance; none of a layer that is constant."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grokinterp.cli.arguments import parse, say
-from grokinterp.errors import BadRequest
+from grokinterp.cli.source import Source, read_one
 
 ORDER = 86
 
@@ -29,9 +29,7 @@ class Nanda:
 def run(argv: list[str]) -> None:
     """Train unless a run is named, write the file and say where it is."""
     given = parse(Nanda, argv, "nanda")
-    from grokinterp.importers import load
     from grokinterp.importers.nanda_export import write_nanda
-    from grokinterp.runs.run import Run
     from grokinterp.training.trainer import train
 
     if given.run is None:
@@ -40,8 +38,6 @@ def run(argv: list[str]) -> None:
             checkpoint_every=given.save_every, out=given.directory, resume=True,
         )  # fmt: skip
     else:
-        one = load(given.run)
-        if not isinstance(one, Run):
-            raise BadRequest(f"{given.run} holds several runs; name one of them")
+        one = read_one(Source(given.run))
     written = write_nanda(one, given.out)
     say(f"{written}: {len(one)} models to step {one.steps[-1]}, {written.stat().st_size / 1e6:.1f} MB")

@@ -93,6 +93,11 @@ class ScheduleConfig:
     pretrained_parts: tuple[Part, ...] = ()  # which parts start from there
     frozen_parts: tuple[Part, ...] = ()  # parts that do not train
 
+    @property
+    def lowers_train_loss(self) -> bool:
+        """Whether what is lowered is the loss that metrics call `train_loss`."""
+        return self.loss == "cross_entropy" and self.temperature == 1
+
     def __post_init__(self) -> None:
         check_types(self)
         require(self.steps >= 1, f"steps={self.steps} must be at least 1")

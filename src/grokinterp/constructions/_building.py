@@ -52,13 +52,12 @@ def build(
     given = {name: value for name, value in given.items() if value is not None}
     construction = _construction(kind, given)
     task = construction.make_task()
-    drawn = task.is_train is None and frac is not None
-    if drawn:
-        assert frac is not None
+    split = SplitConfig()
+    if task.is_train is None and frac is not None:
+        split = SplitConfig(frac=frac, split_seed=seed)
         task = task.split(frac=frac, seed=seed)
     config, parameters = construction.make_network(task)
     weights = {name: value.float() for name, value in parameters.items()}
-    split = SplitConfig(frac=frac, split_seed=seed) if drawn and frac is not None else SplitConfig()
     run_config = RunConfig(
         preset=PRESET, seed=seed, task=task.config(), split=split, model=config, schedule=ScheduleConfig(steps=1)
     )

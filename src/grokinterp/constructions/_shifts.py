@@ -12,8 +12,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
 from grokinterp.constructions._construction import Network, circle, cosine, embedding_mlp
+from grokinterp.errors import require
 from grokinterp.tasks import Task
 
 
@@ -24,6 +26,12 @@ def places(task: Task) -> tuple[Int[Tensor, "number"], int, int]:
     place = torch.full((task.sizes[0],), -1)
     place[wave.tokens] = torch.arange(wave.cycle)
     return place, wave.cycle, wave.sign
+
+
+def check_cycle(expression: str, p: int) -> int:
+    """How many places the cycle of a sum mod p has, or of a product. Raises `ConfigError` where there is none."""
+    require(expression != "a * b" or fourier.is_prime(p), f"p={p} is not prime, as a * b needs it; as in p=23")
+    return p - (expression == "a * b")
 
 
 def shift_pairs(n: int) -> tuple[Int[Tensor, "shift"], Int[Tensor, "shift"]]:

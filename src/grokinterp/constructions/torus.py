@@ -5,7 +5,6 @@ from typing import ClassVar, Literal
 
 import torch
 
-from grokinterp import fourier
 from grokinterp.config.validation import check_types
 from grokinterp.constructions._construction import (
     Construction,
@@ -17,7 +16,7 @@ from grokinterp.constructions._construction import (
     embedding_mlp,
 )
 from grokinterp.constructions._phases import TURN, Phases, by_phase, check_phases, counts, waves
-from grokinterp.constructions._shifts import places
+from grokinterp.constructions._shifts import check_cycle, places
 from grokinterp.errors import require
 from grokinterp.tasks import Task
 
@@ -45,9 +44,7 @@ class Torus(Construction):
     def __post_init__(self) -> None:
         check_types(self)
         check_p(self.p)
-        multiplies = self.expression == "a * b"
-        require(not multiplies or fourier.is_prime(self.p), f"p={self.p} is not prime, as a * b needs it; as in p=23")
-        check_frequencies(self.frequencies, self.p - multiplies)
+        check_frequencies(self.frequencies, check_cycle(self.expression, self.p))
         check_phases(self.phases, self.frequencies, refused=(1, 2, 3, 4))
         require(bool(self.differences), "differences is empty; give phi_a - phi_b in radians, as in differences=[0.0]")
         neurons = sum(counts(self.phases, self.frequencies)) * len(self.differences)

@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 
 import torch
 
-from grokinterp import fourier
 from grokinterp.config import TransformerConfig
 from grokinterp.config.validation import check_types
 from grokinterp.constructions._construction import (
@@ -17,7 +16,7 @@ from grokinterp.constructions._construction import (
     check_p,
     circle,
 )
-from grokinterp.constructions._shifts import places, shift_pairs, size_of_clock
+from grokinterp.constructions._shifts import check_cycle, places, shift_pairs, size_of_clock
 from grokinterp.errors import require
 from grokinterp.models.parameters import parameter_shapes
 from grokinterp.tasks import Task
@@ -42,9 +41,7 @@ class TransformerClock(Construction):
     def __post_init__(self) -> None:
         check_types(self)
         check_p(self.p)
-        multiplies = self.expression == "a * b"
-        require(not multiplies or fourier.is_prime(self.p), f"p={self.p} is not prime, as a * b needs it; as in p=23")
-        n = self.p - multiplies
+        n = check_cycle(self.expression, self.p)
         check_frequencies(self.frequencies, n)
         check_neurons(n**2 * len(self.frequencies) + 1, self.kind, "give fewer frequencies, or a smaller p")
         require(

@@ -87,3 +87,22 @@ def is_right(logits: Float[Tensor, "m *t answer"], labels: Shaped[Tensor, "m *t"
 def accuracy(logits: Float[Tensor, "m *t answer"], labels: Shaped[Tensor, "m *t"]) -> Float[Tensor, ""]:
     """Share of rows that are right (`is_right`); NaN of no rows."""
     return is_right(logits, labels).double().mean()
+
+
+def corrupted_scores(
+    logits: Float[Tensor, "m *t answer"],
+    labels: Shaped[Tensor, "m *t"],
+    taught: Shaped[Tensor, "m *t"],
+    train: Bool[Tensor, "m"],
+    corrupted: Bool[Tensor, "m"],
+) -> dict[str, Tensor]:
+    """`train_loss_*` and `train_accuracy_*` of `clean` training rows and of `corrupted` ones, by the label taught.
+
+    `train_accuracy_corrected` counts the right answers of the corrupted ones.
+    """
+    sides = {"clean": train & ~corrupted, "corrupted": corrupted}
+    return {
+        **{f"train_loss_{name}": loss(logits[rows], taught[rows]) for name, rows in sides.items()},
+        **{f"train_accuracy_{name}": accuracy(logits[rows], taught[rows]) for name, rows in sides.items()},
+        "train_accuracy_corrected": accuracy(logits[corrupted], labels[corrupted]),
+    }

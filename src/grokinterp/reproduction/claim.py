@@ -76,6 +76,11 @@ class Claim:
         return self.source.partition(",")[2].strip()
 
     @property
+    def wordings(self) -> dict[str, str]:
+        """The targets in words, by name."""
+        return {name: target.wording for name, target in self.targets.items()}
+
+    @property
     def file(self) -> Path:
         """Where it stands, with its targets."""
         return Path(inspect.getfile(self.measure))

@@ -88,7 +88,7 @@ def attempt(claim: Claim, bench: Bench, nulls: Mapping[str, Values] | None = Non
         date=datetime.now(UTC).date().isoformat(),
         command=f"grokinterp reproduce {claim.id}",
         commit=commit(),
-        targets={name: target.wording for name, target in claim.targets.items()},
+        targets=claim.wordings,
         fixed_in=fixed_in(claim),
         nulls=dict(nulls or {}),
     )

@@ -37,7 +37,7 @@ def row(claim: Claim, result: Result | None) -> str:
 def _whole_row(claim: Claim, result: Result | None) -> str:
     vacuous = claim.vacuous(result.nulls) if result else []
     targets = "<br>".join(
-        f"{name}: {target.wording}{' (vacuous)' * (name in vacuous)}" for name, target in claim.targets.items()
+        f"{name}: {wording}{' (vacuous)' * (name in vacuous)}" for name, wording in claim.wordings.items()
     )
     return _row(claim, result, targets, "<br>".join(_values(claim, result)))
 
@@ -106,7 +106,7 @@ def _details(claim: Claim, result: Result | None) -> str:
 
 def _fixed(claim: Claim, result: Result) -> str:
     """When the targets were fixed, after a space. What nobody recorded counts as after."""
-    as_then = result.targets == {name: target.wording for name, target in claim.targets.items()}
+    as_then = result.targets == claim.wordings
     before = as_then and result.fixed_in not in (None, "after")
     return f" Its targets were fixed before, in {result.fixed_in}." if before else " Its targets were fixed after."
 

@@ -57,9 +57,3 @@ class MatrixMuon:
         if self.muon is not None:
             uncompiled.step_of(self.muon)()
         uncompiled.step_of(self.adamw)()
-
-    def zero_grad(self) -> None:
-        for parameter in (*self.matrices, *self.others):
-            parameter.grad = None
-        for view in (view for views in self.views for view in views):
-            view.grad = None

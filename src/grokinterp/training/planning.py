@@ -63,7 +63,7 @@ def configure(
             f"the model reads {model.row_width} tokens and rows of {built.expression!r} have {built.inputs.shape[1]}; "
             f"leave n_ctx out (--n-ctx)"
         )
-    if not built.has_classes and (config.schedule.loss, config.schedule.temperature) != ("cross_entropy", 1):
+    if not (built.has_classes or config.schedule.lowers_train_loss):
         raise ConfigError(
             f"the answers of {built.expression!r} are numbers, whose loss is the squared error: leave loss and "
             f"temperature out"

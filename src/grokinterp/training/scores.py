@@ -5,7 +5,7 @@ from torch import Tensor
 
 from grokinterp.config import ScheduleConfig
 from grokinterp.evaluation.evaluator import Evaluator
-from grokinterp.evaluation.losses import accuracy, loss, objective
+from grokinterp.evaluation.losses import accuracy, corrupted_scores, loss, objective
 from grokinterp.evaluation.snapshot import TOKENS_SCORED_AT_ONCE, rows_at_once
 from grokinterp.tasks import Task
 from grokinterp.training.batches import Batches
@@ -29,8 +29,7 @@ class Scores:
         self.groups = {"test_accuracy": self.test}
         if task.is_commutative:
             self.groups["test_accuracy_unswapped"] = task.is_unswapped_test.to(device)
-        is_plain = schedule is None or (schedule.loss == "cross_entropy" and schedule.temperature == 1)
-        self.objective = None if schedule is None or is_plain else objective(schedule)
+        self.objective = None if schedule is None or schedule.lowers_train_loss else objective(schedule)
         self.corrupted = task.is_corrupted.to(device) if task.is_corrupted.any() else None
         if len(task.operations) > 1:
             for i, operation in enumerate(task.operations):
@@ -63,12 +62,4 @@ class Scores:
     def _of_corrupted(self, logits: Tensor) -> dict[str, Tensor]:
         if self.corrupted is None:
             return {}
-        sides = {"clean": self.train & ~self.corrupted, "corrupted": self.corrupted}
-        return {
-            **{f"train_loss_{name}": loss(logits[rows], self.train_labels[rows]) for name, rows in sides.items()},
-            **{
-                f"train_accuracy_{name}": accuracy(logits[rows], self.train_labels[rows])
-                for name, rows in sides.items()
-            },
-            "train_accuracy_corrected": accuracy(logits[self.corrupted], self.labels[self.corrupted]),
-        }
+        return corrupted_scores(logits, self.labels, self.train_labels, self.train, self.corrupted)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from grokinterp.config import ModelConfig, TransformerConfig
 from grokinterp.evaluation.evaluator import evaluator
+from grokinterp.evaluation.losses import accuracy
 from grokinterp.importers._evidence import losses
 from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.tasks import Task
@@ -44,13 +45,11 @@ class Score:
     def of(cls, logits: Float[Tensor, "row *t answer"], task: Task, rows: Int[Tensor, "row"]) -> "Score":
         """That of the logits of some rows of the table."""
         part = losses(logits, task, rows).nan_to_num(nan=math.inf)
-        right = logits.argmax(-1) == task.labels[rows]
-        right = right.flatten(1).all(1) if logits.ndim > 2 else right
         loss = float(part.mean())
         return cls(
             loss=loss,
             capped=float(part.clamp(max=math.log(task.n_answers)).mean()),
-            accuracy=float(right.double().mean()) if math.isfinite(loss) else 0.0,
+            accuracy=float(accuracy(logits, task.labels[rows])) if math.isfinite(loss) else 0.0,
             known=float((part < KNOWN).double().mean()),
             chance=1 / task.n_answers,
             spread=_spread(logits, task, rows, part < KNOWN),

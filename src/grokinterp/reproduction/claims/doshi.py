@@ -1,11 +1,12 @@
 """Doshi et al. 2023 (arXiv 2310.13061): to grok or not to grok, where some of the labels trained on are wrong."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from grokinterp.reproduction.claim import Values, claim
+from grokinterp.reproduction.claim import Claim, Values, claim
 from grokinterp.reproduction.needed_run import Training, training
 from grokinterp.reproduction.reading import end_of, last, recorded
-from grokinterp.reproduction.target import at_least, at_most, near
+from grokinterp.reproduction.target import Target, at_least, at_most, near
 from grokinterp.runs.run import Run
 
 PAPER = "Doshi et al. 2023"
@@ -47,48 +48,35 @@ def clean(run: Run) -> Values:
     return {"train accuracy": end_of(run, "train_accuracy"), "test accuracy": end_of(run, "test_accuracy")}
 
 
-@claim(
+def _regime(
+    id: str, statement: str, targets: Mapping[str, Target], run: Training, measured: str = "as for the coexistence"
+) -> Claim:
+    config = run.config()
+    recipe = RECIPE.format(decay=f"{config.optimiser.weight_decay:g}", steps=config.schedule.steps)
+    of = claim(id, f"{PAPER}, phase diagrams", statement, targets, recipe=recipe, measured=measured, trainings=[run])
+    return of(_accuracies)
+
+
+COEXISTS = _regime(
     "doshi-coexistence",
-    f"{PAPER}, phase diagrams",
     "Without weight decay the wrong labels are remembered and the rule is known: memory and generalisation coexist.",
     {"train accuracy": near(0.978, WITHIN), "test accuracy": near(0.983, WITHIN)},
-    recipe=RECIPE.format(decay=0, steps=1_000),
-    measured="accuracy by the labels trained on, wrong ones included, and on unseen rows; beside them clean rows, "
+    COEXISTENCE,
+    "accuracy by the labels trained on, wrong ones included, and on unseen rows; beside them clean rows, "
     "corrupted ones by the label that they were taught and by their answer",
-    trainings=[COEXISTENCE],
 )
-def coexistence(run: Run) -> Values:
-    return _accuracies(run)
-
-
-@claim(
+PARTLY_INVERTS = _regime(
     "doshi-partial-inversion",
-    f"{PAPER}, phase diagrams",
     "With weight decay 5 the network answers a part of the corrupted training rows rightly, against their labels.",
     {"train accuracy": near(0.786, WITHIN), "test accuracy": near(1.0, WITHIN)},
-    recipe=RECIPE.format(decay=5, steps=500),
-    measured="as for the coexistence",
-    trainings=[PARTIAL],
+    PARTIAL,
 )
-def partial_inversion(run: Run) -> Values:
-    return _accuracies(run)
-
-
-@claim(
+INVERTS = _regime(
     "doshi-full-inversion",
-    f"{PAPER}, phase diagrams",
     "With weight decay 15 every corrupted label is refused: the network answers those training rows rightly.",
-    {
-        "train accuracy": near(0.654, WITHIN),
-        "test accuracy": near(1.0, WITHIN),
-        "corrected rows": at_least(0.99),
-    },
-    recipe=RECIPE.format(decay=15, steps=500),
-    measured="as for the coexistence",
-    trainings=[FULL],
+    {"train accuracy": near(0.654, WITHIN), "test accuracy": near(1.0, WITHIN), "corrected rows": at_least(0.99)},
+    FULL,
 )
-def full_inversion(run: Run) -> Values:
-    return _accuracies(run)
 
 
 @claim(
