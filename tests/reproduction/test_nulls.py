@@ -6,6 +6,7 @@ import subprocess
 import pytest
 import torch
 
+from grokinterp.errors import BadRequest
 from grokinterp.models.initialisation import initialise
 from grokinterp.reproduction import Bench, Claim, Places, attempt, every_claim, measure_nulls, stored
 from grokinterp.reproduction.needed_run import training
@@ -49,6 +50,14 @@ def nulls(bench):
 def test_one_null_has_learnt_nothing_and_the_other_only_its_rows(nulls):
     assert nulls["untrained"]["train_accuracy"] < 0.6 and nulls["untrained"]["test_accuracy"] < 0.6
     assert nulls["memoriser"]["train_accuracy"] == 1 and nulls["memoriser"]["test_accuracy"] < 0.4
+
+
+def test_a_claim_of_a_formula_needs_no_run_and_has_no_null(bench):
+    """Any other is refused: what is measured on nothing is no measurement."""
+    of_formula = claim_on(lambda: {"x": 1.0}, {"x": at_least(1)}, (), derived=True)
+    assert measure_nulls(of_formula, bench) == {} and attempt(of_formula, bench).outcome == "reproduced"
+    with pytest.raises(BadRequest, match="needs a run or a file to be measured on, or has to be derived"):
+        claim_on(curves, LEARNT, ())
 
 
 def test_no_step_moves_a_weight_of_the_untrained(bench):

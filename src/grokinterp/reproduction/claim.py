@@ -38,7 +38,7 @@ class Claim:
         trainings, files: what the function is given, in this order: runs, then paths of third-party files.
         minutes: about how long the measuring itself takes on one core.
         negative: that something does not happen; needs SETTINGS trainings.
-        derived: that no training decides it, though it is measured on a run.
+        derived: that no training decides it, though it may be measured on a run; of a formula it needs none.
         by_heart: that it tells of memorising, so that a memoriser is no null of it.
         measure: the function.
     """
@@ -59,7 +59,10 @@ class Claim:
 
     def __post_init__(self) -> None:
         require(bool(self.targets), f"claim {self.id} has no target")
-        require(bool(self.trainings or self.files), f"claim {self.id} needs a run or a file to be measured on")
+        require(
+            bool(self.trainings or self.files or self.derived),
+            f"claim {self.id} needs a run or a file to be measured on, or has to be derived",
+        )
         require(
             not self.negative or len(self.trainings) >= SETTINGS,
             f"claim {self.id} is negative and tries {len(self.trainings)} settings; try {SETTINGS}",

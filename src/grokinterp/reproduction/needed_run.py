@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from grokinterp.config import RunConfig
+from grokinterp.config.presets import preset as preset_config
+from grokinterp.tasks import spelled
 from grokinterp.training.planning import plan
 
 
@@ -31,6 +33,19 @@ class Training:
     @cached_property
     def _own(self) -> RunConfig:
         return plan(self.task, preset=self.preset, **self.fields)[0]
+
+    @property
+    def expression(self) -> str:
+        """Its task as a configuration spells it. Like `seed` and `steps` known without building the task's table."""
+        return spelled(self.task)
+
+    @property
+    def seed(self) -> int:
+        return self.fields.get("seed", preset_config(self.preset).seed)
+
+    @property
+    def steps(self) -> int:
+        return self.fields.get("steps", preset_config(self.preset).schedule.steps)
 
     @property
     def whole(self) -> tuple["Training", ...]:

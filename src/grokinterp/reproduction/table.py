@@ -53,14 +53,15 @@ def _line(cells: Sequence[str]) -> str:
 
 def _settings(claim: Claim) -> str:
     """The runs or files that a claim is measured on, in a few words."""
+    if not (claim.trainings or claim.files):
+        return "a formula"
     if not claim.trainings:
         return f"`{claim.files[0].rpartition('/')[2]}`" if len(claim.files) == 1 else f"{len(claim.files)} files"
-    configs = [training.config() for training in claim.trainings]
-    tasks = sorted({f"{config.task.expression} ({config.preset})" for config in configs})
-    seeds = sorted({config.seed for config in configs})
-    steps = sorted({config.schedule.steps for config in configs})
+    tasks = sorted({f"{training.expression} ({training.preset})" for training in claim.trainings})
+    seeds = sorted({training.seed for training in claim.trainings})
+    steps = sorted({training.steps for training in claim.trainings})
     span = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
-    runs = "1 run" if len(configs) == 1 else f"{len(configs)} runs"
+    runs = "1 run" if len(claim.trainings) == 1 else f"{len(claim.trainings)} runs"
     what = tasks[0] if len(tasks) == 1 else f"{len(tasks)} tasks or presets"
     return f"{runs} of {what}, seed {' '.join(map(str, seeds))}, {span} steps"
 
