@@ -38,7 +38,7 @@ def executed(notebooks: dict[str, Any]) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             where = {"metadata": {"path": folder}}
             for each in notebooks.values():
-                NotebookClient(each, timeout=1_200, kernel_name="python3", resources=where).execute()
+                NotebookClient(each, timeout=None, kernel_name="python3", resources=where).execute()
         kept.mkdir(parents=True)
         for name, each in notebooks.items():
             nbformat.write(each, kept / f"{name}.ipynb")

@@ -2,6 +2,7 @@
 
 import importlib
 import pickle
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 import grokinterp as gi
 from grokinterp.cli import main, names, summaries
+from grokinterp.cli.help_page import as_prose
 from grokinterp.config.presets import PRESETS
 
 TINY = "--p 7 --d-model 8 --n-heads 2 --frac 0.5 --steps 20 --metrics-every 10 --checkpoint-every 10".split()
@@ -100,11 +102,67 @@ def test_flags_are_the_presets_fields(here, capsys):
 
 @pytest.mark.parametrize("command", names())
 def test_help(capsys, command):
-    """Every command tells its options."""
+    """Every command tells its options: each with a line, without Python's types or defaults that say nothing."""
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
     assert stopped.value.code == 0
-    assert f"grokinterp {command}" in capsys.readouterr().out
+    page = capsys.readouterr().out
+    assert page.startswith(f"usage: grokinterp {command}")
+    assert not re.search(r"None|STR|INT\b|FLOAT|default: ?\)|default: (?:True|False)|\[\[[A-Z]|─", page)
+    lines = page.splitlines()
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if re.match("  [-[]", line):
+            assert re.search(r"  \S", line.strip()) or following.startswith(" " * 26), f"{line} is not explained"
+
+
+def test_the_help_page_names_the_choices_and_keeps_the_defaults_that_say_something(capsys):
+    """What `train --help` says of some options, whole, whatever the width of the terminal."""
+    drawn = """usage: grokinterp x [-h] [OPTIONS] [[PATH [PATH ...]]]
+
+Do it.
+
+ positional arguments                                        
+ ----------------------------------------------------------- 
+  [[PATH [PATH ...]]]                                        
+        what to read (required)                              
+                                                             
+ split options                                               
+ ----------------------------------------------------------- 
+  Which rows.                                                
+                                                             
+  Two kinds of them.                                         
+  ---------------------------------------------------------  
+  --frac {None}|FLOAT                                        
+        share of the rows (default: 0.3)                     
+  --kind {adamw,                                             
+  adam_with_a_long_name}                                     
+        how they are drawn (default:                         
+        adamw)                                               
+  --few {None,a,b}                                           
+        short (default: None)                                
+  --mlp, --no-mlp                                            
+        kept (default: True)                                 
+  --json, --no-json                                          
+        print it (default: False)                            
+"""
+    assert (
+        as_prose(drawn, 90)
+        == """usage: grokinterp x [OPTIONS] [PATH ...]
+
+Do it.
+
+positional arguments
+  [PATH ...]                what to read
+
+split options
+  Which rows. Two kinds of them.
+  --frac NUMBER             share of the rows (default: 0.3)
+  --kind NAME               how they are drawn (default: adamw); one of adamw,
+                            adam_with_a_long_name
+  --few a|b                 short
+  --[no-]mlp                kept
+  --json                    print it"""
+    )
 
 
 def test_the_help_has_every_command_by_the_first_line_of_its_module(capsys):

@@ -131,10 +131,12 @@ def test_report_writes_one_file_that_fetches_nothing(tmp_path):
 
 
 def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path):
-    """One line on what is wrong, before anything is measured, and no half file."""
-    with pytest.raises(BadRequest, match=r"missing does not exist; make it first"):
-        report(planted(steps=[0]), tmp_path / "missing" / "report.html")
-    assert list(tmp_path.iterdir()) == []
+    """One line on what is wrong, before anything is measured, and no half file; a folder that is missing is made."""
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(BadRequest, match=r"^cannot write \S+file: "):
+        report(planted(steps=[0]), tmp_path / "file" / "report.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert report(planted(steps=[0]), tmp_path / "new" / "deep" / "report.html").is_file()
 
 
 def test_names_cannot_break_out_of_the_page():

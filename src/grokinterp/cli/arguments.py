@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import tyro
 
+from grokinterp.cli.help_page import as_prose
 from grokinterp.errors import BadRequest, did_you_mean
 
 T = TypeVar("T")
@@ -20,9 +21,9 @@ def parse(kind: type[T], argv: list[str], command: str) -> T:
         raise BadRequest(
             f"{command}: one of the words is empty; leave it out, or put what it should be between the quotes"
         )
-    errors = io.StringIO()
+    page, errors = io.StringIO(), io.StringIO()
     try:
-        with contextlib.redirect_stderr(errors):
+        with contextlib.redirect_stdout(page), contextlib.redirect_stderr(errors):
             return tyro.cli(
                 kind,
                 prog=f"grokinterp {command}",
@@ -31,6 +32,7 @@ def parse(kind: type[T], argv: list[str], command: str) -> T:
             )
     except SystemExit as stopped:
         if stopped.code in (0, None):
+            say(as_prose(page.getvalue()))
             raise
         raise BadRequest(_one_line(errors.getvalue(), command, _options(kind))) from None
 
@@ -45,9 +47,9 @@ def _options(kind: Any) -> list[str]:
 def _plain_words(message: str) -> str:
     """What tyro says of a value that does not parse, without the names of Python's types."""
     message = re.sub(r"^Error parsing (?!--)\w+: ", "", message)
-    wrong = re.match(r"Error parsing (--[\w-]+): .*?(int\(\)|INT|float)\b.*?(?:from \[|: )('[^']*')", message)
+    wrong = re.match(r"Error parsing (--[\w-]+): .*?(int\(\)|INT|float)(?: |\b).*?(?:from \[|: )('[^']*')", message)
     if wrong is None:
-        return message
+        return re.sub(r"^Error parsing (--[\w-]+): .*?\[('[^']*')\]$", r"\1 cannot be \2", message)
     return f"{wrong[1]} takes {'a number' if wrong[2] == 'float' else 'a whole number'}, not {wrong[3]}"
 
 

@@ -16,10 +16,6 @@ from grokinterp.cli.source import Source, read
 ORDER = 50
 
 
-KNOWN_ANYWAY = ("step", "outcome", "run", "circuits", "skipped", "not_explained", "weight_norm_squared")
-"""What is so under any reading of a file; all else that is measured is said to be of a reading, where it is one."""
-
-
 @dataclass(frozen=True)
 class Measure:
     """Read circuits off a run's checkpoints. Prints the last step's numbers; --out writes the whole trace.
@@ -42,12 +38,13 @@ def run(argv: list[str]) -> None:
     """Measure, print the last step, and write the trace."""
     given = parse(Measure, argv, "measure")
     from grokinterp import circuits, measuring
-    from grokinterp.analysis.outcome import SCORES, UNEXPLAINED, Ending, Outcome
-    from grokinterp.measuring.trace_files import check_suffix, write
+    from grokinterp.analysis.outcome import SCORES, Ending, Outcome
+    from grokinterp.cli import readings
+    from grokinterp.measuring.trace_files import make_place, write
     from grokinterp.runs.population.collection import Runs, as_shown
 
     if given.out is not None:
-        check_suffix(given.out)
+        make_place(given.out)
     own = [circuit for path in given.circuit for circuit in circuits.from_file(path)]
     named = list(given.circuits or ([] if given.circuit else measuring.default_names(given.on_request)))
     source = read(given.source)
@@ -80,14 +77,7 @@ def run(argv: list[str]) -> None:
         assumed = [dataclasses.asdict(assumption) for assumption in source.assumptions]
         say(json.dumps({**finite, "assumed": assumed}, default=str, allow_nan=False))
     else:
-        if values.get("outcome", "solved") != "solved":
-            # Noise and tables of the training rows have a score too.
-            values = {name: value for name, value in values.items() if not name.startswith("verdict_")}
-        width = max(map(len, values))
-        for name, value in values.items():
-            doubt = "" if not source.unexplained or name in KNOWN_ANYWAY else f"  ({UNEXPLAINED})"
-            say(f"{name:<{width}}  {f'{value:.6g}' if isinstance(value, float) else value}{doubt}")
-        for assumption in source.assumptions:
-            say(str(assumption))
+        for line in [*readings.lines(values, trace, not source.unexplained), *map(str, source.assumptions)]:
+            say(line)
     if given.out is not None:
         write(trace, given.out)  # last: where the disk is full, the numbers have been shown

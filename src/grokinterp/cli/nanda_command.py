@@ -20,9 +20,9 @@ class Nanda:
     out: Path = Path("full_run_data.pth")  # the file
     run: Path | None = None  # write this run instead of training one
     directory: Path = Path("runs/full-run-data")  # of the run that is trained
-    p: int = 113
-    seed: int = 0
-    steps: int = 25_000  # his notebook reads its epoch 40,000
+    p: int = 113  # modulus
+    seed: int = 0  # of the weights and of the split
+    steps: int = 25_000  # updates; his notebook reads its epoch 40,000
     save_every: int = 100  # steps between two models
 
 

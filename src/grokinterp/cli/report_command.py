@@ -18,9 +18,8 @@ ORDER = 60
 class Report:
     """Write a run's report, one HTML file that opens offline; of several runs the page of them all."""
 
-    paths: tyro.conf.Positional[
-        tuple[Path, ...]
-    ]  # run directories, packed runs, third-party files, directories of runs
+    paths: tyro.conf.Positional[tuple[Path, ...]]
+    """run directories, packed runs, third-party files, directories of runs"""
     format: str = "auto"  # how to read a file; recognised by its content where left out
     task: str | None = None  # formula or name of the task, where a file does not tell it
     p: int | None = None  # modulus of --task

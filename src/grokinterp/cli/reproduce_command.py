@@ -22,7 +22,7 @@ ORDER = 70
 class Reproduce:
     """Run claims of the papers again. Without an ID: list them, with the outcome of the last run of each."""
 
-    id: Annotated[str | None, tyro.conf.Positional] = None  # the claim to run
+    id: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="ID")] = None  # the claim to run
     quick: bool = False  # rehearse on tiny runs that are thrown away: proves nothing, stores nothing
     all: bool = False  # run what fits into --budget: what was never run first, and the cheapest first
     nulls: bool = False  # measure a stored claim (with --all each that lacks it) on untrained weights and a memoriser

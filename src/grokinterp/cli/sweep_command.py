@@ -33,12 +33,11 @@ class Sweep:
     out: Path | None = None  # directory of the runs; runs/<name of the sweep> where left out
     engine: Engine = "local"  # where the runs are trained
     workers: int | None = None  # processes of one thread, one for each core where left out; Slurm jobs at once
-    slurm: tyro.conf.UseAppendAction[tuple[Annotated[str, tyro.conf.arg(metavar="KEY=VALUE")], ...]] = ()
-    """What a Slurm job asks for: time=60, partition=cpu, mem=4G, setup="module load python"; again for each."""
+    slurm: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="KEY=VALUE")] = ()
+    """what a Slurm job asks for: time=60, partition=cpu, mem=4G, setup="module load python"; again for each"""
     no_wait: tyro.conf.FlagCreatePairsOff[bool] = False  # submit to Slurm, or say how what was submitted stands
-    dry_run: tyro.conf.FlagCreatePairsOff[bool] = (
-        False  # say the runs, and about how long and how large they are, and train nothing
-    )
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """say the runs, and about how long and how large they are, and train nothing"""
 
 
 def run(argv: list[str]) -> None:

@@ -20,8 +20,8 @@ class Stated:
     norm_kind: Literal["layer", "rms"] | None = None  # LayerNorm, or RMSNorm
     final_norm: bool | None = None  # a norm before the unembedding
     embedding_scale: float | None = None  # multiplies what the embedding gives
-    position_embedding: Literal["learned", "sinusoidal", "none"] | None = None
-    attention_direction: Literal["causal", "bidirectional"] | None = None
+    position_embedding: Literal["learned", "sinusoidal", "none"] | None = None  # learned, computed from sines, or none
+    attention_direction: Literal["causal", "bidirectional"] | None = None  # whether a position reads those after it
     attention_rate: float | None = None  # alpha of Zhong et al. 2023
     combine: Literal["concatenate", "add", "project_then_add"] | None = None  # how an MLP takes embeddings together
 

@@ -7,23 +7,22 @@ import pandas as pd
 import xarray as xr
 
 from grokinterp.errors import BadRequest
-from grokinterp.runs.files import write_atomic
+from grokinterp.runs.files import make_directory, write_atomic
 from grokinterp.runs.replacing import recover
 
 SUFFIXES = (".nc", ".csv", ".parquet")
 
 
-def check_suffix(path: Path) -> None:
-    """Raise `BadRequest` for a file name that no format goes with, or a place that is not there."""
-    if not path.parent.is_dir():
-        raise BadRequest(f"{path.parent} does not exist; make it first, or write the trace to another place")
+def make_place(path: Path) -> None:
+    """Make the directory of a trace. Raises `BadRequest` for a file name that no format goes with, or no such place."""
     if path.suffix not in SUFFIXES:
         raise BadRequest(f"a trace is written to .nc, .csv or .parquet, not {path.name!r}")
+    make_directory(path.parent)
 
 
 def write(trace: xr.Dataset, path: Path) -> None:
     """Write a trace: .nc whole, .csv and .parquet as `table`. The file appears whole or not at all."""
-    check_suffix(path)
+    make_place(path)
     buffer = io.BytesIO()
     if path.suffix == ".nc":
         trace.to_netcdf(buffer, engine="h5netcdf")

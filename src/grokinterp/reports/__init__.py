@@ -10,7 +10,7 @@ from grokinterp.config.validation import check_path, shown
 from grokinterp.errors import BadRequest
 from grokinterp.importers import Given, opened_with
 from grokinterp.measuring.choosing import listed_names
-from grokinterp.runs.files import StorageError
+from grokinterp.runs.files import StorageError, make_directory
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
@@ -82,8 +82,8 @@ def report(
     given = [circuits] if isinstance(circuits, Path) else listed_names(circuits, "circuits")
     subject_of = lambda one: Subject(one, given, cache, progress)
     run = opened_with(run, task)
-    if out is not None and isinstance(run, Run) and not Path(out).parent.is_dir():
-        raise BadRequest(f"{Path(out).parent} does not exist; make it first, or write the page to another place")
+    if out is not None:
+        make_directory(Path(out).parent)  # now: a place that is none is told before minutes of measuring
     if isinstance(run, Runs):
         wanted = len(run) <= FEW if pages is None else pages
         target = Path(out) if out else _page_of(run)
@@ -135,7 +135,7 @@ def _many(
     from grokinterp.reports.population.sections import sections_of
     from grokinterp.reports.population.work import Pages, measure_what_is_missing
     from grokinterp.reports.verdict import headline
-    from grokinterp.runs.files import make_directory, write_atomic
+    from grokinterp.runs.files import write_atomic
     from grokinterp.runs.population.collection import as_shown
     from grokinterp.runs.replacing import recover
 

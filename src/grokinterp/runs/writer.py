@@ -296,10 +296,9 @@ def _refuse_existing(path: Path, target: Path, overwrite: bool) -> None:
 
 
 def _refuse_other_config(path: Path, old: RunConfig, new: RunConfig) -> None:
-    before, after = old.to_json(), new.to_json()
-    for section in before:
-        if section != "schedule" and before[section] != after[section]:
-            raise RunError(
-                f"{path} was trained with another {section} ({before[section]}); only the schedule can change on "
-                f"--resume, so choose another directory with --out"
-            )
+    longer = replace(old, schedule=new.schedule)
+    if longer.to_json() != new.to_json():
+        raise RunError(
+            f"{path} was trained with other settings ({longer.differences(new)}, its own and those asked for); "
+            f"only the schedule can change on --resume, so choose another directory with --out"
+        )
