@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import grokinterp as gi
+from grokinterp.importers.reading.answers import Answers
 from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.importers.reading.classic import best_task
 from grokinterp.importers.reading.judgement import judge
@@ -61,6 +62,6 @@ def test_a_loss_a_hundred_times_larger_is_not_near(planted, monkeypatch):
     readings = [Candidate(snapshot.config, snapshot.parameters, {"activation": "relu"})]
     worse = {**snapshot.parameters, "unembed.W_U": snapshot.parameters["unembed.W_U"] / 2.6}
     readings = [Candidate(snapshot.config, worse, {"activation": "gelu"}), *readings]
-    monkeypatch.setattr("grokinterp.importers.reading.judgement.slope", lambda one, task: 1.0 + (one is readings[1]))
+    monkeypatch.setattr(Answers, "slope", lambda self, one: 1.0 + (one is readings[1]))
     verdict = judge(readings, gi.Task("a + b", p=11, layout="a b ="))
     assert verdict.candidate is readings[1] and verdict.assumptions[0].how == "inferred"

@@ -14,8 +14,9 @@ from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation.table_scores import answers_of
 from grokinterp.importers._parameters import is_classic
+from grokinterp.importers.reading.answers import Answers
 from grokinterp.importers.reading.candidates import Candidate, candidates, of_classic
-from grokinterp.importers.reading.scores import draw, scored
+from grokinterp.importers.reading.scores import draw
 from grokinterp.models.own.mapping import Convert, Place, inverse, places
 from grokinterp.models.own.tensors import described, stored, tensors_of, unwrapped
 from grokinterp.models.parameters import ParameterError, check_parameters
@@ -170,7 +171,8 @@ def _ours(module: nn.Module, task: Task, every: list[Place]) -> Adapter | None:
         # A norm without parameters is tried of files alone, into whose weights it may have been folded.
         has_norms = readings[0].config.has_norms
         possible = [each for each in readings if has_norms or not each.config.has_norms]
-        chosen = next((each for each in possible if _is_equal(each, task, rows, wanted)), None)
+        answers = Answers(task)
+        chosen = next((each for each in possible if _is_equal(each, answers, rows, wanted)), None)
     except BadRequest:  # no name of it is known, or its parameters have no place in our models
         return None
     if chosen is None:
@@ -200,11 +202,11 @@ def _readings(tensors: dict[str, Tensor], known: Mapping[str, Any], task: Task, 
     )
 
 
-def _is_equal(reading: Candidate, task: Task, rows: Tensor, wanted: Tensor) -> bool:
+def _is_equal(reading: Candidate, answers: Answers, rows: Tensor, wanted: Tensor) -> bool:
     try:
-        check_fits(task, reading.config, "the module")
+        check_fits(answers.task, reading.config, "the module")
         check_parameters(reading.config, reading.parameters)
-        logits = scored(reading, task, rows)[..., : task.n_answers].reshape(wanted.shape)
+        logits = answers.logits(reading, rows)[..., : answers.task.n_answers].reshape(wanted.shape)
     except (BadRequest, RuntimeError):  # of a reading that does not fit these rows
         return False
     return bool((logits - wanted).abs().max() <= CLOSE * wanted.abs().max())

@@ -11,10 +11,11 @@ from torch import Tensor
 from grokinterp.config import ModelConfig
 from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest
+from grokinterp.importers.reading.answers import Answers
 from grokinterp.importers.reading.candidates import NORMS, Candidate, of_classic
 from grokinterp.importers.reading.contradictions import stated_assumptions
 from grokinterp.importers.reading.judgement import judge, unexplained
-from grokinterp.importers.reading.scores import Score, scored
+from grokinterp.importers.reading.scores import Score
 from grokinterp.models.parameters import check_parameters
 from grokinterp.runs.provenance import Assumption
 from grokinterp.runs.run import RunError, check_fits
@@ -155,9 +156,10 @@ def best_task(
     None where they answer no half of its rows and have not memorised any. Two different operations agree on few rows,
     so that a model of one gives the others near chance.
     """
+    answers = Answers(tasks[0])
     scores = [
         (task, Score.of(logits[..., : task.n_answers], task, rows))
-        for logits in (scored(reading, tasks[0], rows) for reading in readings)
+        for logits in (answers.logits(reading, rows) for reading in readings)
         for task in tasks
     ]
     task, best = min(scores, key=lambda each: each[1].capped)

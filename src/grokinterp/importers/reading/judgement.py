@@ -9,9 +9,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from grokinterp.errors import listed
+from grokinterp.importers.reading.answers import Answers
 from grokinterp.importers.reading.candidates import NORMS, Candidate
 from grokinterp.importers.reading.pooling import pooled
-from grokinterp.importers.reading.scores import COMPARED, SOLVED, Score, draw, score, slope
+from grokinterp.importers.reading.scores import COMPARED, SOLVED, Score, draw
 from grokinterp.runs.provenance import Assumption
 from grokinterp.tasks import Task
 
@@ -71,25 +72,30 @@ def judge(candidates: Sequence[Candidate], task: Task) -> Verdict:
     In a loss no row counts more than a guess, so that what was never learnt, which a memoriser is sure and wrong of,
     does not drown what was.
     """
+    return _judged(candidates, Answers(task))
+
+
+def _judged(candidates: Sequence[Candidate], answers: Answers) -> Verdict:
+    task = answers.task
     table = draw(len(task.inputs), WHOLE)
-    screened = _screen(candidates, task, draw(len(task.inputs), SCREENED))
+    screened = _screen(candidates, answers, draw(len(task.inputs), SCREENED))
     best = min(screened, key=lambda i: screened[i].capped)
-    if _is_steep(candidates, best, screened, task, table):
-        return judge([one for one in candidates if one.open["activation"] not in SQUARES], task)
+    if _is_steep(candidates, best, screened, answers, table):
+        return _judged([one for one in candidates if one.open["activation"] not in SQUARES], answers)
     guess = math.log(task.n_answers)
     likely = [best]
     if screened[best].is_borne_out:
         close = [i for i, one in screened.items() if one.capped <= 2 * max(screened[best].capped, LITTLE * guess)]
         siblings = [i for i in screened if _but_activation(candidates[i]) == _but_activation(candidates[best])]
         likely = [*dict.fromkeys([*sorted(close, key=lambda i: screened[i].capped)[:8], *siblings])]
-    whole = {i: score(candidates[i], task, table) for i in likely}
+    whole = {i: answers.score(candidates[i], table) for i in likely}
     even = _even(candidates, whole)
     smallest = min((whole[i].capped for i in even), default=0.0)
     bound = max(NEAR * smallest, min(LITTLE * guess, FAR * smallest))
     copies = {i: j for i in even for j in even if _is_copy(candidates[i], candidates[j])}
     near = [i for i in even if whole[i].capped <= bound and i not in copies]
     is_solved = any(whole[i].accuracy >= SOLVED for i in near)
-    slopes = {i: slope(candidates[i], task) for i in near} if is_solved and len(near) > 1 else {}
+    slopes = {i: answers.slope(candidates[i]) for i in near} if is_solved and len(near) > 1 else {}
     if slopes:
         winner = _of_smallest_slope(near, slopes, whole)
     elif near:
@@ -99,17 +105,17 @@ def judge(candidates: Sequence[Candidate], task: Task) -> Verdict:
         winner = min(whole, key=lambda i: whole[i].capped)
         if whole[winner].accuracy < 0.5:
             winner = 0
-            whole[0] = score(candidates[0], task, table)
-    plain = _with_plain_embedding(candidates, winner, whole, screened, task, table)
+            whole[0] = answers.score(candidates[0], table)
+    plain = _with_plain_embedding(candidates, winner, whole, screened, answers, table)
     if plain is not None:
         return plain
     for name, value in candidates[winner].open.items():
         others = [i for i in screened if candidates[i].open[name] != value]
         other = min(others, key=lambda i: screened[i].capped)
         if other not in whole:
-            whole[other] = score(candidates[other], task, draw(len(task.inputs), COMPARED))
+            whole[other] = answers.score(candidates[other], draw(len(task.inputs), COMPARED))
     candidate = candidates[winner]
-    if whole[winner].accuracy < SOLVED and (said := pooled(candidates, task, whole[winner], [*screened])):
+    if whole[winner].accuracy < SOLVED and (said := pooled(candidates, answers, whole[winner], [*screened])):
         return Verdict(candidate, whole[winner], said)
     about = f"on {'all ' if len(table) == len(task.inputs) else ''}{len(table):,} rows of the table"
     evidence = _Evidence(
@@ -120,16 +126,20 @@ def judge(candidates: Sequence[Candidate], task: Task) -> Verdict:
 
 
 def _is_steep(
-    candidates: Sequence[Candidate], best: int, screened: Mapping[int, Score], task: Task, table: Int[Tensor, "row"]
+    candidates: Sequence[Candidate],
+    best: int,
+    screened: Mapping[int, Score],
+    answers: Answers,
+    table: Int[Tensor, "row"],
 ) -> bool:
     """Whether the best reading squares, and its loss still falls where that of a reading without squares does not."""
     if candidates[best].open.get("activation") not in SQUARES:
         return False
     rivals = [i for i in screened if candidates[i].open["activation"] not in SQUARES]
     rival = min(rivals, key=lambda i: screened[i].capped, default=None)
-    if rival is None or score(candidates[rival], task, table).accuracy < SOLVED:
+    if rival is None or answers.score(candidates[rival], table).accuracy < SOLVED:
         return False
-    return slope(candidates[best], task) > STEEP * slope(candidates[rival], task)
+    return answers.slope(candidates[best]) > STEEP * answers.slope(candidates[rival])
 
 
 def _but_activation(candidate: Candidate) -> dict[str, Any]:
@@ -184,7 +194,7 @@ def _with_plain_embedding(
     winner: int,
     whole: Mapping[int, Score],
     screened: Mapping[int, Score],
-    task: Task,
+    answers: Answers,
     table: Int[Tensor, "row"],
 ) -> Verdict | None:
     """The verdict where an embedding that is multiplied would be chosen, and one that is not does nearly as well.
@@ -196,12 +206,12 @@ def _with_plain_embedding(
     if not rivals:
         return None
     best = min(rivals, key=lambda i: screened[i].capped)
-    rival = score(candidates[best], task, table)
+    rival = answers.score(candidates[best], table)
     if not rival.is_borne_out or rival.accuracy < PLAIN * whole[winner].accuracy:
         return None
     others = [each for each in candidates if each.open[field] == 1]
     others = [replace(each, open={n: v for n, v in each.open.items() if n != field}) for each in others]
-    verdict = judge(others, task)
+    verdict = _judged(others, answers)
     evidence = f"loss {rival.loss:.5g}; as good: {_shown(scale)} {whole[winner].loss:.5g}"
     return replace(verdict, assumptions=(Assumption(f"{field}=1", "tied", evidence), *verdict.assumptions))
 
@@ -209,7 +219,7 @@ def _with_plain_embedding(
 def unexplained(candidate: Candidate, task: Task) -> Iterator[Assumption]:
     """What is said of the only reading there is, where weights that are trained do not bear it out."""
     rows = draw(len(task.inputs), WHOLE)
-    one = score(candidate, task, rows)
+    one = Answers(task).score(candidate, rows)
     if not one.is_borne_out and not one.is_untrained:
         answers = f"loss {one.loss:.5g}, accuracy {one.accuracy:.2%} on {len(rows):,} rows of the table"
         yield Assumption("the reading that is stated", "not explained", f"it leaves the weights {answers}")
@@ -279,14 +289,14 @@ class _Evidence:
         return listed(f"{_shown(other)} {self._shown(i)}" for other, i in others.items())
 
 
-def _screen(candidates: Sequence[Candidate], task: Task, rows: Int[Tensor, "row"]) -> dict[int, Score]:
+def _screen(candidates: Sequence[Candidate], answers: Answers, rows: Int[Tensor, "row"]) -> dict[int, Score]:
     """Scores on few rows. Activations are alike enough for some to stand for the others until all else is known; where
     the likeliest norms solve the task, other norms are compared with all else as it is there.
     """
     scores: dict[int, Score] = {}
 
     def add(chosen: Iterable[int]) -> int:
-        scores.update({i: score(candidates[i], task, rows) for i in chosen if i not in scores})
+        scores.update({i: answers.score(candidates[i], rows) for i in chosen if i not in scores})
         return min(scores, key=lambda i: scores[i].capped)
 
     def but(i: int, names: Sequence[str]) -> list[int]:

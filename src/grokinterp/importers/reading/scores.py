@@ -1,18 +1,14 @@
 """Scores: how well one reading of weights answers a task's table, and whether they look trained to answer it so."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from grokinterp.config import ModelConfig, TransformerConfig
-from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.evaluation.losses import accuracy
 from grokinterp.importers._evidence import losses
-from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.tasks import Task
 
 COMPARED = 1_024
@@ -85,42 +81,3 @@ def draw(n: int, count: int) -> Int[Tensor, "row"]:
     while math.gcd(step, n) != 1:
         step += 1
     return torch.arange(count) * step % n
-
-
-def score(candidate: Candidate, task: Task, rows: Int[Tensor, "row"]) -> Score:
-    """The score of one reading on some rows of the table. Weights that are not numbers answer nothing."""
-    return Score.of(scored(candidate, task, rows)[..., : task.n_answers], task, rows)
-
-
-@torch.no_grad()
-def scored(candidate: Candidate, task: Task, rows: Int[Tensor, "row"]) -> Float[Tensor, "row *t column"]:
-    """The logits of one reading at the scored positions of some rows."""
-    return _logits(candidate.config, candidate.parameters, task, rows)
-
-
-def slope(candidate: Candidate, task: Task) -> float:
-    """The norm of the loss's gradient with respect to all weights, as a share of the loss; infinite where that is 0.
-
-    Rows worse than a guess have no part in the gradient.
-    """
-    rows = draw(len(task.inputs), COMPARED)
-    parameters = {name: value.detach().clone().requires_grad_() for name, value in candidate.parameters.items()}
-    with torch.enable_grad():
-        part = losses(_logits(candidate.config, parameters, task, rows)[..., : task.n_answers], task, rows)
-        loss = part.clamp(max=math.log(task.n_answers)).mean()
-        loss.backward()
-    squares = [float(value.grad.double().square().sum()) for value in parameters.values() if value.grad is not None]
-    return sum(squares) ** 0.5 / loss.item() if loss.item() > 0 else math.inf
-
-
-def _logits(
-    config: ModelConfig, parameters: Mapping[str, Tensor], task: Task, rows: Int[Tensor, "row"]
-) -> Float[Tensor, "row *t column"]:
-    """As the evaluator's; a scaled embedding is multiplied out, which leaves the model to the fast path."""
-    if isinstance(config, TransformerConfig) and config.embedding_scale != 1:
-        W_E = parameters["embed.W_E"]
-        parameters = {**parameters, "embed.W_E": W_E * config.embedding_scale}
-        if config.tied_unembed:
-            parameters["unembed.W_U"] = W_E[: config.d_vocab_out].mT
-        config = replace(config, embedding_scale=1.0, tied_unembed=False)
-    return evaluator(config, task)(parameters, rows, for_gradient=torch.is_grad_enabled())
