@@ -1,0 +1,80 @@
+"""The local learning coefficient, on losses whose coefficient is derived."""
+
+import math
+import sys
+
+import pytest
+import torch
+
+from grokinterp import circuits
+from grokinterp.circuits.local_learning_coefficient import (
+    AGREE,
+    SHARE,
+    LocalLearningCoefficient,
+    largest_curvature,
+    r_hat,
+    sample_losses,
+)
+from grokinterp.evaluation.snapshot import Snapshot
+
+
+def test_the_largest_curvature_of_a_quadratic_is_its_largest_eigenvalue():
+    A = torch.diag(torch.tensor([9.0, 2, 1, 0.5], dtype=torch.float64))
+    x0 = torch.randn(4, dtype=torch.float64)
+    assert largest_curvature(lambda x: 0.5 * x @ A @ x, x0) == pytest.approx(9, rel=1e-6)
+    assert largest_curvature(lambda x: 0 * x.sum(), x0) == 0
+
+
+def test_r_hat_is_one_of_chains_of_one_kind_and_large_of_others():
+    same = torch.randn(4, 400, generator=torch.Generator().manual_seed(0))
+    assert r_hat(same) == pytest.approx(1, abs=0.02)
+    apart = same + torch.tensor([0.0, 0, 3, 3])[:, None]
+    # Between-chain variance 9 / 3 beside the variance of one chain, 1: the root of about 1 + 9 * 2 / 7.
+    assert r_hat(apart) == pytest.approx(math.sqrt(1 + 18 / 7), rel=0.05)
+    drifting = same + torch.linspace(0, 5, 400)
+    assert r_hat(drifting) > AGREE
+    assert r_hat(torch.zeros(4, 100)) == 1 and math.isnan(r_hat(same[:, :3]))
+
+
+def test_a_quadratic_has_half_its_dimensions():
+    """E[n beta L] = sum of n beta a / (2 (n beta a + localisation)): half of the stiff directions, none of the flat."""
+    pytest.importorskip("devinterp")
+    curvatures = torch.cat([torch.full((20,), 4.0), torch.zeros(30)]).double()
+    n_beta, localisation = 50.0, 5.0
+    rate = SHARE / (n_beta * 4 + localisation)
+    chains = torch.stack(
+        [
+            sample_losses(
+                lambda x, _: 0.5 * (curvatures * x * x).sum(), torch.zeros(50, dtype=torch.float64), rate=rate,
+                n_beta=n_beta, localisation=localisation, burn_in=50, draws=400, seed=seed,
+            )
+            for seed in range(3)
+        ]
+    )  # fmt: skip
+    stiff = n_beta * 4 / (n_beta * 4 + localisation)
+    expected = 20 / 2 * stiff / (1 - SHARE / 4)  # the last: what the step size adds
+    assert n_beta * chains.mean().item() == pytest.approx(expected, rel=0.1)
+    assert r_hat(chains) < AGREE
+
+
+def test_it_waits_to_be_asked_for_and_says_what_it_lacks(small, monkeypatch):
+    assert circuits.registered()["local_learning_coefficient"].only_on_request
+    snapshot = Snapshot(0, small.config.model, small.task, small.weights(0))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "grokinterp[llc]" in (LocalLearningCoefficient().why_not(snapshot) or "")
+    assert "devinterp.slt" not in sys.modules  # with all that it imports
+
+
+def test_it_is_of_the_training_loss_around_the_checkpoint(small):
+    """A chain that cannot move has coefficient 0; one that can has chains, an error and a calibrated step beside it."""
+    pytest.importorskip("devinterp")
+    snapshot = Snapshot(0, small.config.model, small.task, small.weights(0))
+    few = {"chains": 2, "burn_in": 2, "draws": 8}
+    still = LocalLearningCoefficient(**few, rate=1e-30).read(snapshot)
+    assert still.llc.item() == pytest.approx(0, abs=1e-6) and still.llc_trace.dims == ("chain", "draw")
+    read = LocalLearningCoefficient(**few).read(snapshot)
+    n = int(small.task.is_train.sum())
+    assert read.llc_rate.item() == pytest.approx(SHARE / (n / math.log(n) * read.llc_curvature.item() + 5))
+    assert math.isfinite(read.llc.item()) and read.llc_standard_error.item() > 0
+    again = LocalLearningCoefficient(**few).read(snapshot)
+    assert again.llc_trace.equals(read.llc_trace)
