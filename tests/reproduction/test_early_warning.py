@@ -10,7 +10,8 @@ from grokinterp.errors import BadRequest
 from grokinterp.reproduction import Places
 from grokinterp.reproduction.early_warning.courses import EVERY, as_kept, read, slope, write
 from grokinterp.reproduction.early_warning.detector import FALSE_ALARMS, Course, Detector, Interval, Trial, choose
-from grokinterp.reproduction.early_warning.outcome import outcome, ranked, trials
+from grokinterp.reproduction.early_warning.outcome import counted, outcome, ranked, thresholds, trials
+from grokinterp.reproduction.early_warning.page import detectors
 from grokinterp.reproduction.early_warning.settings import (
     ARCHITECTURES,
     CHECKPOINTS,
@@ -150,6 +151,28 @@ def test_one_that_generalises_at_once_is_not_counted():
     assert not planted(None, 80.0, memorised=60.0).is_counted
 
 
+def test_one_that_is_half_right_at_its_end_is_undecided():
+    """A warning of it is neither true nor false; as the rule was first written it would have been false."""
+    end = lambda share: {"unswapped accuracy": np.linspace(0, share, len(STEP))}
+    late, memoriser, grokked = planted(**end(0.6)), planted(**end(0.4)), planted(None, 900.0, **end(0.6))
+    assert late.is_undecided and not late.is_counted
+    assert memoriser.is_counted and grokked.is_counted
+    assert counted([late, memoriser]) == [memoriser] and counted([late], as_first_written=True) == [late]
+
+
+def test_many_thresholds_at_a_time_are_scored_as_each_alone():
+    """The choice by arrays is the one that trying each detector would give."""
+    rows = np.random.default_rng(3).random((12, len(STEP))).cumsum(1)
+    runs = [Course(STEP, {"x": row}, 50.0, 900.0 if i % 2 else math.nan) for i, row in enumerate(rows)]
+    found = choose("x", runs)
+
+    def lead(threshold: float) -> float:
+        trial = Trial.of(Detector("x", threshold, True), runs)
+        return trial.lead_share.value if trial.false_alarms.value <= FALSE_ALARMS else 0.0
+
+    assert found.rises and lead(found.threshold) == max(map(lead, np.unique(rows))) > 0
+
+
 def test_a_measure_of_many_false_alarms_cannot_win():
     names = "Gini", "weight norm"
     early = dict(zip(names, (np.ones(len(STEP)), (STEP >= 500).astype(float)), strict=True))
@@ -194,3 +217,17 @@ def test_no_outcome_is_told_without_runs_that_grok():
     values = outcome(nothing)
     assert math.isnan(values["latent accuracy ahead of unswapped accuracy"])
     assert set(values["threshold"]) == set(EVERY) and all(map(math.isnan, values["threshold"].values()))
+
+
+# -- what was measured
+
+
+def test_the_thresholds_are_those_of_the_stored_first_half():
+    """The written rule, on the courses as they were stored, gives what was committed before the other half was read."""
+    first = read(STORED / "first.parquet")
+    assert set(first) == {run.number for run in drawn() if halves()[run.setting] == "first"}
+    chosen, committed = thresholds(counted(first.values())), detectors(STORED)
+    assert chosen.keys() == committed.keys() == set(EVERY)
+    for name, detector in committed.items():
+        assert (chosen[name].rises, chosen[name].hold) == (detector.rises, detector.hold)
+        assert chosen[name].threshold == pytest.approx(detector.threshold, nan_ok=True)

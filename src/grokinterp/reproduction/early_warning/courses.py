@@ -98,8 +98,12 @@ def course_of(run: Run) -> Course:
         "train share": constant(config.split.frac),
         "weight decay": constant(config.optimiser.weight_decay),
     }
-    landmarks = first_reaching(run, "train_accuracy", ALL_TRAINED), first_reaching(run, "test_accuracy", SOLVED)
-    return Course(steps, values, *landmarks)
+    return Course(steps, values, *landmarks_of(run))
+
+
+def landmarks_of(run: Run) -> tuple[float, float]:
+    """The first recorded steps with all training rows, and with 99 % of the test rows right; NaN: never."""
+    return first_reaching(run, "train_accuracy", ALL_TRAINED), first_reaching(run, "test_accuracy", SOLVED)
 
 
 def slope(steps: np.ndarray, losses: np.ndarray) -> np.ndarray:
@@ -123,20 +127,23 @@ def write(courses: Mapping[int, Course], path: Path) -> None:
         pd.DataFrame({"run": number, "step": course.steps, **_landmarks(course), **course.values})
         for number, course in sorted(courses.items())
     ]
-    table = pd.concat(frames, ignore_index=True).astype(dict.fromkeys(EVERY, "float32"))
+    table = pd.concat(frames, ignore_index=True)
+    table = table.astype({name: "float32" for name in table.columns if name not in ("run", "step", *LANDMARKS)})
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_parquet(path, index=False)
 
 
 def read(path: Path) -> dict[int, Course]:
     """Read the courses that `write` wrote."""
+    table = pd.read_parquet(path)
+    measures = [name for name in table.columns if name not in ("run", "step", *LANDMARKS)]
     return {
         int(number): Course(  # pyright: ignore[reportArgumentType]  # a group's key is the number
             rows["step"].to_numpy(float),
-            {name: rows[name].to_numpy(float) for name in EVERY},
+            {name: rows[name].to_numpy(float) for name in measures},
             *(float(rows[name].iloc[0]) for name in LANDMARKS),
         )
-        for number, rows in pd.read_parquet(path).groupby("run")
+        for number, rows in table.groupby("run")
     }
 
 

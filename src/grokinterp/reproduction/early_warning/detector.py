@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
+from grokinterp.analysis.outcome import HALF
 from grokinterp.analysis.proportions import Share
 from grokinterp.circuits.loss import regime_of
 from grokinterp.errors import require
@@ -21,6 +22,9 @@ CANDIDATES = 200
 """How many thresholds are tried of each measure and direction: quantiles of its values where they are chosen."""
 
 RESAMPLES = 2_000
+
+RIGHT = "unswapped accuracy"
+"""By which a run that has not grokked is a memoriser at its end, or on its way (`analysis.outcome`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +44,20 @@ class Course:
     grokked_step: float
 
     @property
-    def is_counted(self) -> bool:
-        """Whether it groks or does not: one that generalises at once has nothing that could be announced."""
+    def is_at_once(self) -> bool:
+        """Whether it generalises at once: it has nothing that could be announced."""
         steps = (None if math.isnan(step) else step for step in (self.memorised_step, self.grokked_step))
-        return regime_of(*steps) != "generalises at once"
+        return regime_of(*steps) == "generalises at once"
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it has not grokked and is half right at its end: a warning is neither true of it nor false."""
+        return not self.has_grokked and bool(self.values.get(RIGHT, np.zeros(1))[-1] >= HALF)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it groks, or does not."""
+        return not (self.is_at_once or self.is_undecided)
 
     @property
     def has_grokked(self) -> bool:
@@ -87,10 +101,10 @@ class Detector:
         return not course.has_grokked and not math.isnan(self.warned_at(course))
 
 
-def _run_lengths(passed: Bool[np.ndarray, "step"]) -> Float[np.ndarray, "step"]:
+def _run_lengths(passed: Bool[np.ndarray, "*any step"]) -> Int[np.ndarray, "*any step"]:
     """How many times on end, up to each place, it was so."""
-    counts = np.cumsum(passed)
-    return counts - np.maximum.accumulate(np.where(passed, 0, counts)).astype(float)
+    counts = np.cumsum(passed, axis=-1)
+    return counts - np.maximum.accumulate(np.where(passed, 0, counts), axis=-1)
 
 
 def choose(measure: str, courses: Sequence[Course]) -> Detector:
@@ -102,32 +116,43 @@ def choose(measure: str, courses: Sequence[Course]) -> Detector:
     NaN.
     """
     defined = [course for course in courses if course.has(measure)]
+    thresholds = _candidates(measure, defined)
     best: tuple[tuple[float, float], Detector] = (0.0, 0.0), Detector(measure, math.nan, True)
     for rises in (True, False):
-        scored = [(*_score(detector, defined), detector) for detector in _candidates(measure, rises, defined)]
-        allowed = [each for each in scored if each[1] <= FALSE_ALARMS and each[0] > 0]
-        if not allowed:
+        leads, alarms = _scores(measure, thresholds, rises, defined)
+        allowed = (alarms <= FALSE_ALARMS) & (leads > 0)
+        if not allowed.any():
             continue
-        lead, alarms = max((each[0], -each[1]) for each in allowed)
-        equal = [each[2] for each in allowed if (each[0], -each[1]) == (lead, alarms)]
-        if (lead, alarms) > best[0]:
-            best = (lead, alarms), equal[len(equal) // 2]
+        score = max(zip(leads[allowed], -alarms[allowed], strict=True))
+        equal = thresholds[allowed & (leads == score[0]) & (-alarms == score[1])]
+        if score > best[0]:
+            best = score, Detector(measure, float(equal[len(equal) // 2]), rises)
     return best[1]
 
 
-def _candidates(measure: str, rises: bool, courses: Sequence[Course]) -> list[Detector]:
-    pooled = np.concatenate([course.values[measure] for course in courses]) if courses else np.zeros(0)
+def _candidates(measure: str, courses: Sequence[Course]) -> Float[np.ndarray, "threshold"]:
+    pooled = np.concatenate([np.zeros(0), *(course.values[measure] for course in courses)])
     values = np.unique(pooled[np.isfinite(pooled)])
-    if len(values) > CANDIDATES:
-        values = np.unique(np.quantile(values, np.linspace(0, 1, CANDIDATES)))
-    return [Detector(measure, float(value), rises) for value in values]
+    return values if len(values) <= CANDIDATES else np.unique(np.quantile(values, np.linspace(0, 1, CANDIDATES)))
 
 
-def _score(detector: Detector, courses: Sequence[Course]) -> tuple[float, float]:
-    """Mean share of the lead, and share of false alarms."""
-    leads = [detector.lead_share(course) for course in courses if course.has_grokked]
-    alarms = [detector.is_false_alarm(course) for course in courses if not course.has_grokked]
-    return float(np.mean(leads)) if leads else 0.0, float(np.mean(alarms)) if alarms else 0.0
+def _scores(
+    measure: str, thresholds: Float[np.ndarray, "threshold"], rises: bool, courses: Sequence[Course]
+) -> tuple[Float[np.ndarray, "threshold"], Float[np.ndarray, "threshold"]]:
+    """Mean share of the lead and share of false alarms of each threshold: `Detector`'s, of many at a time."""
+    leads: list[np.ndarray] = []
+    alarms: list[np.ndarray] = []
+    for course in courses:
+        values = course.values[measure]
+        passed = values >= thresholds[:, None] if rises else values <= thresholds[:, None]
+        warns = _run_lengths(passed) >= HOLD
+        steps = np.where(warns.any(1), course.steps[warns.argmax(1)], math.inf)
+        if course.has_grokked:
+            leads.append(np.maximum(course.grokked_step - steps, 0) / course.grokked_step)
+        else:
+            alarms.append(np.isfinite(steps))
+    nothing = np.zeros((1, len(thresholds)))
+    return np.mean(leads or nothing, axis=0), np.mean(alarms or nothing, axis=0)
 
 
 @dataclass(frozen=True)
