@@ -5,8 +5,10 @@ import json
 import pytest
 
 from grokinterp.cli import main
-from grokinterp.cli.reproduce_command import minutes
-from grokinterp.reproduction import every_claim
+from grokinterp.cli.reproduce_command import duration, minutes
+from grokinterp.reproduction import Claim, by_source, every_claim, find_claim
+from grokinterp.reproduction.needed_run import training
+from grokinterp.reproduction.target import at_least
 
 
 @pytest.mark.parametrize(("text", "expected"), [("90s", 1.5), ("30m", 30), ("2h", 120), ("1.5h", 90)])
@@ -32,12 +34,42 @@ def test_a_bad_request_is_one_line_and_2(words, said, capsys, tmp_path, monkeypa
     assert not list(tmp_path.iterdir())
 
 
-def test_the_list_has_every_claim_and_its_outcome(capsys, tmp_path):
-    """Nothing has been run where there are no results."""
-    assert main(["reproduce", "--results", str(tmp_path)]) == 0
+def test_the_list_has_every_claim_by_source_with_outcome_and_time(capsys, tmp_path):
+    """Nothing has been run where there are no results, and every run is still to be trained where there are none."""
+    assert main(["reproduce", "--results", str(tmp_path), "--runs", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [claim.id for claim in every_claim()]
-    assert all(" not run " in line for line in lines)
+    sources = [line for line in lines if not line.startswith("  ")]
+    assert sources == [f"{source}: {len(group)} not run" for source, group in by_source(every_claim()).items()]
+    rows = {line.split()[0]: line for line in lines if line.startswith("  ")}
+    assert [*rows] == [claim.id for group in by_source(every_claim()).values() for claim in group]
+    claim = find_claim("nanda-seeds")
+    needed = claim.minutes + sum(training.minutes for training in claim.trainings)
+    assert rows["nanda-seeds"].split()[1:] == f"not run {needed / 60:.1f} h {claim.statement}".split()
+
+
+def test_what_is_trained_and_how_long_is_said_before_it_starts(capsys, tmp_path, monkeypatch):
+    """Afterwards target stands beside measured; a run that is there already is not announced again."""
+    small = {"p": 5, "d_model": 8, "n_heads": 2, "steps": 20, "metrics_every": 10, "checkpoint_every": 20}
+    made = Claim(
+        "made", "Nobody 2000, table 1", "It is so.", "As it was.", "how it is", {"x": at_least(1)},
+        lambda run: {"x": run.metrics.step.max()}, (training("a + b", 2.0, seed=3, **small),),
+    )  # fmt: skip
+    monkeypatch.setattr("grokinterp.reproduction.find_claim", lambda id: made)
+    words = ["reproduce", "made", "--runs", str(tmp_path / "runs"), "--results", str(tmp_path), "--threads", "1"]
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "made: 1 of its 1 runs to train, 2 min or so.",
+        "  a + b (nanda), seed 3, at most 20 steps, 2 min",
+    ]
+    assert any(line.split() == "x: 20 target at least 1: met, vacuous: a null meets it".split() for line in lines[2:])
+    assert main(words) == 0
+    assert capsys.readouterr().out.startswith("made: 0 of its 1 runs to train, 30 s or so.")
+
+
+@pytest.mark.parametrize(("minutes", "text"), [(0.5, "30 s"), (12.2, "12 min"), (90, "1.5 h")])
+def test_a_duration_is_in_the_unit_that_is_read(minutes, text):
+    assert duration(minutes) == text
 
 
 def test_a_claim_of_a_file_is_run_stored_and_tabulated(data, capsys, tmp_path):

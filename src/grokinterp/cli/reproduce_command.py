@@ -20,7 +20,7 @@ ORDER = 70
 
 @dataclass(frozen=True)
 class Reproduce:
-    """Run claims of the papers again. Without an ID: list them, with the outcome of the last run of each."""
+    """Run claims of the papers again. Without an ID: list them by source, with outcome and time of each."""
 
     id: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="ID")] = None  # the claim to run
     quick: bool = False  # rehearse on tiny runs that are thrown away: proves nothing, stores nothing
@@ -55,7 +55,7 @@ def run(argv: list[str]) -> None:
     elif given.all:
         _run_all(bench, places, budget)
     elif given.id is None:
-        _list(places)
+        _list(bench, places)
     elif given.quick:
         _rehearse(find_claim(given.id), bench)
     else:
@@ -70,18 +70,40 @@ def minutes(text: str) -> float:
     return float(time_of[1]) * {"s": 1 / 60, "m": 1, "h": 60}[time_of[2]]
 
 
-def _list(places: "Places") -> None:
-    from grokinterp.reproduction import every_claim, outcome_of, stored
+def duration(minutes: float) -> str:
+    """Minutes in words: `30 s`, `12 min` or `1.5 h`."""
+    if minutes < 1:
+        return f"{60 * minutes:.0f} s"
+    return f"{minutes:.0f} min" if minutes < 60 else f"{minutes / 60:.1f} h"
+
+
+def _list(bench: "Bench", places: "Places") -> None:
+    """Claims under their sources: outcome of the last run, and the time that one takes here and now."""
+    from grokinterp.reproduction import OUTCOMES, by_source, every_claim, outcome_of, stored
 
     results, claims = stored(places.results), every_claim()
     width = max(len(claim.id) for claim in claims)
-    for claim in claims:
-        say(f"{claim.id:<{width}}  {outcome_of(claim, results.get(claim.id)):<14}  {claim.statement}")
+    for source, group in by_source(claims).items():
+        outcomes = [outcome_of(claim, results.get(claim.id)) for claim in group]
+        counts = ", ".join(f"{outcomes.count(each)} {each}" for each in OUTCOMES if each in outcomes)
+        say(f"{source}: {counts}")
+        for claim, outcome in zip(group, outcomes, strict=True):
+            say(f"  {claim.id:<{width}}  {outcome:<18}  {duration(bench.cost(claim)):>6}  {claim.statement}")
+
+
+def _announce(claim: "Claim", bench: "Bench") -> None:
+    """Say what a claim trains and for how long, before it starts."""
+    missing = bench.missing(claim)
+    say(f"{claim.id}: {len(missing)} of its {len(claim.trainings)} runs to train, {duration(bench.cost(claim))} or so.")
+    for each in missing:
+        what = f"{each.expression} ({each.preset}), seed {each.seed}, at most {each.steps:,} steps"
+        say(f"  {what}, {duration(each.minutes)}{'' if not bench.has_begun(each) else ', continued'}")
 
 
 def _run_one(claim: "Claim", bench: "Bench", places: "Places") -> None:
     from grokinterp.reproduction import attempt, measure_nulls, store
 
+    _announce(claim, bench)
     result = attempt(claim, bench, measure_nulls(claim, bench))
     path = store(result, places.results)
     _print_result(claim, result)
@@ -141,7 +163,7 @@ def _run_all(bench: "Bench", places: "Places", budget: float) -> None:
     if late:
         say(
             f"{len(late)} claims did not fit into what was left of --budget, the cheapest of them {late[0].id}, about "
-            f"{bench.cost(late[0]):.1f} min."
+            f"{duration(bench.cost(late[0]))}."
         )
 
 

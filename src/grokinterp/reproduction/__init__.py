@@ -12,7 +12,7 @@ from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.reproduction import claims
 from grokinterp.reproduction.bench import Bench
 from grokinterp.reproduction.claim import KINDS, OUTCOMES, Claim, Kind, Outcome, entries
-from grokinterp.reproduction.index import pages
+from grokinterp.reproduction.index import by_source, pages
 from grokinterp.reproduction.nulls import measure_nulls
 from grokinterp.reproduction.paths import Places
 from grokinterp.reproduction.result import Result, attempt, store, stored
@@ -30,6 +30,7 @@ __all__ = [
     "Result",
     "Target",
     "attempt",
+    "by_source",
     "entries",
     "every_claim",
     "find_claim",

@@ -20,7 +20,7 @@ QUICK_STEPS = 20
 """Steps of every run of a rehearsal."""
 
 Alter: TypeAlias = Callable[[RunConfig], RunConfig]
-"""What a bench makes of the configuration of a run that a claim needs."""
+"""What a bench makes of the configuration of a run that a claim needs. It keeps task and preset."""
 
 
 def shortened(config: RunConfig) -> RunConfig:
@@ -72,8 +72,12 @@ class Bench:
 
     def cost(self, claim: Claim) -> float:
         """About how many minutes a claim takes: its measuring, and the runs that are not there yet."""
-        wanted = {each.config().fingerprint: each for run in claim.trainings for each in run.whole}
-        return claim.minutes + sum(each.minutes for each in wanted.values() if self.find(each) is None)
+        return claim.minutes + sum(each.minutes for each in self.missing(claim))
+
+    def missing(self, claim: Claim) -> list[Training]:
+        """The runs of a claim that are not there yet, each once, in the order in which they are trained."""
+        wanted = {repr(each): each for run in claim.trainings for each in run.whole}
+        return [each for each in wanted.values() if self.find(each) is None]
 
     def files(self, claim: Claim) -> list[Path]:
         """The third-party files of a claim. Raises `BadRequest` for one that is absent."""
@@ -112,6 +116,8 @@ class Bench:
 
     def find(self, wanted: Training) -> Run | None:
         """The finished run of this configuration, if there is one. It is told by its configuration, not its name."""
+        if not self._has_kin(wanted):
+            return None
         source = None
         if wanted.frozen_from is not None:
             origin = self.find(wanted.frozen_from)
@@ -121,6 +127,17 @@ class Bench:
         config = self._config(wanted, source)
         return next((open_run(path) for path in self._like(config) if is_finished(path)), None)
 
+    def has_begun(self, wanted: Training) -> bool:
+        """Whether a run of this configuration lies there unfinished: it is continued. One of another run: unknown."""
+        return (
+            wanted.frozen_from is None and self._has_kin(wanted) and self._begun(self._config(wanted, None)) is not None
+        )
+
+    def _has_kin(self, wanted: Training) -> bool:
+        """Whether some run has its task and preset. Its whole configuration takes long: the task's table is built."""
+        kin = wanted.expression, wanted.preset
+        return any((known.task.expression, known.preset) == kin for _, known in self._known())
+
     def _config(self, wanted: Training, source: Path | None) -> RunConfig:
         config = wanted.config(source)
         return config if self.alter is None else self.alter(config)
@@ -129,10 +146,14 @@ class Bench:
         return next((path for path in self._like(config) if not is_finished(path)), None)
 
     def _like(self, config: RunConfig) -> Iterator[Path]:
+        return (path for path, known in self._known() if _same(known, config))
+
+    def _known(self) -> Iterator[tuple[Path, RunConfig]]:
+        """All runs in the places, and their configurations."""
         for place in self.places:
             for path in sorted(place.iterdir()) if place.is_dir() else []:
-                if is_run(path) and (known := self._config_of(path)) is not None and _same(known, config):
-                    yield path
+                if is_run(path) and (known := self._config_of(path)) is not None:
+                    yield path, known
 
     def _config_of(self, path: Path) -> RunConfig | None:
         # Every claim looks through every run: each config is read once, and again when it was written anew.

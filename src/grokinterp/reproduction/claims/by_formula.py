@@ -27,8 +27,8 @@ def _logits(run: Run) -> Float[Tensor, "row answer"]:
     return snapshot_of(run, run.final.step).logits.double()
 
 
-def _loss(frequencies: Sequence[int], phases: Sequence[int], **more: float) -> float:
-    run = build("quadratic", P, frequencies, phases, **more)
+def _loss(frequencies: Sequence[int], phases: Sequence[int], arc: float) -> float:
+    run = build("quadratic", P, frequencies, phases, arc=arc)
     return float(F.cross_entropy(_logits(run), run.task.labels))
 
 
