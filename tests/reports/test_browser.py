@@ -99,8 +99,17 @@ def test_the_page_fits_a_phone(opened):
     assert said == []
 
 
-def test_a_legend_stands_below_its_figure_after_the_page_was_narrow(population, tmp_path, chromium):
-    """A page that was as narrow as a phone and is wide again has every legend where a page has it that was never."""
+TITLES_THAT_MEET = """() => [...document.querySelectorAll('.plate')].flatMap(plate => {
+  const titles = [...plate.querySelectorAll('text[class*=xtitle], text.annotation-text')].filter(
+    title => title.getBoundingClientRect().width > 0);
+  const boxes = titles.map(title => [title.textContent, title.getBoundingClientRect()]);
+  return boxes.flatMap(([a, one], i) => boxes.slice(i + 1).filter(([b, other]) => one.left < other.right
+    && other.left < one.right && one.top < other.bottom && other.top < one.bottom).map(([b, _]) => a + ' / ' + b));
+})"""
+
+
+def test_a_page_that_was_narrow(population, tmp_path, chromium):
+    """As narrow as a phone no title stands on another; wide again, legends are where a page has them that never was."""
     path = tmp_path / "many.html"
     path.write_text(population_page(Population(gi.load(population))))
     tops = "() => [...document.querySelectorAll('.plate .legend .bg')].map(one => one.getBoundingClientRect().top)"
@@ -109,6 +118,7 @@ def test_a_legend_stands_below_its_figure_after_the_page_was_narrow(population, 
         page = chromium(before, 900).new_page()
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-drawn=yes]", timeout=60_000)
+        assert page.evaluate(TITLES_THAT_MEET) == []
         page.set_viewport_size({"width": 1280, "height": 900})
         page.wait_for_timeout(600)
         found.append(page.evaluate(f"({tops})().map(top => Math.round(top + window.scrollY))"))

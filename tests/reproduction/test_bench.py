@@ -19,7 +19,7 @@ from grokinterp.reproduction.target import at_least
 from grokinterp.runs.directory import is_finished
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
-from grokinterp.training import trainer as training_module
+from grokinterp.training.loop import Trainer
 
 SMALL = {"p": 5, "d_model": 8, "n_heads": 2, "frac": 0.5, "steps": 40, "metrics_every": 10, "checkpoint_every": 20}
 WANTED = training("a + b", 1.0, seed=0, **SMALL)
@@ -70,7 +70,7 @@ def test_another_configuration_is_another_run(bench):
 
 
 def test_an_interrupted_run_is_continued_where_it_lies(bench, monkeypatch):
-    log = training_module._Trainer._log
+    log = Trainer._log
 
     def stop_at_20(self, *given):
         log(self, *given)
@@ -78,7 +78,7 @@ def test_an_interrupted_run_is_continued_where_it_lies(bench, monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(training_module._Trainer, "_log", stop_at_20)
+        patched.setattr(Trainer, "_log", stop_at_20)
         with pytest.raises(KeyboardInterrupt):
             bench.run(WANTED)
     (begun,) = bench.places[0].iterdir()

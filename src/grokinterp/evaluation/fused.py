@@ -35,13 +35,14 @@ class Rows(NamedTuple):
     """A batch of token rows, as indices into its distinct (token, position) pairs.
 
     `tokens` and `positions` [pair] list the pairs, those of the last position last; `source` [n, position] is the
-    pair at each position of a row; `last` [n] which of the `n_last` pairs of the last position a row ends in.
+    pair at each position of a row; `last` [n] which of the `n_last` pairs of the last position a row ends in. Where
+    each model of a batch has rows of its own, both lead with that dimension.
     """
 
     tokens: Int[Tensor, "pair"]
     positions: Int[Tensor, "pair"]
-    source: Int[Tensor, "n position"]
-    last: Int[Tensor, "n"]
+    source: Int[Tensor, "*batch n position"]
+    last: Int[Tensor, "*batch n"]
     n_last: int
 
     @classmethod
@@ -57,14 +58,19 @@ class Rows(NamedTuple):
             offset += len(distinct)
         return cls(torch.cat(tokens), torch.cat(positions), torch.stack(source, 1), index, len(distinct))
 
-    def __getitem__(self, rows: Int[Tensor, "m"] | slice) -> "Rows":  # type: ignore[override]
+    def __getitem__(self, rows: Int[Tensor, "*batch m"] | slice) -> "Rows":  # type: ignore[override]
         """Some of the rows, over the same pairs."""
         return self._replace(source=self.source[rows], last=self.last[rows])
 
-    def by_position(self) -> list[Int[Tensor, "_"]]:
+    def by_position(self) -> list[Int[Tensor, "*batch _"]]:
         """The source pairs, position by position; a single one where all rows end in the same token."""
-        columns = list(self.source.unbind(1))
-        return [*columns[:-1], columns[-1][:1]] if self.n_last == 1 else columns
+        columns = list(self.source.unbind(-1))
+        return [*columns[:-1], columns[-1][..., :1]] if self.n_last == 1 else columns
+
+    @property
+    def leading(self) -> int:
+        """How many batch dimensions the rows have themselves: 0, or 1 where they differ from model to model."""
+        return self.last.ndim - 1
 
 
 class Activations(NamedTuple):
@@ -132,10 +138,11 @@ def _forward(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: 
     x_last = x[:, -rows.n_last :]
     # A slice of its own, so that a gradient is summed in the order that runs have always had, to the last bit.
     of_pairs = scores(config, parameters, x[:, -rows.n_last :], x).flatten(1, 2)
-    pattern = rated(config, gather(of_pairs, rows.last[:, None] * len(rows.tokens) + rows.source).softmax(2))
+    pairs = rows.last[..., None] * len(rows.tokens) + rows.source
+    pattern = rated(config, gather(of_pairs, pairs, rows.leading).softmax(2))
     z = weigh_values(project(config, parameters, x, "V"), pattern, rows)
     b_O, W_in, b_in = (parameters.get(f"blocks.0.{name}") for name in ("attn.b_O", "mlp.W_in", "mlp.b_in"))
-    residual = x_last if rows.n_last == 1 else gather(x_last, rows.last)
+    residual = x_last if rows.n_last == 1 else gather(x_last, rows.last, rows.leading)
     resid_mid = _affine(z, parameters["blocks.0.attn.W_O"].flatten(1, 2), b_O, residual)
     pre = None if W_in is None else _affine(resid_mid, W_in, b_in)
     return Activations(pattern, z, resid_mid, pre, *_out_of(config, parameters, resid_mid, pre))
@@ -189,18 +196,21 @@ def weigh_values(
     """The heads' values, weighted by the pattern."""
     weights = pattern[..., None].unbind(2)
     width = value_of_pair.shape[2:]
-    values = [gather(value_of_pair.flatten(2), pairs).unflatten(-1, width) for pairs in rows.by_position()]
+    flat_values = value_of_pair.flatten(2)
+    values = [gather(flat_values, pairs, rows.leading).unflatten(-1, width) for pairs in rows.by_position()]
     z = weights[0] * values[0]
     for weight, value in zip(weights[1:], values[1:], strict=True):
         z = torch.addcmul(z, weight, value)
     return z.flatten(2)
 
 
-def gather(table: Float[Tensor, "batch pair width"], index: Int[Tensor, "*n"]) -> Float[Tensor, "batch *n width"]:
-    """Rows of each table by their number."""
+def gather(
+    table: Float[Tensor, "batch pair width"], index: Int[Tensor, "*n"], leading: int = 0
+) -> Float[Tensor, "batch *m width"]:
+    """Rows of each table by their number; the first `leading` dimensions of `index` are the tables', 0 or 1 of them."""
     # F.embedding, because its gather and its scatter are several times faster than indexing and its gradient.
     batch, pairs, width = table.shape
-    offset = torch.arange(0, batch * pairs, pairs, device=index.device).view(-1, *[1] * index.ndim)
+    offset = torch.arange(0, batch * pairs, pairs, device=index.device).view(-1, *[1] * (index.ndim - leading))
     return F.embedding(offset + index, table.reshape(-1, width))
 
 

@@ -33,6 +33,8 @@ class Summary:
         asked: the circuits that were asked of it, those that do not apply to it among them.
         circuits: those that have been read off every checkpoint.
         seconds, timed: the time that training took, and over how many steps.
+        ensemble: with how many runs it was trained at once (`members`, 1 alone), and the seconds of a step `together`
+            and `alone` that decided it; None where none was asked for.
         failure: why the last attempt to train ended before it should, in a line.
     """
 
@@ -46,6 +48,7 @@ class Summary:
     circuits: tuple[str, ...] = ()
     seconds: float = 0.0
     timed: int = 0
+    ensemble: Mapping[str, float] | None = None
     failure: str | None = None
 
     @property
@@ -57,7 +60,8 @@ class Summary:
         """What still holds where `step` is the last checkpoint: all of it, or what does not speak of a checkpoint."""
         if step == self.step:
             return self
-        return Summary(step=step, seconds=self.seconds, timed=self.timed, failure=self.failure)
+        kept = {"seconds": self.seconds, "timed": self.timed, "ensemble": self.ensemble, "failure": self.failure}
+        return Summary(step=step, **kept)
 
     def with_trace(self, trace: xr.Dataset) -> "Summary":
         """With what a trace says of the last checkpoint, where it has that one; what it does not say stays."""
@@ -92,7 +96,7 @@ class Summary:
     @classmethod
     def _from_json(cls, entries: Mapping[str, Any]) -> "Summary":
         scores = {name: math.nan if value is None else float(value) for name, value in entries["scores"].items()}
-        frequencies = entries["key_frequencies"]
+        frequencies, ensemble = entries["key_frequencies"], entries.get("ensemble")
         return cls(
             step=None if entries["step"] is None else int(entries["step"]),
             scores=scores,
@@ -104,6 +108,7 @@ class Summary:
             circuits=tuple(map(str, entries["circuits"])),
             seconds=float(entries["seconds"]),
             timed=int(entries["timed"]),
+            ensemble=None if ensemble is None else {str(name): float(value) for name, value in ensemble.items()},
             failure=_text(entries["failure"]),
         )
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from grokinterp.errors import counted
+from grokinterp.evaluation.processes import available_cores
 from grokinterp.runs import Runs
+from grokinterp.sweeps import together
 from grokinterp.sweeps.directory import SweepDirectory
 from grokinterp.sweeps.engines._base import Engine, opener
 from grokinterp.sweeps.points import points_of
@@ -62,6 +64,8 @@ def sweep(
     read = Spec.read(spec)
     points = points_of(read)
     directory = SweepDirectory.of(read, out)
+    if read.ensemble:
+        together.check(points, engine, executor)
     if not wait:
         standing = submit(read, out, engine if executor is None else "executor", workers, slurm)
         if progress:
@@ -69,7 +73,14 @@ def sweep(
         return directory.runs(points)
     start = opener(engine, executor, directory.path, workers, slurm or {})
     with directory.held(read, points):
-        jobs = [job for point in points if not (job := directory.job(point, read)).is_done]
+        pairs = [(point, job) for point in points if not (job := directory.job(point, read)).is_done]
+        jobs = [job for _, job in pairs]
+        if read.ensemble:
+            jobs = []
+            for some, line in together.grouped(pairs, workers or available_cores()):
+                jobs += some
+                if line and progress:
+                    print(line, file=sys.stderr, flush=True)
         if jobs:
             failed = _work(jobs, start(len(jobs)), Progress(jobs, len(points) - len(jobs), progress))
             if failed:

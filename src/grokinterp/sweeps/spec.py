@@ -20,7 +20,7 @@ Fields: TypeAlias = dict[str, Any]
 _RANGE = re.compile(r"\s*(-?\d{1,18})\s*\.\.\s*(-?\d{1,18})\s*")
 MOST_POINTS = 100_000
 LONGEST_NAME = 100
-_SECTIONS = ("name", "run", "grid", "variant", "keep")
+_SECTIONS = ("name", "ensemble", "run", "grid", "variant", "keep")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,9 @@ class Keep:
 class Spec:
     """A sweep: the fields that every run has, and those that vary.
 
+    With `ensemble`, runs that differ in their seed only are trained together where that is faster, each equal to the
+    run trained alone to float rounding.
+
     The points are the product of the values of `grid` and of the `variants`, the last field of the grid fastest.
     """
 
@@ -54,6 +57,7 @@ class Spec:
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
     keep: Keep = Keep()
+    ensemble: bool = False
 
     def __post_init__(self) -> None:
         fits = bool(re.fullmatch(r"\w[\w.-]*", self.name, re.ASCII)) and len(self.name) <= LONGEST_NAME
@@ -129,12 +133,15 @@ class Spec:
             keep["circuits"] = tuple(keep["circuits"])
         elif keep.get("checkpoints") == "final":
             keep["circuits"] = None
+        ensemble = tables.get("ensemble", False)
+        require(isinstance(ensemble, bool), f"ensemble={shown(ensemble)} must be true or false")
         return cls(
             name=str(tables.get("name", "sweep")),
             run=run,
             grid={axis: _values(axis, values) for axis, values in grid.items()},
             variants=tuple(map(_variant, _list(tables.get("variant", [])))),
             keep=Keep(**keep),
+            ensemble=ensemble,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -142,6 +149,7 @@ class Spec:
         circuits = {} if self.keep.circuits is None else {"circuits": list(self.keep.circuits)}
         tables = {
             "name": self.name,
+            "ensemble": self.ensemble,
             "run": dict(self.run),
             "grid": {axis: list(values) for axis, values in self.grid.items()},
             "variant": [{"name": variant.name, **variant.fields} for variant in self.variants],

@@ -24,6 +24,8 @@ class Job:
         directory: where the run goes; `log` is where a failure is written.
         fields: what `gi.train` is called with; `steps` is how many steps that comes to.
         keep: what stays of it.
+        group: a name that jobs have in common whose runs differ in their seed only and are trained together.
+        pace: the seconds of a step that decided whether they are, as `Summary.ensemble` has them.
     """
 
     directory: str
@@ -31,6 +33,8 @@ class Job:
     fields: Mapping[str, Any]
     steps: int
     keep: Keep
+    group: str | None = None
+    pace: Mapping[str, float] | None = None
 
     def absolute(self) -> "Job":
         """As a process elsewhere finds it."""
@@ -74,13 +78,18 @@ def do(job: Job) -> Outcome:
     except KeyboardInterrupt:
         return Outcome("stopped")
     except Exception as error:
-        line = str(error) if isinstance(error, BadRequest) else f"{type(error).__name__}: {error}"
-        line = line.splitlines()[0]
-        write_log(job, line, traceback.format_exc())
-        return Outcome("failed", line)
+        return failure(job, error)
     with contextlib.suppress(OSError):
         Path(job.log).unlink(missing_ok=True)
     return Outcome("finished")
+
+
+def failure(job: Job, error: Exception) -> Outcome:
+    """The outcome of a job that an error ended, of which a log is kept."""
+    line = str(error) if isinstance(error, BadRequest) else f"{type(error).__name__}: {error}"
+    line = line.splitlines()[0]
+    write_log(job, line, "".join(traceback.format_exception(error)))
+    return Outcome("failed", line)
 
 
 def write_log(job: Job, line: str, details: str = "") -> None:
@@ -108,9 +117,6 @@ def read_log(job: Job) -> str | None:
 
 
 def _train(job: Job) -> None:
-    from grokinterp.runs.directory import is_run
-    from grokinterp.runs.files import StorageError
-    from grokinterp.runs.summary import Summary
     from grokinterp.runs.writer import resumable_step
     from grokinterp.training import train
 
@@ -121,8 +127,21 @@ def _train(job: Job) -> None:
         train(expression, **fields, out=path, resume=True, threads=1, progress=False, device="cpu")
     finally:
         # Also of a run that stops here: it goes on another time.
-        with contextlib.suppress(StorageError):
-            if is_run(path):
-                before = Summary.read(path)
-                seconds = before.seconds + time.monotonic() - started
-                replace(before, seconds=seconds, timed=before.timed + resumable_step(path) - begun).write(path)
+        write_pace(job, begun, time.monotonic() - started, 1)
+
+
+def write_pace(job: Job, begun: int, seconds: float, members: int) -> None:
+    """Add to a run's summary how long it has been trained since it was at step `begun`, and with how many others."""
+    from grokinterp.runs.directory import is_run
+    from grokinterp.runs.files import StorageError
+    from grokinterp.runs.summary import Summary
+    from grokinterp.runs.writer import resumable_step
+
+    path = Path(job.directory)
+    with contextlib.suppress(StorageError):
+        if is_run(path):
+            before = Summary.read(path)
+            steps = resumable_step(path) - begun
+            ensemble = before.ensemble if job.pace is None else {**job.pace, "members": members}
+            seconds += before.seconds
+            replace(before, seconds=seconds, timed=before.timed + steps, ensemble=ensemble).write(path)

@@ -87,8 +87,6 @@ def stub() -> str:
         "from grokinterp.runs.run import Run",
         "from grokinterp.tasks import Task",
         "",
-        "SECONDS_BETWEEN_STATES: int",
-        "",
         f"def train(\n{head.rstrip()}",
     ]
     own = re.findall(r"^    (\w+):", head, re.MULTILINE)

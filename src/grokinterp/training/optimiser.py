@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokinterp.config import OptimiserConfig
-from grokinterp.training import uncompiled
-from grokinterp.training.muon import MatrixMuon
+from grokinterp.training.torch_optimisers import uncompiled
+from grokinterp.training.torch_optimisers.muon import MatrixMuon
 
 
 class Optimiser:

@@ -7,8 +7,6 @@ from grokinterp.runs.checkpoint import Checkpoint
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 
-SECONDS_BETWEEN_STATES: int
-
 def train(
     task: Task | str | None = None,
     *,

@@ -9,6 +9,8 @@ from grokinterp.reports import style
 from grokinterp.reports.population.population import plotted
 
 ACROSS = 3
+BETWEEN = 96
+"""Pixels between two panels, one below the other: ticks, the name of the upper's axis, the title of the lower."""
 
 
 def panels_of(
@@ -31,11 +33,11 @@ def panels_of(
 
 def _stacked(n: int, height: int, room: int) -> dict[str, Any]:
     """The panels one below the other: what a page of a phone's width changes in the layout."""
-    gap = 0.2 if n > 1 else 0
-    high = 1 / (n + (n - 1) * gap)
-    changes: dict[str, Any] = {"height": n * height + room}
+    tall = n * height + (n - 1) * BETWEEN
+    changes: dict[str, Any] = {"height": tall + room}
     for i in range(n):
         number = "" if i == 0 else str(i + 1)
-        top = 1 - i * high * (1 + gap)
-        changes |= {f"xaxis{number}.domain": [0, 1], f"yaxis{number}.domain": [max(top - high, 0), top]}
+        top = tall - i * (height + BETWEEN)
+        domain = [max(top - height, 0) / tall, top / tall]
+        changes |= {f"xaxis{number}.domain": [0, 1], f"yaxis{number}.domain": domain}
     return changes

@@ -1,11 +1,15 @@
 """Local engine: processes on this machine, each with one thread."""
 
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from types import TracebackType
 
 from grokinterp.errors import ConfigError, listed
 from grokinterp.evaluation.processes import Processes, available_cores
 from grokinterp.sweeps.engines._base import FuturesEngine, Options
+from grokinterp.sweeps.together import do_together
+from grokinterp.sweeps.work import Job, Outcome
 
 
 def check(directory: Path, workers: int | None, options: Options) -> None:
@@ -38,7 +42,20 @@ class LocalEngine(FuturesEngine):
 
     def __init__(self, workers: int):
         self._pool = Processes(workers)
+        self._groups: list[Future[list[Outcome]]] = []
         super().__init__(self._pool.submit)
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Submit every job, those of a group to one process."""
+        groups: dict[str, list[Job]] = {}
+        for job in jobs:
+            if job.group is not None:
+                groups.setdefault(job.group, []).append(job)
+        for group in groups.values():
+            whole = self._pool.submit(do_together, group)
+            self._groups.append(whole)
+            self._jobs.update(zip(_parts(whole, len(group)), group, strict=True))
+        super().start([job for job in jobs if job.group is None])
 
     def _reason(self, error: Exception) -> tuple[str, str]:
         code = getattr(error, "exitcode", None)
@@ -51,4 +68,22 @@ class LocalEngine(FuturesEngine):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, trace)
+        for whole in self._groups:
+            if not whole.running():
+                whole.cancel()
         self._pool.__exit__(kind, error, trace)
+
+
+def _parts(whole: "Future[list[Outcome]]", n: int) -> list["Future[Outcome]"]:
+    """A future for each of the `n` outcomes of a group; what ends the group ends all of them."""
+    parts: list[Future[Outcome]] = [Future() for _ in range(n)]
+    for part in parts:
+        part.set_running_or_notify_cancel()  # they end with the group, and cannot be cancelled one by one
+
+    def pass_on(ended: "Future[list[Outcome]]") -> None:
+        error = CancelledError() if ended.cancelled() else ended.exception()
+        for i, part in enumerate(parts):
+            part.set_exception(error) if error is not None else part.set_result(ended.result()[i])
+
+    whole.add_done_callback(pass_on)
+    return parts

@@ -13,6 +13,7 @@ from grokinterp.reports.population.section import PageSection, PopulationSection
 
 CELLS = 200
 """How many combinations are listed at most."""
+NULL = "noise and remembered rows have values of every measure too"
 
 
 class ByCell(PopulationSection):
@@ -32,8 +33,7 @@ class ByCell(PopulationSection):
         if len(cells) > CELLS or len(cells) == len(population.table):
             section.notes.append(
                 f"The runs stand in {len(cells):,} cells of {', '.join(map(field_name, population.conditions))}, too "
-                "few "
-                "in each to be told together; the table of all runs has them one by one."
+                "few in each to be told together; the table of all runs has them one by one."
             )
             return
         rows = [self._row(population, values, np.array(places)) for values, places in cells.items()]
@@ -44,6 +44,8 @@ class ByCell(PopulationSection):
     def _verdicts(self, section: PageSection, population: Population) -> None:
         """Which circuits the solved runs have, each share with its interval, and the null."""
         solved = population.is_solved
+        unjudged: dict[int, list[str]] = {}
+        shares: list[str] = []
         for name, what in (("verdict", "clock or pizza, by Zhong et al.'s measures"), ("geometry", "geometry")):
             known = population.table[name].notna().to_numpy()
             if not known.any():
@@ -54,20 +56,20 @@ class ByCell(PopulationSection):
                 continue
             judged = known & solved & (population.table[name] != "unsolved").to_numpy()
             if not judged.any():
-                section.paragraphs.append(
-                    f"Of {int(known.sum()):,} runs that were measured none solves its task, so none has a {name}: "
-                    "noise "
-                    "and remembered rows have values of every measure too."
-                )
+                unjudged.setdefault(int(known.sum()), []).append(name)
                 continue
             counts = Counter(population.table[name][judged])
             words = "; ".join(
                 f"{kind} {share_in_words(Share.of(count, int(judged.sum())))}" for kind, count in counts.most_common()
             )
-            section.paragraphs.append(
-                f"By {what}, of the runs that solve their task: {words}. Runs that do not are not judged, since noise "
-                "and remembered rows have values of every measure too."
-            )
+            shares.append(f"By {what}, of the runs that solve their task: {words}.")
+        of_none = [
+            f"Of {count:,} runs that were measured none solves its task, so none has a {' or a '.join(names)}."
+            for count, names in unjudged.items()
+        ]
+        if paragraphs := [*shares, *of_none]:
+            paragraphs[-1] += f" Runs that do not solve it are not judged, since {NULL}."
+        section.paragraphs += paragraphs
 
     def _row(self, population: Population, values: tuple[str, ...], places: np.ndarray) -> list[Cell]:
         frame = population.table.iloc[places]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from grokinterp.config import OptimiserConfig
-from grokinterp.training import uncompiled
+from grokinterp.training.torch_optimisers import uncompiled
 
 MOMENTUM = 0.95
 """Of the mean gradient that is made orthogonal: Jordan et al. 2024, and torch's own."""

@@ -1,0 +1,1 @@
+"""torch's optimisers as `Optimiser` takes them: quick to import, and Muon beside AdamW."""
