@@ -8,8 +8,10 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import sys
+from functools import lru_cache
 from importlib.machinery import SourceFileLoader
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -23,10 +25,17 @@ GROUP = "grokinterp.circuits"
 def registered() -> "dict[str, Circuit]":
     """Every circuit that is shipped or installed, by name, with its default parameters."""
     circuits = [circuit for name in __dir__() for circuit in defined_in(importlib.import_module(f"{__name__}.{name}"))]
-    for entry in entry_points(group=GROUP):
+    for entry in _installed(tuple(sys.path)):
         loaded = entry.load()
         circuits += defined_in(loaded) if inspect.ismodule(loaded) else [loaded()]
     return {circuit.name: circuit for circuit in circuits}
+
+
+# To look through all that is installed takes ten milliseconds, and every `measure` asks.
+@lru_cache(maxsize=4)
+def _installed(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    del path
+    return tuple(entry_points(group=GROUP))
 
 
 class _Unkept(SourceFileLoader):

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.key_frequencies import KeyFrequencies, last_neurons
-from grokinterp.analysis.periodicity import coefficients
+from grokinterp.analysis.periodicity import coefficients, sums_by_answer
 from grokinterp.evaluation.losses import accuracy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
@@ -113,25 +113,24 @@ def excluded_losses(
 
     The classes are the answers that occur on the cycle, the columns `tokens`; the right one is `tokens[index]`.
 
-    exp(logit - part) = exp(logit) exp(-part), and a part has few rows: the exponentials of the logits are taken once
-    for all parts. A row in which the product is lost to rounding (a loss of several hundred nats) is done directly.
+    exp(logit - part) = exp(logit) exp(-part), and a part has few rows: the exponentials of the logits are taken once,
+    and summed for all parts by one product for each answer. A row in which the product is lost to rounding (a loss of
+    several hundred nats) is done directly.
     """
-    logits = logits[:, tokens].double()
+    logits = logits.double().index_select(1, tokens)
     peak = logits.amax(1)
-    exponentials = (logits - peak[:, None]).exp()
+    exponentials = (logits - peak[:, None]).exp_()
     margin = peak - logits.gather(1, index[:, None])[:, 0]
-    losses = []
-    for part in parts:
-        part = part[:, tokens].double()
-        shift = part.amin(1)
-        total = (exponentials * (shift[:, None] - part).exp().index_select(0, index)).sum(1)
-        at_label = part.diagonal() - shift
-        each = total.log() + margin + at_label[index]
-        if (lost := total < 1e-290).any():
-            left = excluded_logits(logits[lost], part, index[lost])
-            each[lost] = F.cross_entropy(left, index[lost], reduction="none")
-        losses.append(each.mean().item())
-    return losses
+    removed = torch.stack([part.index_select(1, tokens).double() for part in parts], 2)
+    shift = removed.amin(1)
+    totals = sums_by_answer(exponentials, (shift[:, None] - removed).exp_(), index)
+    at_label = removed.diagonal().T - shift
+    losses = totals.log() + margin[:, None] + at_label[index]
+    for i in range(len(parts)):
+        if (lost := totals[:, i] < 1e-290).any():
+            left = excluded_logits(logits[lost], removed[:, :, i], index[lost])
+            losses[lost, i] = F.cross_entropy(left, index[lost], reduction="none")
+    return losses.mean(0).tolist()
 
 
 # -- phases
@@ -225,7 +224,7 @@ class Progress(Circuit):
         folded = wave.fold(snapshot.logits)
         index = wave.index[train]
         # Once for all of them: every loss below is of these logits less a part.
-        trained = snapshot.logits[train].double()
+        trained = snapshot.logits.index_select(0, train.nonzero().flatten()).double()
 
         part = wave_part(folded, key)
         every = wave.frequencies.tolist()

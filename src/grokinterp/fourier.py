@@ -220,6 +220,11 @@ def primitive_root(p: int) -> int:
 
 def powers(p: int) -> Int[Tensor, "exponent"]:
     """g^0, g^1, ..., g^(p-2) mod p for the smallest primitive root g: the tokens 1 .. p-1 in discrete-log order."""
+    return _powers(p).clone()
+
+
+@functools.lru_cache(maxsize=8)
+def _powers(p: int) -> Int[Tensor, "exponent"]:
     g = primitive_root(p)
     return torch.tensor([pow(g, e, p) for e in range(p - 1)])
 

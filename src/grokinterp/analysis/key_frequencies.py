@@ -139,7 +139,7 @@ def neuron_shares(
     sums = F.embedding_bag(bags, flat, mode="sum").double().unflatten(0, (4, n))
     mean = sums[0].sum(0) / n**2
     # In pieces that fit the cache: a centred copy of the table would cost more than all the rest.
-    parts = [(part - mean.to(flat)).square().sum(0) for part in flat.split(512)]
+    parts = [(part - mean.to(flat)).square_().sum(0) for part in flat.split(512)]
     variance = torch.stack(parts).sum(0, dtype=torch.float64)
     squares = fourier.transform(sums - n * mean, 1).square() / n
     if n % 2 == 0:

@@ -63,9 +63,9 @@ def pca(W_E: Real[Tensor, "token d"], components: int = 20) -> PCA:
     if not bool(centred.isfinite().all()):
         nothing = centred.new_full((len(W_E), n), torch.nan)
         return PCA(nothing, centred.new_full((n, W_E.shape[1]), torch.nan), nothing[0])
-    # Eigenvectors of the d x d covariance, ten times faster than an SVD; a wide matrix is first turned into the space
-    # that its rows span.
-    span = torch.linalg.qr(centred.T).Q if centred.shape[1] > len(centred) else None
+    # Eigenvectors of the d x d covariance, ten times faster than an SVD; a matrix that is far wider than high is first
+    # turned into the space that its rows span.
+    span = torch.linalg.qr(centred.T).Q if centred.shape[1] > 2 * len(centred) else None
     narrow = centred if span is None else centred @ span
     power, vectors = torch.linalg.eigh(narrow.T @ narrow)
     directions = (vectors if span is None else span @ vectors).T.flip(0)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp import fourier
@@ -63,3 +63,17 @@ def coefficients(folded: Float[Tensor, "place answer"], wave: Wave) -> Float[Ten
     diagonal = ((place[:, None] - place) % n).flatten()
     sums = torch.zeros(n, dtype=torch.float64).index_add(0, diagonal, wave.answers(folded).double().flatten())
     return fourier.basis(n)[1::2] @ sums
+
+
+def sums_by_answer(
+    values: Float[Tensor, "row answer"], weights: Float[Tensor, "place answer part"], index: Int[Tensor, "row"]
+) -> Float[Tensor, "row part"]:
+    """The sums of each row over all answers, with the weights of its own answer's place, `index`: for each part."""
+    # The rows of each answer as one matrix, filled up with zeros.
+    order, counts = index.argsort(), index.bincount(minlength=len(weights))
+    row_of_answer = torch.empty_like(index)
+    row_of_answer[order] = torch.arange(len(index)) - (counts.cumsum(0) - counts)[index[order]]
+    n_rows = int(counts.max()) if len(index) else 0
+    slot = index * n_rows + row_of_answer
+    rows = values.new_zeros(len(weights) * n_rows, values.shape[1]).index_copy_(0, slot, values)
+    return (rows.unflatten(0, (len(weights), n_rows)) @ weights).flatten(0, 1).index_select(0, slot)

@@ -7,6 +7,7 @@ which dataclass it belongs to.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ class RunConfig:
         check_types(self)
         check_seed("seed", self.seed)
 
-    @property
+    @functools.cached_property  # every checkpoint is asked whether it belongs to the run
     def identity(self) -> str:
         """Twelve hexadecimal digits of what determines the weights after each step.
 

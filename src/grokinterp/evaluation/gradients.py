@@ -124,6 +124,8 @@ def token_rows(task: Task, pairs: Int[Tensor, "n 2"]) -> Int[Tensor, "n position
     return task.inputs[rows]
 
 
+# A task is never changed once built, and every checkpoint asks.
+@lru_cache(maxsize=8)
 def _row_numbers(task: Task) -> Int[Tensor, "a b"]:
     numbers = torch.full(task.sizes, -1)
     numbers[task.operands[:, 0], task.operands[:, 1]] = torch.arange(len(task.operands))

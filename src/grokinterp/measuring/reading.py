@@ -182,17 +182,17 @@ def by_step(trace: xr.Dataset) -> dict[int, xr.Dataset]:
 def join(readouts: dict[int, xr.Dataset]) -> xr.Dataset:
     """Readouts of several steps as one dataset that leads with `step`; NaN where one lacks a variable."""
     steps = sorted(readouts)
-    template: dict[str, xr.Variable] = {}
-    for step in steps:
-        template.update({str(name): variable.variable for name, variable in readouts[step].data_vars.items()})
+    # As plain variables: a DataArray for each of a hundred, at every step, takes as long as some circuits.
+    data_of = {step: {str(name): readouts[step].variables[name] for name in readouts[step].data_vars} for step in steps}
+    template = {name: variable for step in steps for name, variable in data_of[step].items()}
     data = {}
     for name, variable in template.items():
-        parts = [readouts[step][name].values if name in readouts[step] else None for step in steps]
+        parts = [data_of[step][name].values if name in data_of[step] else None for step in steps]
         if any(part is None for part in parts):
             blank = np.full(variable.shape, "" if variable.dtype.kind in "UO" else np.nan)
             parts = [blank if part is None else part for part in parts]
         data[name] = xr.Variable(("step", *variable.dims), np.stack(parts), variable.attrs)
-    coords = {str(dim): values for step in steps for dim, values in readouts[step].coords.items()}
+    coords = {str(dim): readouts[step].variables[dim] for step in steps for dim in readouts[step].coords}
     return xr.Dataset(data, {"step": steps, **coords})
 
 
