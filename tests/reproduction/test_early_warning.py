@@ -162,7 +162,7 @@ def test_one_that_is_half_right_at_its_end_is_undecided():
 
 def test_many_thresholds_at_a_time_are_scored_as_each_alone():
     """The choice by arrays is the one that trying each detector would give."""
-    rows = np.random.default_rng(3).random((12, len(STEP))).cumsum(1)
+    rows = np.random.default_rng(3).random((12, len(STEP))).cumsum(1) * np.tile([[1.0], [2.0]], (6, 1))
     runs = [Course(STEP, {"x": row}, 50.0, 900.0 if i % 2 else math.nan) for i, row in enumerate(rows)]
     found = choose("x", runs)
 
