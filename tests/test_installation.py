@@ -26,7 +26,6 @@ THROUGH = {
     "pyarrow": "to_parquet(",  # pandas writes parquet with it
     "h5netcdf": 'engine="h5netcdf"',  # xarray writes netCDF with it
     "h5py": 'engine="h5netcdf"',  # which has it as one of two extras, and no default
-    "kaleido": 'find_spec("kaleido")',  # plotly writes images with it
     "distributed": "`client.get_executor()`",  # a sweep is handed what it makes
     "tensorboard": "torch.utils.tensorboard",  # torch writes events with it
 }

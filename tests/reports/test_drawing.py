@@ -119,13 +119,41 @@ def test_a_dim_of_one_entry_is_dropped():
 
 
 def test_size_and_type_are_set_for_paper():
-    """Centimetres at 96 pixels to the inch, in proportion; points as pixels, for every text."""
+    """Centimetres at 96 pixels to the inch; points as pixels, for every text, and margins as the text."""
     variable = losses()["train_loss"]
     figure, plain = gi.draw(variable, width_cm=8.5, font_pt=9), gi.draw(variable)
-    assert figure.layout.width == round(8.5 / 2.54 * 96)
-    assert figure.layout.height == pytest.approx(plain.layout.height * figure.layout.width / 700, abs=1)
-    assert figure.layout.font.size == figure.layout.xaxis.title.font.size == figure.layout.yaxis.tickfont.size == 12
+    assert figure.layout.width == pytest.approx(8.5 / 2.54 * 96)
+    assert figure.layout.font.size == figure.layout.xaxis.title.font.size == figure.layout.xaxis.tickfont.size == 12
+    assert figure.layout.margin.l == pytest.approx(plain.layout.margin.l * 12 / 13)
     assert plain.layout.width is None
+
+
+def shape(figure) -> float:
+    """Height by width of the plot, without the margins."""
+    margin = figure.layout.template.layout.margin.to_plotly_json() | figure.layout.margin.to_plotly_json()
+    across, down = margin["l"] + margin["r"], margin["t"] + margin["b"]
+    return (figure.layout.height - down) / ((figure.layout.width or 700) - across)
+
+
+def test_a_plot_keeps_its_shape_and_curves_some_height():
+    """At a column's width a plot is no lower than half its width, whatever stands around it."""
+    variable = losses()["train_loss"]
+    assert shape(gi.draw(variable, width_cm=8.5, font_pt=8)) == pytest.approx(0.5)
+    bars = losses()["neurons_per_frequency"]
+    assert shape(gi.draw(bars, width_cm=17)) == pytest.approx(max(shape(gi.draw(bars)), 0.5), rel=0.01)
+
+
+def test_phases_are_shaded_where_a_solved_trace_tells_them():
+    """Behind losses in one figure, each to its last step; of a trace without key frequencies, or unsolved, none."""
+    ends = {"memorisation_end": 10, "circuit_formation_end": 20}
+    trace = losses()[["train_loss", "test_loss"]].assign_attrs(outcome="solved", key_frequencies=[3], **ends)
+    shades = gi.draw(trace).layout.shapes
+    assert [(shade.name.split(",")[0], shade.x1) for shade in shades] == [
+        ("memorisation", 10),
+        ("circuit formation", 20),
+    ]
+    for doubt in ({"outcome": "unsolved"}, {"key_frequencies": []}):
+        assert not gi.draw(trace.assign_attrs(doubt)).layout.shapes
 
 
 @pytest.mark.parametrize(

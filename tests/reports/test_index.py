@@ -95,14 +95,6 @@ def test_a_pdf_needs_a_browser(monkeypatch, small_run, tmp_path):
     assert not (tmp_path / "r.html").exists() and not (small_run / "traces").exists()
 
 
-def test_images_need_kaleido(monkeypatch, small_run, tmp_path):
-    """One line that says what to install, before anything is measured or written."""
-    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(BadRequest, match="pip install kaleido"):
-        report(gi.load(small_run), tmp_path / "r.html", images=tmp_path / "png")
-    assert not (tmp_path / "r.html").exists() and not (small_run / "traces").exists()
-
-
 def test_the_page_of_a_directory_lies_in_it(several, tmp_path, monkeypatch, capsys):
     """Left to itself it stands beside the runs it is of, not where the shell is, and the whole path is said."""
     elsewhere = tmp_path / "elsewhere"

@@ -13,6 +13,8 @@ from grokinterp.errors import BadRequest
 
 ORDER = 60
 
+PICTURES = ("svg", "pdf", "png")
+
 
 @dataclass(frozen=True)
 class Report:
@@ -20,7 +22,8 @@ class Report:
 
     paths: tyro.conf.Positional[tuple[Path, ...]]
     """run directories, packed runs, third-party files, directories of runs"""
-    format: str = "auto"  # how to read a file; recognised by its content where left out
+    format: str = "auto"
+    """of --images: svg, pdf, png or several with commas; else how to read a file that is not recognised"""
     task: str | None = None  # formula or name of the task, where a file does not tell it
     p: int | None = None  # modulus of --task
     layout: str | None = None  # tokens of a row of --task, as in 'a b ='
@@ -28,7 +31,9 @@ class Report:
     out: Path | None = None  # the file to write: report.html, of a directory of runs DIR/report.html
     circuit: tuple[Path, ...] = ()  # Python files that define circuits of your own; they are run
     pdf: bool = False  # print the page to a PDF as well, through a Chromium on this machine
-    images: Path | None = None  # a directory to write the figures to as PNG; needs kaleido
+    images: Path | None = None  # a directory to write every figure to, as PNG or in the --format given; needs kaleido
+    width_cm: float | None = None  # of --images, in centimetres; as wide as on the page where left out
+    font_pt: float | None = None  # of --images, the size of their text in points
     pages: tyro.conf.FlagCreatePairsOff[bool] = False  # of several runs, write the page of each; of a dozen unasked
     cache: bool = True  # take what has been measured before from the cache
 
@@ -41,7 +46,8 @@ def run(argv: list[str]) -> None:
     from grokinterp.importers import together
     from grokinterp.reports import PageNotWritten, report
 
-    runs = [read(Source(path, given.format, given.task, given.p, given.layout, given.stated)) for path in given.paths]
+    reading, formats = _told_apart(given)
+    runs = [read(Source(path, reading, given.task, given.p, given.layout, given.stated)) for path in given.paths]
     try:
         page = report(
             together(runs),
@@ -49,6 +55,9 @@ def run(argv: list[str]) -> None:
             circuits=given.circuit,
             pdf=given.pdf,
             images=given.images,
+            formats=formats,
+            width_cm=given.width_cm,
+            font_pt=given.font_pt,
             cache=given.cache,
             progress=True,
             pages=True if given.pages else None,
@@ -57,3 +66,19 @@ def run(argv: list[str]) -> None:
         say(refusal.numbers)  # what was computed is not lost with the page
         raise
     say(str(page.absolute()))
+
+
+def _told_apart(given: Report) -> tuple[str, list[str]]:
+    """How to read the file, and as what to write the pictures: --format tells either, or both with a comma between."""
+    words = [word.strip().lower() for word in given.format.split(",")]
+    pictures = [word for word in words if word in PICTURES]
+    others = [word for word in given.format.split(",") if word.strip().lower() not in PICTURES]
+    if given.images is None:
+        for option, value in (
+            ("--format", ",".join(pictures)),
+            ("--width-cm", given.width_cm),
+            ("--font-pt", given.font_pt),
+        ):
+            if value:
+                raise BadRequest(f"report: {option} {value} is of pictures; name their directory with --images")
+    return ",".join(others) or "auto", pictures or ["png"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from grokinterp.config.validation import check_path, shown
-from grokinterp.errors import BadRequest
+from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.importers import Given, opened_with
 from grokinterp.measuring.choosing import listed_names
 from grokinterp.runs.files import StorageError, make_directory
@@ -17,6 +17,7 @@ from grokinterp.tasks import Task
 
 if TYPE_CHECKING:
     from grokinterp.readout import Circuit
+    from grokinterp.reports.saving import Figure, Pictures
     from grokinterp.reports.subject import Subject
 
 FEW = 12
@@ -39,6 +40,9 @@ def report(
     circuits: "Iterable[str | Path | Circuit] | str | Path" = (),
     pdf: bool = False,
     images: str | Path | None = None,
+    formats: str | Iterable[str] = "png",
+    width_cm: float | None = None,
+    font_pt: float | None = None,
     cache: bool = True,
     progress: bool = False,
     pages: bool | None = None,
@@ -57,7 +61,10 @@ def report(
             the same in there, of others `reports/index.html`.
         circuits: further circuits, by value, by name, or as a Python file; each variable is drawn by its dims.
         pdf: also print the page to `out` with the suffix .pdf, through a Chromium found on the machine.
-        images: a directory to write every figure to as PNG; needs kaleido.
+        images: a directory to write every figure to, by its name; needs kaleido and a Chromium.
+        formats: of these pictures: "png", "svg", "pdf", or several.
+        width_cm: of these pictures, on paper; left out, as wide as the page has them.
+        font_pt: the size of all text in these pictures, in points.
         cache: take what has been measured before from the cache.
         progress: show a progress bar while measuring.
         pages: of several runs, also write the page of each; left out, of FEW runs and fewer.
@@ -66,6 +73,7 @@ def report(
     `PageNotWritten`, with its numbers, where there is no room or no right to write it.
     """
     from grokinterp.reports import export  # plotly and jinja2 are imported when a report is made
+    from grokinterp.reports.saving import Pictures
     from grokinterp.reports.subject import Subject
 
     if task is not None and not isinstance(task, Task):
@@ -75,8 +83,7 @@ def report(
     check_path("out", out)
     if out is not None and Path(out).is_dir():
         raise BadRequest(f"{out} is a directory; name the page to write, as in {Path(out) / 'report.html'}")
-    if images is not None:
-        export.check_images()
+    pictures = None if images is None else Pictures.checked(images, formats, width_cm, font_pt)
     if pdf:
         export.browser()
     given = [circuits] if isinstance(circuits, Path) else listed_names(circuits, "circuits")
@@ -87,11 +94,41 @@ def report(
     if isinstance(run, Runs):
         wanted = len(run) <= FEW if pages is None else pages
         target = Path(out) if out else _page_of(run)
-        return _many(run, target, subject_of if wanted else None, pdf, images, progress)
-    return _one(subject_of(run), Path(out or "report.html"), pdf, images)
+        return _many(run, target, subject_of if wanted else None, pdf, pictures, progress)
+    return _one(subject_of(run), Path(out or "report.html"), pdf, pictures)
 
 
-def _one(subject: "Subject", out: Path, pdf: bool, images: str | Path | None) -> Path:
+def figure(
+    run: Given | nn.Module,
+    name: str = "",
+    *,
+    width_cm: float | None = None,
+    font_pt: float | None = None,
+    cache: bool = True,
+    progress: bool = False,
+) -> "Figure":
+    """One figure of a run's report, by its name, ready to be saved: `figure(run, "loss", width_cm=8.5).save("x.pdf")`.
+
+    Raises `BadRequest`, with the names that the report of this run has, for another name and for none.
+    """
+    from grokinterp.reports.figures.paper import check_size
+    from grokinterp.reports.page import plates_of
+    from grokinterp.reports.saving import of_plate
+    from grokinterp.reports.sections import sections_of
+    from grokinterp.reports.subject import Subject
+
+    check_size(width_cm, font_pt)
+    run = opened_with(run, None)
+    if isinstance(run, Runs):
+        raise BadRequest(f"a figure is of one run; name one of these: {listed(run)}")
+    plates = {plate.name: plate for plate in plates_of(sections_of(Subject(run, (), cache, progress)))}
+    if name not in plates:
+        refusal = "no figure is named." if not name else f"no figure {shown(name)}.{did_you_mean(name, plates)}"
+        raise BadRequest(f"{refusal} The report of {run.name} has {listed(plates) or 'none'}")
+    return of_plate(plates[name], width_cm, font_pt)
+
+
+def _one(subject: "Subject", out: Path, pdf: bool, pictures: "Pictures | None") -> Path:
     from grokinterp.reports import export
     from grokinterp.reports.page import numbers, page, plates_of
     from grokinterp.reports.sections import sections_of
@@ -104,8 +141,8 @@ def _one(subject: "Subject", out: Path, pdf: bool, images: str | Path | None) ->
         write_atomic(out, content)
     except StorageError as refusal:
         raise PageNotWritten(str(refusal), numbers(subject)) from None
-    if images is not None:
-        export.write_images(plates_of(sections_of(subject)), Path(images))
+    if pictures is not None:
+        pictures.write(plates_of(sections_of(subject)))
     if pdf:
         export.write_pdf(out)
     return out
@@ -123,7 +160,7 @@ def _many(
     out: Path,
     subject_of: "Callable[[Run], Subject] | None",
     pdf: bool,
-    images: str | Path | None,
+    pictures: "Pictures | None",
     progress: bool,
 ) -> Path:
     """The page of many runs, and those of each where `subject_of` makes them."""
@@ -146,10 +183,10 @@ def _many(
     if subject_of is not None:
         with Pages(runs, out.parent, progress) as written:
             for name, file in zip(runs, file_names(list(runs)), strict=True):
-                pictures = None if images is None else Path(images) / Path(file).stem
+                own = None if pictures is None else pictures.within(Path(file).stem)
                 try:
                     subject = subject_of(runs[name])
-                    written.add(_one(subject, out.parent / file, pdf, pictures))
+                    written.add(_one(subject, out.parent / file, pdf, own))
                     headlines[name] = headline(subject)
                 except PageNotWritten as error:
                     skipped[name] = str(error)
@@ -169,8 +206,8 @@ def _many(
     except StorageError as error:
         table = as_shown(population.table).to_string()
         raise PageNotWritten(str(error), "\n\n".join([table, *unwritten])) from None
-    if images is not None:
-        export.write_images(plates_of(list(sections_of(population))), Path(images))
+    if pictures is not None:
+        pictures.write(plates_of(list(sections_of(population))))
     if pdf:
         export.write_pdf(out)
     return out

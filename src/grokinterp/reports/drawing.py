@@ -2,10 +2,9 @@
 
 import math
 from itertools import product
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 import xarray as xr
 from jaxtyping import Shaped
 
@@ -13,14 +12,15 @@ from grokinterp.errors import BadRequest, listed
 from grokinterp.reports import labels, style
 from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.bands import add_band, points_of_runs
+from grokinterp.reports.figures.curves import add_phases
+from grokinterp.reports.figures.paper import is_narrow, sized
+from grokinterp.reports.saving import Figure
 from grokinterp.reports.section import Frame
 from grokinterp.reports.style import heading, panel
+from grokinterp.reports.subject import phases_of
 
 PANELS = 12
 """How many slices of an array of three or more dims are drawn at most."""
-
-WIDTH = 700
-"""The width in pixels for which the heights of figures are made."""
 
 ROWS = 6
 """How many rows of whole numbers are drawn as bars beside each other; more are a map."""
@@ -35,7 +35,7 @@ def draw(
     log: bool | None = None,
     width_cm: float | None = None,
     font_pt: float | None = None,
-) -> go.Figure:
+) -> Figure:
     """A figure of one variable of a trace or a readout: `draw(trace["embedding_power"], step=5000)`. Never shown.
 
     A number over `step` is a line, a vector bars, `(a, b)` a heat map, with the first dim downwards from the top and
@@ -47,18 +47,23 @@ def draw(
 
     Args:
         log: a log axis for values; where left out, lines have one if they are losses (nats) above 0.
-        width_cm: the width on paper in centimetres, at 96 pixels to the inch; the height keeps its proportion.
+        width_cm: the width on paper in centimetres, at 96 pixels to the inch; the plot keeps its shape.
         font_pt: the size of all text in points.
+
+    `figure.save("loss.pdf")` writes it, or `.svg`, `.png`; `grokinterp figure` those of a report.
 
     Raises `BadRequest` for what is no variable, holds neither numbers nor words, has no such step, or has no log.
     """
-    figure = _drawn(data, step, log)
-    return _sized(figure, width_cm, font_pt)
+    return sized(_drawn(data, step, log, is_narrow(width_cm, font_pt)), width_cm, font_pt)
 
 
-def _drawn(data: xr.DataArray | xr.Dataset, step: int | None, log: bool | None) -> go.Figure:
+def _drawn(data: xr.DataArray | xr.Dataset, step: int | None, log: bool | None, narrow: bool) -> Figure:
     if isinstance(data, xr.Dataset):
-        return _lines(_numbers_over_steps(data), step, log)
+        figure = _lines(_numbers_over_steps(data), step, log)
+        if data.attrs.get("outcome") == "solved" and (phases := phases_of(data)):
+            add_phases(figure, phases)
+            figure.update_layout(showlegend=True)
+        return figure
     if not isinstance(data, xr.DataArray):
         raise BadRequest(f"draw takes one variable, as in {_ONE}, not a {type(data).__name__}")
     if step is not None:
@@ -72,7 +77,7 @@ def _drawn(data: xr.DataArray | xr.Dataset, step: int | None, log: bool | None) 
     title = labels.spoken(str(variable.name)) + (f" at step {int(shown.step):,}" if "step" in shown.coords else "")
     if shown.dims[:1] == ("run",) and shown.ndim == 2:
         return _vectors_of_runs(shown, bool(log))
-    figure = _bars(shown, bool(log)) if _is_bars(shown) else _maps(shown, bool(log))
+    figure = _bars(shown, bool(log)) if _is_bars(shown) else _maps(shown, bool(log), narrow)
     return figure.update_layout(title=dict(text=title, font=dict(size=14), x=0, xref="paper", y=0.985, yanchor="top"))
 
 
@@ -144,7 +149,7 @@ def _name(variable: xr.DataArray) -> str:
     return labels.quantity(str(variable.name), variable.attrs.get("units", ""))
 
 
-def _lines(variables: list[xr.DataArray], step: int | None, log: bool | None) -> go.Figure:
+def _lines(variables: list[xr.DataArray], step: int | None, log: bool | None) -> Figure:
     """Numbers over steps; what lies at or below 0 is left out of a log axis."""
     several = len(variables) > 1
     figure = style.figure(320 + 30 * several, margin=dict(l=84, t=16, b=56 + 30 * several))
@@ -178,7 +183,7 @@ def _lines(variables: list[xr.DataArray], step: int | None, log: bool | None) ->
     return figure.update_yaxes(dict(type="log", exponentformat="power") if log else {})
 
 
-def _of_runs(figure: go.Figure, variable: xr.DataArray, color: str, dash: str) -> None:
+def _of_runs(figure: Figure, variable: xr.DataArray, color: str, dash: str) -> None:
     """A number of every run: over steps as a band, else against what varies."""
     if "step" in variable.dims:
         name = f"{labels.spoken(str(variable.name))}, median of {variable.sizes['run']} runs"
@@ -201,7 +206,7 @@ def _rows(shown: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
     return [(f"{labels.spoken(dim)} {name}", shown.isel({dim: i})) for i, name in enumerate(names)]
 
 
-def _bars(shown: xr.DataArray, log: bool) -> go.Figure:
+def _bars(shown: xr.DataArray, log: bool) -> Figure:
     figure = style.figure(360, margin=dict(l=84), barmode="group")
     dim = str(shown.dims[-1])
     ticks, rows = _labels(shown, dim), _rows(shown)
@@ -225,7 +230,7 @@ def _bars(shown: xr.DataArray, log: bool) -> go.Figure:
     return figure.update_yaxes(dict(type="log", exponentformat="power") if log else {})
 
 
-def _vectors_of_runs(shown: xr.DataArray, log: bool) -> go.Figure:
+def _vectors_of_runs(shown: xr.DataArray, log: bool) -> Figure:
     """A vector of every run as a band over its dim."""
     figure = style.figure(360, margin=dict(l=84, t=16, b=86), showlegend=True)
     dim = str(shown.dims[-1])
@@ -247,11 +252,11 @@ def _slices(shown: xr.DataArray) -> list[tuple[str, Shaped[np.ndarray, "row colu
     return slices
 
 
-def _maps(shown: xr.DataArray, log: bool) -> go.Figure:
+def _maps(shown: xr.DataArray, log: bool, narrow: bool) -> Figure:
     if log:
         raise BadRequest(f"{shown.name} is a map, and maps have no log axis; draw np.log10 of it, or leave log out")
     slices = _slices(shown)
-    columns = min(len(slices), 4 if len(slices) > 4 else 3)
+    columns = min(len(slices), 2 if narrow else 4 if len(slices) > 4 else 3)
     rows = math.ceil(len(slices) / columns)
     down, across = map(str, shown.dims[-2:])
     height = 430 if rows == 1 and columns == 1 else 60 + 260 * rows
@@ -264,7 +269,8 @@ def _maps(shown: xr.DataArray, log: bool) -> go.Figure:
         hover = f"{labels.spoken(down)} %{{y}}, {labels.spoken(across)} %{{x}}<br>%{{z:.4g}}<extra>{name}</extra>"
         figure.add_heatmap(x=x, y=y, z=_numbers(values), coloraxis="coloraxis", hovertemplate=hover, **axes)
         number = axes["xaxis"][1:]
-        figure.layout[f"xaxis{number}"].update(_place_axis(x), title_text=labels.axis(across))
+        is_lowest = i + columns >= len(slices)
+        figure.layout[f"xaxis{number}"].update(_place_axis(x), title_text=labels.axis(across) if is_lowest else "")
         figure.layout[f"yaxis{number}"].update(
             _place_axis(y), title_text=labels.axis(down) if column == 0 else "", **style.DOWNWARDS
         )
@@ -295,20 +301,3 @@ def _scale(values: Shaped[np.ndarray, "..."]) -> dict[str, Any]:
     if finite.size and finite.min() < 0:
         return dict(colorscale=palette.SIGNED, cmin=-largest, cmax=largest, cmid=0)
     return dict(colorscale=palette.SEQUENTIAL, cmin=0, cmax=largest or 1.0)
-
-
-def _sized(figure: go.Figure, width_cm: float | None, font_pt: float | None) -> go.Figure:
-    """At a width on paper and with one size of text."""
-    for name, value in (("width_cm", width_cm), ("font_pt", font_pt)):
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise BadRequest(f"{name} is a length above 0, not {value}")
-    if width_cm is not None:
-        width, height = round(width_cm / 2.54 * 96), cast(Any, figure.layout).height
-        figure.update_layout(width=width, height=round(height * width / WIDTH))
-    if font_pt is not None:
-        size = font_pt / 72 * 96
-        figure.update_layout(font_size=size, title_font_size=size, legend_font_size=size)
-        figure.update_xaxes(title_font_size=size, tickfont_size=size)
-        figure.update_yaxes(title_font_size=size, tickfont_size=size)
-        figure.update_annotations(font_size=size)
-    return figure

@@ -1,4 +1,4 @@
-"""Export: a page as PDF through a browser, its figures as PNG; one line where what does it is missing."""
+"""Export: a page as PDF through a browser; one line where there is none."""
 
 import importlib.util
 import os
@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 
 from grokinterp.errors import BadRequest
-from grokinterp.reports.section import Plate
-from grokinterp.runs.files import StorageError, make_directory
+from grokinterp.runs.files import StorageError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "brave")
 PLACES = (
@@ -25,10 +24,13 @@ FLAGS = (
 SECONDS = 180
 
 
-def browser() -> str:
+PRINTING = "to make a PDF with; install one or set BROWSER_PATH, or open the report and print it"
+
+
+def browser(wanted: str = PRINTING) -> str:
     """A browser of Chromium's family: that of the variable BROWSER_PATH, one installed, or the one kaleido fetched.
 
-    Raises `BadRequest` where there is none.
+    Raises `BadRequest` where there is none, which says what it was `wanted` for, and the remedy.
     """
     given = os.environ.get("BROWSER_PATH")
     browsers = [given] if given else [path for name in BROWSERS if (path := shutil.which(name))]
@@ -36,9 +38,7 @@ def browser() -> str:
     for path in browsers:
         if Path(path).exists():
             return path
-    raise BadRequest(
-        "no Chromium or Chrome to make a PDF with; install one or set BROWSER_PATH, or open the report and print it"
-    )
+    raise BadRequest(f"no Chromium or Chrome {wanted}")
 
 
 def _of_kaleido() -> str | None:
@@ -48,12 +48,6 @@ def _of_kaleido() -> str | None:
     from choreographer.browsers.chromium import Chromium  # pyright: ignore[reportMissingImports]
 
     return Chromium.find_browser(skip_local=False)
-
-
-def check_images() -> None:
-    """Raise `BadRequest` where figures cannot be written as PNG."""
-    if importlib.util.find_spec("kaleido") is None:
-        raise BadRequest("figures are written as PNG by kaleido, which is not installed: pip install kaleido")
 
 
 def write_pdf(page: Path) -> Path:
@@ -78,26 +72,3 @@ def write_pdf(page: Path) -> Path:
         except OSError as error:
             raise StorageError(f"cannot write {out}: {error.strerror}; choose another place") from None
     return out
-
-
-def write_images(plates: list[Plate], directory: Path) -> list[Path]:
-    """Every figure as `NAME.png`, twice as fine as on the page, on white."""
-    check_images()
-    make_directory(directory)
-    written = []
-    for plate in plates:
-        path = directory / f"{plate.name}.png"
-        try:
-            _image(plate, path)
-        except (RuntimeError, ValueError, OSError) as error:
-            raise BadRequest(f"kaleido drew no picture: {' '.join(str(error).split())[:200]}") from None
-        written.append(path)
-    return written
-
-
-def _image(plate: Plate, path: Path) -> None:
-    figure = type(plate.figure)(plate.figure).update_layout(paper_bgcolor="white", font_color="#3f454d", margin_r=90)
-    # On paper nothing can be clicked: neither buttons nor curves that wait in the legend.
-    figure.layout.updatemenus = ()
-    figure.data = [trace for trace in figure.data if trace.visible != "legendonly"]
-    figure.write_image(path, width=940, scale=2)

@@ -6,6 +6,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from grokinterp.reports.figures import palette
+from grokinterp.reports.figures.paper import TEXT
+from grokinterp.reports.saving import Figure
 
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 
@@ -27,7 +29,7 @@ DOWNWARDS: dict[str, Any] = dict(autorange="reversed")
 
 TEMPLATE = go.layout.Template(
     layout=dict(
-        font=dict(family=FONT, size=13, color="#5c6066"),
+        font=dict(family=FONT, size=TEXT, color="#5c6066"),
         paper_bgcolor=palette.CLEAR,
         plot_bgcolor=palette.CLEAR,
         xaxis=_AXIS,
@@ -43,9 +45,9 @@ TEMPLATE = go.layout.Template(
 )
 
 
-def figure(height: int, **layout: Any) -> go.Figure:
-    """An empty figure in the project's style, `height` pixels high."""
-    return go.Figure(layout=go.Layout(template=TEMPLATE, height=height, **layout))
+def figure(height: int, **layout: Any) -> Figure:
+    """An empty figure in the project's style, `height` pixels high, that can save itself."""
+    return Figure(layout=go.Layout(template=TEMPLATE, height=height, **layout))
 
 
 def line(i: int, name: str = "") -> tuple[str, str, str]:

@@ -158,23 +158,27 @@ class Subject:
 
     @cached_property
     def phases(self) -> list[tuple[str, int, int]]:
-        """(name, first step, last step) of each phase that the trace shows, in order.
+        """(name, first step, last step) of each phase that the trace shows of a solved model, in order."""
+        if isinstance(self.trace, Absent) or not self.outcome.is_solved:
+            return []
+        return phases_of(self.trace)
 
-        None without key frequencies in a model that is solved: the curves of a memory rise and fall too.
-        """
-        if isinstance(self.trace, Absent) or self.trace.sizes["step"] < 2:
-            return []
-        if not (self.outcome.is_solved and list(self.trace.attrs.get("key_frequencies", []))):
-            return []
-        ends = ("memorisation_end", "circuit_formation_end", "cleanup_end")
-        found, start = [], int(self.trace.step[0])
-        for name in ends:
-            if name in self.trace.attrs:
-                end = int(self.trace.attrs[name])
-                if end > start:  # else it lies between two checkpoints, or there is none
-                    found.append((name.removesuffix("_end").replace("_", " "), start, end))
-                start = end
-        return found
+
+def phases_of(trace: xr.Dataset) -> list[tuple[str, int, int]]:
+    """(name, first step, last step) of each phase that a trace's attributes tell; of a solved model they are phases.
+
+    None without key frequencies: the curves of a memory rise and fall too.
+    """
+    if trace.sizes.get("step", 1) < 2 or not list(trace.attrs.get("key_frequencies", [])):
+        return []
+    phases, start = [], int(trace.step[0])
+    for name in ("memorisation_end", "circuit_formation_end", "cleanup_end"):
+        if name in trace.attrs:
+            end = int(trace.attrs[name])
+            if end > start:  # else it lies between two checkpoints, or there is none
+                phases.append((name.removesuffix("_end").replace("_", " "), start, end))
+            start = end
+    return phases
 
 
 def thinned(steps: Sequence[int], at_most: int) -> list[int]:

@@ -95,12 +95,7 @@ class Chart:
 
     def phases(self, phases: list[tuple[str, int, int]]) -> None:
         """Shaded stretches, named in the legend with their last step."""
-        for (name, start, end), color in zip(phases, palette.PHASES, strict=False):
-            # A log axis has no 0.
-            self.figure.add_shape(
-                type="rect", x0=max(start, 1), x1=end, y0=0, y1=1, yref="paper", line_width=0, fillcolor=color,
-                layer="below", name=f"{name}, to step {end:,}", showlegend=True,
-            )  # fmt: skip
+        add_phases(self.figure, phases)
 
     def finished(self, title: str, kind: str, noun: str) -> go.Figure:
         """With titled axes, and buttons that make either linear or log; it starts with `kind` down."""
@@ -116,6 +111,16 @@ class Chart:
         stacked = {"updatemenus.1.pad": dict(b=40, l=0), "margin.t": 80, "height": height + 60 + entries * 19}
         meta = dict(narrow=stacked, paper={"height": round(0.75 * height) + 7 * entries, "legend.y": -0.4})
         return figure.update_layout(showlegend=True, updatemenus=menus, meta=meta)
+
+
+def add_phases(figure: go.Figure, phases: list[tuple[str, int, int]]) -> None:
+    """Shade the stretches (name, first step, last step) behind curves, and name them in the legend."""
+    for (name, start, end), color in zip(phases, palette.PHASES, strict=False):
+        # A log axis has no 0.
+        figure.add_shape(
+            type="rect", x0=max(start, 1), x1=end, y0=0, y1=1, yref="paper", line_width=0, fillcolor=color,
+            layer="below", name=f"{name}, to step {end:,}", showlegend=True,
+        )  # fmt: skip
 
 
 def panels(
