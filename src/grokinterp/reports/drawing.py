@@ -2,9 +2,10 @@
 
 import math
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import plotly.graph_objects as go
 import xarray as xr
 from jaxtyping import Shaped
 
@@ -54,10 +55,10 @@ def draw(
 
     Raises `BadRequest` for what is no variable, holds neither numbers nor words, has no such step, or has no log.
     """
-    return sized(_drawn(data, step, log, is_narrow(width_cm, font_pt)), width_cm, font_pt)
+    return cast(Figure, sized(_drawn(data, step, log, is_narrow(width_cm, font_pt)), width_cm, font_pt))
 
 
-def _drawn(data: xr.DataArray | xr.Dataset, step: int | None, log: bool | None, narrow: bool) -> Figure:
+def _drawn(data: xr.DataArray | xr.Dataset, step: int | None, log: bool | None, narrow: bool) -> go.Figure:
     if isinstance(data, xr.Dataset):
         figure = _lines(_numbers_over_steps(data), step, log)
         if data.attrs.get("outcome") == "solved" and (phases := phases_of(data)):
@@ -149,7 +150,7 @@ def _name(variable: xr.DataArray) -> str:
     return labels.quantity(str(variable.name), variable.attrs.get("units", ""))
 
 
-def _lines(variables: list[xr.DataArray], step: int | None, log: bool | None) -> Figure:
+def _lines(variables: list[xr.DataArray], step: int | None, log: bool | None) -> go.Figure:
     """Numbers over steps; what lies at or below 0 is left out of a log axis."""
     several = len(variables) > 1
     figure = style.figure(320 + 30 * several, margin=dict(l=84, t=16, b=56 + 30 * several))
@@ -183,7 +184,7 @@ def _lines(variables: list[xr.DataArray], step: int | None, log: bool | None) ->
     return figure.update_yaxes(dict(type="log", exponentformat="power") if log else {})
 
 
-def _of_runs(figure: Figure, variable: xr.DataArray, color: str, dash: str) -> None:
+def _of_runs(figure: go.Figure, variable: xr.DataArray, color: str, dash: str) -> None:
     """A number of every run: over steps as a band, else against what varies."""
     if "step" in variable.dims:
         name = f"{labels.spoken(str(variable.name))}, median of {variable.sizes['run']} runs"
@@ -206,7 +207,7 @@ def _rows(shown: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
     return [(f"{labels.spoken(dim)} {name}", shown.isel({dim: i})) for i, name in enumerate(names)]
 
 
-def _bars(shown: xr.DataArray, log: bool) -> Figure:
+def _bars(shown: xr.DataArray, log: bool) -> go.Figure:
     figure = style.figure(360, margin=dict(l=84), barmode="group")
     dim = str(shown.dims[-1])
     ticks, rows = _labels(shown, dim), _rows(shown)
@@ -230,7 +231,7 @@ def _bars(shown: xr.DataArray, log: bool) -> Figure:
     return figure.update_yaxes(dict(type="log", exponentformat="power") if log else {})
 
 
-def _vectors_of_runs(shown: xr.DataArray, log: bool) -> Figure:
+def _vectors_of_runs(shown: xr.DataArray, log: bool) -> go.Figure:
     """A vector of every run as a band over its dim."""
     figure = style.figure(360, margin=dict(l=84, t=16, b=86), showlegend=True)
     dim = str(shown.dims[-1])
@@ -252,7 +253,7 @@ def _slices(shown: xr.DataArray) -> list[tuple[str, Shaped[np.ndarray, "row colu
     return slices
 
 
-def _maps(shown: xr.DataArray, log: bool, narrow: bool) -> Figure:
+def _maps(shown: xr.DataArray, log: bool, narrow: bool) -> go.Figure:
     if log:
         raise BadRequest(f"{shown.name} is a map, and maps have no log axis; draw np.log10 of it, or leave log out")
     slices = _slices(shown)

@@ -124,9 +124,10 @@ class Pictures:
         return save_all(paths, DPI if self.width_cm is not None else 2 * 96)
 
 
-def of_plate(plate: Plate, width_cm: float | None = None, font_pt: float | None = None) -> go.Figure:
+def of_plate(plate: Plate, width_cm: float | None = None, font_pt: float | None = None) -> Figure:
     """The figure of a page as it stands alone on paper."""
-    figure = on_paper(plate.figure)
+    figure = Figure(on_paper(plate.figure))
     if width_cm is None:
         figure.update_layout(width=940, margin_r=90)
-    return sized(figure, width_cm, font_pt)
+    sized(figure, width_cm, font_pt)
+    return figure
