@@ -4,7 +4,7 @@ import asyncio
 import importlib.util
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +36,7 @@ class Figure(go.Figure):
         return save_all([(self, Path(path))], dpi)[0]
 
 
-def save_all(pictures: list[tuple[go.Figure, Path]], dpi: float = DPI) -> list[Path]:
+def save_all(pictures: Sequence[tuple[go.Figure, Path]], dpi: float = DPI) -> list[Path]:
     """Write every figure to its path, each as its suffix says, with one browser; returns the paths."""
     for _, path in pictures:
         check_path(path, dpi)
@@ -71,7 +71,7 @@ def check_drawing() -> None:
     browser("to draw pictures with; install one, run kaleido_get_chrome, or set BROWSER_PATH")
 
 
-async def _draw(pictures: list[tuple[go.Figure, Path]], scale: float) -> list[bytes]:
+async def _draw(pictures: Sequence[tuple[go.Figure, Path]], scale: float) -> list[bytes]:
     from kaleido import Kaleido  # pyright: ignore[reportMissingImports]
 
     contents = []
