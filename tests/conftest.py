@@ -81,6 +81,14 @@ def data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
+def released(data: Callable[[str], Path]) -> Any:
+    """Nanda et al.'s released run of `a + b` mod 113, read once: its file has 107,791 steps of losses."""
+    import grokinterp as gi
+
+    return gi.load(data("nanda/wd_10-1_mod_addition_loss_curve.pth"))
+
+
+@pytest.fixture(scope="session")
 def loaded() -> Callable[[Path], ModuleType]:
     """`loaded(path)` is a file that lies in no package, as a module."""
 

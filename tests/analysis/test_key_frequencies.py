@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-import grokinterp as gi
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.key_frequencies import KeyFrequencies, neuron_shares
@@ -166,10 +165,9 @@ def test_constant_neurons_have_no_share():
     assert not share.any() and not variance.any()
 
 
-def test_nandas_model_has_the_five_published_frequencies(data):
+def test_nandas_model_has_the_five_published_frequencies(released):
     """The weight decay 0.1 run uses 6, 23, 37, 39, 41; the simple rules on neurons and embedding add noise to them."""
-    run = gi.load(data("nanda/wd_10-1_mod_addition_loss_curve.pth"))
-    found = key_of(Snapshot(run.final.step, run.final.config, run.task, run.final.parameters))
+    found = key_of(Snapshot(released.final.step, released.final.config, released.task, released.final.parameters))
     assert found.key == (6, 23, 37, 39, 41)
     assert found.by_rule["neurons"] == (3, 6, 12, 23, 31, 37, 39, 41, 46, 54)
     assert set(found.by_rule["embedding"]) > set(found.key)

@@ -103,12 +103,11 @@ def test_a_published_pizza_is_measured_with_its_reasons(data):
     assert "mixed if GS fell below 0.98" in trace.attrs["verdict_flips"]
 
 
-def test_a_public_clock_stands_at_the_border(data):
+def test_a_public_clock_stands_at_the_border(released):
     """Nanda's mainline has .7036 over the whole table, beside the threshold .70: a hundred triples cannot tell."""
-    run = gi.load(data("nanda/wd_10-1_mod_addition_loss_curve.pth"))
-    snapshot = snapshot_of(run, run.final.step)
+    snapshot = snapshot_of(released, released.final.step)
     circuit = ClockPizza().fit(snapshot)
-    trace = circuit.read(snapshot).expand_dims(step=[run.final.step])
+    trace = circuit.read(snapshot).expand_dims(step=[released.final.step])
     mean, error = (trace[f"gradient_symmetricity_{name}"].item() for name in ("wide", "error"))
     assert trace.gradient_symmetricity.item() == pytest.approx(0.7102, abs=1e-4)
     assert abs(mean - 0.7036) < 2 * error < 0.015

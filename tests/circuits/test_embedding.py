@@ -90,10 +90,9 @@ def test_discrete_logs_need_a_prime(planted):
     assert Embedding(group="multiplicative").why_not(planted.untrained(11)) is None
 
 
-def test_numbers_of_the_public_run(data):
+def test_numbers_of_the_public_run(released):
     """wd_10-1 of Nanda et al.: Gini of W_E 0.539, the norm of each frequency (cosine and sine rows together)."""
-    run = gi.load(data("nanda/wd_10-1_mod_addition_loss_curve.pth"))
-    found = Embedding().read(Snapshot(0, run.final.config, run.task, run.final.parameters))
+    found = Embedding().read(Snapshot(0, released.final.config, released.task, released.final.parameters))
     assert found.embedding_gini.item() == pytest.approx(0.539, abs=0.005)
     norm = found.embedding_power**0.5
     expected = {23: 6.84, 6: 5.75, 37: 5.47, 41: 5.32, 39: 5.00, 46: 2.53, 12: 2.30}

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-import grokinterp as gi
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.periodicity import Periodicity
@@ -80,10 +79,9 @@ def test_operations_without_a_wave_are_skipped_by_name(planted):
     assert logits_circuit.Logits().why_not(planted.untrained(5)) is None
 
 
-def test_nandas_model_agrees_with_the_published_coefficients(data):
+def test_nandas_model_agrees_with_the_published_coefficients(released):
     """Measured by others on the weight decay 0.1 run: six coefficients, and the share of the five largest."""
-    run = gi.load(data("nanda/wd_10-1_mod_addition_loss_curve.pth"))
-    snapshot = Snapshot(run.final.step, run.final.config, run.task, run.final.parameters)
+    snapshot = Snapshot(released.final.step, released.final.config, released.task, released.final.parameters)
     trace = logits_circuit.Logits().read(snapshot)
     published = {23: 26586, 6: 7963, 37: 5780, 41: 5153, 39: 4290, 54: 23}
     for k, coefficient in published.items():

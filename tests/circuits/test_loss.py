@@ -6,7 +6,6 @@ import pytest
 import torch
 import xarray as xr
 
-import grokinterp as gi
 from grokinterp.circuits import loss
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.tasks import Task
@@ -91,10 +90,10 @@ def test_landmarks_are_the_first_steps_that_reach_their_thresholds(train, test, 
     assert "train accuracy >= 1.0" in found["memorised_rule"] and "0.99" in found["grokked_rule"]
 
 
-def test_nandas_model_has_the_published_losses(data):
+def test_nandas_model_has_the_published_losses(released):
     """Weight decay 0.1: final losses 9.20e-9 and 4.99e-7, all rows right, sum of squared weights 1181."""
-    run = gi.load(data("nanda/wd_10-1_mod_addition_loss_curve.pth"))
-    found = loss.Loss().read(Snapshot(run.final.step, run.final.config, run.task, run.final.parameters))
+    final = released.final
+    found = loss.Loss().read(Snapshot(final.step, final.config, released.task, final.parameters))
     assert float(found.train_loss) == pytest.approx(9.2024e-9, rel=1e-3)
     assert float(found.test_loss) == pytest.approx(4.9884e-7, rel=1e-3)
     assert found.train_accuracy == found.test_accuracy == found.test_accuracy_unswapped == 1

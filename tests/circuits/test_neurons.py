@@ -97,10 +97,9 @@ def test_tables_that_are_no_grid_are_refused(planted):
     assert "hook_post" in (Neurons.why_not(Snapshot(0, config, made.task, made.parameters)) or "")
 
 
-def test_numbers_of_the_public_run(data):
+def test_numbers_of_the_public_run(released):
     """wd_10-1 of Nanda et al.: neurons of each frequency, share with FVE >= 0.85, median."""
-    run = gi.load(data("nanda/wd_10-1_mod_addition_loss_curve.pth"))
-    found = neurons.Neurons().read(Snapshot(0, run.final.config, run.task, run.final.parameters))
+    found = neurons.Neurons().read(Snapshot(0, released.final.config, released.task, released.final.parameters))
     counts = found.neurons_per_frequency[0].to_series()
     assert counts[counts > 0].to_dict() == {37: 127, 6: 117, 41: 105, 23: 84, 39: 54, 3: 10, 54: 7, 46: 6, 12: 1, 31: 1}
     assert (found.neuron_fve >= 0.85).mean().item() == pytest.approx(0.361, abs=0.001)

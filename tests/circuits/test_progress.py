@@ -9,7 +9,6 @@ import torch
 import xarray as xr
 from torch.nn import functional as F
 
-import grokinterp as gi
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.periodicity import coefficients
@@ -287,10 +286,9 @@ def test_operations_without_a_wave_are_skipped_by_name(planted):
     assert progress.Progress().why_not(planted.untrained(5)) is None
 
 
-def test_nandas_model_agrees_with_the_published_numbers(data):
+def test_nandas_model_agrees_with_the_published_numbers(released):
     """Weight decay 0.1, measured by others: losses to three digits."""
-    run = gi.load(data("nanda/wd_10-1_mod_addition_loss_curve.pth"))
-    found = read(Snapshot(run.final.step, run.final.config, run.task, run.final.parameters))
+    found = read(Snapshot(released.final.step, released.final.config, released.task, released.final.parameters))
     # Half a unit of the last digit given.
     published = {
         "restricted_loss": (2.20e-9, 5e-12),

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-import grokinterp as gi
 from grokinterp import circuits, fourier
 from grokinterp.evaluation.snapshot import Snapshot
 
@@ -131,9 +130,8 @@ def test_composite_numbers_and_models_without_neurons(planted):
     assert found.fcr.isnull().values.tolist() == [False, True] and math.isnan(found.logit_map_gini.item())
 
 
-def test_numbers_of_the_public_run(data):
+def test_numbers_of_the_public_run(released):
     """wd_10-1 of Nanda et al.: Gini 0.539 (W_E) and 0.758 (W_L)."""
-    run = gi.load(data("nanda/wd_10-1_mod_addition_loss_curve.pth"))
-    found = spectrum.Spectrum().read(Snapshot(0, run.final.config, run.task, run.final.parameters))
+    found = spectrum.Spectrum().read(Snapshot(0, released.final.config, released.task, released.final.parameters))
     assert found.gini.values == pytest.approx([0.539, 0.758], abs=0.005)
     assert found.logit_map_gini.item() == pytest.approx(0.758, abs=0.005)

@@ -123,9 +123,9 @@ def test_loading_does_not_write(data, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["x.pth"]
 
 
-def test_describe_measures_from_the_weights(data):
+def test_describe_measures_from_the_weights(released):
     """What `grokinterp info` says: format, task, split, steps, recorded and measured numbers, and what was inferred."""
-    text = describe(gi.load(data("nanda/wd_10-1_mod_addition_loss_curve.pth")))
+    text = describe(released)
     lines = dict(line.split(": ", 1) for line in text.splitlines())
     assert lines["format"] == "nanda" and lines["trained on"] == "3830 of 12769 rows"
     assert lines["checkpoints"] == "1, step 107791 to 107791"

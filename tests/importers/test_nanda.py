@@ -57,36 +57,34 @@ def early_file(tmp_path):
 # -- the released file
 
 
-def test_the_released_run_has_its_losses(data):
+def test_the_released_run_has_its_losses(released):
     """From its weights alone: train 9.2024e-9, test 4.9884e-7, accuracy 1 (one update after the recorded losses)."""
-    run = gi.load(data(WD))
-    assert run.steps == [107791]
-    values = measured(run.final.config, run.final.parameters, run.task)
+    assert released.steps == [107791]
+    values = measured(released.final.config, released.final.parameters, released.task)
     assert values["train_loss"] == pytest.approx(9.2024e-9, rel=1e-4)
     assert values["test_loss"] == pytest.approx(4.9884e-7, rel=1e-4)
     assert values["accuracy"] == values["train_accuracy"] == values["test_accuracy"] == 1.0
-    recorded = run.metrics.iloc[-1]
+    recorded = released.metrics.iloc[-1]
     assert recorded["step"] == 107790
     assert recorded["train_loss"] == pytest.approx(values["train_loss"], rel=1e-3)
     assert recorded["test_loss"] == pytest.approx(values["test_loss"], rel=1e-3)
 
 
-def test_the_released_run_says_what_it_is(data):
+def test_the_released_run_says_what_it_is(released):
     """Task, split and seed are those of its config; the weight decay is the optimiser's, the config's being stale."""
-    run = gi.load(data(WD))
-    assert run.task.expression == "a + b" and run.task.parameters["p"] == 113
-    assert int(run.task.is_train.sum()) == int(0.3 * 113**2) == 3830
-    assert run.config.seed == 1 and run.config.split.frac == 0.3 and run.config.split.split == "nanda"
-    assert run.config.optimiser.weight_decay == 0.1 and run.config.optimiser.beta2 == 0.98
-    assert any("weight decay 0.1" in note and "config says 1" in note for note in run.source["notes"])
+    assert released.task.expression == "a + b" and released.task.parameters["p"] == 113
+    assert int(released.task.is_train.sum()) == int(0.3 * 113**2) == 3830
+    assert released.config.seed == 1 and released.config.split.frac == 0.3 and released.config.split.split == "nanda"
+    assert released.config.optimiser.weight_decay == 0.1 and released.config.optimiser.beta2 == 0.98
+    assert any("weight decay 0.1" in note and "config says 1" in note for note in released.source["notes"])
     # '=' occurs at the last position only, so that decay makes its embedding and that position's one and the same.
-    weights = run.final.parameters
+    weights = released.final.parameters
     assert (weights["embed.W_E"][113] - weights["pos_embed.W_pos"][2]).abs().max() < 1e-5
 
 
-def test_its_losses_are_by_step(data):
+def test_its_losses_are_by_step(released):
     """Loss i belongs to step i; test losses were taken every tenth; the first update had a rate of zero."""
-    metrics = gi.load(data(WD)).metrics
+    metrics = released.metrics
     assert metrics["step"].tolist() == list(range(107791))
     assert metrics["test_loss"].notna().sum() == 10780
     assert metrics["test_loss"].first_valid_index() == 0 and metrics["test_loss"].dropna().index[1] == 10
@@ -95,16 +93,15 @@ def test_its_losses_are_by_step(data):
     assert peak == pytest.approx(1550, abs=10) and metrics["test_loss"][peak] == pytest.approx(40.4, abs=0.05)
 
 
-def test_its_initial_weights_can_be_drawn_again(data):
+def test_its_initial_weights_can_be_drawn_again(data, released):
     """Seed 1's weights and split have the first losses that were recorded, to eight digits."""
-    run = gi.load(data(WD))
-    values = measured(run.final.config, initialise(run.final.config, 1), run.task)
+    values = measured(released.final.config, initialise(released.final.config, 1), released.task)
     # Recorded over all 114 columns, measured over the 113 answers: '=' has a share of about 1/114.
     assert values["train_loss"] == pytest.approx(4.776912162847635, abs=0.02)
     content = read_torch_file(data(WD))
     del content["config"]
-    assert content["train_losses"][0] == pytest.approx(first_loss(run, 1, run.task.is_train), rel=1e-8)
-    assert content["test_losses"][0] == pytest.approx(first_loss(run, 1, ~run.task.is_train), rel=1e-8)
+    assert content["train_losses"][0] == pytest.approx(first_loss(released, 1, released.task.is_train), rel=1e-8)
+    assert content["test_losses"][0] == pytest.approx(first_loss(released, 1, ~released.task.is_train), rel=1e-8)
 
 
 def first_loss(run, seed, rows):
@@ -118,24 +115,24 @@ def first_loss(run, seed, rows):
 # -- the same file without its config
 
 
-def test_the_split_is_found_from_the_last_losses(data, early_file):
+def test_the_split_is_found_from_the_last_losses(data, early_file, released):
     """Without a config the task is what the weights answer, and the split what gives the recorded losses."""
     content = read_torch_file(data(WD))
     del content["config"]
     run = gi.load(early_file(content))
-    assert torch.equal(run.task.is_train, gi.load(data(WD)).task.is_train)
+    assert torch.equal(run.task.is_train, released.task.is_train)
     assert run.config.seed == 1 and run.config.split.frac == 0.3
     assert any("seed 1, frac 0.3" in note and "inferred" in note for note in run.source["notes"])
     assert any("a + b mod 113 is inferred" in note for note in run.source["notes"])
 
 
-def test_the_split_is_found_from_the_first_losses_where_the_last_moved(data, early_file):
+def test_the_split_is_found_from_the_first_losses_where_the_last_moved(data, early_file, released):
     """In a slingshot the last losses say nothing; the first are those of initial weights that can be drawn again."""
     content = read_torch_file(data(WD))
     del content["config"]
     content["train_losses"][-1], content["test_losses"][-1] = 0.3, 0.001
     run = gi.load(early_file(content))
-    assert torch.equal(run.task.is_train, gi.load(data(WD)).task.is_train)
+    assert torch.equal(run.task.is_train, released.task.is_train)
 
 
 def test_a_split_that_nothing_confirms_stays_unknown(data, early_file):

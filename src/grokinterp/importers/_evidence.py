@@ -106,7 +106,10 @@ def curve_table(curves: Mapping[str, Any], notes: list[str], recorded: list[int]
         return pd.DataFrame({"step": recorded, **fitting})
     columns = {"step": np.arange(length)}
     for name, curve in values.items():
-        strides = [n for n in range(1, length + 1) if len(range(0, length, n)) == len(curve)]
+        # Those n of which `length` steps have as many multiples as the list has values.
+        strides = range(
+            -(-length // len(curve)), (length - 1) // (len(curve) - 1) + 1 if len(curve) > 1 else length + 1
+        )
         if not strides:
             notes.append(f"{name} left out: its {len(curve)} values do not fall on every so many of {length} steps")
             continue
