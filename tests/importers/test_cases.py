@@ -45,7 +45,7 @@ def test_wrappings_do_not_matter(data, name, step):
     run = gi.load(data(f"cases/{name}.pt"), task=ONE_LAYER)
     assert values(run) == pytest.approx(PLAIN, rel=1e-4)
     assert run.steps == [step]
-    assert how(run)["activation=relu"] == "inferred" and how(run)["n_heads=4"] == "inferred"
+    assert how(run)["activation=relu"] == "tied" and how(run)["n_heads=4"] == "inferred"  # with its leaky copy
     assert how(run).get("step 400") == ("from the file" if step else None)
 
 
@@ -119,14 +119,17 @@ def test_pre_norms_named_gamma_and_beta(data):
     """Pre-LN with GELU: with its names changed it was read as ReLU, loss .0485."""
     run = gi.load(data("cases/porth_p97.pt"), task="a + b", p=97)
     assert values(run) == pytest.approx((1.0, 0.0068929), rel=1e-4)
-    assert how(run)["activation=gelu"] == how(run)["normalization=pre"] == how(run)["n_heads=4"] == "inferred"
+    assert how(run)["normalization=pre"] == how(run)["n_heads=4"] == "inferred"
+    (said,) = [each for each in run.assumptions if each.what == "activation=gelu"]
+    assert said.how == "inferred" or said.evidence.partition("as good: ")[2].startswith("quick_gelu")
 
 
 def test_a_memoriser_is_a_memoriser(data):
-    """84 % of a table known by heart and the rest wrong: its reading is inferred all the same."""
+    """84 % of a table known by heart and the rest wrong: GELU, or what differs from it by a hundredth."""
     run = gi.load(data("cases/porth_p13_opmul.pt"), task="a * b", p=13)
     assert values(run) == pytest.approx((0.84024, 1.5012), rel=1e-4)
-    assert how(run)["activation=gelu"] == "inferred"
+    (said,) = [each for each in run.assumptions if each.what == "activation=gelu"]
+    assert said.how == "inferred" or said.evidence.partition("as good: ")[2].startswith("quick_gelu")
 
 
 def test_a_scaled_embedding_and_other_numbers_of_the_signs(data):

@@ -57,6 +57,15 @@ def test_what_a_statement_leaves_out_or_adds_is_its_evidence(file, fields, state
     assert evidence(gi.load(file(weights(**fields)), **TASK, **stated), f"{name}={value}") == remark
 
 
+@pytest.mark.parametrize(
+    ("setting", "remark"), [({"p": 13}, "the file says p=13"), ({"prime": 5}, None), ({"p": 0.1}, None)]
+)
+def test_another_modulus_of_the_file_is_told(file, setting, remark):
+    """A rate of dropout called p is none."""
+    run = gi.load(file({"state_dict": weights(), "config": {"n_heads": 2, **setting}}), **TASK)
+    assert [each.evidence for each in run.assumptions if each.what == "p=5"] == ([remark] if remark else [])
+
+
 def test_a_setting_of_the_file_that_is_overridden_is_told(file):
     """Stated goes before all else; the file's own words stand beside it."""
     content = {"model": weights(), "config": {"act_fn": "gelu", "n_heads": 2, "d_head": 4}}

@@ -103,6 +103,9 @@ def test_only_regular_files_are_read(tmp_path):
         ("x.npy", b"\x93NUMPY\x01\x00", "one NumPy array"),
         ("x.h5", b"\x89HDF\r\n\x1a\n", "open it with h5py"),
         ("x.gz", b"\x1f\x8b\x08", "unpack it"),
+        ("x.pt", b"<!DOCTYPE html>\n<html><body>404</body></html>", "its raw address"),
+        ("x.onnx", b"\x08\x08\x12\x07pytorch", "an ONNX graph"),
+        ("x.pkl", pickle.dumps({"W": [1.0]}), "open it with pickle"),
     ],
 )
 def test_files_of_other_kinds_are_told_as_what_they_are(tmp_path, name, content, said):

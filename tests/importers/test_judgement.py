@@ -14,14 +14,14 @@ TASK = gi.Task("a + b", p=P, layout="a b")
 A, B = TASK.inputs.T
 
 
-def trained(forward, shapes, steps=250):
+def trained(forward, shapes, steps=250, share=0.8):
     """Parameters of these shapes, trained on four fifths of the table: most of the others are never learnt."""
     generator = torch.Generator().manual_seed(0)
     weights = {
         name: (torch.randn(shape, generator=generator) / math.sqrt(shape[-1])).requires_grad_()
         for name, shape in shapes.items()
     }
-    rows = torch.randperm(P * P, generator=generator)[: int(0.8 * P * P)]
+    rows = torch.randperm(P * P, generator=generator)[: int(share * P * P)]
     optimiser = torch.optim.Adam(weights.values(), lr=0.02, betas=(0.9, 0.98))
     for _ in range(steps):
         loss = F.cross_entropy(forward(weights)[rows], TASK.labels[rows])
@@ -63,6 +63,19 @@ def test_an_activation_is_never_told_as_another(tmp_path, name, activation):
     _, said = said_of_activation(trained(mlp(activation), MLP), tmp_path / "x.pt")
     assert said.how in ("inferred", "tied", "assumed") and name in str(said)
     assert said.how == "tied" or said.what == f"activation={name}"
+
+
+def test_a_nearly_equal_activation_is_tied(tmp_path):
+    """Leaky ReLU's slope of .01 and none: weights that solve the task with one solve it with the other."""
+    _, said = said_of_activation(trained(mlp(F.leaky_relu), MLP, 150, share=1.0), tmp_path / "x.pt")
+    assert (said.what, said.how) == ("activation=relu", "tied")
+    assert "leaky_relu" in said.evidence.partition("as good: ")[2]
+
+
+def test_an_even_function_is_not_told_as_its_square(tmp_path):
+    """|x|: its square has a thousandth of the loss, and no other candidate answers half of the rows."""
+    _, said = said_of_activation(trained(mlp(torch.abs), MLP, 150, share=1.0), tmp_path / "x.pt")
+    assert said.what == "activation=abs"
 
 
 @pytest.mark.parametrize("activation", [torch.sin, lambda x: F.leaky_relu(x, 0.5)])
@@ -110,3 +123,41 @@ def test_a_mean_over_positions_is_told_as_one(tmp_path):
     run = gi.load(tmp_path / "x.pt", task=TASK, n_heads=1)
     (said,) = run.unexplained
     assert "averaged over all positions" in str(said) and "inferred" not in {each.how for each in run.assumptions}
+
+
+def test_a_mean_that_answers_as_well_is_told(tmp_path, planted):
+    """A clock whose heads find both operands from wherever they look: each of its positions has the answer."""
+    clock = planted.transformer_clock(layout="a b", p=P)
+    torch.save(dict(clock.parameters), tmp_path / "x.pt")
+    run = gi.load(tmp_path / "x.pt", task=TASK, activation=clock.config.activation)
+    (said,) = [each for each in run.assumptions if each.what == "its answers are read at the last position"]
+    assert said.how == "tied" and not run.unexplained
+
+
+def sums_without_positions(p):
+    """A transformer by formula: attention takes the mean of all, neurons know each pair, a diagonal adds what lacks."""
+    pairs = [(i, j) for i in range(p) for j in range(i, p)]
+    d = 2 * p
+    W_E, W_in, W_out = torch.zeros(p + 1, d), torch.zeros(d, len(pairs)), torch.zeros(len(pairs), d)
+    W_E[:p, :p] = torch.eye(p)
+    for n, (i, j) in enumerate(pairs):
+        W_in[[i, j], n] = 1.0
+        W_out[n, p + (i + j) % p] = 10.0 if i != j else 30.0
+    W_U = torch.zeros(d, p + 1)
+    W_U[p:, :p] = torch.eye(p)
+    attn = {"W_Q": torch.zeros(1, d, d), "W_K": torch.zeros(1, d, d), "W_V": 3 * torch.eye(d)[None]}
+    mlp = {"W_in": W_in, "b_in": -torch.ones(len(pairs)), "W_out": W_out, "b_out": torch.zeros(d)}
+    inside = {f"attn.{n}": v for n, v in {**attn, "W_O": torch.eye(d)[None]}.items()}
+    inside |= {f"mlp.{n}": v for n, v in mlp.items()}
+    return {"embed.W_E": W_E, "unembed.W_U": W_U, **{f"blocks.0.{n}": v for n, v in inside.items()}}
+
+
+def test_positions_that_no_weight_tells_are_assumed(tmp_path):
+    """Rotary ones leave no weights; and where there are no norms nothing is said of their kind."""
+    torch.save(sums_without_positions(5), tmp_path / "x.pt")
+    run = gi.load(tmp_path / "x.pt", task="a + b", p=5, activation="relu")
+    told = {each.what: each for each in run.assumptions}
+    answers = run.final.model()(run.task.inputs)[:, -1, :5].argmax(-1)
+    assert torch.equal(answers, run.task.labels.flatten())
+    assert told["position_embedding=none"].how == "assumed" and "rotary" in told["position_embedding=none"].evidence
+    assert "normalization=none" in told and "norm_kind=layer" not in told

@@ -56,19 +56,31 @@ def test_all_rows_are_one_split_and_curves_are_read(tmp_path):
     assert not run.is_seed_known
 
 
-def test_what_nothing_tells_is_assumed_or_stated(tmp_path):
-    """Weights alone: their recipes' ReLU, told as assumed; what is stated holds; no split is known."""
+def test_what_no_recorded_loss_tells_is_judged_or_stated(tmp_path):
+    """Weights alone, by formula: the square is as sure of each row as any; no split is known."""
     weights = gi.build("quadratic", 11, [1, 2, 3], 5).final.parameters
     train = test = math.nan
     torch.save(theirs(weights, train, test)["model"], tmp_path / "bare.pth")
     run = gi.load(tmp_path / "bare.pth")
-    assert run.final.config.activation == "relu" and run.task.is_train is None
-    assert [each.how for each in run.assumptions if each.what == "activation=relu"] == ["assumed"]
+    assert run.final.config.activation == "square" and run.task.is_train is None
+    assert [each.how for each in run.assumptions if each.what == "activation=square"] == ["tied"]
     stated = gi.load(tmp_path / "bare.pth", activation="abs")
     assert stated.final.config.activation == "abs"
     assert [each.how for each in stated.assumptions if each.what == "activation=abs"] == ["stated"]
     with pytest.raises(gi.BadRequest, match="which has no n_heads"):
         gi.load(tmp_path / "bare.pth", n_heads=2)
+
+
+def test_two_linear_layers_are_such_a_model_whatever_they_are_called(tmp_path):
+    """`nn.Linear(2 p, N)` and `nn.Linear(N, p)` without biases, as in code after Gromov 2023."""
+    run = gi.build("quadratic", 11, [1, 2, 3], 5)
+    W_in, W_U = run.final.parameters.values()
+    beside = torch.cat([W_in, W_in]) if len(W_in) == 11 else W_in
+    torch.save({"fc1.weight": beside.T.contiguous(), "fc2.weight": W_U.T.contiguous()}, tmp_path / "x.pt")
+    read = gi.load(tmp_path / "x.pt", task="a + b", p=11, layout="a b")
+    assert (read.final.config.kind, read.final.config.combine) == ("one_hot_mlp", "concatenate")
+    logits = [each.final.model()(read.task.inputs) for each in (run, read)]
+    torch.testing.assert_close(logits[0].flatten(0, -2)[:, :11], logits[1].flatten(0, -2)[:, :11])
 
 
 def test_other_parts_are_refused_by_name(tmp_path):

@@ -252,3 +252,29 @@ def test_a_norm_of_the_embedding_is_refused_by_its_name(tmp_path):
     torch.save(state | w.norm("bert.embeddings.LayerNorm", "blocks.0.ln1"), tmp_path / "x.pt")
     with pytest.raises(gi.BadRequest, match="has a norm of its embedding"):
         gi.load(tmp_path / "x.pt", task="a + b", p=P)
+
+
+def test_one_norm_for_attention_and_mlp_is_refused_by_its_name(tmp_path):
+    """Both in parallel, as in GPT-J: read one after the other it answers all the same, with another activation."""
+    w = Weights(normalization="pre")
+    state = {"embed.weight": w.embed, "pos_embed.weight": w.pos, "unembed.weight": w.linear("u")}
+    state |= {f"blocks.0.attn.{x}_proj.weight": w.linear(x) for x in "qkvo"}
+    state |= w.both("blocks.0.mlp.fc1", "i") | w.both("blocks.0.mlp.fc2", "p") | w.norm("norm", "ln_final")
+    torch.save(state | w.norm("blocks.0.norm1", "blocks.0.ln1"), tmp_path / "x.pt")
+    with pytest.raises(gi.BadRequest, match=r"one norm in a block of attention and MLP \(blocks\.0\.norm1\.weight\)"):
+        gi.load(tmp_path / "x.pt", task="a + b", p=P)
+
+
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ({"net.1.running_mean": torch.zeros(7)}, "a batch norm"),
+        ({"cls_token": torch.zeros(1, 1, 4)}, "a token of its class"),
+        ({"net.1.norm.weight": torch.ones(7)}, "norms between the layers of an MLP"),
+    ],
+)
+def test_what_is_not_computed_is_refused_by_its_name(tmp_path, more, name):
+    """No other names would make a model of ours of it."""
+    torch.save(STATE | more, tmp_path / "x.pt")
+    with pytest.raises(gi.BadRequest, match=f"has {name} .*analyse it in the code that trained it"):
+        gi.load(tmp_path / "x.pt", task="a + b", p=P, layout="a b")

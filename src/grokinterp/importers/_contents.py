@@ -52,6 +52,7 @@ def one_line(text: Any) -> str:
     return cut(" ".join(str(text)[:1000].split()), 160)
 
 
+_STATE = "torch.save(model.state_dict(), 'x.pt')"
 _CURVES = "torch.save({'train_losses': [...], 'test_losses': [...]}, 'curves.pth')"
 
 
@@ -67,6 +68,8 @@ def foreign_kind(path: Path) -> str | None:
         return f"one NumPy array; of losses, save them as curves: {_CURVES}"
     if start.startswith(b"\x89HDF\r\n\x1a\n"):
         return "an HDF5 file; open it with h5py and save its arrays as tensors: torch.save({name: tensor, ...}, 'x.pt')"
+    if path.suffix == ".onnx":
+        return f"an ONNX graph; save the weights where the model was trained: {_STATE}"
     if start.startswith(b"\x1f\x8b") or start[257:262] == b"ustar":
         return "an archive; unpack it, and give the file or the directory that is in it"
     if start.startswith(b"PK"):
@@ -97,6 +100,8 @@ def _kind_of_text(start: bytes, path: Path) -> str | None:
         text = start[: error.start].decode()
     if not all(c.isprintable() or c.isspace() for c in text):
         return None
+    if text.lstrip()[:1] == "<":
+        return "a web page (HTML or XML) and not the file itself; fetch that by its raw address"
     if text.lstrip()[:1] in ("{", "[") or path.suffix == ".json":
         return f"JSON text; settings go beside their model_x.pt as config_x.json, losses are read of {_CURVES}"
     lines = text.splitlines()

@@ -168,7 +168,11 @@ def _read_legacy(path: Path, file: BinaryIO) -> Any:
     _refuse_large_memo(content.getvalue(), LEGACY_PICKLES)
     stream = [_Reader(content, path, blank).load()]
     if stream[0] != torch.serialization.MAGIC_NUMBER:
-        raise UnsafeFileError(f"{path} is a pickle but not a PyTorch file; it holds {describe(Plain(size)(stream[0]))}")
+        raise UnsafeFileError(
+            f"{path} is a pickle but not a PyTorch file; where you trust it, open it with pickle.load and save its "
+            "weights as tensors, torch.save({name: tensor, ...}, 'x.pt'); it holds "
+            f"{describe(Plain(size)(stream[0]))}"
+        )
     for _ in range(LEGACY_PICKLES - 1):
         stream.append(_Reader(content, path, blank).load())
     return torch.load(path, map_location="cpu", weights_only=True)

@@ -1,13 +1,14 @@
 """Files of He et al. 2026's code: two matrices between one-hots and neurons, `mlp.W_in` and `mlp.W_out`, no biases.
 
 A dictionary with `model` (beside the matrices a fixed `mlp.basis`), `train_loss`, `test_loss` and `epoch`, at the end
-`train_losses` and `test_losses` too; or the state dict alone. Weights tell p and the number of neurons. The activation
-and the split are those that give the recorded losses, where one does.
+`train_losses` and `test_losses` too; or the state dict alone. So save others who read one-hots two linear layers.
+Weights tell p and the number of neurons. The activation and the split are those that give the recorded losses, where
+one does; else the activation is judged as of all files, by the loss of each on the task's table.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,8 +19,10 @@ from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._evidence import APART, NEAR, answer_logits, curve_table, find_split, losses
 from grokinterp.importers._parameters import float_tensors
+from grokinterp.importers.reading.candidates import ACTIVATIONS as EVERY
 from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.importers.reading.classic import best_task
+from grokinterp.importers.reading.judgement import judge
 from grokinterp.importers.reading.names import is_one_hot_mlp, matrices_of
 from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
 from grokinterp.importers.reading.wrappings import unwrap, without_prefixes
@@ -30,6 +33,9 @@ from grokinterp.tasks import Task
 
 ACTIVATIONS: tuple[Activation, ...] = ("relu", "gelu", "square", "identity")
 """Those of their code, the one of all their published recipes but two first."""
+
+OTHERS = tuple(name for name in EVERY if name not in ACTIVATIONS)
+"""Those that are tried where no recorded loss tells."""
 
 FORMULAS = ("a + b", "a^2 + a*b + b^2", "a - b")
 """Those of their code; a sum of one-hots cannot tell a - b from b - a."""
@@ -107,7 +113,7 @@ def _settled(payload: Payload, parameters: Mapping[str, Tensor], recorded: Mappi
     base = OneHotMLPConfig(combine=combine, d_mlp=W_U.shape[0]).resolved(p, p, 2)
     stated = payload.stated.fields
     possible = (stated["activation"],) if "activation" in stated else ACTIVATIONS
-    configs = {activation: OneHotMLPConfig(**{**vars(base), "activation": activation}) for activation in possible}
+    configs = {activation: replace(base, activation=activation) for activation in possible}
     payload.stated.refuse_unless(next(iter(configs.values())), where)
     task, of_task = (payload.task, []) if payload.task else _task(configs, parameters, p)
     check_fits(task, base, where)
@@ -119,12 +125,17 @@ def _settled(payload: Payload, parameters: Mapping[str, Tensor], recorded: Mappi
     split, seed = SplitConfig(split="nanda"), None
     known = [Assumption(f"{field}={value}", "stated") for field, value in stated.items()]
     if "activation" not in stated:
-        theirs = f"the recorded test loss is {recorded.get('test_loss', math.nan):.5g}"
-        ours = listed(f"{each.loss:.5g} under {activation}" for activation, each in matched.items())
-        evidence = f"{theirs}; the weights give {ours}" if told else "their recipes; no recorded loss tells it"
-        name = name if told else ACTIVATIONS[0]
-        known.append(Assumption(f"activation={name}", "inferred" if told else "assumed", evidence))
-    match = matched[name]
+        if told:
+            theirs = f"the recorded test loss is {recorded.get('test_loss', math.nan):.5g}"
+            ours = listed(f"{each.loss:.5g} under {activation}" for activation, each in matched.items())
+            known.append(Assumption(f"activation={name}", "inferred", f"{theirs}; the weights give {ours}"))
+        else:
+            configs |= {each: replace(base, activation=each) for each in OTHERS}
+            readings = [Candidate(each, parameters, {"activation": each.activation}) for each in configs.values()]
+            verdict = judge(readings, task)
+            name = verdict.candidate.open["activation"]
+            known += verdict.assumptions
+    match = matched.get(name, Match(math.inf, math.nan))
     if task.is_train is None and match.task is not None and match.distance <= NEAR:
         task, seed, split = match.task, match.seed, SplitConfig(frac=match.frac, split="nanda", split_seed=match.seed)
         drawn = "all rows" if match.frac == 1 else f"seed {match.seed}, frac {match.frac}"

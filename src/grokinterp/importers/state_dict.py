@@ -23,7 +23,7 @@ from grokinterp.importers._parameters import (
 )
 from grokinterp.importers.reading.candidates import candidates
 from grokinterp.importers.reading.classic import judged_by_task, settle
-from grokinterp.importers.reading.contradictions import stated_assumptions
+from grokinterp.importers.reading.contradictions import stated_assumptions, task_assumptions
 from grokinterp.importers.reading.names import mapping
 from grokinterp.importers.reading.settings import check_sizes, known_settings
 from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
@@ -54,7 +54,7 @@ def read(payload: Payload) -> Run:
     task = payload.task
     # Others call the parts of their modules as TransformerLens 4 does: its own files tell their heads.
     knows_heads = "n_heads" in {**settings, **payload.stated.fields} and has_native_names(states[-1])
-    assumptions = [*kept.assumptions]
+    assumptions = [*kept.assumptions, *(task_assumptions(task, settings) if task is not None else [])]
     places: dict[str, str] = {}
     if is_classic(states[-1]) or (is_native(states[-1]) and (task is None or knows_heads)):
         model, checkpoints, read_off = _of_transformer_lens(payload, states, settings, where)

@@ -26,7 +26,7 @@ from grokinterp.tasks import Task
 
 ACTIVATIONS = (
     *("relu", "gelu", "silu", "square", "tanh"),
-    *("relu_squared", "leaky_relu", "elu", "quick_gelu", "softplus", "mish", "sigmoid"),
+    *("relu_squared", "leaky_relu", "elu", "quick_gelu", "softplus", "mish", "sigmoid", "abs"),
 )
 """The likeliest first."""
 

@@ -13,8 +13,8 @@ from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest
 from grokinterp.importers.reading.answers import Answers
 from grokinterp.importers.reading.candidates import NORMS, Candidate, of_classic
-from grokinterp.importers.reading.contradictions import stated_assumptions
-from grokinterp.importers.reading.judgement import judge, unexplained
+from grokinterp.importers.reading.contradictions import stated_assumptions, unexplained
+from grokinterp.importers.reading.judgement import judge
 from grokinterp.importers.reading.scores import Score
 from grokinterp.models.parameters import check_parameters
 from grokinterp.runs.provenance import Assumption

@@ -1,13 +1,20 @@
-"""Contradictions: what is stated of a file, beside what of the file speaks against it."""
+"""Contradictions: what is stated of a file, beside what of the file or its weights speaks against it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest, listed
+from grokinterp.importers.reading.answers import Answers
 from grokinterp.importers.reading.candidates import NORMS, Candidate
+from grokinterp.importers.reading.judgement import WHOLE
+from grokinterp.importers.reading.scores import draw
 from grokinterp.importers.reading.settings import words_against
 from grokinterp.runs.provenance import Assumption
+from grokinterp.tasks import Task
+
+MODULUS = ("p", "P", "prime", "modulus", "mod")
+"""Under which names files keep the modulus of their task."""
 
 
 def stated_assumptions(stated: Stated, chosen: Candidate, settings: Mapping[str, Any], where: str) -> list[Assumption]:
@@ -23,6 +30,23 @@ def stated_assumptions(stated: Stated, chosen: Candidate, settings: Mapping[str,
         raise BadRequest(f"{where} has no norms to be of a kind; leave norm_kind={stated.norm_kind!r} out")
     remarks = {name: "; ".join(_against(name, value, chosen, settings)) for name, value in fields.items()}
     return [Assumption(f"{name}={value}", "stated", remarks[name]) for name, value in fields.items()]
+
+
+def unexplained(candidate: Candidate, task: Task) -> Iterator[Assumption]:
+    """What is said of the only reading there is, where weights that are trained do not bear it out."""
+    rows = draw(len(task.inputs), WHOLE)
+    one = Answers(task).score(candidate, rows)
+    if not one.is_borne_out and not one.is_untrained:
+        answers = f"loss {one.loss:.5g}, accuracy {one.accuracy:.2%} on {len(rows):,} rows of the table"
+        yield Assumption("the reading that is stated", "not explained", f"it leaves the weights {answers}")
+
+
+def task_assumptions(task: Task, settings: Mapping[str, Any]) -> list[Assumption]:
+    """The modulus of the task that is stated, where the file says another one."""
+    p = task.parameters.get("p")
+    named = [(name, settings[name]) for name in MODULUS if isinstance(settings.get(name), int)]
+    words = [f"{name}={value}" for name, value in named if value > 1 and value != p]
+    return [Assumption(f"p={p}", "stated", f"the file says {words[0]}")] if words and p is not None else []
 
 
 def _against(name: str, value: Any, chosen: Candidate, settings: Mapping[str, Any]) -> Iterator[str]:

@@ -59,6 +59,8 @@ _FOREIGN: tuple[tuple[str, str], ...] = (
     ("a norm of its embedding", r"emb\w*[._](?:ln|layer_?norm|norm)|(?:ln|norm)_?(?:emb\w*|pre)(?=[._]|$)"),
     ("relative positions", r"relative|rel_pos|alibi"),
     ("a recurrent network", r"(?:weight|bias)_(?:ih|hh)_l\d"),
+    ("a batch norm", r"running_(?:mean|var)|num_batches_tracked"),
+    ("a token of its class", r"(?:^|[._])(?:cls|class)_?(?:token|embedding|emb)(?=[._]|$)"),
 )
 """Parts that this project's models do not compute -> names that tell them."""
 
@@ -83,19 +85,34 @@ def is_one_hot_mlp(weights: Mapping[str, Tensor]) -> bool:
 
     The numbers of both operands are added, or stand side by side: W_in then reads twice as many.
     """
-    matrices = {name.rpartition(".")[2].lower(): value for name, value in weights.items() if value.ndim == 2}
-    if not {"w_in", "w_out"} <= matrices.keys() or any("emb" in name.lower() for name in weights) or len(matrices) > 3:
+    pair = _pair_of_matrices(weights)
+    if pair is None or any("emb" in name.lower() for name in weights):
         return False
-    W_in, W_out = matrices["w_in"], matrices["w_out"]
+    W_in, W_out = (weights[name] for name in pair)
     side_by_side = (W_in.shape[0], W_in.shape[1]) == (W_out.shape[1], 2 * W_out.shape[0])
     return W_in.shape == W_out.shape[::-1] or side_by_side
 
 
 def matrices_of(weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, list[str]]:
     """W_in and W_out of a one-hot MLP, and the names of what else there is but a fixed basis of waves."""
-    last = {name.rpartition(".")[2].lower(): name for name in weights}
-    others = [name for word, name in last.items() if word not in ("w_in", "w_out", "basis")]
-    return weights[last["w_in"]], weights[last["w_out"]], others
+    pair = _pair_of_matrices(weights)
+    assert pair is not None, "asked of a one-hot MLP"
+    others = [name for name in weights if name not in pair and not name.lower().endswith("basis")]
+    return weights[pair[0]], weights[pair[1]], others
+
+
+def _pair_of_matrices(weights: Mapping[str, Tensor]) -> tuple[str, str] | None:
+    """The names of what may be W_in and W_out: called so, or the only two weights, the first read first."""
+    matrices = [name for name, value in weights.items() if value.ndim == 2]
+    called = {name.rpartition(".")[2].lower(): name for name in matrices}
+    if {"w_in", "w_out"} <= called.keys() and len(matrices) <= 3:
+        return called["w_in"], called["w_out"]
+    is_linear = len(matrices) == 2 and all(name.endswith(".weight") for name in matrices)
+    return (matrices[0], matrices[1]) if is_linear and weights.keys() <= _with_biases(matrices) else None
+
+
+def _with_biases(names: list[str]) -> set[str]:
+    return {*names, *(name.removesuffix("weight") + "bias" for name in names)}
 
 
 def refuse_foreign(weights: Mapping[str, Tensor], where: str) -> None:
@@ -160,6 +177,11 @@ def mlp_layers(
     biases = {_stem(name): name for name, value in parameters.items() if value.ndim == 1}
     unmatched = [name for stem, name in biases.items() if stem not in {_stem(layer) for layer in layers}]
     unmatched += [name for name, value in parameters.items() if value.ndim not in (1, 2)]
+    if norms := [name for name in unmatched if role_of(name) == "ln"]:
+        raise ImportFileError(
+            f"{where} has norms between the layers of an MLP ({cut(listed(norms[:4]))}), which this project's models "
+            f"do not compute; analyse it in the code that trained it"
+        )
     if not tables or len(layers) < 2 or unmatched:
         if not tables:
             unmatched = ["(nothing is an embedding)", *unmatched]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from grokinterp.importers._base import ImportFileError
+from grokinterp.importers._contents import cut
 from grokinterp.importers.reading.joining import joined_heads, without_head_dimension
 from grokinterp.importers.reading.names import BLOCK_ROLES, refuse_names, role_of
 from grokinterp.tasks import Task
@@ -120,6 +122,8 @@ def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> Na
                 placed[name] = part
                 unplaced.remove(part)
                 break
+    for i in range(len(stems)):
+        _refuse_one_norm(f"blocks.{i}", placed, where)
     missing = [name for name in ("embed", "blocks.0.attn.o") if name not in placed]
     if unplaced or missing:
         names = [name for part in unplaced for name in part.names]
@@ -136,6 +140,16 @@ def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> Na
             native |= {f"{name}.{kind}": _flat(name, value, width, part) for kind, value in part.tensors.items()}
     is_fused = any(name.endswith(".attn.qkv") for name in placed)
     return Native(native, heads.pop() if len(heads) == 1 else None, is_fused)
+
+
+def _refuse_one_norm(block: str, placed: Mapping[str, Part], where: str) -> None:
+    """Refuse a block that norms once what attention and MLP read, or only one of them: others of ours norm both."""
+    if f"{block}.ln1" in placed and f"{block}.mlp.in" in placed and f"{block}.ln2" not in placed:
+        raise ImportFileError(
+            f"{where} has one norm in a block of attention and MLP ({cut(placed[f'{block}.ln1'].names[0])}), as where "
+            f"both read it in parallel, which this project's models do not compute; analyse it in the code that "
+            f"trained it"
+        )
 
 
 def _block_of(part: Part, role: str | None, stems: list[str]) -> int | None:
@@ -171,9 +185,11 @@ def _of_block(
     What has no name that tells is of its MLP, where the block `is_apart` from the rest of the model.
     """
     norms = [part for part in parts if part.is_norm or roles[part.name] == "ln"]
-    inner = [part for part in norms if not _FINAL.search(part.name)]
     of_mlp = ("mlp.in", "mlp.out", *([None] if is_apart else []))
     has_mlp = any(part.is_matrix and roles[part.name] in of_mlp for part in parts)
+    inner = [part for part in norms if not _FINAL.search(part.name)]
+    if len(inner) == 1 and has_mlp and not is_apart:
+        inner = []  # one norm beside a single block is its last
     first, second = _of_attention_first(inner[: 1 + has_mlp])
     yield from ((f"{block}.ln{1 + i}", part) for i, part in enumerate([*first, *second]))
     yield from ((None, part) for part in norms if part not in first and part not in second)
