@@ -332,3 +332,49 @@ def test_a_run_in_training_is_followed_without_a_reload(browser, path, tmp_path)
     finally:
         tab.close()
         running.stop()
+
+
+def test_a_class_is_shown_a_run(page):
+    """The space bar plays, once through where it does not loop; a click on a curve goes there; letters grow."""
+    label = "document.querySelector('#step-label').textContent"
+    page.locator("#loop").get_by_text("Loop").click()
+    page.locator("#speed").click()
+    page.get_by_role("option", name="10 a second").click()
+    page.locator("h1").click()
+    page.evaluate(
+        """() => {
+          window.seen = [];
+          const note = () => window.seen.push(document.querySelector('#step-label').textContent.split(',')[0]);
+          new MutationObserver(note).observe(document.querySelector('#step-label'), { childList: true, subtree: true,
+            characterData: true });
+        }"""
+    )
+    page.keyboard.press("Space")
+    page.wait_for_function("window.seen.at(-1) === 'Step 200'")
+    page.locator("#play").get_by_text("Play", exact=True).wait_for()
+    assert page.evaluate("window.seen.filter((step, i) => step !== window.seen[i - 1])") == [
+        "Step 0",
+        "Step 100",
+        "Step 200",
+    ]
+    height = "document.querySelector('h1').getBoundingClientRect().height"
+    small = page.evaluate(height)
+    page.locator("#large").click()
+    page.wait_for_function(f"{height} > 1.2 * {small}")
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    drawn = "document.querySelector('#curves .js-plotly-plot')"
+    page.wait_for_function(f"Math.abs({drawn}._fullLayout.width - {drawn}.clientWidth) < 2")
+    place = page.evaluate(
+        """() => {
+          const drawn = document.querySelector('#curves .js-plotly-plot'), box = drawn.getBoundingClientRect();
+          const { xaxis, yaxis } = drawn._fullLayout, times = box.width / drawn.offsetWidth;
+          const place = [xaxis._offset + xaxis.d2p(100), yaxis._offset + yaxis.d2p(2)];
+          return [box.left + times * place[0], box.top + times * place[1]];
+        }"""
+    )
+    page.mouse.move(*place)
+    page.mouse.click(*place)
+    page.wait_for_function(f"{label}.includes('Step 100,')")
+    page.wait_for_function("document.querySelector('#step [role=slider]').getAttribute('aria-valuenow') === '1'")
+    page.locator("#large").click()
+    page.wait_for_function(f"{height} < 1.2 * {small}")

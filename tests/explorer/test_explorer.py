@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import grokinterp as gi
+from grokinterp.analysis.clock_or_pizza import Rule
 from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.explorer import trajectory
-from grokinterp.explorer.page import layout, panels
+from grokinterp.explorer.page import figures, layout, panels
 from grokinterp.explorer.page.controls import USES, values
 from grokinterp.explorer.page.snippet import snippet
 from grokinterp.explorer.session import READ, Parts, Session
@@ -456,6 +457,24 @@ def test_a_curve_that_is_recorded_less_often_is_drawn_whole():
     values = lambda trace, axis: np.frombuffer(base64.b64decode(trace[axis]["bdata"]), trace[axis]["dtype"])
     assert 250 < len(values(test, "y")) and not np.isnan(values(test, "y")).any()
     assert (values(test, "y") == 1 + values(test, "x")).all() and 600 <= len(values(train, "y")) < 1000
+
+
+def test_curves_name_the_steps_that_are_marked_and_the_plane_its_limits():
+    """Memorised and grokked by their words; of public runs nothing is said where none is like the model."""
+    metrics = pd.DataFrame(
+        {"step": [0, 10, 20], "train_loss": 1.0, "test_loss": 1.0, "train_accuracy": [0, 1, 1], "test_accuracy": 0.5}
+    )
+    run = drawn()
+    store = MemoryStore({0: lambda: run.final.parameters}, metrics=metrics)
+    session = Session.of(Run(store, "memorised", config=run.config, task=run.task))
+    (word,) = panels.curves(session, session.resolved(State()))["layout"]["annotations"]
+    assert (word["text"], word["x"]) == ("memorised", 10)
+    edges = np.linspace(0, 1, 3)
+    for counts, words in ((np.zeros((2, 2)), 0), (np.eye(2), 1)):
+        plane = figures.plane((edges, edges, counts), [(0, 0.2, 0.9)], 0, Rule(distant=0.25))
+        assert sum("public runs" in each["text"] for each in plane["layout"]["annotations"]) == words
+        assert plane["data"][0]["zmin"] == 0 and plane["data"][0]["zmax"] >= 0.6
+        assert [each["y0"] for each in plane["layout"]["shapes"]][-1] == 0.25
 
 
 def test_compare_shows_the_other_run_at_its_last_step():

@@ -1,6 +1,7 @@
 """Open a run in the browser and take parts of its model out."""
 
 import sys
+import webbrowser
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ class Explore:
     host: str = "127.0.0.1"  # the address to listen on
     token: bool = True  # --no-token lets everybody in who reaches the port
     allow_host: tuple[str, ...] = ()  # names by which a proxy calls it (JupyterHub, Colab); .name: all that end so
+    open: tyro.conf.FlagCreatePairsOff[bool] = False  # open the address in the browser
     out: Path | None = None  # write one HTML file that needs no server, at most 12 MB, and serve nothing
 
 
@@ -39,7 +41,7 @@ def run(argv: list[str]) -> None:
             raise BadRequest("explore: --out holds one run; leave --other out, or leave --out out to compare two")
         from grokinterp.explorer.frozen import freeze
 
-        say(str(freeze(read(given.source), given.out)))
+        say(str(freeze(read(given.source), given.out).resolve()))
         return
     from grokinterp.explorer.session import Session
     from grokinterp.explorer.web.server import serve
@@ -50,6 +52,9 @@ def run(argv: list[str]) -> None:
     handle = serve(session, given.port, given.host, given.token, given.allow_host)
     try:
         say(handle.url)
+        print(f"Ctrl-C ends it, and its links; --port {handle.port} serves at this port again", file=sys.stderr)
+        if given.open:
+            webbrowser.open(handle.url)
         for one in source.values() if isinstance(source, Mapping) else [source]:
             for assumption in one.assumptions:
                 print(assumption, file=sys.stderr)

@@ -13,6 +13,8 @@ COMPONENTS = {"attention": "Attention", "mlp": "MLP", "positions": "Positions", 
 PLACES = {"embedding": "Embedding", "mlp": "Neurons", "logits": "Logits"}
 HOWS = {"zero": "Zero", "mean": "Mean", "resample": "Resample"}
 MAPS = {"margin": "Margin", "loss": "Loss", "error": "Error"}
+SPEEDS = {1000: "1 a second", 500: "2 a second", 250: "4 a second", 100: "10 a second"}
+"""Milliseconds between two checkpoints that are played; a picture that takes longer is waited for."""
 SIDES = {"all": "All", "train": "Train", "test": "Test"}
 PAGES = {"overview": "Overview", "pair": "One pair", "phases": "Phases", "compare": "Compare", "python": "Python"}
 SCALES = {"shared": "One scale", "own": "Own scales"}
@@ -142,6 +144,14 @@ def _looked(session: Session, state: State, value: Mapping[str, Any] | None) -> 
     return state if not value else state.change(neuron=operator.index(value["points"][0]["pointNumber"]))
 
 
+def _reached(session: Session, state: State, value: Mapping[str, Any] | None) -> State:
+    """The checkpoint nearest to a click on a training curve."""
+    if not value:
+        return state
+    asked = operator.index(value["points"][0]["x"])
+    return state.change(step=min(session.steps(state.run or ""), key=lambda step: abs(step - asked)))
+
+
 def _operands(session: Session, state: State, value: list[int | None] | None) -> State:
     """Both boxes at once. A box that is empty, or holds no number, comes as None."""
     if value is None:
@@ -170,6 +180,7 @@ USES: dict[str, Callable[[Session, State, Any], State]] = {
     "lasso": _lasso,
     "neurons": _looked,
     "table": _cell,
+    "curves": _reached,
     "operands": _operands,
     "other_run": lambda session, state, value: state.change(other_run=value, other_step=None),
     "other_step": _other_step,

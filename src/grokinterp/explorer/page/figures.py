@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from grokinterp.analysis.clock_or_pizza import Rule
 from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.palette import ACCENT, CLEAR, FAINT, LINES, NEUTRAL, SKY, WARM
 
@@ -114,8 +115,8 @@ def scatter(
     return dict(data=[points, ring], layout=made)
 
 
-def curves(losses: Mapping[str, tuple[Any, Any]], step: int, thresholds: Sequence[int]) -> Figure:
-    """Train and test loss, each as (steps, losses), on a log scale, and where the checkpoint stands."""
+def curves(losses: Mapping[str, tuple[Any, Any]], step: int, thresholds: Mapping[str, int]) -> Figure:
+    """Train and test loss, each as (steps, losses), on a log scale; where the checkpoint stands, and named steps."""
     names = {"train_loss": ("train", NEUTRAL), "test_loss": ("test", ACCENT)}
     traces: list[dict[str, Any]] = [
         dict(type="scatter", mode="lines", x=array(losses[name][0]), y=array(losses[name][1]), name=label,
@@ -124,7 +125,14 @@ def curves(losses: Mapping[str, tuple[Any, Any]], step: int, thresholds: Sequenc
         for name, (label, colour) in names.items()
     ]  # fmt: skip
     here = dict(type="line", x0=step, x1=step, y0=0, y1=1, yref="paper", line=dict(color=WARM, width=2))
-    marks = [{**here, "x0": at, "x1": at, "line": dict(color=NEUTRAL, width=1, dash="dot")} for at in thresholds]
+    marks = [
+        {**here, "x0": at, "x1": at, "line": dict(color=NEUTRAL, width=1, dash="dot")} for at in thresholds.values()
+    ]
+    words = [
+        dict(text=name, x=at, y=1, yref="paper", yanchor="top", xanchor="left", textangle=-90, showarrow=False,
+             font=dict(size=10))
+        for name, at in thresholds.items()
+    ]  # fmt: skip
     return dict(
         data=traces,
         layout=layout(
@@ -132,16 +140,23 @@ def curves(losses: Mapping[str, tuple[Any, Any]], step: int, thresholds: Sequenc
             "loss (nats)",
             yaxis=dict(type="log"),
             shapes=[*marks, here],
+            annotations=words,
         ),
     )
 
 
-def plane(background: tuple[Any, Any, Any], visited: Sequence[tuple[int, float, float]], now: int) -> Figure:
-    """Gradient symmetricity against distance irrelevance: the public runs behind, this run's visited checkpoints."""
+def plane(
+    background: tuple[Any, Any, Any], visited: Sequence[tuple[int, float, float]], now: int, rule: Rule
+) -> Figure:
+    """Gradient symmetricity against distance irrelevance: the public runs behind, this run's visited checkpoints.
+
+    Dashes are where the verdict's rule turns. Without any public run to compare with, nothing is said of one.
+    """
     x_edges, y_edges, counts = background
     heat = dict(
         type="heatmap", x=array(x_edges), y=array(y_edges), z=array(np.log1p(counts)), hoverinfo="skip",
-        showscale=False, colorscale=[[0, CLEAR], [1, "rgba(140, 144, 150, 0.6)"]],
+        showscale=False, colorscale=[[0, CLEAR], [1, "rgba(140, 144, 150, 0.6)"]], zmin=0,
+        zmax=max(1.0, float(np.log1p(counts).max())),
     )  # fmt: skip
     steps = [step for step, _, _ in visited]
     here = [step == now for step in steps]
@@ -151,11 +166,22 @@ def plane(background: tuple[Any, Any, Any], visited: Sequence[tuple[int, float, 
         marker=dict(size=[12 if at else 6 for at in here], color=[WARM if at else ACCENT for at in here]),
         hovertemplate="step %{customdata:,}<br>%{x:.3f}, %{y:.3f}<extra></extra>",
     )  # fmt: skip
-    say = lambda text, x, y, anchor: dict(text=text, x=x, y=y, xanchor=anchor, showarrow=False, font=dict(size=11))
-    words = [say("clock", 0.02, 0.97, "left"), say("pizza", 0.98, 0.04, "right")]
-    axes = dict(xaxis=dict(range=[0, 1.02]), yaxis=dict(range=[0, 1.02]))
+    over = lambda text, x, anchor: dict(
+        text=text, x=x, xanchor=anchor, y=1, yref="paper", yanchor="bottom", showarrow=False, font=dict(size=11)
+    )
+    words = [
+        over("clock", 0, "left"),
+        {**over("pizza", 0.98, "right"), "y": 0.02, "yref": "y"},
+        *([over("grey: public runs, a + b mod 59", 1.02, "right")] if counts.any() else []),
+    ]
+    dash = dict(type="line", line=dict(color=NEUTRAL, width=1, dash="dash"), layer="below")
+    shapes = [
+        *(dict(dash, x0=at, x1=at, y0=0, y1=1, yref="paper") for at in (rule.asymmetric, rule.symmetric)),
+        dict(dash, y0=rule.distant, y1=rule.distant, x0=0, x1=1, xref="paper"),
+    ]
+    axes = dict(xaxis=dict(range=[0, 1.02]), yaxis=dict(range=[0, 1.02]), margin=dict(l=58, r=10, t=18, b=34))
     titles = ("gradient symmetricity", "distance irrelevance")
-    return dict(data=[heat, trail], layout=layout(*titles, annotations=words, **axes))
+    return dict(data=[heat, trail], layout=layout(*titles, annotations=words, shapes=shapes, **axes))
 
 
 def nothing(text: str) -> Figure:

@@ -7,10 +7,13 @@ from dash import dcc, html
 
 from grokinterp.explorer.neurons import AXES
 from grokinterp.explorer.page import phases
-from grokinterp.explorer.page.controls import HOWS, MAPS, MODES, PAGES, PLACES, SCALES, SIDES, options
+from grokinterp.explorer.page.controls import HOWS, MAPS, MODES, PAGES, PLACES, SCALES, SIDES, SPEEDS, options
 from grokinterp.explorer.page.figures import nothing
 from grokinterp.explorer.page.population import RUNS
 from grokinterp.runs.run import Run
+
+USUAL_SPEED = 250
+"""Milliseconds between two checkpoints, where nobody chooses."""
 
 GRAPH: Any = {
     "displayModeBar": False,
@@ -41,7 +44,7 @@ def page(runs: Mapping[str, Run]) -> html.Div:
             dcc.Location(id="url", refresh=False),
             *(dcc.Store(id=name) for name in STORES),
             dcc.Download(id="csv"),
-            dcc.Interval(id="tick", interval=250, disabled=True),
+            dcc.Interval(id="tick", interval=USUAL_SPEED, disabled=True),
             *(dcc.Interval(id=name, interval=2000, disabled=True) for name in ("filling", "filling-phases")),
             _header(heading(runs), len(runs) > 1),
             *_assumed(runs),
@@ -71,7 +74,12 @@ def _header(title: str, several: bool) -> html.Header:
                     button("undo", "Undo", "One change back"),
                     button("redo", "Redo", "One change forward again"),
                     button("clear", "Clear", "Put everything back in"),
-                    button("copy-link", "Copy link", "The address of this view, without the token"),
+                    button("large", "Large type", "For a class: larger letters, until it is pressed again"),
+                    button(
+                        "copy-link",
+                        "Copy link",
+                        "The address of this view, without the token, while this explorer runs",
+                    ),
                     button("copy-python", "Copy as Python", "The script that gives these numbers"),
                     button("export-html", "Export HTML", "This view as a section of a report"),
                     button("export-csv", "Export CSV", "One row for each pair"),
@@ -102,7 +110,16 @@ def _timeline() -> html.Div:
     return html.Div(
         [
             dcc.Dropdown(id="run", clearable=False, className="run"),
-            html.Button("Play", id="play", n_clicks=0, title="Go through the checkpoints"),
+            html.Button("Play", id="play", n_clicks=0, title="Go through the checkpoints; so does the space bar"),
+            dcc.Dropdown(
+                id="speed",
+                options=options(SPEEDS),
+                value=USUAL_SPEED,
+                clearable=False,
+                searchable=False,
+                className="speed",
+            ),
+            dcc.Checklist(id="loop", options=options({"loop": "Loop"}), value=["loop"], className="chips", inline=True),
             _slider("step"),
             html.Output(id="step-label", className="step-label"),
         ],
@@ -184,9 +201,7 @@ def _overview() -> html.Div:
                 html.Div([_graph("activation"), _graph("waves")], className="halves"),
                 name="neuron",
             ),
-            _panel(
-                "Clock or pizza, as trained", _graph("plane"), name="plane", tools=[html.Span(_PUBLIC, className="key")]
-            ),
+            _panel("Clock or pizza, as trained", _graph("plane"), name="plane"),
         ],
         className="page overview",
     )
@@ -196,9 +211,6 @@ _KEY = [html.I(className="before"), "before", html.I(className="after"), "after"
 
 
 _CURVES = [html.I(className="line train"), "train", html.I(className="line test"), "test"]
-
-
-_PUBLIC = [html.I(className="before"), "public runs, a + b mod 59"]
 
 
 def _pair() -> html.Div:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from grokinterp import circuits
 from grokinterp.analysis import public_runs
+from grokinterp.analysis.clock_or_pizza import Rule
 from grokinterp.analysis.cycles import Cycle, Wave
 from grokinterp.analysis.outcome import UNEXPLAINED
 from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores
@@ -147,10 +148,15 @@ def curves(session: Session, state: State) -> Figure:
     if all(loss.empty for loss in losses.values()):
         return figures.nothing("No training curves<br>were recorded in this file.")
     loss = circuits.loss.Loss()
-    thresholds = []
-    for name, threshold in (("train_accuracy", loss.memorised_accuracy), ("test_accuracy", loss.grokked_accuracy)):
-        reached = metrics["step"].to_numpy()[metrics[name].to_numpy() >= threshold]
-        thresholds += [int(reached[0])] if len(reached) else []
+    ends = {
+        "memorised": ("train_accuracy", loss.memorised_accuracy),
+        "grokked": ("test_accuracy", loss.grokked_accuracy),
+    }
+    reached = {
+        name: metrics["step"].to_numpy()[metrics[accuracy].to_numpy() >= least]
+        for name, (accuracy, least) in ends.items()
+    }
+    thresholds = {name: int(steps[0]) for name, steps in reached.items() if len(steps)}
     # More points than a panel has pixels only cost time.
     thinned = {name: loss.iloc[:: max(1, len(loss) // 600)].to_numpy().T for name, loss in losses.items()}
     return figures.curves({name: (steps, loss) for name, (steps, loss) in thinned.items()}, state.step or 0, thresholds)
@@ -181,7 +187,7 @@ def plane(session: Session, state: State) -> tuple[Figure, str]:
         words += ", by Zhong et al.'s measures"
     else:  # a checkpoint that knows nothing yet has not failed
         words = outcome.kind if outcome.kind == "memorised" else "unsolved"
-    return figures.plane(background, visited, state.step or 0), words
+    return figures.plane(background, visited, state.step or 0, Rule()), words
 
 
 def pair_figures(pair: Pair, after: Scores) -> dict[str, Figure]:

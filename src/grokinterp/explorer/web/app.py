@@ -24,7 +24,7 @@ from grokinterp.markup import escape
 
 ASKS = {
     **dict.fromkeys(controls.USES, "value"),
-    **dict.fromkeys(("neurons", "table"), "clickData"),
+    **dict.fromkeys(("neurons", "table", "curves"), "clickData"),
     **dict.fromkeys(("undo", "redo", "clear"), "n_clicks"),
     **dict.fromkeys(("lasso", "operands", "news"), "data"),
     "url": "search",
@@ -154,8 +154,11 @@ def _in_the_browser(app: Dash) -> None:
         Given("step", "value"),
         Given("step", "max"),
         Given("history", "data"),
+        Given("loop", "value"),
         prevent_initial_call=True,
     )
+    app.clientside_callback(here("speed"), Output("tick", "interval"), Input("speed", "value"))
+    app.clientside_callback(here("large"), Output("large", "className"), Input("large", "n_clicks"))
     for button, name in (("copy-python", "copyPython"), ("copy-link", "copyLink")):
         app.clientside_callback(here(name), Output(button, "title"), Input(button, "n_clicks"))
     app.clientside_callback(here("exported"), Output("export", "clear_data"), Input("export", "data"))

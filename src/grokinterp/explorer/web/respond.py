@@ -24,10 +24,10 @@ DRAWS = {
 }
 """Which changes of a state the slower panels wait for."""
 
-REFILLS = {"undo", "redo", "clear", "run", "lasso", "other_run", "table", "news"}
+REFILLS = {"undo", "redo", "clear", "run", "lasso", "other_run", "table", "news", "curves"}
 """Controls whose use changes what others hold."""
 
-STALE = {"undo", "redo", "clear", "run", "news"}
+STALE = {"undo", "redo", "clear", "run", "news", "curves"}
 """Controls after whose use the others hold what was, until the page is told."""
 
 

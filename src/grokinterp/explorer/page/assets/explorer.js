@@ -149,6 +149,14 @@
     label.append(step("\u2212", `${name} less 1`, "stepDown"), number, step("+", `${name} and 1`, "stepUp"));
     return label;
   });
+  let played = 0;
+  // The space bar plays, where it does not type, press or choose.
+  const OWN = "input, textarea, select, button, a, summary, [role=slider], [role=combobox], [role=listbox]";
+  addEventListener("keydown", (event) => {
+    if (event.code !== "Space" || event.ctrlKey || event.altKey || event.metaKey || event.target.closest(OWN)) return;
+    event.preventDefault();
+    document.getElementById("play").click();
+  });
   let shift = false;
   addEventListener("pointerdown", (event) => { shift = event.shiftKey; }, true);
 
@@ -210,11 +218,27 @@
         return same();
       },
       page: (page) => page || "overview",
-      play: (clicks, disabled) => (clicks ? [!disabled, disabled ? "Pause" : "Play"] : [same(), same()]),
-      // The next checkpoint, once the last one is drawn.
-      tick: (n, value, max, history) => {
+      play: (clicks, disabled) => {
+        if (!clicks) return [same(), same()];
+        played = 0;
+        return [!disabled, disabled ? "Pause" : "Play"];
+      },
+      speed: (milliseconds) => milliseconds,
+      // The next checkpoint, once the last one is drawn. Without the loop it ends at the last, from where it starts anew.
+      tick: (n, value, max, history, loop) => {
         if (!history || history.place !== value) return same();
-        return value >= max ? 0 : value + 1;
+        played += 1;
+        if (value < max) return value + 1;
+        if (loop.length || played === 1) return 0;
+        window.dash_clientside.set_props("tick", { disabled: true });
+        window.dash_clientside.set_props("play", { children: "Play" });
+        return same();
+      },
+      // For the last row of a class. Plotly measures its panels anew.
+      large: (clicks) => {
+        if (clicks) document.documentElement.classList.toggle("large");
+        if (clicks) window.dispatchEvent(new Event("resize"));
+        return document.documentElement.classList.contains("large") ? "pressed" : "";
       },
       copyPython: (clicks) => {
         if (clicks) copy("copy-python", document.getElementById("python-code").textContent);
