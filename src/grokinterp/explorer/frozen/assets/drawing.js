@@ -90,7 +90,7 @@ function drawLogits(place, before, after, label) {
 
 // Every row by what became of it; colours differ in lightness too.
 const FATES = [
-  { name: "right, as before", colour: [43, 98, 201, 60] },
+  { name: "right, as before", colour: [43, 98, 201, 110] },
   { name: "lost: right before, wrong after", colour: [188, 0, 0, 255] },
   { name: "gained: wrong before, right after", colour: [0, 173, 255, 255] },
   { name: "wrong, as before", colour: [140, 144, 150, 190] },
