@@ -10,8 +10,10 @@ import pytest
 from grokinterp.config import RunConfig
 from grokinterp.errors import BadRequest
 from grokinterp.reproduction import KINDS, OUTCOMES, Places, every_claim, find_claim, outcome_of, pages, store, stored
-from grokinterp.reproduction.claim import SETTINGS, Claim
-from grokinterp.reproduction.index import INDEX
+from grokinterp.reproduction.claim import SETTINGS, Claim, plain
+from grokinterp.reproduction.explanations import EXPLANATIONS
+from grokinterp.reproduction.failures import FAILED
+from grokinterp.reproduction.index import FAILURES, INDEX, PAGES
 from grokinterp.reproduction.needed_run import training
 from grokinterp.reproduction.target import Target, at_least, at_most, factor, near, share_of, yes
 
@@ -78,6 +80,27 @@ def test_a_claim_is_one_row_with_its_id_first_and_its_outcome_last(written):
         assert claim.statement.replace("|", "\\|") in row
         assert row.strip("| ").split(" | ")[2] == claim.kind and claim.kind in KINDS
         assert row.strip("| ").split(" | ")[-1] == outcome_of(claim, RESULTS.get(claim.id)) in OUTCOMES
+
+
+def test_failed_claims_stand_first_and_have_a_paragraph(written):
+    """In each table; the paragraph has what is said, what was seen, and what we think, which is of a claim."""
+    failed = [claim for claim in CLAIMS if outcome_of(claim, RESULTS.get(claim.id)) in FAILED]
+    text = written[PAGES / FAILURES]
+    assert re.findall(r"^### `(.+)`$", text, re.M) == [
+        claim.id for outcome in FAILED for claim in failed if outcome_of(claim, RESULTS[claim.id]) == outcome
+    ]
+    for claim in failed:
+        paragraph = text.partition(f"### `{claim.id}`")[2].partition("###")[0]
+        assert claim.statement in paragraph and EXPLANATIONS.get(claim.id, "No reading yet.").strip() in paragraph
+    assert set(EXPLANATIONS) <= {claim.id for claim in CLAIMS}
+    for path in set(written) - {INDEX, PAGES / FAILURES}:
+        outcomes = [row.strip("| ").split(" | ")[-1] for row in written[path].splitlines() if row.startswith("| `")]
+        assert outcomes == sorted(outcomes, key=[*FAILED, "not run", "reproduced"].index), path
+
+
+def test_what_is_no_finite_number_was_never_measured():
+    """JSON has neither; `never` is what the table says."""
+    assert plain({"x": math.inf, "y": {"a": math.nan, "b": 1.0}}) == {"x": None, "y": {"a": None, "b": 1.0}}
 
 
 def test_a_kind_is_what_a_claim_is_measured_on():

@@ -136,7 +136,7 @@ def entries(values: Values) -> list[tuple[str, str, Value]]:
 
 
 def plain(values: Values) -> dict[str, Any]:
-    """Values as JSON has them: no tensors, and None for what is not a number."""
+    """Values as JSON has them: no tensors, and None for what is no finite number."""
     return {str(name): _plain(value) for name, value in values.items()}
 
 
@@ -144,7 +144,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return plain(value)
     value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def claim(

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from grokinterp.reproduction.claim import KINDS, OUTCOMES, Claim
+from grokinterp.reproduction.failures import failures_page
 from grokinterp.reproduction.result import Result
 from grokinterp.reproduction.table import outcome_of, source_page
 
 INDEX, PAGES = Path("REPRODUCTION.md"), Path("docs") / "reproduction"
+FAILURES = "what-did-not-reproduce.md"
 
 LEAD = """# Reproduction
 
@@ -24,16 +26,18 @@ the source's own files. *Derived*: no training decides it. Those that are reprod
 
 Targets are also measured on the same network before training, and on one that knows random answers by heart. A target
 that one of these meets is *vacuous*: a claim that has no other *cannot be compared*.
+
+[What did not reproduce, and what we think](docs/reproduction/what-did-not-reproduce.md) has a paragraph for each.
 """
 
 COLUMNS = ("source", "claims", *KINDS, *OUTCOMES[1:])
 
 
 def pages(claims: Sequence[Claim], results: Mapping[str, Result]) -> dict[Path, str]:
-    """Write every page of the claims: by its place in the repository the index, then one page a source."""
+    """Write every page of the claims: by its place in the repository the index, one page a source, and what failed."""
     sources = {PAGES / f"{slug(source)}.md": (source, group) for source, group in by_source(claims).items()}
     tables = {path: source_page(source, group, results) for path, (source, group) in sources.items()}
-    return {INDEX: index(claims, results), **tables}
+    return {INDEX: index(claims, results), **tables, PAGES / FAILURES: failures_page(claims, results)}
 
 
 def index(claims: Sequence[Claim], results: Mapping[str, Result]) -> str:
