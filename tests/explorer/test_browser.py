@@ -13,6 +13,7 @@ from grokinterp.runs.writer import RunWriter
 from grokinterp.training.planning import plan
 
 PANELS = ("table", "neurons", "curves", "spectrum", "activation", "waves", "plane")
+PAGES = {"overview": "Overview", "pair": "One pair", "phases": "Phases", "compare": "Compare", "python": "Python"}
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +49,28 @@ def browser(chromium):
 
 
 @pytest.fixture
-def page(browser, handle) -> Iterator:
-    """The first view in a tab of its own; the console stays empty, and nothing is asked of another machine."""
-    tab = browser.new_page()
+def opened(browser, handle) -> Iterator:
+    """`opened("heads=0.1")` is the view of that address in a tab of its own; the console stays empty, and nothing is
+    asked of another machine."""
     said: list[str] = []
+    tab = browser.new_page()
     tab.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     tab.on("request", lambda request: said.append(request.url) if not _is_ours(request.url, handle) else None)
-    tab.goto(handle.url)
-    _ready(tab)
-    yield tab
+
+    def open_at(query: str = ""):
+        tab.goto(f"{handle.url}&{query}" if query else handle.url)
+        _ready(tab)
+        return tab
+
+    yield open_at
     tab.close()
     assert said == []
+
+
+@pytest.fixture
+def page(opened):
+    """The first view."""
+    return opened()
 
 
 def _is_ours(url: str, handle) -> bool:
@@ -88,6 +100,24 @@ def _test_loss(path, step: int, **request) -> float:
     with torch.no_grad(), gi.ablate(model, **request):
         logits = model(task.inputs)[:, -1, : task.n_answers]
     return cross_entropy(logits[~task.is_train], task.labels[~task.is_train]).item()
+
+
+def _settled(tab) -> list[list[float]]:
+    """The boxes of what is on screen, once they have stayed where they are for fifteen frames."""
+    return tab.evaluate(
+        """async () => {
+        const parts = "header, #timeline, #controls section, .tile, .panel, pre";
+        const boxes = () => [...document.querySelectorAll(parts)].filter(e => e.offsetParent)
+            .map(e => e.getBoundingClientRect()).map(r => [r.left, r.top, r.right, r.bottom]);
+        let now = boxes();
+        for (let still = 0; still < 15;) {
+            await new Promise(requestAnimationFrame);
+            const next = boxes();
+            still = JSON.stringify(next) === JSON.stringify(now) ? still + 1 : 0;
+            now = next;
+        }
+        return now; }"""
+    )
 
 
 def _lasso(tab) -> list[int]:
@@ -231,14 +261,10 @@ def test_pages_fill_and_nothing_overlaps(page):
     page.wait_for_selector("#activation .heatmaplayer image", state="attached")
     for width, height in ((1280, 800), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
-        for name in ("Overview", "One pair", "Phases", "Compare", "Python"):
+        for value, name in PAGES.items():
             page.locator("#page").get_by_text(name).click()
-            page.wait_for_timeout(700)
-            boxes = page.evaluate(
-                """() => [...document.querySelectorAll("header, #timeline, #controls section, .tile, .panel, pre")]
-                .filter(e => e.offsetParent).map(e => e.getBoundingClientRect())
-                .map(r => [r.left, r.top, r.right, r.bottom])"""
-            )
+            page.wait_for_function(f"(new URLSearchParams(location.search).get('page') ?? 'overview') === '{value}'")
+            boxes = _settled(page)
             assert all(0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height for x0, y0, x1, y1 in boxes), name
             for i, (x0, y0, x1, y1) in enumerate(boxes):
                 assert not any(
@@ -257,11 +283,11 @@ def test_pages_fill_and_nothing_overlaps(page):
     assert "a = 3, b = 5" in page.locator("#pair-text").text_content()
 
 
-def test_boxes_of_a_pair_step_hold_and_agree_with_the_panels(page):
+def test_boxes_of_a_pair_step_hold_and_agree_with_the_panels(opened):
     """Plus and minus go on from what stands there, also where the address put it; boxes filled at once both count."""
+    page = opened("pair=3,5&page=pair")
     says = lambda a, b: page.locator("#pair-text").get_by_text(f"a = {a}, b = {b},").wait_for()
     held = lambda: [page.locator(f"#{name}").input_value() for name in "ab"]
-    page.goto(page.url.partition("?")[0] + "?pair=3,5&page=pair")
     says(3, 5)
     page.get_by_label("a and 1").click()
     says(4, 5)
@@ -280,27 +306,14 @@ def test_boxes_of_a_pair_step_hold_and_agree_with_the_panels(page):
     assert page.locator("#plane-title").text_content().lower().count("as trained") == 1
 
 
-def test_a_server_that_has_ended_is_told_without_a_click(browser, path):
-    """The page says by itself that nobody answers, and what to do."""
-    ended = gi.explore(gi.load(path))
-    tab = browser.new_page()
-    tab.goto(ended.url)
-    _ready(tab)
-    assert tab.locator("#message").text_content() == ""
-    ended.stop()
-    tab.locator("#message").get_by_text("does not answer").wait_for()
-    tab.close()
-
-
-def test_an_address_that_is_wrong_says_so_and_opens_the_first_view(page, path):
+def test_an_address_that_is_wrong_says_so_and_opens_the_first_view(opened, path):
     """Designed error: one line on top, and the view as it would have been."""
-    page.goto(page.url.partition("?")[0] + "?heads=0.9")
-    _ready(page)
+    page = opened("heads=0.9")
     page.locator("#message").get_by_text("layer 0 has no head 9").wait_for()
     assert _shown(page) == pytest.approx(_test_loss(path, 200), rel=1e-5)
 
 
-def test_without_the_token_a_browser_is_asked_for_it(browser, handle, page):
+def test_without_the_token_a_browser_is_asked_for_it(browser, handle):
     """The refusal has a field; the token, or the whole printed address, opens the view it was asked for."""
     browser.clear_cookies()
     tab = browser.new_page()
@@ -313,7 +326,8 @@ def test_without_the_token_a_browser_is_asked_for_it(browser, handle, page):
 
 
 def test_a_run_in_training_is_followed_without_a_reload(browser, path, tmp_path):
-    """A new checkpoint is there within seconds: the view goes on to it, and the head that is out stays out."""
+    """A new checkpoint is there within seconds: the view goes on to it, and the head that is out stays out. When the
+    server ends, the page says so without a click."""
     shutil.copytree(path, tmp_path / "growing")
     running = gi.explore(tmp_path / "growing")
     tab = browser.new_page()
@@ -329,6 +343,9 @@ def test_a_run_in_training_is_followed_without_a_reload(browser, path, tmp_path)
         tab.wait_for_function("document.querySelector('#step-label').textContent.includes('checkpoint 4 of 4')")
         assert tab.locator("#heads input").nth(1).is_checked() and tab.evaluate("window.notReloaded")
         assert _shown(tab) == pytest.approx(_test_loss(tmp_path / "growing", 300, heads=[(0, 1)]), rel=1e-5)
+        assert tab.locator("#message").text_content() == ""
+        running.stop()
+        tab.locator("#message").get_by_text("does not answer").wait_for()
     finally:
         tab.close()
         running.stop()

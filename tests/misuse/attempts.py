@@ -4,7 +4,6 @@ Prints JSON: by call the exception's type, its text, the exit code, and what was
 """
 
 import contextlib
-import functools
 import inspect
 import io
 import json
@@ -14,6 +13,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,27 @@ def main(tables: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
         }
 
 
+def _remembered(source: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Looks the source of a class of one name up once, also where there is none; `train` makes one for every call."""
+    known: dict[str, str | OSError] = {}
+
+    def look_up(of: Any) -> str:
+        if not isinstance(of, type):
+            return source(of)
+        name = f"{of.__module__}.{of.__qualname__}"
+        if name not in known:
+            try:
+                known[name] = source(of)
+            except OSError as error:
+                known[name] = error
+        found = known[name]
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    return look_up
+
+
 def _too_long(signum: int, frame: Any) -> None:
     raise TimeoutError(f"it was not refused within {SECONDS} seconds")
 
@@ -139,7 +160,7 @@ def _too_long(signum: int, frame: Any) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGALRM, _too_long)
     # Every parse of a command line looks the options' words up in the source, which is a third of it and never changes.
-    inspect.getsource = functools.cache(inspect.getsource)
+    inspect.getsource = _remembered(inspect.getsource)
     tables = json.load(sys.stdin)
     output = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
