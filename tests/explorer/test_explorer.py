@@ -17,12 +17,16 @@ from hypothesis import strategies as st
 
 import grokinterp as gi
 from grokinterp.analysis.clock_or_pizza import Rule
+from grokinterp.errors import BadRequest
 from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.explorer import trajectory
-from grokinterp.explorer.page import figures, layout, panels
+from grokinterp.explorer.page import figures, layout, panels, text
 from grokinterp.explorer.page.controls import USES, values
+from grokinterp.explorer.page.export import taken_out
 from grokinterp.explorer.page.snippet import snippet
-from grokinterp.explorer.session import READ, Parts, Session
+from grokinterp.explorer.pair import Pair
+from grokinterp.explorer.parts import Parts
+from grokinterp.explorer.session import READ, Session
 from grokinterp.explorer.state import History, State
 from grokinterp.explorer.trajectory import Trajectory
 from grokinterp.explorer.web.access import Access
@@ -433,6 +437,33 @@ def test_a_diverged_model_has_an_answer():
     assert losses == {("same", "unchanged")}
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_of_a_group_irreps_are_taken_out_and_elements_have_their_names(keep):
+    """The chips, the scores, the bars, the script and the sentences of a pair all speak of irreps and permutations."""
+    session = Session.of(drawn("s4", p=None))
+    names = [irrep.name for irrep in session.runs["drawn"].task.group.irreps[1:]]
+    state = session.resolved(State(frequencies=(2, 4), keep=keep, where="logits", pair=(3, 7), page="pair"))
+    chips = values(session, state)["frequencies"]
+    assert [chip["label"] for chip in chips["options"]] == names and chips["value"] == [2, 4]
+    kept = [0, 2] if keep else [1, 3]
+    assert session.request(state) == {"irreps": tuple(names[i] for i in kept), "where": "logits"}
+    checkpoint = session.checkpoint_of(state)
+    after = session.scores(state)[1]
+    model, task = session.runs["drawn"].final.model(), checkpoint.task
+    with torch.no_grad(), gi.ablate(model, **session.request(state)):
+        assert torch.allclose(after.logits, model(task.inputs)[:, -1, : task.n_answers], atol=1e-4)
+    bars = panels.spectrum(checkpoint, after)["data"]
+    assert bars[0]["x"] == names
+    left = np.frombuffer(base64.b64decode(bars[1]["y"]["bdata"]), "f4")
+    assert np.allclose(left[kept], 0, atol=1e-4) and (left[[i for i in range(4) if i not in kept]] > 0.01).all()
+    assert ("all_irreps_but(task, [2, 4])" if keep else f"irreps={[names[1], names[3]]!r}") in snippet(session, state)
+    words = text.answered(Pair(checkpoint, 3 * 24 + 7, session.request(state)), after)
+    assert words.startswith("a = 3 (0231), b = 7 (1032)")
+    assert f"{'all irreps but' if keep else 'irreps'} {names[1]}, {names[3]} of the logits" in taken_out(session, state)
+    with pytest.raises(BadRequest, match="none that can be taken out of S4"):
+        session.scores(session.resolved(State(frequencies=(9,))))
+
+
 def test_what_was_overtaken_is_answered_with_what_overtook_it():
     """A lasso, then a head before the lasso's answer: both count, each an undo of its own; two undos are two."""
     session = Session.of(drawn())
@@ -523,7 +554,7 @@ def test_keep_only_says_what_it_waits_for_and_clear_takes_it_back():
     first = asked(session, [])["told"]["history"]["data"]
     kept = asked(session, ["keep"], first, keep="keep")
     assert (
-        "Choose the frequencies" in kept["rest"]["no-frequencies"]["children"] and not kept["rest"]["clear"]["disabled"]
+        "Choose what to keep" in kept["rest"]["no-frequencies"]["children"] and not kept["rest"]["clear"]["disabled"]
     )
     cleared = asked(session, ["clear"], kept["told"]["history"]["data"], keep="keep")
     assert cleared["told"]["keep"]["value"] == "ablate" and cleared["rest"]["no-frequencies"]["children"] == ""

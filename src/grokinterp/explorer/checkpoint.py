@@ -19,9 +19,11 @@ from grokinterp.analysis.periodicity import coefficients
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions import Ablator
+from grokinterp.irreps.spectrum import energies
 from grokinterp.measuring import snapshot_of
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
+from grokinterp.tasks.groups import GroupTask
 
 KEPT = 8
 """How many answers about ablations of a checkpoint are kept: pages and tabs ask for the same one again."""
@@ -85,8 +87,14 @@ class Scores:
     def spectrum(self) -> Float[Tensor, "k"]:
         """[k]: the coefficient of cos(w_k(a + b - c)) over the root of the rows (`Periodicity`).
 
-        Where the answers ride on no such wave: the root mean square over rows of the logits' part of frequency k.
+        Where the answers ride on no such wave: the root mean square over rows of the logits' part of frequency k. Of a
+        group, that of the part which turns with a row's answer as each irrep does, the trivial one left out.
         """
+        if isinstance(self.task, GroupTask):
+            group, answers = self.task.group, self.task.answer_labels
+            by_answer = self.logits.new_zeros(len(group), self.logits.shape[1]).index_add(0, answers, self.logits)
+            rows_each = answers.bincount(minlength=len(group)).clamp(min=1)
+            return (energies(by_answer / rows_each[:, None], group)[1:].mean(1) / len(group)).sqrt()
         wave = Wave.of(self.task)
         if wave is not None:
             return coefficients(wave.fold(self.logits), wave) / len(wave.rows) ** 0.5

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any
 
 import torch
 
@@ -16,10 +16,10 @@ from grokinterp.errors import BadRequest, listed
 from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores, layers_of
 from grokinterp.explorer.neurons import TUNED, Neuron, Neurons, why_no_frequencies
 from grokinterp.explorer.pair import Pair
+from grokinterp.explorer.parts import Parts
 from grokinterp.explorer.state import State
 from grokinterp.explorer.trajectory import Trajectory
 from grokinterp.importers import opening_call
-from grokinterp.interventions import Ablation, AblationError, Component, all_frequencies_but, cycle_length
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.population.fields import fields_of, varied
 from grokinterp.runs.run import Run
@@ -172,19 +172,12 @@ class Session:
 
     def request(self, state: State) -> dict[str, Any]:
         """The arguments of `gi.ablate` that a state stands for, without those that are empty."""
-        frequencies = state.frequencies
-        if state.keep and frequencies:
-            frequencies = tuple(all_frequencies_but(self.checkpoint_of(state).task, frequencies))
-        parts = {
-            "heads": state.heads,
-            "neurons": state.neurons,
-            "frequencies": frequencies,
-            "components": state.components,
-        }
+        waves = Parts(self.runs[state.run or ""]).waves(state.frequencies, state.keep)
+        parts = {"heads": state.heads, "neurons": state.neurons, **waves, "components": state.components}
         chosen: dict[str, Any] = {name: part for name, part in parts.items() if part}
         if not chosen:
             return {}
-        if frequencies and state.where != "embedding":
+        if state.frequencies and state.where != "embedding":
             chosen["where"] = state.where
         return chosen if state.how == "zero" else {**chosen, "how": state.how}
 
@@ -272,37 +265,3 @@ class Session:
 def _some(names: Mapping[str, Run]) -> str:
     more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
     return f"{listed(list(names)[:FEW])}{more}"
-
-
-class Parts:
-    """What can be taken out of a run's model, and why some parts cannot."""
-
-    def __init__(self, run: Run):
-        self.config, self.task = run.model_config, run.task
-
-    @cached_property
-    def heads(self) -> list[tuple[int, int]]:
-        """(layer, head) pairs; empty for a model without attention."""
-        return [(layer, head) for layer, n_heads in enumerate(self.config.layer_heads) for head in range(n_heads)]
-
-    @cached_property
-    def frequencies(self) -> list[int]:
-        """1 to half the cycle of the task's numbers."""
-        return list(range(1, cycle_length(self.task) // 2 + 1))
-
-    @cached_property
-    def components(self) -> dict[str, str | None]:
-        """Each component, with why this model has no such part; None where it has."""
-        return {name: self._why_not(components=[name]) for name in get_args(Component)}
-
-    @cached_property
-    def places(self) -> dict[str, str | None]:
-        """Each place that frequencies are taken from, with why there are none; None where there are."""
-        return {name: self._why_not(frequencies=[1], where=name) for name in ("embedding", "mlp", "logits")}
-
-    def _why_not(self, **request: Any) -> str | None:
-        try:
-            Ablation.of(self.config, self.task, **request)
-        except AblationError as reason:
-            return str(reason)
-        return None

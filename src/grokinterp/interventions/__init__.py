@@ -3,6 +3,7 @@
 from grokinterp.interventions.ablator import Ablator
 from grokinterp.interventions.frequencies import all_frequencies_but, cycle_length
 from grokinterp.interventions.hooks import ablate
+from grokinterp.interventions.irreps import all_irreps_but
 from grokinterp.interventions.request import Ablation, AblationError, Component, Where, has_positions
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Where",
     "ablate",
     "all_frequencies_but",
+    "all_irreps_but",
     "cycle_length",
     "has_positions",
 ]

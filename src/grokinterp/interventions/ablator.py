@@ -95,7 +95,7 @@ class Ablator:
     def _batches(self, ablation: Ablation) -> Sequence[Tensor]:
         """The table's rows, as many at a time as fit; all of them where a row's value depends on the whole table."""
         inputs = self.snapshot.task.inputs
-        is_whole = ablation.how == "resample" or ablation.frequencies
+        is_whole = ablation.how == "resample" or ablation.waves
         return [inputs] if is_whole else inputs.split(rows_at_once(inputs))
 
     @cached_property

@@ -125,15 +125,15 @@ class TableWaves:
         return self.ablation.edit_rows(x, self.waves)
 
 
-class EmbeddingFrequencies:
-    """Frequencies of the number tokens' embeddings, but for those that an inner block replaces again."""
+class EmbeddingWaves:
+    """Frequencies or irreps of the number tokens' embeddings, but for those that an inner block replaces again."""
 
     def __init__(self, ablation: Ablation, call: Call, tables: list[Any]):
         self.ablation, self.call, self.tables = ablation, call, tables
 
     def __call__(self, x: Tensor, hook: Any) -> Tensor:
-        taken = {k for edit in _inner(self, hook) for k in edit.ablation.frequencies}
-        mine = tuple(k for k in self.ablation.frequencies if k not in taken)
+        taken = {k for edit in _inner(self, hook) for k in edit.ablation.waves}
+        mine = tuple(k for k in self.ablation.waves if k not in taken)
         if not mine:
             return x
         columns: Sequence[int | None] = [None] if len(self.tables) == 1 else range(len(self.tables))

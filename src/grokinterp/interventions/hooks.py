@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from grokinterp import models
 from grokinterp.config import ModelConfig
 from grokinterp.evaluation.snapshot import rows_at_once
-from grokinterp.interventions.edits import Call, DirectPath, EmbeddingFrequencies, Part, Replace, TableWaves
+from grokinterp.interventions.edits import Call, DirectPath, EmbeddingWaves, Part, Replace, TableWaves
 from grokinterp.interventions.request import Ablation, AblationError
 
 LOGITS = "unembed"
@@ -32,6 +32,7 @@ def ablate(
     data: Shaped[Tensor, "n width"] | ArrayLike | None = None,
     seed: SupportsIndex = 0,
     components: Iterable[str] = (),
+    irreps: Iterable[Any] = (),
 ) -> AbstractContextManager[Any]:
     """Take parts out of a hooked model for a block: `with gi.ablate(model, heads=[(0, 1)]): logits = model(inputs)`.
 
@@ -46,6 +47,9 @@ def ablate(
             P_k x, the part of the neurons' activations or the logits that turns with the answer over the table,
             cos and sin of w_k(a + b) for a sum, at every layer and position (for the logits Nanda et al. 2023's
             excluded loss; for the MLP that of TransformerLens' demo); the model must then be called on `task.inputs`.
+        irreps: of a task of a group, by their names (`task.group.irreps`), as in `["standard", "sign"]`: the functions
+            on the group that span their matrix entries, in the place of cos k and sin k; `where` as for frequencies, on
+            the table of the answer, x y. `interventions.all_irreps_but(task, kept)` lists those to remove to keep some.
         directions: [n, width] or [width], whose span is projected out: at `where="embedding"` out of the residual
             stream (width d_model) before and after every sublayer, so that it never holds them (of an
             `EmbeddingMLP`, out of the embeddings; of a `DenseMLP` or `NALU`, out of the rows; of a `VisionTransformer`,
@@ -87,6 +91,7 @@ def ablate(
         how=how,
         data=data,
         seed=seed,
+        irreps=irreps,
     )
     return applied(model, ablation)
 
@@ -138,11 +143,11 @@ def _edits(model: Any, ablation: Ablation, call: Call) -> list[tuple[str, Any]]:
         edits.append((point, Replace(Part(point, **part), ablation, call)))
 
     config, where = ablation.config, ablation.where
-    if ablation.frequencies and where == "embedding":
-        edits.append(("hook_embed", EmbeddingFrequencies(ablation, call, _tables(model))))
-    if ablation.frequencies and where == "logits":
+    if ablation.waves and where == "embedding":
+        edits.append(("hook_embed", EmbeddingWaves(ablation, call, _tables(model))))
+    if ablation.waves and where == "logits":
         edits.append((LOGITS, TableWaves(ablation, call)))
-    if ablation.frequencies and where == "mlp":
+    if ablation.waves and where == "mlp":
         edits += [(name, TableWaves(ablation, call)) for name in model.hook_dict if name.endswith("mlp.hook_post")]
     if config.has_positions and ablation.how == "zero":
         if "positions" in ablation.components:

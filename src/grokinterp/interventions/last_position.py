@@ -135,7 +135,7 @@ class Ablated:
     def columns(self) -> Float[Tensor, "ab column"]:
         """The logits of all output columns."""
         ablation, weights = self.ablation, self.snapshot.parameters
-        waves = ablation.table_waves() if ablation.frequencies and ablation.where != "embedding" else None
+        waves = ablation.table_waves() if ablation.waves and ablation.where != "embedding" else None
         W_U = unembedding(weights)
         direct, mlp = self._stream(W_U, weights.get("unembed.b_U"), self.new_start), self._mlp(W_U)
         if waves is not None and ablation.where == "mlp" and self._has_neurons:
@@ -149,7 +149,7 @@ class Ablated:
     def post(self) -> Float[Tensor, "ab neuron"]:
         """The neurons after the nonlinearity, as they go on to the layer's output."""
         post = self._by_rows(self._post)
-        if self.ablation.frequencies and self.ablation.where == "mlp":
+        if self.ablation.waves and self.ablation.where == "mlp":
             post = self.ablation.edit_rows(post, self.ablation.table_waves())
         if self.new_post is not None:
             post[:, self.neurons] = self.new_post
@@ -233,7 +233,7 @@ class Ablated:
 
 def _edited(ablation: Ablation, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """The parameters without frequencies and positions; the very same where none are taken out of the embeddings."""
-    if ablation.frequencies and ablation.where == "embedding":
+    if ablation.waves and ablation.where == "embedding":
         W_E = parameters["embed.W_E"]
         parameters = {**parameters, "embed.W_E": W_E + ablation.table_change(W_E)}
     chosen = slice(None) if "positions" in ablation.components else list(ablation.positions)

@@ -17,6 +17,7 @@ from grokinterp.config.family import Component
 from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.interventions.frequencies import cycle_length, number_blocks, number_waves
+from grokinterp.interventions.irreps import element_functions, numbered, table_functions
 from grokinterp.tasks import Task, as_tensor
 
 Where: TypeAlias = Literal["embedding", "mlp", "logits"]
@@ -39,6 +40,7 @@ class Ablation:
     heads: tuple[tuple[int, int], ...]
     neurons: tuple[tuple[int, int], ...]
     frequencies: tuple[int, ...]
+    irreps: tuple[int, ...]
     directions: Float[Tensor, "direction width"] | None
     layers: tuple[int, ...]
     positions: tuple[int, ...]
@@ -57,6 +59,7 @@ class Ablation:
         heads: Iterable[Any] = (),
         neurons: Iterable[Any] = (),
         frequencies: Iterable[Any] = (),
+        irreps: Iterable[Any] = (),
         directions: Float[Tensor, "*direction width"] | ArrayLike | None = None,
         layers: Iterable[Any] = (),
         positions: Iterable[Any] = (),
@@ -79,6 +82,7 @@ class Ablation:
             _pairs("head", heads, config, config.layer_heads),
             _pairs("neuron", neurons, config, config.layer_neurons),
             tuple(dict.fromkeys(_whole(frequencies, "frequencies", "[14, 35]"))),
+            _irreps(task, irreps),
             _orthonormal(directions),
             _within("layer", layers, len(config.layer_neurons or config.layer_heads)),
             _within("position", positions, _n_positions(config, task)),
@@ -92,6 +96,8 @@ class Ablation:
         return request
 
     def _check(self) -> None:
+        if self.frequencies and self.irreps:
+            raise AblationError("frequencies and irreps are two names for the waves on a group; give one of them")
         if self.frequencies:
             n = cycle_length(self.task)
             if self.task is not None and not n:
@@ -127,9 +133,16 @@ class Ablation:
 
     # -- frequencies
 
+    @property
+    def waves(self) -> tuple[int, ...]:
+        """The frequencies or the irreps, whichever are taken out."""
+        return self.frequencies or self.irreps
+
     def table_waves(self) -> Float[Tensor, "wave ab"]:
         """Unit directions on the table that turn with the answer; `AblationError` for a task without such a wave."""
         assert self.task is not None
+        if self.irreps:
+            return table_functions(self.task, self.irreps)
         wave = Wave.of(self.task)
         if wave is None:
             raise AblationError(
@@ -144,15 +157,16 @@ class Ablation:
         return x - part if self.how != "resample" else x - part + part[self.shuffle(len(x)).to(x.device)]
 
     def table_change(
-        self, W_E: Float[Tensor, "token d"], column: int | None = None, frequencies: tuple[int, ...] | None = None
+        self, W_E: Float[Tensor, "token d"], column: int | None = None, chosen: tuple[int, ...] | None = None
     ) -> Float[Tensor, "token d"]:
-        """What removing the frequencies (default: all) adds to an embedding read in one input column, or in all.
+        """What removing the frequencies or irreps (default: all) adds to an embedding read in one column, or in all.
 
         Zero for tokens that are no numbers. Numbers that have tokens of their own for each operand are a block each.
         """
         assert self.task is not None
         p = self.task.sizes[0]
-        waves = number_waves(self.task, self.frequencies if frequencies is None else frequencies)
+        of_numbers = element_functions if self.irreps else number_waves
+        waves = of_numbers(self.task, self.waves if chosen is None else chosen)
         change = torch.zeros_like(W_E)
         for first in number_blocks(self.task, column):
             part = fourier.project(W_E[first : first + p], waves)
@@ -228,6 +242,16 @@ def _pairs(noun: str, given: Iterable[Any], config: ModelConfig, sizes: tuple[in
         if not 0 <= index < sizes[layer]:
             raise AblationError(f"layer {layer} has no {noun} {index}; its {noun}s are 0 to {sizes[layer] - 1}")
     return tuple(dict.fromkeys(pairs))
+
+
+def _irreps(task: Task | None, given: Iterable[Any]) -> tuple[int, ...]:
+    try:
+        asked = [given] if isinstance(given, str | int) else list(given)
+        return numbered(task, asked) if asked else ()
+    except TypeError:
+        raise AblationError(f"irreps={shown(given)} must be names, as in irreps=['sign']") from None
+    except BadRequest as refused:
+        raise AblationError(str(refused)) from None
 
 
 def _within(noun: str, given: Iterable[Any], n: int) -> tuple[int, ...]:

@@ -83,12 +83,19 @@ def heat_map(
     return dict(data=[trace], layout=layout(*names, margin=dict(l=44, r=4 if title is None else 64), **square))
 
 
-def spectrum(before: Tensor, after: Tensor, title: str, limits: tuple[float, float] | None = None) -> Figure:
-    """Bars over the frequencies: before as a grey step behind, after in colour."""
-    k = array(np.arange(1, len(before) + 1))
+def spectrum(
+    before: Tensor,
+    after: Tensor,
+    title: str,
+    limits: tuple[float, float] | None = None,
+    irreps: Sequence[str] | None = None,
+) -> Figure:
+    """Bars over the frequencies, or the `irreps` by name: before as a grey step behind, after in colour."""
+    noun = "frequency" if irreps is None else "irrep"
+    places = array(np.arange(1, len(before) + 1)) if irreps is None else list(irreps)
     height = {} if limits is None else dict(range=list(limits))
-    bars = _before_and_after(k, before, after, ACCENT, "frequency %{x}<br>%{y:.4g} ")
-    return dict(data=bars, layout=layout("frequency", title, barmode="overlay", hovermode="closest", yaxis=height))
+    bars = _before_and_after(places, before, after, ACCENT, noun + " %{x}<br>%{y:.4g} ")
+    return dict(data=bars, layout=layout(noun, title, barmode="overlay", hovermode="closest", yaxis=height))
 
 
 def scatter(

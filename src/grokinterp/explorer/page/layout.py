@@ -11,6 +11,7 @@ from grokinterp.explorer.page.controls import HOWS, MAPS, MODES, PAGES, PLACES, 
 from grokinterp.explorer.page.figures import nothing
 from grokinterp.explorer.page.population import RUNS
 from grokinterp.runs.run import Run
+from grokinterp.tasks.groups import GroupTask
 
 USUAL_SPEED = 250
 """Milliseconds between two checkpoints, where nobody chooses."""
@@ -52,7 +53,7 @@ def page(runs: Mapping[str, Run]) -> html.Div:
             html.Div(id="message", role="alert"),
             html.Div(
                 [
-                    _controls(),
+                    _controls(all(run.has_task and isinstance(run.task, GroupTask) for run in runs.values())),
                     html.Main([_numbers(""), _overview(), _pair(), _phases(), _compare(), _python()], id="pages"),
                 ],
                 id="body",
@@ -143,7 +144,9 @@ def _chips(name: str, kind: str = "chips") -> dcc.Checklist:
     return dcc.Checklist(id=name, options=[], value=[], className=kind, inline=True)
 
 
-def _controls() -> html.Aside:
+def _controls(of_groups: bool) -> html.Aside:
+    """The parts to take out: frequencies by number, or the irreps of groups by name."""
+    noun = "Irreps" if of_groups else "Frequencies"
     group = lambda title, *inside: html.Section([html.H2(title), *inside])
     return html.Aside(
         [
@@ -151,8 +154,8 @@ def _controls() -> html.Aside:
             group("Components", _chips("components")),
             html.Section(
                 [
-                    html.Div([html.H2("Frequencies"), _radio("keep", MODES)], className="line"),
-                    _chips("frequencies", "chips small"),
+                    html.Div([html.H2(noun), _radio("keep", MODES)], className="line"),
+                    _chips("frequencies", "chips" if of_groups else "chips small"),
                     html.P(id="no-frequencies", className="note"),
                     html.Div([html.Span("of", className="note"), _radio("where", PLACES)],
                              className="line start"),

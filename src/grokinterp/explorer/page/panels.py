@@ -21,6 +21,7 @@ from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State
 from grokinterp.reports.figures import palette
+from grokinterp.tasks.groups import GroupTask
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,15 @@ def _limits(checkpoint: EvaluatedCheckpoint, state: State) -> tuple[float, float
 def spectrum(checkpoint: EvaluatedCheckpoint, scores: Scores, scale: Scale | None = None) -> Figure:
     """The logits' waves before and after."""
     is_wave = Wave.of(checkpoint.task) is not None
+    limits = None if scale is None else scale.waves
+    if isinstance(checkpoint.task, GroupTask):
+        names = [irrep.name for irrep in checkpoint.task.group.irreps[1:]]
+        title = "logits that turn with the answer"
+        return figures.spectrum(checkpoint.before.spectrum, scores.spectrum, title, limits, names)
     if not is_wave and Cycle.why_not(checkpoint.task):
         return figures.nothing("The answers go round no cycle,<br>so their logits have no waves.")
     title = "wave in the logits" if is_wave else "logits along the answers"
-    return figures.spectrum(checkpoint.before.spectrum, scores.spectrum, title, None if scale is None else scale.waves)
+    return figures.spectrum(checkpoint.before.spectrum, scores.spectrum, title, limits)
 
 
 def scatter(session: Session, state: State) -> Figure:

@@ -22,7 +22,7 @@ def snippet(session: Session, state: State) -> str:
         "from torch.nn.functional import cross_entropy",
         "",
         "import grokinterp as gi",
-        *(["from grokinterp.interventions import all_frequencies_but"] if state.keep and state.frequencies else []),
+        *([f"from grokinterp.interventions import {_all_but(request)}"] if state.keep and state.frequencies else []),
         "",
         f"run = {session.loading[state.run]}",
         f"checkpoint, task = run[{state.step}], run.task",
@@ -83,9 +83,9 @@ def _block(state: State, request: dict[str, Any]) -> list[str]:
                 argument = repr(list(value))
             case "neurons":
                 argument = _neurons(value)
-            case "frequencies" if state.keep:
-                argument = f"all_frequencies_but(task, {list(state.frequencies)})"
-            case "frequencies" | "components":
+            case "frequencies" | "irreps" if state.keep:
+                argument = f"{_all_but(request)}(task, {list(state.frequencies)})"
+            case "frequencies" | "irreps" | "components":
                 argument = repr(list(value))
             case _:
                 argument = repr(value)
@@ -97,6 +97,10 @@ def _block(state: State, request: dict[str, Any]) -> list[str]:
         "):",
         "    logits = model(task.inputs)",
     ]
+
+
+def _all_but(request: dict[str, Any]) -> str:
+    return "all_irreps_but" if "irreps" in request else "all_frequencies_but"
 
 
 def _neurons(pairs: tuple[Pair, ...]) -> str:

@@ -10,6 +10,7 @@ from grokinterp.explorer.checkpoint import Scores
 from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.state import State
 from grokinterp.markup import power_of_ten
+from grokinterp.tasks.groups import GroupTask
 
 NAMES = {
     "train_loss": "Train loss",
@@ -121,6 +122,8 @@ def answered(pair: Pair, after: Scores) -> str:
     """`3 + 5: the right answer is 8. Before it said 8, after 17.`"""
     was, now = int(pair.checkpoint.before.predicted[pair.row]), int(after.predicted[pair.row])
     task, (a, b) = pair.checkpoint.task, pair.operands
+    name = lambda number: f"{number} ({task.group.elements[number]})" if isinstance(task, GroupTask) else str(number)
     known = "" if task.is_train is None else ", trained on" if bool(task.is_train[pair.row]) else ", a test pair"
-    change = f"; with the parts taken out, {now}." if now != was else ", before and after."
-    return f"a = {a}, b = {b}{known}. The right answer is {pair.answer}. The model says {was}{change}"
+    change = f"; with the parts taken out, {name(now)}." if now != was else ", before and after."
+    asked = f"a = {name(a)}, b = {name(b)}{known}"
+    return f"{asked}. The right answer is {name(pair.answer)}. The model says {name(was)}{change}"

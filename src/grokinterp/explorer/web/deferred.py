@@ -8,7 +8,8 @@ from dash import State as Given
 from grokinterp.errors import BadRequest
 from grokinterp.explorer.page import export, panels, phases, text
 from grokinterp.explorer.pair import angle_text
-from grokinterp.explorer.session import Parts, Session
+from grokinterp.explorer.parts import Parts
+from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import History, State
 
 

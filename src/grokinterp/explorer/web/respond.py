@@ -7,6 +7,7 @@ from typing import Any
 from grokinterp.errors import BadRequest
 from grokinterp.explorer.page import controls, panels, text
 from grokinterp.explorer.page.snippet import snippet
+from grokinterp.explorer.parts import Parts
 from grokinterp.explorer.session import NoSuchPair, Session
 from grokinterp.explorer.state import History, State
 
@@ -141,11 +142,11 @@ def _draw(session: Session, state: State, before: State | None, is_news: bool = 
     if is_news or changed("run", "step"):
         steps = session.steps(state.run or "")
         rest["step-label"] = {"children": text.step_label(state.step, steps)}
-        heads = controls.Parts(session.runs[state.run or ""]).heads
+        heads = Parts(session.runs[state.run or ""]).heads
         rest["no-heads"] = {"children": "" if heads else "This model has no attention."}
     if changed("keep", "frequencies"):
         is_idle = state.keep and not state.frequencies
-        hint = "Choose the frequencies to keep; until then all are there." if is_idle else ""
+        hint = "Choose what to keep; until then all is there." if is_idle else ""
         rest["no-frequencies"] = {"children": hint}
     if changed("neurons"):
         rest["chosen-neurons"] = {"children": text.chosen(state)}

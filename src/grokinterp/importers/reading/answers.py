@@ -42,7 +42,6 @@ class Answers:
     def mean_logits(self, candidate: Candidate, rows: Int[Tensor, "row"]) -> Float[Tensor, "row column"]:
         """The mean of a transformer's logits over all positions of some rows, each of which reads all others."""
         config, parameters = _multiplied_out(candidate.config, candidate.parameters)
-        assert isinstance(config, TransformerConfig)
         return self._hooked(config, parameters, rows, attention_direction="bidirectional").mean(1)
 
     def slope(self, candidate: Candidate) -> float:
@@ -65,7 +64,7 @@ class Answers:
         """As the evaluator's."""
         config, parameters = _multiplied_out(config, parameters)
         is_fast = config.fast_path(self.task.positions, self.task.inputs.shape[1]) is not None
-        if is_fast or not isinstance(config, TransformerConfig):
+        if is_fast or not config.layer_heads:
             return evaluator(config, self.task)(parameters, rows, for_gradient=torch.is_grad_enabled())
         logits = self._hooked(config, parameters, rows, self.task.positions)
         return logits[:, 0] if logits.shape[1] == 1 else logits
@@ -103,7 +102,7 @@ def _without_weights(config: TransformerConfig, parameters: Mapping[str, Tensor]
     return model
 
 
-def _multiplied_out(config: ModelConfig, parameters: Mapping[str, Tensor]) -> tuple[ModelConfig, Mapping[str, Tensor]]:
+def _multiplied_out(config: Any, parameters: Mapping[str, Tensor]) -> tuple[Any, Mapping[str, Tensor]]:
     """A model whose embedding is scaled as one whose is not, which leaves it to the fast path."""
     if not isinstance(config, TransformerConfig) or config.embedding_scale == 1:
         return config, parameters
