@@ -72,7 +72,8 @@ def test_a_single_checkpoint_has_no_slider():
     assert not {"spectrum-over-time", "progress", "weight-norm", "density"} & set(found)
     assert "final train accuracy" in text(sections) and "measured at the last checkpoint" in text(sections)
     assert "Further measures" not in [section.title for section in sections]
-    assert 'id="frame"' not in page(Subject(run)) and 'id="heads"' in page(Subject(run))
+    html = page(Subject(run))
+    assert 'id="frame"' not in html and 'id="heads"' in html
 
 
 def test_uneven_checkpoints_get_a_column_each():

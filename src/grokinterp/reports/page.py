@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -64,6 +65,7 @@ def numbers(subject: Subject) -> str:
     return "\n".join(lines)
 
 
+@cache
 def templates() -> jinja2.Environment:
     """The pages' templates, with every value escaped."""
     return jinja2.Environment(

@@ -47,7 +47,8 @@ TEMPLATE = go.layout.Template(
 
 def figure(height: int, **layout: Any) -> Figure:
     """An empty figure in the project's style, `height` pixels high, that can save itself."""
-    return Figure(layout=go.Layout(template=TEMPLATE, height=height, **layout))
+    # As a dictionary: a `go.Layout` would be checked and copied twice, its template with it.
+    return Figure(layout={"template": TEMPLATE, "height": height, **layout})
 
 
 def line(i: int, name: str = "") -> tuple[str, str, str]:
