@@ -128,6 +128,7 @@ def test_the_score_is_the_mean_of_two_places():
     assert [score(None, di) for di in (0.0, 0.25, 0.5, 0.75, 1.0)] == pytest.approx([-1, -0.5, 0, 0.5, 1])
     assert [score(gs, 0.5) for gs in (1.0, 0.98, 0.84, 0.7, -1.0)] == pytest.approx([-0.5, -0.5, 0, 0.5, 0.5])
     assert score(0.84, 0.75) == pytest.approx(0.25)
+    assert score(None, -0.2) == -1  # a distance irrelevance below 0 says no more than 0 does
     low = Rule(distant=0.2)
     assert [low.score(Evidence(None, di, 1.0)) for di in (0.1, 0.2, 0.6)] == pytest.approx([-0.5, 0, 0.5])
 

@@ -36,6 +36,7 @@ def test_a_composite_modulus_has_no_discrete_logs():
     task = Task("a*b", p=12)
     assert not Cycle.of(task).is_multiplicative
     assert "group='additive'" in (Cycle.why_not(task, "multiplicative") or "")
+    assert Cycle.why_not(task) is None and Cycle.why_not(Task("a * b", p=7), "multiplicative") is None
     with pytest.raises(fourier.FourierError):
         Cycle.of(task, "multiplicative")
 

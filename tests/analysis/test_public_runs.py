@@ -65,6 +65,8 @@ def test_verdicts_are_those_of_the_runs_themselves(raw, layers):
     ]
     assert agreement["agree"] == pytest.approx(sum(by_hand) / len(runs))
     assert sum(agreement.values()) == pytest.approx(1)
+    one = cells[cells.runs > 0].iloc[:1].assign(runs=1)
+    assert public_runs.verdicts(one).sum() == 1  # a share of one run
 
 
 def test_how_far_to_trust_a_verdict():

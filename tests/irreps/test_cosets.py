@@ -87,3 +87,12 @@ def test_too_many_subgroups_are_refused():
     """With what to change."""
     with pytest.raises(GroupError, match="more than 20 subgroups; raise most_subgroups"):
         Subgroups(Symmetric(4), most=20)
+
+
+def test_rounding_is_no_function_and_has_no_concentration():
+    """What a constant keeps of float32's rounding, beside a function of the same shape."""
+    group = Symmetric(3)
+    function = torch.arange(6.0).double()
+    constant = 0.1 + 1e-10 * function
+    found = concentrations(torch.stack([function, constant], 1), Subgroups(group), "left")
+    assert found[:, 0].isfinite().all() and found[:, 1].isnan().all()

@@ -18,6 +18,8 @@ from grokinterp.irreps import (
     Tabulated,
     spectrum,
 )
+from grokinterp.irreps.group import MAX_ORDER
+from grokinterp.irreps.representation import letters
 
 QUATERNIONS = Generated("(0 1 2 3)(4 5 6 7), (0 4 2 6)(1 7 3 5)")
 GROUPS = [
@@ -171,3 +173,22 @@ def test_tables_that_are_no_groups_are_refused(table, reason):
     with pytest.raises(GroupError, match=reason) as error:
         Tabulated(torch.tensor(table))
     assert "\n" not in str(error.value)
+
+
+def test_matrices_that_are_nearly_a_representation_are_refused():
+    """A thousandth too large: their products are not those of the group."""
+    group = Symmetric(3)
+    whole = group.irreps[-1]
+    with pytest.raises(ValueError, match="is no orthogonal representation of this group: it is off by 2"):
+        Irrep("scaled", 1.001 * whole.matrices).verify(group.table, [1, 2])
+
+
+def test_a_dihedral_group_is_refused_by_its_order():
+    """D_n has 2 n elements."""
+    n = MAX_ORDER // 2 + 1
+    with pytest.raises(GroupError, match=f"D{n} has {2 * n:,} elements"):
+        Dihedral(n)
+
+
+def test_irreps_of_one_dimension_are_lettered_beyond_z():
+    assert [letters(place) for place in (0, 25, 26, 27, 51, 52)] == ["a", "z", "aa", "ab", "az", "ba"]

@@ -1,6 +1,8 @@
 """What a page says a model does: of one that is solved alone, and beside its null."""
 
 import json
+import re
+import sys
 
 import pytest
 import torch
@@ -13,8 +15,10 @@ from grokinterp.circuits.encodings import _by_group
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports import verdict
 from grokinterp.reports.prose import ended
+from grokinterp.reports.sections import registered
 from grokinterp.reports.sections.cosets import Cosets
 from grokinterp.reports.sections.frequencies import noise_gini
+from grokinterp.reports.sections.happened import loss_caption
 from grokinterp.reports.sections.irreps import Irreps
 from grokinterp.reports.sections.learnt_code import by_chance
 from grokinterp.reports.subject import Landmarks, Subject
@@ -139,3 +143,13 @@ def test_the_nulls_that_stand_beside_numbers_are_those_of_noise():
         distance = (place[:, None] - place) % n
         shares.append(_by_group(values + values.mT, torch.minimum(distance, n - distance)))
     assert sum(shares) / len(shares) == pytest.approx(by_chance(n), rel=0.08)
+
+
+def test_captions_say_what_to_look_for_and_never_that_it_is_there():
+    """They stand on the pages of memories and failures too, which keep no phases."""
+    modules = [vars(sys.modules[type(section).__module__]) for section in registered()]
+    captions = [value for module in modules for value in module.values() if isinstance(value, str)]
+    assert len(captions) > 40
+    assert not [each for each in captions if re.search(r"the model\s+(?:reads|computes)", each)]
+    assert "shades" not in loss_caption(both=True, marked=True)
+    assert loss_caption(both=True, marked=True, phases=True).endswith("in the legend, shades the phases.")

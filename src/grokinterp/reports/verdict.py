@@ -124,7 +124,7 @@ def facts(subject: Subject) -> list[Fact]:
             "gradient symmetricity",
             "mean cosine of the operands' gradients over 100 triples: 1 for a pizza",
         ),
-        ("gradient_symmetricity_wide", "the same over more triples", "what the verdict reads"),
+        ("gradient_symmetricity_wide", "the same, as the verdict reads it", "over as many triples as settle it"),
         ("gradient_symmetricity_error", "its standard error", "0 where all triples were taken"),
         ("distance_irrelevance_runner_up", "distance irrelevance", "of the runner-up logit, the one the verdict reads"),
         ("distance_irrelevance", "the same, correct logit", "as the notebooks of Zhong et al. take it"),

@@ -252,7 +252,7 @@ def _phases() -> html.Div:
             ),
             _panel("Does a neuron write the phase that it reads? As trained", _graph("order"), caption(phases.ORDER)),
             _panel(
-                "Readable before it is right",
+                "When it is readable",
                 _graph("latent"),
                 html.P(id="latent-text", className="note"),
                 caption(phases.LATENT),

@@ -18,8 +18,8 @@ PARTS = (
 )
 
 FREQUENCIES = (
-    "The loss of the last checkpoint without one frequency at a time. Look for tall bars at the key frequencies and "
-    "nowhere else; a frequency that matters in the embedding and not in the logits is used on the way."
+    "The loss of the last checkpoint without one frequency at a time. Look for few tall bars, at key frequencies "
+    "alone; a frequency that matters in the embedding and not in the logits is used on the way."
 )
 
 _PLACES = {

@@ -25,8 +25,8 @@ SPECTRUM = (
 )
 
 LOGIT_MAP_OVER_TIME = (
-    "The same of the map from neurons to logits. The lines should be those of the embedding: the model reads answers "
-    "off with the frequencies that it puts its numbers in with."
+    "The same of the map from neurons to logits. Look for the lines of the embedding: what computes with waves reads "
+    "answers off with the frequencies that it puts its numbers in with."
 )
 
 SPARSITY = (

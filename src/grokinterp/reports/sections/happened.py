@@ -12,15 +12,16 @@ from grokinterp.reports.section import Absent, Fact, Plate, ReportSection, Secti
 from grokinterp.reports.subject import Landmarks, Subject
 
 
-def loss_caption(both: bool, marked: bool) -> str:
-    """Under the losses; `both` where train and test are drawn, `marked` where there are landmarks."""
+def loss_caption(both: bool, marked: bool, phases: bool = False) -> str:
+    """Under the losses; `both` where train and test are drawn, `marked` where there are landmarks, or `phases`."""
     look = (
         "Look for the gap between the curves: where a model groks, the train loss falls early, "
         "the test loss rises first and falls late."
         if both
         else "Look for plateaus and sudden falls."
     )
-    lines = " Dashed lines mark the steps named in the legend, shades the phases." if marked else ""
+    shades = ", shades the phases" if phases else ""
+    lines = f" Dashed lines mark the steps named in the legend{shades}." if marked else ""
     return f"Cross-entropy in nats, first on a log scale; the buttons change both axes. {look}{lines}"
 
 
@@ -120,7 +121,8 @@ class Happened(ReportSection):
         source = f"training metrics of {run.name}."
         train, test = Curve.of(metrics, "train_loss"), Curve.of(metrics, "test_loss")
         if max(len(train), len(test)) > 1:
-            caption = loss_caption(both=min(len(train), len(test)) > 0, marked=landmarks != Landmarks())
+            both = min(len(train), len(test)) > 0
+            caption = loss_caption(both, landmarks != Landmarks(), len(subject.phases) > 0)
             section.plates.append(Plate("loss", losses(subject), caption, source))
         train, test = Curve.of(metrics, "train_accuracy"), Curve.of(metrics, "test_accuracy")
         if max(len(train), len(test)) > 1:

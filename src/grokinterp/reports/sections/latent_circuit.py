@@ -24,7 +24,7 @@ class Latent(Finding):
     """Of a model that is solved, or was on its way: a memory has some order of phases too."""
 
     order = 432
-    title = "Readable before it is right"
+    title = "When it is readable"
     variables = (
         "latent_accuracy",
         "latent_accuracy_unswapped",
@@ -57,11 +57,15 @@ def sentence(trace: xr.Dataset, grokked: int | None) -> str:
     first, last = trace.sel(step=step), trace.isel(step=-1)
     accuracy, control = (float(first[f"latent_accuracy_{name}"]) for name in ("unswapped", "shuffled"))
     own = "" if grokked is None else f" The model itself has 99 % of the test rows right from step {grokked:,} on."
+    # The first checkpoint that there is tells nothing of when.
+    is_first = step == trace.step.values[0]
+    ends = (float(last[f"latent_accuracy_{name}"]) for name in ("unswapped", "shuffled"))
+    end = "" if step == trace.step.values[-1] else f" (at the end {' and '.join(map(percent, ends))})"
     return (
-        f"From step {int(step):,} on the answers stand in the order of its phases: a network rebuilt from the "
+        f"{'At' if is_first else 'From'} step {int(step):,}{', the first that is kept,' if is_first else ' on'} the "
+        f"answers stand in the order of its phases: a network rebuilt from the "
         f"strongest wave of each neuron answers {percent(accuracy)} of the rows whose swap is unseen too, where the "
-        f"same waves dealt out to other neurons answer {percent(control)} (at the end "
-        f"{percent(float(last.latent_accuracy_unswapped))} and {percent(float(last.latent_accuracy_shuffled))}).{own}"
+        f"same waves dealt out to other neurons answer {percent(control)}{end}.{own}"
     )
 
 

@@ -12,8 +12,10 @@ from grokinterp.reports.subject import Subject
 
 COEFFICIENTS = (
     "How alike the logits and the wave of the answer are, for every frequency. A clock's logits are made of a few "
-    "of these waves; those of the key frequencies are in blue."
+    "of these waves."
 )
+
+IN_BLUE = " Those of the key frequencies are in blue."
 
 COEFFICIENTS_OVER_TIME = (
     "Left, how strong the wave of each key frequency is in the logits; right, the share of their variance that all "
@@ -36,7 +38,8 @@ class Logits(Finding):
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
         source = prose.source(subject.run, "logits on the whole table")
         figure, frames = coefficients(trace, subject.frame_steps, spectra.frequency_axis(trace))
-        section.plates.append(Plate("logits", figure, COEFFICIENTS, source, frames))
+        caption = COEFFICIENTS + (IN_BLUE if spectra.keys(trace) else "")
+        section.plates.append(Plate("logits", figure, caption, source, frames))
         if trace.sizes["step"] > 1 and spectra.keys(trace):
             figure = coefficients_over_time(trace)
             section.plates.append(Plate("logits-over-time", figure, COEFFICIENTS_OVER_TIME, source))

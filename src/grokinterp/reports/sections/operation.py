@@ -12,8 +12,7 @@ from grokinterp.reports.subject import Subject
 
 BOTH_BASES = (
     "The final embedding and neuron-logit map, on the waves of the numbers themselves and on the characters, the "
-    "waves of their discrete logs. Look for the basis in which few bars are left: it is the one that the model "
-    "computes in."
+    "waves of their discrete logs. Look for a basis in which few bars are left: what computes with waves has one."
 )
 
 SPECTRAL_MORE = (
