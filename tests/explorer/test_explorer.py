@@ -553,9 +553,7 @@ def test_keep_only_says_what_it_waits_for_and_clear_takes_it_back():
     session = Session.of(drawn())
     first = asked(session, [])["told"]["history"]["data"]
     kept = asked(session, ["keep"], first, keep="keep")
-    assert (
-        "Choose what to keep" in kept["rest"]["no-frequencies"]["children"] and not kept["rest"]["clear"]["disabled"]
-    )
+    assert "Choose what to keep" in kept["rest"]["no-frequencies"]["children"] and not kept["rest"]["clear"]["disabled"]
     cleared = asked(session, ["clear"], kept["told"]["history"]["data"], keep="keep")
     assert cleared["told"]["keep"]["value"] == "ablate" and cleared["rest"]["no-frequencies"]["children"] == ""
 
