@@ -12,6 +12,8 @@ from grokinterp.runs.files import read_tensors, write_tensors
 from grokinterp.runs.writer import RunWriter
 from grokinterp.training.planning import plan
 
+pytestmark = pytest.mark.slow
+
 PANELS = ("table", "neurons", "curves", "spectrum", "activation", "waves", "plane")
 PAGES = {"overview": "Overview", "pair": "One pair", "phases": "Phases", "compare": "Compare", "python": "Python"}
 
