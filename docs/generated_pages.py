@@ -12,11 +12,12 @@ from typing import Any
 
 import circuit_pages
 import notebook_pages
+import warning_figure
 from circuit_pages import default_of
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-from page_figures import SCRIPT, filled
+from page_figures import SCRIPT, filled, placed
 from page_tables import table
 from plotly.offline import get_plotlyjs
 
@@ -31,6 +32,8 @@ ROOT = Path(__file__).parents[1]
 MOVED = {"docs/": "", "REPRODUCTION.md": "reproduction/index.md", "CONTRIBUTING.md": "contributing.md",
          "CHANGELOG.md": "changelog.md"}  # fmt: skip
 """Where a file that the pages at the root link to stands on the site."""
+
+WARNING = "<!-- early-warning figure -->"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -60,7 +63,9 @@ def in_directory(files: Files, place: str) -> list[str]:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Fill in the list of formats where a page asks for it."""
+    """Fill in the list of formats, and the figure of the early-warning bench, where a page asks for them."""
+    if WARNING in markdown:
+        markdown = markdown.replace(WARNING, placed(warning_figure.figure()))
     return markdown.replace("<!-- formats -->", table(("format", "what it is"), FORMATS.items()))
 
 

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from grokinterp.errors import BadRequest
-from grokinterp.reproduction import Places
+from grokinterp.reproduction import Places, stored
+from grokinterp.reproduction.claim import plain
 from grokinterp.reproduction.early_warning.courses import EVERY, as_kept, read, slope, write
 from grokinterp.reproduction.early_warning.detector import FALSE_ALARMS, Course, Detector, Interval, Trial, choose
 from grokinterp.reproduction.early_warning.outcome import counted, outcome, ranked, thresholds, trials
-from grokinterp.reproduction.early_warning.page import detectors
+from grokinterp.reproduction.early_warning.page import detectors, filled, tables
 from grokinterp.reproduction.early_warning.settings import (
     ARCHITECTURES,
     CHECKPOINTS,
@@ -167,8 +168,9 @@ def test_many_thresholds_at_a_time_are_scored_as_each_alone():
     found = choose("x", runs)
 
     def lead(threshold: float) -> float:
-        trial = Trial.of(Detector("x", threshold, True), runs)
-        return trial.lead_share.value if trial.false_alarms.value <= FALSE_ALARMS else 0.0
+        detector = Detector("x", threshold, True)
+        vain = np.mean([detector.is_false_alarm(run) for run in runs if not run.has_grokked])
+        return np.mean([detector.lead_share(run) for run in runs if run.has_grokked]) if vain <= FALSE_ALARMS else 0.0
 
     assert found.rises and lead(found.threshold) == max(map(lead, np.unique(rows))) > 0
 
@@ -213,7 +215,7 @@ def test_courses_come_back_as_they_were_written(tmp_path):
 
 def test_no_outcome_is_told_without_runs_that_grok():
     """As in a rehearsal: nothing warns, and nothing is ahead of anything."""
-    nothing = [Course(STEP, dict.fromkeys(EVERY, STEP), math.nan, math.nan)] * 60
+    nothing = [Course(STEP, dict.fromkeys(EVERY, np.zeros(len(STEP))), math.nan, math.nan)] * 60
     values = outcome(nothing)
     assert math.isnan(values["latent accuracy ahead of unswapped accuracy"])
     assert set(values["threshold"]) == set(EVERY) and all(map(math.isnan, values["threshold"].values()))
@@ -231,3 +233,18 @@ def test_the_thresholds_are_those_of_the_stored_first_half():
     for name, detector in committed.items():
         assert (chosen[name].rises, chosen[name].hold) == (detector.rises, detector.hold)
         assert chosen[name].threshold == pytest.approx(detector.threshold, nan_ok=True)
+
+
+def test_the_page_and_the_claim_are_what_is_stored():
+    """Every table of the page is made from the stored courses, and so is the claim's result."""
+    page = (Places.of().pages / "docs" / "early_warning.md").read_text()
+    assert filled(page, tables(STORED)) == page
+    courses = {**read(STORED / "first.parquet"), **read(STORED / "held_out.parquet")}
+    result = stored(Places.of().results)["early-warning"]
+    assert plain(outcome([courses[run.number] for run in drawn()])) == result.values
+
+
+def test_enough_runs_do_not_grok():
+    """A third of them at least: without such there is nothing that could be a false alarm."""
+    courses = [*read(STORED / "first.parquet").values(), *read(STORED / "held_out.parquet").values()]
+    assert len(courses) == 60 and sum(not course.has_grokked for course in courses) >= 20

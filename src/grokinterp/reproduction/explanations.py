@@ -121,6 +121,10 @@ EXPLANATIONS = {
         "At decay 1 the plain run needs 770 steps only, and there is little to shorten: the filter's memory of 50 "
         "steps and its larger steps cost more than they bring. The source's 43.8 compares different decays."
     ),
+    "early-warning": (
+        "In MLPs the latent circuit is well ahead of the accuracy on unswapped rows, in transformers it is not, and 12 "
+        "runs of the held-out half that grok and have it are few: the interval reaches from 14 % behind to 25 % ahead."
+    ),
     "he-latent-early": (
         "Their own file gives .641 at step 400, ours .179: its phases have their order a few hundred steps later. "
         "From 1,000 on both agree (.897 and .897). At 400 everything is moving, and another draw of weights moves "

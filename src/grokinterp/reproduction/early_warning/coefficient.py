@@ -1,6 +1,5 @@
 """The local learning coefficient as a warning: dear, so of fewer runs and checkpoints than the other measures."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -35,12 +34,7 @@ def coefficient_of(run: Run) -> Course:
     return Course(trace.step.values.astype(float), values, *landmarks_of(run))
 
 
-def at_the_same(course: Course, others: Sequence[Course]) -> list[Course]:
-    """Keep of other courses the checkpoints that one has: what they could warn of as seldom as it is read."""
-    kept = []
-    for other in others:
-        rows = np.isin(other.steps, course.steps)
-        kept.append(
-            replace(other, steps=other.steps[rows], values={name: each[rows] for name, each in other.values.items()})
-        )
-    return kept
+def at_the_same(course: Course, other: Course) -> Course:
+    """Keep of another course of the run the checkpoints that one has: it may warn as seldom as the coefficient does."""
+    rows = np.isin(other.steps, course.steps)
+    return replace(other, steps=other.steps[rows], values={name: each[rows] for name, each in other.values.items()})

@@ -12,7 +12,7 @@ from grokinterp.analysis.proportions import Share
 from grokinterp.reproduction.early_warning import coefficient
 from grokinterp.reproduction.early_warning.courses import BASELINES, MEASURES, ORACLES, read
 from grokinterp.reproduction.early_warning.detector import Course, Detector, Interval, Trial, choose
-from grokinterp.reproduction.early_warning.outcome import AGAINST, SPOKEN_FOR, counted, ranked, trials
+from grokinterp.reproduction.early_warning.outcome import AGAINST, SPOKEN_FOR, TOLERATED, ranked, trials
 from grokinterp.reproduction.early_warning.settings import Setting, drawn
 
 SHOWN = 5
@@ -42,13 +42,10 @@ def held_out(folder: Path) -> HeldOut:
 
 
 def tables(folder: Path) -> dict[str, str]:
-    """Write every table of the page, by its name."""
+    """Write every table of the page, by its name; that of the coefficient where it has been sampled."""
     half = held_out(folder)
-    return {
-        "measures": measures_table(half.trials),
-        "parts": parts_table(half),
-        "coefficient": coefficient_table(folder),
-    }
+    texts = {"verdict": verdict(half), "measures": measures_table(half.trials), "parts": parts_table(half)}
+    return texts | ({"coefficient": coefficient_table(folder)} if (folder / "llc_held_out.parquet").exists() else {})
 
 
 def filled(page: str, texts: Mapping[str, str]) -> str:
@@ -58,6 +55,30 @@ def filled(page: str, texts: Mapping[str, str]) -> str:
         before, _, rest = page.partition(start)
         page = f"{before}{start}\n\n{text}\n\n{end}{rest.partition(end)[2]}"
     return page
+
+
+def verdict(half: HeldOut) -> str:
+    """Say what won, what came of the prediction, and how many runs that is."""
+    tried = half.trials
+    best, second = ranked(tried)[:2]
+    ahead, spoken = tried[best].ahead_of(tried[second]), tried[SPOKEN_FOR]
+    predicted = spoken.ahead_of(tried[AGAINST])
+    earliest = max(MEASURES, key=lambda name: np.nan_to_num(tried[name].lead_where_defined.value))
+    grok = sum(course.has_grokked for course in half.courses)
+    return "\n".join(
+        [
+            f"- Of the held-out half {grok} runs grok and {len(half.courses) - grok} do not.",
+            f"- By the rule **{best}** wins: {interval_text(tried[best].lead_share)}, false alarms "
+            f"{share_text(tried[best].false_alarms)}. Ahead of {second} it is by {interval_text(ahead)}, where both "
+            f"are defined: the two are {'told apart' if ahead.low > 0 else 'not told apart'}.",
+            f"- The prediction: {SPOKEN_FOR} is ahead of {AGAINST} by {interval_text(predicted)}, with false alarms "
+            f"{share_text(spoken.false_alarms)}. The first part is {'' if predicted.low > 0 else 'not '}borne out, the "
+            f"second {'is' if spoken.false_alarms.value <= TOLERATED else 'is not'}.",
+            f"- The earliest where it is defined is {earliest}, {interval_text(tried[earliest].lead_where_defined)}, "
+            f"ahead of {AGAINST} by {interval_text(tried[earliest].ahead_of(tried[AGAINST]))}, with false alarms "
+            f"{share_text(tried[earliest].false_alarms)}.",
+        ]
+    )
 
 
 def order(tried: Mapping[str, Trial]) -> list[str]:
@@ -119,17 +140,16 @@ def _part(detector: Detector, courses: Sequence[Course]) -> str:
 
 def coefficient_table(folder: Path) -> str:
     """Write what the coefficient and others warn of on the few runs and checkpoints where it was sampled."""
-    first, other = (read(folder / f"llc_{half}.parquet") for half in ("first", "held_out"))
-    tried = {"LLC": Trial.of(choose("LLC", counted(first.values())), counted(other.values()))}
-    for name in (SPOKEN_FOR, AGAINST, "test loss"):
-        halves = [
-            [coefficient.at_the_same(few[number], [whole[number]])[0] for number in few if whole[number].is_counted]
-            for few, whole in (
-                (first, read(folder / "first.parquet")),
-                (other, read(folder / "held_out.parquet")),
-            )
-        ]
-        tried[name] = Trial.of(choose(name, halves[0]), halves[1])
+    tried, halves_of = {}, []
+    for half in ("first", "held_out"):
+        few, whole = (read(folder / f"{kind}{half}.parquet") for kind in ("llc_", ""))
+        # Whether a run counts is told by its end, which the coefficient is not sampled at.
+        both = [(course, whole[number]) for number, course in few.items() if whole[number].is_counted]
+        names = (SPOKEN_FOR, AGAINST, "test loss")
+        same = [coefficient.at_the_same(course, other) for course, other in both]
+        halves_of.append({"LLC": [course for course, _ in both], **dict.fromkeys(names, same)})
+    for name, courses in halves_of[0].items():
+        tried[name] = Trial.of(choose(name, courses), halves_of[1][name])
     rows = [
         (name, rule_text(t.detector), interval_text(t.lead_share), share_text(t.missed), share_text(t.false_alarms))
         for name, t in tried.items()
