@@ -122,6 +122,8 @@ def test_nothing_is_said_of_how_an_unsolved_run_answers(runs, population):
     assert read.table["geometry"].count() == 2
     text = page(Population(read))
     assert text.count("<td>torus</td>") == 1 and "torus 1 of 1" in text and "<td>torus 1</td>" in text
+    assert text.count("<td>clock</td>") == 1 and "clock 1 of 1" in text and "unsolved" in text
+    assert text.count("Runs that do not solve it are not judged") == 1
 
 
 def test_many_values_of_a_field_are_put_together(small):

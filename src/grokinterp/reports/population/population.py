@@ -72,6 +72,12 @@ class Population:
         """A column of findings, blank for runs that do not solve their task: noise has values of every measure."""
         return cast(pd.Series, self.table[name].where(self.is_solved, None))
 
+    @property
+    def verdicts(self) -> pd.Series:
+        """The verdict of each run that was measured; `unsolved` where it does not solve its task, whatever it is."""
+        verdict = self.table["verdict"]
+        return cast(pd.Series, verdict.where(self.is_solved | verdict.isna(), "unsolved"))
+
     @cached_property
     def is_ended(self) -> Bool[np.ndarray, "run"]:
         """Whether a run is known to go on no more: it has finished, or other code trained it, which tells no status."""

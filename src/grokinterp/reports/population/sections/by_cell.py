@@ -46,7 +46,7 @@ class ByCell(PopulationSection):
         solved = population.is_solved
         unjudged: dict[int, list[str]] = {}
         shares: list[str] = []
-        for name, what in (("verdict", "clock or pizza, by Zhong et al.'s measures"), ("geometry", "geometry")):
+        for name, what in (("verdict", "Zhong et al.'s measures of clock and pizza"), ("geometry", "geometry")):
             known = population.table[name].notna().to_numpy()
             if not known.any():
                 section.notes.append(
@@ -80,7 +80,7 @@ class ByCell(PopulationSection):
         median = Reached.of(grokked[seen], last[seen]).median if seen.any() else None
         held = [Cell(text, frame[field].iloc[0] if text and pd.api.types.is_numeric_dtype(frame[field]) else None)
                 for field, text in zip(population.conditions, values, strict=True)]  # fmt: skip
-        named = (frame["verdict"], population.findings("geometry").iloc[places])
+        named = (population.verdicts.iloc[places], population.findings("geometry").iloc[places])
         counts = [", ".join(f"{kind} {n}" for kind, n in Counter(each.dropna()).most_common()) for each in named]
         return [
             *held,

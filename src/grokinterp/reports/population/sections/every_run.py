@@ -33,7 +33,9 @@ class EveryRun(PopulationSection):
     def fill(self, section: PageSection, population: Population) -> None:
         frame = population.table
         columns = [*population.fields, *(name for name in RESULTS if bool(frame[name].notna().any()))]
-        shown_frame = frame.assign(**{name: population.findings(name) for name in FINDINGS})
+        shown_frame = frame.assign(
+            **{name: population.findings(name) for name in FINDINGS}, verdict=population.verdicts
+        )
         kind = "accuracy" if np.isfinite(population.curves("test_accuracy")).any() else "loss"
         curves = [population.curves(f"{side}_{kind}") for side in ("train", "test")]
         results = [shown_frame[column].tolist() for column in columns]
