@@ -89,6 +89,14 @@ def released(data: Callable[[str], Path]) -> Any:
 
 
 @pytest.fixture(scope="session")
+def five_digits(data: Callable[[str], Path]) -> Any:
+    """Nanda's model of the addition of five digits, read once: a dozen readings of it are compared."""
+    import grokinterp as gi
+
+    return gi.load(data("nanda/5_digit_addition_infinite.pth"))
+
+
+@pytest.fixture(scope="session")
 def loaded() -> Callable[[Path], ModuleType]:
     """`loaded(path)` is a file that lies in no package, as a module."""
 

@@ -50,13 +50,13 @@ def test_one_token_answers_are_left_out(planted):
     assert "'loss'" in tokens.Tokens().why_not(planted.untrained(5))
 
 
-def test_nandas_model_adds_as_published(data):
+def test_nandas_model_adds_as_published(five_digits):
     """Five digits, 1,000 pairs: published .002 .014 .016 .018 .003 .002, accuracies .999 .996 .996 .995 1 1.
 
     A thousand pairs hold a handful of errors, so that these move from sample to sample: over 30 samples the standard
     deviations are at most .0053 (loss) and .0035 (accuracy), of which the bounds are three.
     """
-    run = gi.load(data("nanda/5_digit_addition_infinite.pth"))
+    run = five_digits
     assert run.task.expression == "digits" and run.task.is_endless and not run.task.is_train.any()
     trace = gi.measure(run, circuits=["loss", "tokens"], progress=False, cache=False)
     assert trace.position.values.tolist() == [11, 12, 13, 14, 15, 16]

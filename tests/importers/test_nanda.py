@@ -183,12 +183,15 @@ def test_his_operations_have_their_names(early_file, name, formula):
         assert torch.equal(run.task.is_train, gi.Task(formula, p=5, layout="a b =").split(0.4, 3, "nanda").is_train)
 
 
-def test_files_of_other_tasks_load(data):
+def test_files_of_other_tasks_load(data, five_digits):
     """Five-digit addition is found by its sizes and its sums; the induction heads' sequences are not known."""
-    digits = gi.load(data("nanda/5_digit_addition_infinite.pth"))
-    assert digits.steps == [6000] and digits.task.parameters["digits"] == 5 and digits.final.config.n_ctx == 18
-    assert any("sums of 5 digits" in note for note in digits.source["notes"])
-    assert digits.metrics["train_loss"].iloc[-100:].mean() == pytest.approx(0.0122, abs=5e-5)
+    assert (
+        five_digits.steps == [6000]
+        and five_digits.task.parameters["digits"] == 5
+        and five_digits.final.config.n_ctx == 18
+    )
+    assert any("sums of 5 digits" in note for note in five_digits.source["notes"])
+    assert five_digits.metrics["train_loss"].iloc[-100:].mean() == pytest.approx(0.0122, abs=5e-5)
     heads = gi.load(data("nanda/induction_head_infinite.pth"))
     assert heads.final.config.attn_only and heads.final.config.n_layers == 2 and heads.steps == [6000]
     assert heads.config.optimiser.beta2 == 0.999 and heads.config.schedule.batch_size == 128
@@ -197,14 +200,14 @@ def test_files_of_other_tasks_load(data):
         _ = heads.task
 
 
-def test_five_digit_addition_adds(data):
+def test_five_digit_addition_adds(five_digits):
     """Read as its format says, sum digits are predicted from the positions before them: accuracy above 98 % a digit."""
     generator = torch.Generator().manual_seed(0)
     a, b = torch.randint(0, 100_000, (2, 300), generator=generator)
     digits = lambda n, width: torch.stack([n // 10**i % 10 for i in range(width - 1, -1, -1)], 1)
     sign = lambda token: torch.full((300, 1), token)
     tokens = torch.cat([digits(a, 5), sign(10), digits(b, 5), sign(11), digits(a + b, 6)], 1)
-    logits = gi.load(data("nanda/5_digit_addition_infinite.pth")).final.model()(tokens)[:, 11:17]
+    logits = five_digits.final.model()(tokens)[:, 11:17]
     assert (logits.argmax(-1) == tokens[:, 12:]).float().mean() > 0.98
     assert F.cross_entropy(logits.flatten(0, 1), tokens[:, 12:].flatten()) < 0.05
 

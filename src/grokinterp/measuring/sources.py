@@ -5,7 +5,7 @@ import hashlib
 import importlib.util
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def _imports_of(name: str) -> frozenset[str]:
         return frozenset()
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     named: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _statements_of(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             named.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -63,6 +63,18 @@ def _imports_of(name: str) -> frozenset[str]:
     known = {each for each in named if each.partition(".")[0] in ("grokinterp", name.partition(".")[0])}
     holders = {".".join(each.split(".")[:depth]) for each in known for depth in range(2, each.count(".") + 1)}
     return frozenset(each for each in known | holders if _file_of(each))
+
+
+def _statements_of(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every statement, in functions too; not the expressions, which are most of a file and hold no import."""
+    new = [tree]
+    while new:
+        node = new.pop()
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, field, None)
+            if isinstance(inner, list):
+                new += inner
+                yield from inner
 
 
 @cache
