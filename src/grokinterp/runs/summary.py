@@ -68,11 +68,12 @@ class Summary:
         # Where no circuit applies to the run there is nothing at any step.
         if self.step is None or "step" not in trace.coords or self.step not in trace.step.values:
             return self
-        last = trace.sel(step=self.step)
-        readings: dict[str, Any] = {name: str(last[name].item()) for name in ("verdict", "geometry") if name in last}
+        at = trace.step.values.tolist().index(self.step)
+        columns = {str(name): trace.variables[name] for name in trace.data_vars}
+        scalars = {name: each.values[at].item() for name, each in columns.items() if each.dims == ("step",)}
+        readings: dict[str, Any] = {name: str(scalars[name]) for name in ("verdict", "geometry") if name in scalars}
         if "key_frequencies" in trace.attrs:
             readings["key_frequencies"] = tuple(int(k) for k in trace.attrs["key_frequencies"])
-        scalars = {str(name): each.item() for name, each in last.data_vars.items() if each.ndim == 0}
         numbers = {name: float(value) for name, value in scalars.items() if isinstance(value, int | float)}
         values = {**self.values, **{name: value for name, value in numbers.items() if math.isfinite(value)}}
         asked = {*self.asked, *filter(None, str(trace.attrs.get("circuits", "")).split(", "))}
