@@ -210,8 +210,8 @@ def test_a_truncated_file_is_named(here, capsys, data):
 
 @pytest.mark.slow
 def test_the_demo_groks(here):
-    """The README's command, with the seed that groks first: it memorises, groks at least three times later, and leaves a
-    run and its report."""
+    """The README's command, with the seed that groks first: it memorises, groks at least three times later, and leaves
+    a run and its report."""
     demo = subprocess.run([sys.executable, "-m", "grokinterp", "demo", "--seed", "2"], capture_output=True, text=True)
     assert demo.returncode == 0, demo.stderr
     metrics = gi.load("runs/demo").metrics
