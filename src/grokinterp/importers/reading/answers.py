@@ -63,11 +63,11 @@ class Answers:
     ) -> Float[Tensor, "row *t column"]:
         """As the evaluator's."""
         config, parameters = _multiplied_out(config, parameters)
-        is_fast = config.fast_path(self.task.positions, self.task.inputs.shape[1]) is not None
-        if is_fast or not config.layer_heads:
-            return evaluator(config, self.task)(parameters, rows, for_gradient=torch.is_grad_enabled())
-        logits = self._hooked(config, parameters, rows, self.task.positions)
-        return logits[:, 0] if logits.shape[1] == 1 else logits
+        is_slow = config.fast_path(self.task.positions, self.task.inputs.shape[1]) is None
+        if isinstance(config, TransformerConfig) and is_slow:
+            logits = self._hooked(config, parameters, rows, self.task.positions)
+            return logits[:, 0] if logits.shape[1] == 1 else logits
+        return evaluator(config, self.task)(parameters, rows, for_gradient=torch.is_grad_enabled())
 
     def _hooked(
         self,
