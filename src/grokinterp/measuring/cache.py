@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,10 @@ CHECKSUM = 32
 """Bytes at the end of a kept trace, by which a damaged one is known."""
 
 
+_TOLD: "weakref.WeakSet[Run]" = weakref.WeakSet()
+"""Runs whose readings could not be kept, of which that has been said: a report asks for readings several times."""
+
+
 class TraceCache:
     """Readings of one run: in its directory, or in the user's cache directory for a file.
 
@@ -39,7 +44,7 @@ class TraceCache:
         self.run = run
         self._digests: dict[int, str] = {}
         self._recorded: dict[Path, dict[int, str]] = {}
-        self._is_refused = self._is_distrusted = False
+        self._is_distrusted = False
         if run.path is None:
             return
         self._digests = run.digests(steps)
@@ -77,9 +82,9 @@ class TraceCache:
             recover(file)
             write_atomic(file, content + hashlib.sha256(content).digest())
         except StorageError as refusal:
-            if not self._is_refused:
+            if self.run not in _TOLD:
                 logging.getLogger(__name__).warning("what was read is not kept for the next time: %s", refusal)
-            self._is_refused = True
+            _TOLD.add(self.run)
 
     def _file(self, circuit: Circuit, requested: frozenset[str]) -> Path | None:
         """Where this circuit's readings are kept; None for those of code that may change unseen."""
