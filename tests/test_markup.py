@@ -3,7 +3,7 @@
 import pytest
 
 from grokinterp.explorer.page.text import number
-from grokinterp.markup import power_of_ten, superscript, table
+from grokinterp.markup import joined, power_of_ten, superscript, table
 from grokinterp.reports.prose import scientific
 
 
@@ -23,3 +23,12 @@ def test_powers_of_ten_are_raised(given, read):
 def test_report_and_explorer_write_small_numbers_alike():
     """Three digits and a power."""
     assert scientific(1.037e-7) == number(1.037e-7) == power_of_ten("1.04e-07")
+
+
+def test_no_line_breaks_between_a_number_and_its_unit():
+    """Percent, nats and powers of ten; words and formulas stay as they are."""
+    tiny = power_of_ten("1.19e-07")
+    text = f"50 % of it, {tiny} nats; 12 MB; a % b, 3 natural"
+    parts = joined(text).split(" ")
+    assert parts[0] == "50\xa0%" and "12\xa0MB;" in parts and ["a", "%", "b,", "3", "natural"] == parts[-5:]
+    assert sum("\xa0nats" in part for part in parts) == 1 and len(parts) == 10

@@ -1,5 +1,6 @@
 """Markup: text as a browser is given it, escaped, in tables; and powers of ten as a reader writes them."""
 
+import re
 from collections.abc import Mapping
 from html import escape
 
@@ -15,6 +16,14 @@ def power_of_ten(number: str) -> str:
     """What a format made with an exponent, `1.04e-07`, as `1.04 × 10⁻⁷`; without one as it is."""
     digits, e, exponent = number.partition("e")
     return f"{digits} \N{MULTIPLICATION SIGN} 10{superscript(int(exponent))}" if e else digits
+
+
+_BREAKS = re.compile(r"(?<=[\d⁰¹²³⁴⁵⁶⁷⁸⁹]) (?=%|nats\b|cm\b|pt\b|MB\b|\u00d7 10)|(?<=\d \u00d7) (?=10)")
+
+
+def joined(text: str) -> str:
+    """The text with a space that breaks no line wherever a number meets its unit: `50 %`, `1.2 × 10⁻⁷ nats`."""
+    return _BREAKS.sub("\N{NO-BREAK SPACE}", text)
 
 
 def inside_script(text: str) -> str:

@@ -1,6 +1,7 @@
 """What holds on every page: the way maps lie, percent and steps on axes, and nothing told that is not known."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from grokinterp.models.initialisation import initialise
 from grokinterp.reports.page import page
 from grokinterp.reports.section import Plate, Section
 from grokinterp.reports.sections import sections_of
+from grokinterp.reports.sections.circles import of_some_size
 from grokinterp.reports.sections.reproduction import configuration
 from grokinterp.reports.sections.trained import Trained
 from grokinterp.reports.subject import Subject
@@ -101,6 +103,20 @@ def test_shares_are_in_percent_and_steps_have_one_name(product):
             assert "optimiser updates" not in (axis.title.text or "")
             if title.endswith(("accuracy", "attention", "variance explained", "share of variance explained")):
                 assert "%" in axis.tickformat or "p" in axis.tickformat, (name, title)
+
+
+def test_no_line_breaks_between_a_number_and_its_percent(unknown):
+    """Wherever it stands on the page; scripts and code are not touched."""
+    body = re.sub(r"<(script|style|pre)\b.*?</\1>", "", unknown[1], flags=re.DOTALL)
+    assert "\xa0%" in body and not re.findall(r".{9}\d %.{9}", body)
+
+
+def test_circles_of_next_to_nothing_are_left_out():
+    """A pair of components that is neither clean nor holds a share of the variance is no picture; one is kept."""
+    variables = {"circle_purity": [[0.95, 0.3, 0.3]], "circle_variance": [[0.01, 0.2, 0.01]]}
+    found = xr.Dataset({name: (("step", "circle"), np.array(values)) for name, values in variables.items()})
+    assert of_some_size(found).circle_variance.values.tolist() == [[0.01, 0.2]]
+    assert of_some_size(found.isel(circle=[2])).sizes["circle"] == 1
 
 
 def test_what_a_file_does_not_say_is_not_recorded(unknown):

@@ -14,7 +14,7 @@ from grokinterp.reports import labels, style
 from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.bands import add_band, points_of_runs
 from grokinterp.reports.figures.curves import add_phases
-from grokinterp.reports.figures.paper import is_narrow, sized
+from grokinterp.reports.figures.paper import sized
 from grokinterp.reports.saving import Figure
 from grokinterp.reports.section import Frame
 from grokinterp.reports.style import heading, panel
@@ -55,10 +55,10 @@ def draw(
 
     Raises `BadRequest` for what is no variable, holds neither numbers nor words, has no such step, or has no log.
     """
-    return cast(Figure, sized(_drawn(data, step, log, is_narrow(width_cm, font_pt)), width_cm, font_pt))
+    return cast(Figure, sized(_drawn(data, step, log), width_cm, font_pt))
 
 
-def _drawn(data: xr.DataArray | xr.Dataset, step: int | None, log: bool | None, narrow: bool) -> go.Figure:
+def _drawn(data: xr.DataArray | xr.Dataset, step: int | None, log: bool | None) -> go.Figure:
     if isinstance(data, xr.Dataset):
         figure = _lines(_numbers_over_steps(data), step, log)
         if data.attrs.get("outcome") == "solved" and (phases := phases_of(data)):
@@ -78,7 +78,7 @@ def _drawn(data: xr.DataArray | xr.Dataset, step: int | None, log: bool | None, 
     title = labels.spoken(str(variable.name)) + (f" at step {int(shown.step):,}" if "step" in shown.coords else "")
     if shown.dims[:1] == ("run",) and shown.ndim == 2:
         return _vectors_of_runs(shown, bool(log))
-    figure = _bars(shown, bool(log)) if _is_bars(shown) else _maps(shown, bool(log), narrow)
+    figure = _bars(shown, bool(log)) if _is_bars(shown) else _maps(shown, bool(log))
     return figure.update_layout(title=dict(text=title, font=dict(size=14), x=0, xref="paper", y=0.985, yanchor="top"))
 
 
@@ -253,11 +253,11 @@ def _slices(shown: xr.DataArray) -> list[tuple[str, Shaped[np.ndarray, "row colu
     return slices
 
 
-def _maps(shown: xr.DataArray, log: bool, narrow: bool) -> go.Figure:
+def _maps(shown: xr.DataArray, log: bool) -> go.Figure:
     if log:
         raise BadRequest(f"{shown.name} is a map, and maps have no log axis; draw np.log10 of it, or leave log out")
     slices = _slices(shown)
-    columns = min(len(slices), 2 if narrow else 4 if len(slices) > 4 else 3)
+    columns = min(len(slices), 4 if len(slices) > 4 else 3)
     rows = math.ceil(len(slices) / columns)
     down, across = map(str, shown.dims[-2:])
     height = 430 if rows == 1 and columns == 1 else 60 + 260 * rows
@@ -284,7 +284,15 @@ def _maps(shown: xr.DataArray, log: bool, narrow: bool) -> go.Figure:
         )
     bar = dict(title=dict(text=_name(shown), side="right"))
     figure.update_layout(coloraxis=dict(colorbar=bar, **scale))
-    return figure.update_layout(meta=dict(sequential=["coloraxis"]) if "cmid" not in scale else {})
+    meta: dict[str, Any] = dict(sequential=["coloraxis"]) if "cmid" not in scale else {}
+    return figure.update_layout(meta=dict(meta, narrow=_two_columns(len(slices))) if columns > 2 else meta)
+
+
+def _two_columns(n: int) -> dict[str, Any]:
+    """Panels on a phone, and in a column of a paper."""
+    rows = math.ceil(n / 2)
+    domains = [style.place(i, *divmod(i, 2), rows, 2, gap=0.2, high=0.6) for i in range(n)]
+    return {"height": 90 + 190 * rows, **{axis: domain for each in domains for axis, domain in each.items()}}
 
 
 def _place_axis(ticks: Shaped[np.ndarray, "place"]) -> dict[str, Any]:

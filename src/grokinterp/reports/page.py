@@ -12,7 +12,7 @@ import plotly.io as pio
 import plotly.offline
 from markupsafe import Markup
 
-from grokinterp.markup import inside_script
+from grokinterp.markup import inside_script, joined
 from grokinterp.reports import prose, verdict
 from grokinterp.reports.frames import texture
 from grokinterp.reports.glossary import words_in
@@ -67,11 +67,12 @@ def numbers(subject: Subject) -> str:
 
 @cache
 def templates() -> jinja2.Environment:
-    """The pages' templates, with every value escaped."""
+    """The pages' templates, with every value escaped, and no line broken between a number and its unit."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("grokinterp.reports"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: joined(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

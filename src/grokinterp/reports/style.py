@@ -101,22 +101,32 @@ def log_toggle(axis: str, noun: str, kind: str, offset: int) -> dict[str, Any]:
     )
 
 
-def panel(
-    figure: go.Figure, i: int, row: int, column: int, rows: int, columns: int, gap: float = 0.09, high: float = 0.7
-) -> dict[str, str]:
-    """Give panel `i` its pair of axes in a grid; returns the names a trace takes. `high` is its share of a row,
-    the rest room for titles."""
+def place(
+    i: int, row: int, column: int, rows: int, columns: int, gap: float = 0.09, high: float = 0.7
+) -> dict[str, list[float]]:
+    """The domains of the axes of panel `i` in a grid; `high` is its share of a row, the rest room for titles."""
     number = "" if i == 0 else str(i + 1)
     wide = (1 - gap * (columns - 1)) / columns
     tall = 1 / (rows + (rows - 1) * (1 / high - 1))
     left, top = column * (wide + gap), 1 - row * tall / high
-    x = dict(domain=[left, min(left + wide, 1)], anchor=f"y{number}")
-    y = dict(domain=[max(top - tall, 0), top], anchor=f"x{number}")
-    figure.update_layout({f"xaxis{number}": x, f"yaxis{number}": y})
+    return {
+        f"xaxis{number}.domain": [left, min(left + wide, 1)],
+        f"yaxis{number}.domain": [max(top - tall, 0), top],
+    }
+
+
+def panel(
+    figure: go.Figure, i: int, row: int, column: int, rows: int, columns: int, gap: float = 0.09, high: float = 0.7
+) -> dict[str, str]:
+    """Give panel `i` its pair of axes in a grid; returns the names a trace takes."""
+    number = "" if i == 0 else str(i + 1)
+    x, y = place(i, row, column, rows, columns, gap, high).values()
+    x_axis, y_axis = dict(domain=x, anchor=f"y{number}"), dict(domain=y, anchor=f"x{number}")
+    figure.update_layout({f"xaxis{number}": x_axis, f"yaxis{number}": y_axis})
     return dict(xaxis=f"x{number}", yaxis=f"y{number}")
 
 
 def heading(figure: go.Figure, number: str, text: str, size: int = 12) -> None:
     """A title above a panel, by the number of its axes."""
-    place = dict(xref=f"x{number} domain", yref=f"y{number} domain", x=0.5, y=1, xanchor="center", yanchor="bottom")
-    figure.add_annotation(text=text, showarrow=False, font=dict(size=size), **place)
+    above = dict(xref=f"x{number} domain", yref=f"y{number} domain", x=0.5, y=1, xanchor="center", yanchor="bottom")
+    figure.add_annotation(text=text, showarrow=False, font=dict(size=size), **above)

@@ -74,8 +74,9 @@ def parts(found: xr.Dataset) -> go.Figure:
                 names.append(f"head {layer}.{head}" if last.sizes["layer"] > 1 else f"head {head}")
                 losses.append(float(one[f"{rows}loss_without_head"]))
                 rights.append(float(one[f"{rows}accuracy_without_head"]))
-    figure.add_bar(
-        x=names, y=losses, customdata=rights, marker=dict(color=palette.ACCENT), showlegend=False,
+    figure.add_scatter(  # points: on a log axis the height of a bar has no meaning
+        x=names, y=losses, customdata=rights, mode="markers", marker=dict(color=palette.ACCENT, size=10),
+        showlegend=False,
         hovertemplate="without %{x}: %{y:.4g} nats, accuracy %{customdata:.1%}<extra></extra>",
     )  # fmt: skip
     whole = float(last.isel(component=0)[f"{rows}loss_without_component"])
@@ -108,8 +109,8 @@ def frequencies(found: xr.Dataset, ticks: str) -> go.Figure:
     for i, (name, values, color) in enumerate(drawn):
         axes = panel(figure, i, i, 0, n, 1, high=0.62)
         number = axes["xaxis"][1:]
-        figure.add_bar(
-            x=last.k.values, y=values, marker=dict(color=color), **axes,
+        figure.add_scatter(
+            x=last.k.values, y=values, mode="markers", marker=dict(color=color, size=6), **axes,
             hovertemplate="without k = %{x}: %{y:.4g} nats<extra></extra>",
         )  # fmt: skip
         figure.add_scatter(

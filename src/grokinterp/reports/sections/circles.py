@@ -15,6 +15,9 @@ from grokinterp.reports.subject import Subject
 CLEAN = 0.9
 """The share of power in one frequency from which a pair of components is drawn as a circle."""
 
+FAINT = 0.02
+"""The share of the variance below which a pair of components that has no clean circle is left out."""
+
 LABELS = 40
 """Tokens that are named on the largest ring; on smaller ones fewer, so that they don't touch."""
 
@@ -47,9 +50,17 @@ class Circles(Finding):
         framed = subject.frames
         if isinstance(framed, Absent) or not framed.sizes.get("circle"):
             return
+        framed = of_some_size(framed)
         figure, frames = circles(framed)
         source = prose.source(subject.run, "principal components of the final embedding", subject.frame_steps)
         section.plates.append(Plate("circles", figure, caption(framed), source, frames))
+
+
+def of_some_size(found: xr.Dataset) -> xr.Dataset:
+    """The circles without those that are neither clean nor hold a share of the variance worth a picture."""
+    last = found.isel(step=-1)
+    is_drawn = (last["circle_purity"] >= CLEAN) | (last["circle_variance"] >= FAINT)
+    return found.isel(circle=np.flatnonzero(is_drawn)) if bool(is_drawn.any()) else found
 
 
 def caption(found: xr.Dataset) -> str:

@@ -5,6 +5,7 @@ import xarray as xr
 
 from grokinterp.circuits.encodings import LearntCode
 from grokinterp.reports import drawing, labels
+from grokinterp.reports.prose import percent
 from grokinterp.reports.section import Absent, Finding, Plate, Section
 from grokinterp.reports.subject import Subject
 
@@ -37,16 +38,18 @@ class LearntCodeSection(Finding):
             if value == value  # one-hot codes are all equally unlike, and correlate with nothing
         )
         section.paragraphs.append(
-            f"Is the learnt code one of the encoders'? Correlation of its similarities with theirs: {alike}; with "
-            f"one exact clock {float(best):.2f} at the best, that of frequency {int(best.k)}. Of their "
-            f"variance {100 * float(last.learnt_by_distance):.0f} % lies between distances on the cycle: all of it for "
-            f"clocks, {100 * by_chance(last.sizes['a']):.1f} % where the code is noise."
+            "How alike the embedding makes every two numbers, beside how alike they are in the codes that a task can "
+            f"be given by hand (its encoders). The two correlate by {alike} (0 for a code that has nothing to do with "
+            f"it, 1 for the same one); with a code of one exact circle by {float(best):.2f} at the best, that of "
+            f"frequency {int(best.k)}. How far two numbers are apart on the cycle decides "
+            f"{percent(float(last.learnt_by_distance))} of it: all of it in clocks, "
+            f"{percent(by_chance(last.sizes['a']))} in noise."
         )
         at = f"embedding of {subject.run.name} at step {step[0]:,}"
         source = f"{at}; encoders of grokinterp.tasks.encoders at their defaults."
         # A byte a point: in full these squares would be a tenth of the page.
-        percent = (100 * measured[_SIMILARITIES]).round().astype(np.int8).assign_attrs(units="%")
-        named = percent.rename(a="number", b="another number")
+        hundredths = (100 * measured[_SIMILARITIES]).round().astype(np.int8).assign_attrs(units="%")
+        named = hundredths.rename(a="number", b="another number")
         figure = drawing.draw(named).update_layout(title=None)
         section.plates.append(Plate("codes", figure, LEARNT_CODE, source))
 
