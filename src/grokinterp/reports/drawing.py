@@ -270,8 +270,7 @@ def _maps(shown: xr.DataArray, log: bool) -> go.Figure:
         hover = f"{labels.spoken(down)} %{{y}}, {labels.spoken(across)} %{{x}}<br>%{{z:.4g}}<extra>{name}</extra>"
         figure.add_heatmap(x=x, y=y, z=_numbers(values), coloraxis="coloraxis", hovertemplate=hover, **axes)
         number = axes["xaxis"][1:]
-        is_lowest = i + columns >= len(slices)
-        figure.layout[f"xaxis{number}"].update(_place_axis(x), title_text=labels.axis(across) if is_lowest else "")
+        figure.layout[f"xaxis{number}"].update(_place_axis(x), title_text=labels.axis(across))
         figure.layout[f"yaxis{number}"].update(
             _place_axis(y), title_text=labels.axis(down) if column == 0 else "", **style.DOWNWARDS
         )
@@ -292,7 +291,9 @@ def _two_columns(n: int) -> dict[str, Any]:
     """Panels on a phone, and in a column of a paper."""
     rows = math.ceil(n / 2)
     domains = [style.place(i, *divmod(i, 2), rows, 2, gap=0.2, high=0.6) for i in range(n)]
-    return {"height": 90 + 190 * rows, **{axis: domain for each in domains for axis, domain in each.items()}}
+    # Titles between the rows would meet the headings.
+    untitled = {f"xaxis{'' if i == 0 else i + 1}.title.text": "" for i in range(n - 2)}
+    return {"height": 90 + 190 * rows, **untitled, **{axis: each[axis] for each in domains for axis in each}}
 
 
 def _place_axis(ticks: Shaped[np.ndarray, "place"]) -> dict[str, Any]:

@@ -77,12 +77,12 @@ def clusters(trace: xr.Dataset, steps: list[int], ticks: str) -> tuple[go.Figure
     last = float(trace.k.values[-1]) + 1
     highest = int(chosen["neurons_per_frequency"].values.sum(1).max())
     figure.update_layout(
-        xaxis=dict(range=[-1, last], showticklabels=False),
+        xaxis=dict(range=[-1, last], title_text="frequency k", showticklabels=False),
         xaxis2=dict(range=[-1, last], title_text=ticks),
         yaxis=dict(title_text="neurons", range=[0, highest * 1.06]),
         yaxis2=dict(title_text="variance explained", range=[-0.04, 1.04], tickformat=".0%"),
         legend=dict(y=-0.16),
-        meta=dict(paper=dict(height=450)),
+        meta=dict(paper=dict(height=450), narrow={"xaxis.title.text": ""}),
     )
     heading(figure, "", "neurons tuned to each frequency", 13)
     heading(figure, "2", "how well its frequency explains each neuron", 13)
