@@ -52,8 +52,9 @@ def test_an_embedding_is_multiplied_only_where_a_plain_one_does_not_do(planted):
     ]
     verdict = judge(readings, task)
     assert verdict.candidate.config.embedding_scale == 1
-    (said,) = verdict.assumptions
-    assert said.what == "embedding_scale=1" and said.how in ("tied", "inferred")
+    said = {each.what: each.how for each in verdict.assumptions}
+    # The clock's heads mix both positions alike, so that their mean answers as the last does.
+    assert said.pop("embedding_scale=1") in ("tied", "inferred") and set(said.values()) <= {"tied"}
 
 
 def test_a_loss_a_hundred_times_larger_is_not_near(planted, monkeypatch):

@@ -200,7 +200,7 @@ def test_what_is_no_pytorch_file_says_so(tmp_path):
     with pytest.raises(UnsafeFileError, match=r"zip archive but not of torch.save; it holds readme.txt"):
         read_torch_file(tmp_path / "zip.pt")
     (tmp_path / "pickle.pt").write_bytes(pickle.dumps({"a": [1]}))
-    with pytest.raises(UnsafeFileError, match=r"not a PyTorch file; it holds a dict of 1 \(a: a list of 1\)"):
+    with pytest.raises(UnsafeFileError, match=r"not a PyTorch file; .*; it holds a dict of 1 \(a: a list of 1\)"):
         read_torch_file(tmp_path / "pickle.pt")
     archive(tmp_path / "script.pt", b"\x80\x02N.")
     with zipfile.ZipFile(tmp_path / "script.pt", "a") as file:

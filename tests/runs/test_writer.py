@@ -246,7 +246,7 @@ def test_reopen_goes_back_to_the_optimiser_state(small, small_run):
 
 def test_reopen_may_lengthen_a_run_and_change_nothing_else(small, small_run):
     """Only the schedule may differ on resumption."""
-    with pytest.raises(RunError, match=r"another optimiser .* only the schedule can change"):
+    with pytest.raises(RunError, match=r"other settings \(lr 0.001 / 1.0, .* only the schedule can change"):
         RunWriter.reopen(small_run, small.config.replace(lr=1.0))
     created = json.loads((small_run / "config.json").read_text())["created"]
     RunWriter.reopen(small_run, small.config.replace(steps=900))

@@ -36,8 +36,7 @@ class PCA:
 
     def signed_by_scores(self) -> "PCA":
         """The same components, turned so that the largest score of each is positive: for a map of the rows."""
-        largest = self.scores.gather(0, self.scores.abs().argmax(0, keepdim=True))
-        signs = torch.where(largest < 0, -1.0, 1.0)
+        signs = _signs(self.scores, 0)
         return replace(self, scores=self.scores * signs, directions=self.directions * signs.T)
 
     @property
@@ -70,7 +69,13 @@ def pca(W_E: Real[Tensor, "token d"], components: int = 20) -> PCA:
     power, vectors = torch.linalg.eigh(narrow.T @ narrow)
     directions = (vectors if span is None else span @ vectors).T.flip(0)
     power = power.flip(0).clamp(min=0)
-    largest = directions.gather(1, directions.abs().argmax(dim=1, keepdim=True))
-    directions = (directions * torch.where(largest < 0, -1.0, 1.0))[:n].contiguous()
+    directions = (directions * _signs(directions, 1))[:n].contiguous()
     total = power.sum().clamp(min=torch.finfo(torch.float64).tiny)
     return PCA(centred @ directions.T, directions, (power / total)[:n])
+
+
+def _signs(entries: Float[Tensor, "n m"], dim: int) -> Float[Tensor, "_ _"]:
+    """Along a dimension the sign of the largest entry; of several that rounding alone tells apart, of the first."""
+    sizes = entries.abs()
+    is_largest = sizes >= (1 - 1e-5) * sizes.amax(dim, keepdim=True)
+    return torch.where(entries.gather(dim, is_largest.int().argmax(dim, keepdim=True)) < 0, -1.0, 1.0)

@@ -52,7 +52,7 @@ def run(argv: list[str]) -> None:
     handle = serve(session, given.port, given.host, given.token, given.allow_host)
     try:
         say(handle.url)
-        print(f"Ctrl-C ends it, and its links; --port {handle.port} serves at this port again", file=sys.stderr)
+        say(f"Ctrl-C ends it, and its links; --port {handle.port} serves at this port again")
         if given.open:
             webbrowser.open(handle.url)
         for one in source.values() if isinstance(source, Mapping) else [source]:

@@ -92,8 +92,8 @@ def _curves(run: Run) -> dict[str, list[float]]:
 
 def _settings(config: RunConfig) -> dict[str, Any]:
     """By the names of his `Config`."""
-    model, optimiser, schedule = config.model, config.optimiser, config.schedule
-    assert isinstance(model, TransformerConfig)
+    optimiser, schedule = config.optimiser, config.schedule
+    model: Any = config.model  # a transformer, as `_why_not` has it
     d_vocab, _, n_ctx = model.sizes
     seed = config.seed if config.split.split_seed is None else config.split.split_seed
     return {
