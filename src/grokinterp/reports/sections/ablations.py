@@ -13,12 +13,12 @@ from grokinterp.reports.style import heading, panel
 from grokinterp.reports.subject import Subject
 
 PARTS = (
-    "The loss of the last checkpoint with one part set to zero at a time, on a log scale. Look for bars far above the "
+    "The loss of the last checkpoint with one part set to zero at a time, on a log scale. Look for points far above the "
     "dashed line: what the model cannot do without."
 )
 
 FREQUENCIES = (
-    "The loss of the last checkpoint without one frequency at a time. Look for few tall bars, at key frequencies "
+    "The loss of the last checkpoint without one frequency at a time. Look for few high points, at key frequencies "
     "alone; a frequency that matters in the embedding and not in the logits is used on the way."
 )
 
