@@ -13,6 +13,8 @@ from grokinterp import circuits, tasks
 from grokinterp.config.presets import PRESETS
 from grokinterp.reports.glossary import WORDS
 
+pytestmark = pytest.mark.slow
+
 for package in ("mkdocs", "latex2mathml"):
     pytest.importorskip(package, reason="make docs needs pip install '.[docs]'")
 ROOT = Path(__file__).parents[1]

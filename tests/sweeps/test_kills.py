@@ -79,7 +79,7 @@ sweep(sys.argv[1], out=sys.argv[2], workers=1, progress=False)
 
 def test_stopped_then_killed_it_goes_on(tmp_path):
     """Ctrl-C of the command, then kill -9 of a script without a main guard: equal weights, no row twice."""
-    spec = Spec.from_dict({"run": {**RUN, "steps": 1500, "metrics_every": 10}, "grid": {"seed": [0]}})
+    spec = Spec.from_dict({"run": {**RUN, "steps": 800, "metrics_every": 10}, "grid": {"seed": [0]}})
     (tmp_path / "spec.toml").write_text(spec.to_toml())
     (tmp_path / "script.py").write_text(SCRIPT)
     out = tmp_path / "s"
@@ -107,7 +107,7 @@ def test_stopped_then_killed_it_goes_on(tmp_path):
 
     with ThreadPoolExecutor(1) as executor:
         (run,) = sweep(spec, out=out, executor=executor, progress=False).values()
-    assert run.metrics["step"].is_unique and run.steps == [0, 1500]
+    assert run.metrics["step"].is_unique and run.steps == [0, 800]
     fields = {name: value for name, value in spec.run.items() if name != "expression"}
     alone = gi.train("a + b", **fields, seed=0, out=tmp_path / "alone", threads=1, progress=False)
     assert run.metrics.equals(alone.metrics)

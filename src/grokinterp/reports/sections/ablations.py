@@ -13,8 +13,8 @@ from grokinterp.reports.style import heading, panel
 from grokinterp.reports.subject import Subject
 
 PARTS = (
-    "The loss of the last checkpoint with one part set to zero at a time, on a log scale. Look for points far above the "
-    "dashed line: what the model cannot do without."
+    "The loss of the last checkpoint with one part set to zero at a time, on a log scale. Look for points far above "
+    "the dashed line: what the model cannot do without."
 )
 
 FREQUENCIES = (
