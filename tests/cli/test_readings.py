@@ -52,3 +52,11 @@ def test_scores_are_told_of_what_is_solved_and_doubted_where_nothing_explains_th
     assert any(line.startswith("verdict_margin") for line in lines)
     doubted = [line.split()[0] for line in lines if line.endswith("(not explained)")]
     assert doubted == ["train_loss", "gini", "test_loss", "verdict_margin", "key_frequencies"]
+
+
+def test_of_a_step_that_is_the_first_one_read_it_is_said(trace):
+    """What was so at the first checkpoint that was read may have been so before; step 0 has no before."""
+    for steps, said in (([7, 9], "7 or earlier: it is the first that was read"), ([3, 7], "7"), ([0, 7], "7")):
+        read = trace.expand_dims(step=steps)
+        lines = [*readings.lines({"grokked_step": 7}, read, is_explained=True)]
+        assert lines == [f"grokked_step  {said}"]

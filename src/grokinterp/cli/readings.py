@@ -27,9 +27,12 @@ def lines(values: Mapping[str, Any], trace: xr.Dataset, is_explained: bool) -> I
     if values.get("outcome", "solved") != "solved":
         numbers = {name: value for name, value in numbers.items() if not name.startswith("verdict_")}
     width = max(map(len, numbers))
+    first = int(trace.step[0]) if "step" in trace.dims else 0
     for name, value in numbers.items():
         unit = "" if name not in trace else trace[name].attrs.get("units", "")
         number = f"{_text(value)} {'' if unit in NO_UNIT or _is_blank(value) else unit}".rstrip()
+        if name.endswith("_step") and first and value == first:
+            number += " or earlier: it is the first that was read"
         doubt = "" if is_explained or name in KNOWN_ANYWAY else f"  ({UNEXPLAINED})"
         yield f"{name:<{width}}  {number}{doubt}"
     by_rule = json.loads(told.get("key_frequencies_by_rule", "{}"))
