@@ -26,6 +26,11 @@ class Parts:
         """(layer, head) pairs; empty for a model without attention."""
         return [(layer, head) for layer, n_heads in enumerate(self.config.layer_heads) for head in range(n_heads)]
 
+    @property
+    def nouns(self) -> tuple[str, str]:
+        """What waves are called here, one of them and several."""
+        return ("irrep", "irreps") if isinstance(self.task, GroupTask) else ("frequency", "frequencies")
+
     @cached_property
     def frequencies(self) -> dict[int, str]:
         """1 to half the cycle of the task's numbers; of a group, the names of its irreps by their places."""
@@ -48,8 +53,7 @@ class Parts:
     @cached_property
     def places(self) -> dict[str, str | None]:
         """Each place that frequencies are taken from, with why there are none; None where there are."""
-        wave = {"irreps" if isinstance(self.task, GroupTask) else "frequencies": [1]}
-        return {name: self._why_not(**wave, where=name) for name in ("embedding", "mlp", "logits")}
+        return {name: self._why_not(**{self.nouns[1]: [1]}, where=name) for name in ("embedding", "mlp", "logits")}
 
     def _why_not(self, **request: Any) -> str | None:
         try:

@@ -9,7 +9,6 @@ from grokinterp.explorer.neurons import AXES, TUNED, why_no_frequencies
 from grokinterp.explorer.parts import Parts
 from grokinterp.explorer.session import NoSuchPair, Session
 from grokinterp.explorer.state import State
-from grokinterp.tasks.groups import GroupTask
 
 COMPONENTS = {"attention": "Attention", "mlp": "MLP", "positions": "Positions", "direct_path": "Direct path"}
 PLACES = {"embedding": "Embedding", "mlp": "Neurons", "logits": "Logits"}
@@ -37,7 +36,6 @@ def values(session: Session, state: State) -> dict[str, dict[str, Any]]:
     assert state.run is not None
     run = session.runs[state.run]
     parts = Parts(run)
-    noun = "irrep" if isinstance(run.task, GroupTask) else "frequency"
     deep = len({layer for layer, _ in parts.heads}) > 1
     steps = session.steps(state.run)
     other = session.other(state)
@@ -58,7 +56,10 @@ def values(session: Session, state: State) -> dict[str, dict[str, Any]]:
         "components": dict(value=list(state.components), options=options(COMPONENTS, parts.components)),
         "frequencies": dict(
             value=list(state.frequencies),
-            options=[{"label": name, "value": k, "title": f"{noun} {name}"} for k, name in parts.frequencies.items()],
+            options=[
+                {"label": name, "value": k, "title": f"{parts.nouns[0]} {name}"}
+                for k, name in parts.frequencies.items()
+            ],
         ),
         "keep": dict(value="keep" if state.keep else "ablate"),
         "where": dict(value=state.where, options=options(PLACES, parts.places)),

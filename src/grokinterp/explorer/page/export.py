@@ -10,7 +10,6 @@ from grokinterp.explorer.parts import Parts
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State, ranges
 from grokinterp.markup import escape
-from grokinterp.tasks.groups import GroupTask
 
 CAPTIONS = {
     "table": "Every pair of operands, after.",
@@ -54,11 +53,10 @@ def taken_out(session: Session, state: State) -> str:
     if state.neurons:
         parts.append(f"{len(state.neurons)} neurons {ranges(state.neurons)} (layer.neurons)")
     if state.frequencies:
-        run = session.runs[state.run or ""]
-        one, many = ("irrep", "irreps") if isinstance(run.task, GroupTask) else ("frequency", "frequencies")
+        known = Parts(session.runs[state.run or ""])
+        one, many = known.nouns
         which = f"all {many} but" if state.keep else one if len(state.frequencies) == 1 else many
-        known = Parts(run).frequencies
-        parts.append(f"{which} {', '.join(known[k] for k in state.frequencies)} of the {state.where}")
+        parts.append(f"{which} {', '.join(known.frequencies[k] for k in state.frequencies)} of the {state.where}")
     if state.components:
         parts.append(", ".join(name.replace("_", " ") for name in state.components))
     if not request:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from grokinterp.reproduction.claim import Values, claim
 from grokinterp.reproduction.claims.causes import DECAYED, OURS
 from grokinterp.reproduction.claims.geometry import PAPER
+from grokinterp.reproduction.claims.squared_neurons import simple_frequencies
 from grokinterp.reproduction.reading import last, seeds
 from grokinterp.reproduction.target import Target, at_least, at_most
 from grokinterp.runs.run import Run
@@ -51,7 +52,5 @@ def few(*runs: Run) -> Values:
 
 
 def _used(run: Run) -> int:
-    end = last(run, "geometry")
-    simple = (end.simple_neuron_r2.values >= 0.9) & end.neuron_is_counted.values
-    frequencies = [int(k) for k in end.simple_neuron_frequency.values[simple]]
+    frequencies = simple_frequencies(run)
     return sum(frequencies.count(k) >= 8 for k in set(frequencies))

@@ -73,10 +73,15 @@ def torus(run: Run) -> Values:
     trainings=[CLEAN],
 )
 def every_frequency(run: Run) -> Values:
+    used = set(simple_frequencies(run))
+    return {"share of frequencies that are used": len(used) / (run.task.n_answers // 2), "frequencies": len(used)}
+
+
+def simple_frequencies(run: Run) -> list[int]:
+    """The frequency of each neuron that one wave of a and one of b explain by 90 %."""
     end = last(run, "geometry")
     simple = (end.simple_neuron_r2.values >= 0.9) & end.neuron_is_counted.values
-    used = {int(k) for k in end.simple_neuron_frequency.values[simple]}
-    return {"share of frequencies that are used": len(used) / (run.task.n_answers // 2), "frequencies": len(used)}
+    return end.simple_neuron_frequency.values[simple].astype(int).tolist()
 
 
 @claim(
