@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -74,6 +75,17 @@ def embedding_mlp(task: Task, W_E: Tensor, W_in: Tensor, W_U: Tensor) -> Snapsho
     """A model of concatenated embeddings and one hidden layer, of these weights."""
     config, parameters = network_of(task, W_E, W_in, W_U)
     return Snapshot(0, config, task, {name: value.float() for name, value in parameters.items()})
+
+
+def answering(task: Task, logits: Tensor) -> Snapshot:
+    """A neuron for each row of a table of two operands, which writes that row of `logits`; numbers are one-hot."""
+    n = task.sizes[0]
+    one_hot = torch.eye(n)[task.operands]
+    W_in = torch.cat([one_hot[:, 0].T, one_hot[:, 1].T])
+    config, parameters = network_of(task, torch.eye(n), W_in, logits)
+    shifted = {**parameters, "blocks.0.mlp.b_in": -torch.ones(len(logits))}
+    config = replace(config, mlp_bias=True)
+    return Snapshot(0, config, task, {name: value.float() for name, value in shifted.items()})
 
 
 def untrained(p: int = 11, seed: int = 0, expression: str = "a + b", frac: float = 0.5) -> Snapshot:

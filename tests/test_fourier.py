@@ -140,6 +140,22 @@ def test_primitive_root_generates_and_logs_invert(p):
     assert torch.equal(logs[(a * b) % p], (logs[a] + logs[b]) % (p - 1))
 
 
+def test_primes_and_their_smallest_roots():
+    """Numbers up to 130 by their divisors, squares of primes among them; roots as they are tabled."""
+    divisors = {n: [d for d in range(1, n + 1) if n % d == 0] for n in range(130)}
+    assert [n for n in divisors if fourier.is_prime(n)] == [n for n, found in divisors.items() if len(found) == 2]
+    roots = {2: 1, 3: 2, 7: 3, 23: 5, 31: 3, 41: 6, 71: 7, 113: 3, 191: 19}
+    assert {p: fourier.primitive_root(p) for p in roots} == roots
+
+
+def test_whole_numbers_and_half_precision_are_summed_in_more():
+    """float64 and float32; what has a precision of its own keeps it."""
+    kinds = {torch.int64: torch.float64, torch.bfloat16: torch.float32}
+    kinds |= {kind: kind for kind in (torch.float32, torch.float64, torch.complex64)}
+    assert {kind: fourier.as_floats(torch.ones(3, dtype=kind)).dtype for kind in kinds} == kinds
+    assert fourier.gini(torch.tensor([1, 3])) == 0.25 and fourier.fold(torch.tensor([1, 2, 3])).tolist() == [1, 5]
+
+
 @pytest.mark.parametrize("p", PRIMES)
 def test_characters_are_orthonormal_homomorphisms(p):
     """chi_k(ab) = chi_k(a) chi_k(b) for every frequency; token 0 has the first row to itself."""
@@ -217,7 +233,12 @@ def test_public_model_has_its_published_spectrum(data):
         (lambda: fourier.basis(0), "at least 1"),
         (lambda: fourier.power(torch.ones(5, 2), 7), r"\[token d\]"),
         (lambda: fourier.transform(torch.ones(5, 2), rows=fourier.basis(4)), "cut it"),
+        (lambda: fourier.transform(torch.ones(5, 2), 2), "no axis 2"),
+        (lambda: fourier.transform(torch.ones(5, 2), -3), "no axis -3"),
+        (lambda: fourier.power(torch.ones(5, 2), 0), "at least 1"),
+        (lambda: fourier.project(torch.ones(8, 5), fourier.sum_waves(3, [1])), "waves of x's own table"),
         (lambda: fourier.sum_waves(7, [1, 4]), "between 1 and 3"),
+        (lambda: fourier.sum_waves(7, [0]), "between 1 and 3"),
         (lambda: fourier.sum_waves(7, [1, 1]), "distinct"),
         (lambda: fourier.primitive_root(12), "choose a prime"),
         (lambda: fourier.characters(1), "choose a prime"),

@@ -107,3 +107,28 @@ def test_a_correlation_sees_neither_side_s_mean():
     logits = 5 * circle_formulas.clock(place[:, None, None], place[:, None], place) - 40
     assert circle_formulas.correlation(logits, lifted, 2) == pytest.approx(1)
     assert circle_formulas.correlation(-logits, lifted, 2) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize(("n", "k"), [(12, 5), (15, 4), (13, 4)])
+def test_a_step_is_found_on_any_cycle(n, k):
+    """Of n = 12 or 15 too, where steps that share a factor with n do not go through all distances."""
+    place = torch.arange(n, dtype=torch.float64)
+    correct = (2 * math.pi * k / n * (place[:, None] - place)).cos() + 0.01 * place
+    step = circle_formulas.distance_step(correct)
+    assert step <= n / 2 and k * step % n in (1, n - 1) and circle_formulas.frequency_of_step(step, n) == min(k, n - k)
+
+
+def test_logits_that_vary_by_rounding_alone_have_no_correlation():
+    """A wave of 1e-18 around 1 is none, one of 1e-12 is one; a formula that is constant has none either."""
+    place = 2 * math.pi * 2 / 7 * torch.arange(7, dtype=torch.float64)
+    wave = circle_formulas.clock(place[:, None, None], place[:, None], place)
+    assert circle_formulas.correlation(1 + 1e-12 * wave, circle_formulas.clock, 2) == pytest.approx(1, abs=1e-3)
+    assert circle_formulas.correlation(1 + 1e-18 * wave, circle_formulas.clock, 2) == 0
+    assert circle_formulas.correlation(wave, lambda *angles: 0 * circle_formulas.clock(*angles), 2) == 0
+
+
+def test_a_step_that_would_leave_distances_out_is_none():
+    """Of frequency 3 on a cycle of 12 every fourth distance is alike: steps of 4 change nothing, and visit three."""
+    place = torch.arange(12, dtype=torch.float64)
+    correct = (2 * math.pi * 3 / 12 * (place[:, None] - place)).cos()
+    assert math.gcd(circle_formulas.distance_step(correct), 12) == 1

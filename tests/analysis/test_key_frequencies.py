@@ -223,3 +223,52 @@ def test_the_demos_rule_measures_against_the_constant_too(planted):
     parameters["blocks.0.mlp.W_in"][:, -1] = 0
     found = key_of(Snapshot(0, clock.config, clock.task, parameters))
     assert found.by_rule["embedding"] == () and found.key == (2, 5)
+
+
+def of_waves(planted, n: int, shares: dict[int, float]) -> KeyFrequencies:
+    """Of logits with these shares of their variance in cos(w_k(a + b - c)), the rest in what no criterion sees.
+
+    A neuron for each row reads a one-hot embedding, so that neurons and embedding have all frequencies alike.
+    """
+    task = Task("a + b", p=n, layout="a b")
+    a, b = task.operands.T
+    angle = lambda k, place: 2 * torch.pi * k / n * place.double()
+    unit = lambda wave: wave / wave.norm()
+    c = torch.arange(n)
+    rest = unit(angle(1, a - b).cos()[:, None] * angle(1, c).cos())
+    logits = (1 - sum(shares.values())) ** 0.5 * rest
+    for k, share in shares.items():
+        logits = logits + share**0.5 * unit(angle(k, (a + b)[:, None] - c).cos())
+    found = key_of(planted.answering(task, 100 * logits))
+    assert found.logit_share[[k - 1 for k in shares]].tolist() == pytest.approx(list(shares.values()), rel=1e-4)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("n", "below", "above", "key"),
+    [
+        (17, {3: 0.0049}, {3: 0.0051}, (3,)),  # LOGIT_SHARE
+        (17, {3: 0.039} | dict.fromkeys((1, 2, 4, 5, 6, 7, 8), 0.01), {3: 0.041}, (3,)),  # LOGIT_CONTRAST
+        (7, {2: 0.0362}, {2: 0.0372}, (2,)),  # NOISE / (7^2 6) = .0367
+        # Six like waves and a smaller seventh: a memory would have 4 (6 + x)^2 / 18^2 of one, x the root of the ratio.
+        (19, dict.fromkeys(range(1, 7), 0.1) | {7: 0.0145}, {7: 0.012}, (1, 2, 3, 4, 5, 6)),  # LOOKUP_RATIO
+    ],
+)
+def test_each_null_of_the_logits_has_its_own_threshold(planted, n, below, above, key):
+    """On either side of each, with all other criteria fulfilled."""
+    assert of_waves(planted, n, below).key == ()
+    assert of_waves(planted, n, below | above).key == key
+
+
+@pytest.mark.parametrize(("n", "key"), [(15, (3,)), (17, ())])
+def test_a_background_is_asked_of_eight_frequencies_on(planted, n, key):
+    """Three times all others: too little contrast where there are eight of them; of seven no quartile is taken."""
+    shares = dict.fromkeys(range(1, n // 2 + 1), 0.01) | {3: 0.03}
+    assert of_waves(planted, n, shares).key == key
+
+
+def test_a_neuron_is_constant_up_to_a_hundred_thousandth():
+    """Waves of a standard deviation just below and above that share of the mean."""
+    wave = (2 * torch.pi / 7 * torch.arange(7).double()).cos().expand(7, 7) * 2**0.5
+    _, variance = neuron_shares(torch.stack([1 + 0.9e-5 * wave, 1 + 1.1e-5 * wave, 1e-9 * wave], -1))
+    assert (variance > 0).tolist() == [False, True, True]

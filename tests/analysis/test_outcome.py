@@ -74,3 +74,8 @@ def test_where_a_training_ended_and_why():
     elsewhere = trained(400, None, reached)
     elsewhere.provenance = Provenance(trained_elsewhere=True)
     assert Ending.of(elsewhere) is None
+
+
+def test_a_training_that_ran_its_steps_was_ended_by_nothing_else():
+    """Also where it had grokked long enough by then."""
+    assert Ending.of(trained(900, 100, {0: 0.1, 300: 0.99, 900: 1.0})) == Ending(900, 900)

@@ -44,3 +44,10 @@ def test_nothing_to_decompose_is_refused_and_a_diverged_matrix_is_not_a_number()
         with pytest.raises(EmbeddingError, match="at least 2 rows"):
             wrong()
     assert pca(torch.full((4, 3), torch.nan), 2).scores.isnan().all()
+
+
+def test_what_is_rounding_is_no_rank():
+    """A third component of a hundred-thousandth counts, one of a hundred-millionth does not."""
+    scores, directions, _ = known()
+    for size, rank in ((1e-5, 3), (1e-8, 2)):
+        assert pca(scores * torch.tensor([1.0, 1.0, size]) @ directions, 5).rank == rank

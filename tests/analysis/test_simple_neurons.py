@@ -1,12 +1,13 @@
 """Waves are found with the amplitude, phase and share that they were planted with."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
 
 from grokinterp.analysis.moments import Moments
-from grokinterp.analysis.simple_neurons import OutputWaves, SimpleNeurons, wrapped
+from grokinterp.analysis.simple_neurons import COUNTED, OutputWaves, SimpleNeurons, wrapped
 
 
 def cosine(n, k, phase):
@@ -77,3 +78,38 @@ def test_phases_are_compared_around_the_circle():
     angles = torch.tensor([0.1, -0.1, 2 * math.pi - 0.1, 4 * math.pi + 0.1, math.pi, 1.5 * math.pi])
     expected = torch.tensor([0.1, 0.1, 0.1, 0.1, math.pi, 0.5 * math.pi])
     torch.testing.assert_close(wrapped(angles), expected, atol=1e-5, rtol=0)
+
+
+def test_a_hundredth_of_the_largest_variance_counts_and_less_does_not():
+    """At the bound itself and one float below it; nothing of a layer that is constant."""
+    wave = cosine(11, 2, 0.0)[:, None] + cosine(11, 2, 0.0)
+    read = SimpleNeurons.of(Moments(torch.stack([wave] * 3, -1)))
+    at = lambda *variances: dataclasses.replace(read, variance=torch.tensor(variances, dtype=torch.float64)).counted
+    assert at(1.0, COUNTED, math.nextafter(COUNTED, 0)).tolist() == [True, True, False]
+    assert at(0.0, 0.0, 0.0).tolist() == [False] * 3
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_means_by_answer_are_of_the_operation(sign):
+    """A wave of a + b (a - b) has its coefficient there, at its phase, and none by either operand alone."""
+    n, k = 11, 3
+    place = torch.arange(n, dtype=torch.float64)
+    x = (2 * math.pi * k / n * (place[:, None] + sign * place) + 0.4).cos()[..., None]
+    waves = Moments(x, sign=sign).waves
+    assert waves[:2].abs().max() < 1e-12 and waves[2].abs().sum().item() == pytest.approx(0.5)
+    assert waves[2, k - 1, 0].angle().item() == pytest.approx(0.4)
+    assert Moments(x, sign=-sign).waves.abs().max() < 1e-12
+
+
+def test_moments_of_what_a_layer_reads_are_those_of_its_neurons():
+    """Mean, waves, variance and covariances through W and b, and of the pre-activations themselves."""
+    x, W, b = (torch.randn(*shape, dtype=torch.float64) for shape in ((7, 7, 3), (3, 5), (5,)))
+    through, direct = Moments(x + 2, W, b), Moments((x + 2) @ W + b)
+    for name in ("mean", "waves", "variance"):
+        torch.testing.assert_close(getattr(through, name), getattr(direct, name))
+    clusters = [torch.tensor([4, 1]), torch.tensor([0])]
+    cells = ((x + 2) @ W + b).flatten(0, 1)
+    expected = torch.cov(cells.T, correction=0)
+    for moments in (through, direct):
+        for found, cluster in zip(moments.covariances(clusters), clusters, strict=True):
+            torch.testing.assert_close(found, expected[cluster][:, cluster])

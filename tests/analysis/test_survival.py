@@ -1,5 +1,7 @@
 """Steps to a landmark with censored runs, and shares with intervals, against numbers worked out by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,35 @@ def test_p_values_of_several_tests_are_corrected():
     """Benjamini and Yekutieli: p m (1 + 1/2 + ... + 1/m) / rank, never falling with p."""
     assert corrected([0.01, 0.02, 0.5]) == pytest.approx([0.01 * 3 * 11 / 6, 0.01 * 3 * 11 / 6, 0.5 * 11 / 6])
     assert corrected([]) == []
+
+
+def test_half_of_the_runs_is_their_median():
+    """One of two is a half; of two groups one of which never reaches it there is a chance all the same."""
+    half = Reached.of(np.array([100, NAN]), np.array([500.0, 500]))
+    assert half.share[0] == 0.5 and half.median == 100
+    early, never = (np.arange(3.0) + 1, np.full(3, 9.0)), (np.full(3, NAN), np.full(3, 9.0))
+    assert 0 < chance_of_delay(early, never) < 0.05
+    for reached in (np.array([]), np.array([1.0, NAN])):
+        with pytest.raises(ValueError, match="there must be one"):
+            Reached.of(reached, np.full(len(reached), NAN))
+
+
+def test_the_chance_of_a_spread_is_the_share_of_all_dealings():
+    """Six runs in groups of one, two and three: all 720 dealings, each by its own weighted spread."""
+    groups, reached = np.array([0, 1, 1, 2, 2, 2]), np.array([False, True, True, False, False, True])
+
+    def spread(outcome):
+        shares = [outcome[groups == group].mean() for group in range(3)]
+        return sum((groups == g).sum() * (share - outcome.mean()) ** 2 for g, share in enumerate(shares))
+
+    every = [spread(np.array(dealt)) for dealt in itertools.permutations(reached)]
+    expected = np.mean([each >= spread(reached) - 1e-12 for each in every])
+    assert 0.1 < expected < 0.9 and chance_of_spread(reached, groups) == pytest.approx(expected)
+
+
+def test_of_many_runs_a_chance_is_counted_in_thousandths():
+    """999 draws and what was seen itself."""
+    groups = np.repeat([0, 1], 12)
+    reached = np.isin(np.arange(24), [0, 1, 2, 3, 4, 5, 12, 13])
+    chance = chance_of_spread(reached, groups) * 1000
+    assert chance == pytest.approx(round(chance)) and 20 < chance < 400

@@ -93,3 +93,20 @@ def test_one_hot_networks_are_rebuilt_and_have_a_shape(planted):
     assert float(latent.latent_accuracy_unswapped) == 1 and float(latent.latent_accuracy_shuffled) < 0.4
     loss = F.cross_entropy(snapshot.logits.double()[~snapshot.task.is_train], snapshot.labels[~snapshot.task.is_train])
     assert float(latent.latent_loss) == pytest.approx(loss.item(), rel=1e-3)
+
+
+@pytest.mark.parametrize(("behind", "near"), [(0.24, 1), (0.26, 0)])
+def test_a_quarter_of_a_radian_is_near(planted, behind, near):
+    read = ActivationSwap().read(planted.simple_neurons(behind=behind))
+    assert float(read.phase_alignment_near) == near and float(read.same_frequency) == 1
+
+
+def test_a_neuron_without_a_wave_has_no_phase_and_no_vote(planted):
+    """Two dead neurons, one at its input and one at its output, beside those of a circuit in phase."""
+    one = planted.built("quadratic", 23, [2, 3], 12)
+    W_in, W_U = (one.parameters[name].clone() for name in ("blocks.0.mlp.W_in", "unembed.W_U"))
+    W_in[:, 0], W_U[1] = 0, 0
+    read = ActivationSwap().read(Snapshot(0, one.config, one.task, {"blocks.0.mlp.W_in": W_in, "unembed.W_U": W_U}))
+    assert read.phase_alignment.isnull().values.tolist() == [True, True, *[False] * 22]
+    assert float(read.same_frequency) == 1 and float(read.phase_alignment_median) == pytest.approx(0, abs=1e-5)
+    assert float(read.ipr_in) == pytest.approx(1, abs=1e-5) and float(read.phase_alignment_near) == 1

@@ -136,3 +136,14 @@ def test_attention_to_a_is_not_that_to_b():
     found = attention.Attention().read(Snapshot(0, config, task, parameters))
     assert found.attention_frequency.item() == k
     assert found.attention_fve.item() == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_head_is_flat_up_to_a_hundred_thousandth():
+    """Standard deviations on either side of it: a difference of waves of amplitude A has one of A."""
+    a, b = angles(11, 3)
+    wave = a.cos() - b.cos()
+    found = attention.difference_fit(
+        torch.stack([1 / 3 + 0.9e-5 * wave, 1 / 3 + 1.1e-5 * wave], 1), torch.arange(121).reshape(11, 11)
+    )
+    assert found.frequency.tolist() == [0, 3] and found.fve.tolist() == pytest.approx([0, 1])
+    assert found.alpha.tolist() == pytest.approx([0, 1.1e-5])

@@ -6,12 +6,15 @@ import pytest
 import torch
 
 from grokinterp import circuits
+from grokinterp.circuits import commutator_defect as commutator_defects
 from grokinterp.circuits.commutator_defect import CommutatorDefect, commutator_defect
 from grokinterp.circuits.softmax_collapse import SoftmaxCollapse
 from grokinterp.circuits.trajectory import Trajectory, sketch
+from grokinterp.evaluation.flat_loss import FlatLoss
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.measuring.reading import join
 from grokinterp.readout import Variable, readout
+from grokinterp.tasks import Task
 
 NAMES = ("softmax_collapse", "commutator_defect", "trajectory")
 
@@ -86,3 +89,57 @@ def test_a_pattern_chooses_parameters(clock):
     layer = Trajectory(pattern="mlp").read(clock)
     assert not layer.weight_sketch.equals(Trajectory().read(clock).weight_sketch)
     assert "no parameter's name" in (Trajectory(pattern="nothing").why_not(clock) or "")
+
+
+@pytest.mark.parametrize(("margin", "single", "double"), [(12.0, 0, 0), (25.0, 1, 0), (50.0, 1, 1)])
+def test_each_precision_loses_a_loss_at_its_own_margin(planted, margin, single, double):
+    """About 17 nats in float32 and 37 in float64; of the rows trained on alone, by the labels that they were taught."""
+    task = Task("a + b", p=7, layout="a b").split(frac=0.4, seed=0, mislabelled=5)
+    logits = margin * torch.eye(7)[task.train_labels]
+    logits[~task.is_train] = 0  # whose loss is ln 7
+    read = SoftmaxCollapse().read(planted.answering(task, logits))
+    assert read.zero_loss_share_float32.item() == single and read.zero_loss_share_float64.item() == double
+    # One of seven is the margin, so that the mean square around the mean is margin^2 (1/7 - 1/49).
+    assert read.logit_scale.item() == pytest.approx(margin * (6 / 49) ** 0.5, rel=1e-5)
+    # Of 49 neurons: two weights and a bias of 1 each, the identity, and the training rows' one logit.
+    squares = 49 * 3 + 7 + int(task.is_train.sum()) * margin**2
+    assert read.weight_norm.item() == pytest.approx(squares**0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize(("rows", "size"), [(3, 3), (512, 4)])
+def test_the_batches_of_a_draw_are_disjoint_training_rows(small, monkeypatch, rows, size):
+    """As many as asked for, half of the eight at most; other rows in each draw; spread and median over draws."""
+    snapshot, drawn, defects = Snapshot(0, small.config.model, small.task, small.weights(0)), [], [3.0, 1.0, 7.0]
+    monkeypatch.setattr(FlatLoss, "__call__", lambda self, x, rows: drawn.append(rows.tolist()) or (x**2).sum())
+
+    def fixed(a, b, x, eta):
+        assert eta == 1e-3
+        a(x), b(x)
+        return defects[len(drawn) // 2 - 1]
+
+    monkeypatch.setattr(commutator_defects, "commutator_defect", fixed)
+    read = CommutatorDefect(rows=rows, draws=3).read(snapshot)
+    train = set(small.task.is_train.nonzero().flatten().tolist())
+    for a, b in zip(drawn[::2], drawn[1::2], strict=True):
+        assert len(a) == len(b) == size and len({*a, *b}) == 2 * size and {*a, *b} <= train
+    assert drawn[0] != drawn[2] and len(drawn) == 6
+    assert read.commutator_defect.item() == 3
+    assert read.commutator_defect_spread.item() == pytest.approx((28 / 3) ** 0.5)
+
+
+def test_a_path_of_two_points_says_nothing():
+    """They are on a line whatever the weights did; of three on a line the share is 1."""
+    readouts = {
+        i: readout({"weight_sketch": Variable(("bucket",), torch.tensor([float(i), 2.0 * i]), "1", "")})
+        for i in range(3)
+    }
+    assert Trajectory().summarise(join({i: readouts[i] for i in (0, 1)})) == {}
+    assert Trajectory().summarise(join(readouts))["trajectory_pc1_share"] == pytest.approx(1)
+
+
+def test_a_sketch_keeps_lengths_and_follows_its_seed():
+    """Signs are drawn, so that what falls into one place does not add up: |s(x)|^2 is |x|^2 to about sqrt(2 / size)."""
+    x = torch.ones(50_000)
+    sizes = torch.stack([sketch(x, 4096, seed).square().sum() for seed in range(4)])
+    assert (sizes / 50_000 - 1).abs().max() < 0.1 and len(sizes.unique()) == 4
+    assert torch.equal(sketch(x, 64, 1), sketch(x, 64, 1)) and len(sketch(x, 64, 1)) == 64

@@ -320,3 +320,16 @@ def test_the_verdict_reads_the_runner_up(planted):
     assert float(found.distance_irrelevance) == pytest.approx(1, abs=1e-3)
     assert float(found.distance_irrelevance_runner_up) < 0.05
     assert str(found.verdict.values) == "mixed" and float(found.verdict_accuracy) == 1
+
+
+def test_where_every_triple_is_read_the_mean_has_no_error(planted):
+    """A threshold beside the mean asks for all p^3 of them: `wide` is `full`, and the margin is to that threshold."""
+    snapshot = planted.clock(p=7, frequencies=(2, 3))
+    circuit = ClockPizza(rule=Rule(asymmetric=0.01)).fit(snapshot)
+    read = circuit.read(snapshot, frozenset({"gradient_symmetricity_full"}))
+    assert read.gradient_symmetricity_error.item() == 0
+    assert read.gradient_symmetricity_wide.item() == pytest.approx(read.gradient_symmetricity_full.item(), abs=1e-6)
+    found = circuit.summarise(read.expand_dims(step=[0]))
+    assert found["verdict_margin"] == pytest.approx(-0.01, abs=1e-5)
+    other = Snapshot(1, snapshot.config, snapshot.task, snapshot.parameters)  # not the final checkpoint
+    assert "gradient_symmetricity_wide" not in circuit.read(other)

@@ -100,3 +100,49 @@ def test_without_corrupted_rows_it_does_not_apply():
         Snapshot(0, snapshot.config, clean, snapshot.parameters)
     )
     assert circuits.registered()["ipr_pruning"].only_on_request
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "expected"),
+    [
+        ((0.95, 0.95, 0.9), "coexistence"),
+        ((0.95, 0.95, 0.899), "partial inversion"),
+        ((0.95, 0.95, 0.051), "partial inversion"),
+        ((0.95, 0.95, 0.05), "full inversion"),
+        ((0.949, 0.95, 0.05), "none"),
+        ((0.95, 0.949, 1.0), "none"),
+        ((0.949, 0.95, 0.95), "memorisation"),
+        ((0.949, 0.95, 0.949), "none"),
+        ((0.949, 0.949, 0.95), "none"),
+        ((0.1, 0.1, 0.9), "forgetting"),
+        ((0.101, 0.1, 0.9), "none"),
+        ((0.1, 0.101, 0.9), "none"),
+    ],
+)
+def test_each_regime_turns_at_its_threshold(accuracies, expected):
+    """Accuracies on test, clean and corrupted rows, on either side of .95, .9, .05 and .1."""
+    assert RULE.regime(*accuracies) == expected
+
+
+def test_the_random_order_is_the_seeds_and_the_first_neurons_go_first():
+    """By hand for one share of each order: what is left of the accuracy without these neurons."""
+    snapshot = network(rule(), memory(STRENGTH))
+    ratios = neuron_ipr(snapshot, Wave.of(TASK))
+    found = IPRPruning(shares=(0.7,), seed=3).read(snapshot)
+    orders = {
+        "lowest first": ratios.argsort(stable=True),
+        "highest first": ratios.argsort(stable=True).flip(0),
+        "random": torch.randperm(len(ratios), generator=torch.Generator().manual_seed(3)),
+    }
+    post, W_U = snapshot["blocks.0.mlp.hook_post"], snapshot.parameters["unembed.W_U"]
+    clean = TASK.is_train & ~TASK.is_corrupted
+    for name, order in orders.items():
+        left = order[len(order) - round(0.7 * len(order)) :]
+        guess = (post[:, left] @ W_U[left]).argmax(1)
+        for side, rows, labels in (
+            ("test", ~TASK.is_train, TASK.labels),
+            ("clean", clean, TASK.labels),
+            ("corrupted", TASK.is_corrupted, TASK.train_labels),
+        ):
+            right = (guess == labels)[rows].double().mean().item()
+            assert found[f"pruned_accuracy_{side}"].sel(order=name, kept=0.7).item() == pytest.approx(right)

@@ -193,3 +193,24 @@ def test_the_map_of_the_output_layer_is_drawn(planted):
     assert lines.x[0] == found.output_pca[0, 0] and lines.x[1] == found.output_pca[8, 0]
     with pytest.raises(gi.BadRequest, match=r"on_request=\['output_layer', 'output_tsne'\]"):
         output_map(found, "output_tsne")
+
+
+def test_noise_counts_as_often_as_its_distribution_says():
+    """Of C_4 and its one subgroup: both sides within cosets below a third of the variance, (1 - sqrt(2/3))^2."""
+    expected = (1 - math.sqrt(2 / 3)) ** 2  # a beta variable of 1 and 1/2, for either side
+    assert cosets.noise_share(subgroups(gi.Task("cyclic", n=4).group), 20_000) == pytest.approx(expected, abs=0.005)
+
+
+def test_noise_is_added_before_the_activation():
+    """Of mean 1 and no deviation it is a bias of 1; of deviation 2 it is the seed's draw, twice; names say which."""
+    task = gi.Task("sym", n=3, layout="a b").split(0.5)
+    config = preset("chughtai").model.resolved(task.n_vocab, task.n_answers, 2)
+    parameters = initialise(config, seed=0)
+    snapshot = Snapshot(0, config, task, parameters)
+    W_U, pre = parameters["unembed.W_U"], snapshot["blocks.0.mlp.hook_pre"]
+    noise = torch.randn(pre.shape, generator=torch.Generator().manual_seed(5))
+    for mean, deviation in ((1.0, 0.0), (-0.5, 2.0)):
+        found = causal.tampered_logits(snapshot, causal.Tampering(noise=(mean, deviation)), seed=5)
+        torch.testing.assert_close(found, (pre + mean + deviation * noise).relu() @ W_U)
+    told = {name: how.noise for name, how in causal.INTERVENTIONS.items() if name.startswith("noise")}
+    assert told == {name: tuple(map(float, name[8:-1].split(", "))) for name in told} and len(told) == 4

@@ -166,3 +166,11 @@ def test_circuits_are_imported_when_named():
         "try: c.embeding\nexcept AttributeError as e: assert 'embedding' in str(e)\nelse: sys.exit(1)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_odd_component_is_in_no_pair():
+    """Of three the first two, or those that share a frequency."""
+    token = 2 * math.pi / 11 * torch.arange(11, dtype=torch.float64)
+    scores = torch.stack([(3 * token).cos(), (2 * token).cos(), (3 * token).sin()], 1)
+    assert [circle.components for circle in embedding.circles(scores)] == [(0, 1)]
+    assert embedding.pair_by_frequency(scores) == [(0, 2)]

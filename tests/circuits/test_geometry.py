@@ -133,3 +133,14 @@ def test_published_models_have_the_geometry_measured_elsewhere(
     assert float(read.phase_sum_median) == pytest.approx(phase_sum or math.nan, abs=0.01, nan_ok=True)
     assert float(read.cluster_share_of_two) == pytest.approx(two, abs=0.015)
     assert str(read.geometry.values) == shape
+
+
+def test_solved_is_said_of_unseen_rows(planted):
+    """A product's rows with a zero have no planted answer: that does not count where they are trained on."""
+    offsets = [2 * math.pi * i / 8 for i in range(8)]
+    one = planted.simple_neurons(offsets=offsets, expression="a * b")
+    zero = (one.task.operands == 0).any(1)
+    for is_train, shape in ((zero, "torus"), (~zero, "none"), (zero | ~zero, "none")):
+        task = one.task.with_split(is_train)
+        read = GeometryCircuit().read(type(one)(0, one.config, task, one.parameters))
+        assert str(read.geometry.values) == shape

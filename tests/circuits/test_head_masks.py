@@ -56,3 +56,18 @@ def test_too_many_heads_and_none_are_refused(planted):
     circuit = head_masks.HeadMasks()
     assert "65,536 sets" in str(circuit.why_not(snapshot(d_model=16, n_heads=16)))
     assert "no attention heads" in str(circuit.why_not(planted.clock()))
+
+
+def test_eight_heads_are_tried_and_nine_are_not():
+    """256 sets, and 512."""
+    circuit = head_masks.HeadMasks()
+    assert circuit.why_not(snapshot(d_model=16, n_heads=8)) is None
+    assert "9 heads have 512 sets; up to 8" in str(circuit.why_not(snapshot(d_model=18, n_heads=9)))
+
+
+def test_where_the_split_is_not_known_all_rows_are_training_rows():
+    one = snapshot(mislabelled=0)
+    one.task.is_train = None
+    found = head_masks.HeadMasks().read(one)
+    assert float(found.train_loss_without_heads[0]) == pytest.approx(one.loss(one.logits), rel=1e-5)
+    assert np.isnan(found.test_loss_without_heads).all() and np.isnan(found.test_accuracy_without_heads).all()

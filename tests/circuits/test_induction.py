@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import xarray as xr
 
 import grokinterp as gi
 from grokinterp.circuits import induction
@@ -103,3 +104,9 @@ def test_nandas_two_layers_have_both_heads(data):
     score, previous = found.induction_score.values, found.previous_token_score.values
     assert previous.argmax() == 2 and previous[0, 2] > 3 * previous[[0, 0, 0, 1, 1, 1, 1], [0, 1, 3, 0, 1, 2, 3]].max()
     assert score[1, 1:].min() > 5 * max(score[0].max(), score[1, 0])
+
+
+def test_a_half_reaches_the_threshold_and_other_rules_have_their_own():
+    trace = xr.Dataset({"best_induction_score": ("step", [0.25, 0.5, 0.75])}, {"step": [0, 10, 20]})
+    steps = [induction.Induction(threshold=at).summarise(trace).get("induction_step") for at in (0.5, 0.51, 0.25, 0.9)]
+    assert steps == [10, 20, 0, None]

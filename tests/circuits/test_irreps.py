@@ -9,6 +9,7 @@ import grokinterp as gi
 from grokinterp.circuits import irreps
 from grokinterp.config.presets import preset
 from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.irreps import spectrum
 from grokinterp.models.initialisation import initialise
 
 CASES = [("sym", 3, "standard"), ("sym", 4, "standard*sign"), ("sym", 4, "(2,2)"), ("dihedral", 5, "freq_2")]
@@ -155,3 +156,18 @@ def test_noise_is_below_the_null():
     null = irreps.null_similarities(logits, task.labels, torch.ones(36, dtype=torch.bool), task.group)
     assert null.min().item() == pytest.approx((10.8 / 180) ** 0.5, rel=1e-6)
     assert (irreps.similarities(logits, task.labels, task.group).abs() < null).all()
+
+
+def test_each_operand_has_an_embedding_of_its_own():
+    """The table of x in one irrep and that of y in another: a, b, and both together, each weighing its square."""
+    task = gi.Task("sym", n=3, layout="a b").split(0.5)
+    model = preset("chughtai").model.resolved(task.n_vocab, task.n_answers, 2)
+    parameters, group = initialise(model, seed=0), task.group
+    for name, i in (("embed.W_E", 1), ("embed_b.W_E", 2)):
+        parameters[name] = spectrum.part(parameters[name], group, [i]).float()
+    found = irreps.Irreps(key=()).read(Snapshot(0, model, task, parameters))
+    assert found.embedding_a_fve.values == pytest.approx([0, 1, 0], abs=1e-5)
+    assert found.embedding_b_fve.values == pytest.approx([0, 0, 1], abs=1e-5)
+    W = parameters["blocks.0.mlp.W_in"].chunk(2)
+    x, y = (float((parameters[f"{name}.W_E"] @ W[i]).square().sum()) for i, name in enumerate(("embed", "embed_b")))
+    assert found.embedding_fve.values == pytest.approx([0, x / (x + y), y / (x + y)], abs=1e-5)

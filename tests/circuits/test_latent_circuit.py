@@ -4,10 +4,14 @@ import math
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 import grokinterp as gi
 from grokinterp import Task, circuits
+from grokinterp.analysis.cycles import Wave
+from grokinterp.analysis.simple_neurons import OutputWaves, SimpleNeurons
+from grokinterp.circuits import latent_circuit as latent
 
 LatentCircuit = circuits.latent_circuit.LatentCircuit
 
@@ -101,3 +105,48 @@ def test_what_cannot_be_rebuilt_is_left_out_with_the_reason(planted):
     assert "no split" in (
         LatentCircuit().why_not(type(whole)(0, whole.config, Task("a + b", p=11), whole.parameters)) or ""
     )
+
+
+def test_each_part_of_the_error_counts():
+    """Three times the root of c (1 - c) (1 / rows + 1 / rows read by the shuffles) + spread^2 / draws."""
+
+    def readable(rise: float, control: float, rows: int, spread: float) -> bool:
+        trace = made([control + rise], control, rows).assign(latent_accuracy_shuffled_spread=("step", [spread]))
+        return "readable_step" in LatentCircuit().summarise(trace)
+
+    for control, rows, spread in ((0.03, 1000, 0.04), (0.2, 100_000, 0.0), (0.0, 50, 0.0)):
+        chance = max(control, 1 / rows)
+        error = (chance * (1 - chance) * (1 / rows + 1 / min(rows, 1024)) + spread**2 / 4) ** 0.5
+        assert not readable(2.97 * error, control, rows, spread) and readable(3.03 * error, control, rows, spread)
+
+
+def test_the_rebuilt_network_and_its_shuffles_are_those_of_the_formula(planted):
+    """relu(A cos(w a + phi_a) + B cos(w b + phi_b) + mean) times C cos(v c + psi), written out; columns dealt anew."""
+    snapshot, n = planted.noise(Task("a + b", p=7, layout="a b").split(frac=0.3, seed=0)), 7
+    wave = Wave.of(snapshot.task)
+    neurons, output = SimpleNeurons.first_of(snapshot, wave), OutputWaves.last_of(snapshot, wave)
+    rebuilt = latent.Rebuilt.of(neurons, output, n, "relu")
+    a, b = torch.arange(n).repeat_interleave(n), torch.arange(n).repeat(n)
+    angle = lambda k, place: 2 * math.pi / n * k * place[:, None]
+    waves = [
+        A * (angle(neurons.frequency, place) + phi).cos()
+        for place, A, phi in zip((a, b), neurons.amplitude, neurons.phase, strict=True)
+    ]
+    post = (waves[0] + waves[1] + neurons.mean).relu()
+    columns = (output.amplitude * (angle(output.frequency, torch.arange(n)) + output.phase).cos()).T
+    torch.testing.assert_close(rebuilt.logits(torch.arange(49)).double(), post @ columns, atol=1e-4, rtol=1e-4)
+    generator = torch.Generator().manual_seed(0)
+    torch.randperm(49, generator=generator)  # the order of the rows
+    deals = [torch.randperm(len(columns), generator=generator) for _ in range(4)]
+    labels = (a + b) % n
+    expected = torch.stack([((post @ columns[deal]).argmax(1) == labels).double().mean() for deal in deals])
+    torch.testing.assert_close(rebuilt.shuffled_accuracies(torch.arange(49), labels), expected)
+    unswapped = snapshot.task.is_unswapped_test
+    read = LatentCircuit().read(snapshot)
+    some = rebuilt.shuffled_accuracies(unswapped.nonzero().flatten(), labels[unswapped])
+    assert read.latent_accuracy_shuffled_spread.item() == pytest.approx(some.std().item())
+    assert read.latent_accuracy_shuffled.item() == pytest.approx(some.mean().item())
+    right = (post @ columns).argmax(1) == labels
+    for name, rows in (("", ~snapshot.task.is_train), ("_unswapped", unswapped)):
+        assert read[f"latent_accuracy{name}"].item() == pytest.approx(right[rows].double().mean().item())
+    assert read.latent_rows.item() == int(unswapped.sum())

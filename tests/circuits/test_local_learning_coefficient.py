@@ -78,3 +78,25 @@ def test_it_is_of_the_training_loss_around_the_checkpoint(small):
     assert math.isfinite(read.llc.item()) and read.llc_standard_error.item() > 0
     again = LocalLearningCoefficient(**few).read(snapshot)
     assert again.llc_trace.equals(read.llc_trace)
+
+
+def test_the_estimate_and_its_error_are_those_of_its_chains(small):
+    """lambda = n beta (mean loss - loss at the checkpoint) by chain; the error over chains divides by one less."""
+    pytest.importorskip("devinterp")
+    snapshot = Snapshot(0, small.config.model, small.task, small.weights(0))
+    read = LocalLearningCoefficient(chains=3, burn_in=1, draws=6, n_beta=4.0, localisation=2.0).read(snapshot)
+    train = small.task.is_train
+    start = torch.nn.functional.cross_entropy(snapshot.logits[train].double(), small.task.labels[train]).item()
+    by_chain = 4.0 * (torch.tensor(read.llc_trace.values).double().mean(1) - start)
+    assert read.llc.item() == pytest.approx(by_chain.mean().item(), rel=1e-3, abs=1e-5)
+    assert read.llc_standard_error.item() == pytest.approx(by_chain.std().item() / 3**0.5, rel=1e-3)
+    assert read.llc_rate.item() == pytest.approx(0.5 / (4.0 * read.llc_curvature.item() + 2.0))
+    assert read.llc_r_hat.item() == pytest.approx(r_hat(torch.tensor(read.llc_trace.values)), rel=1e-4)
+    assert len({tuple(chain) for chain in read.llc_trace.values.tolist()}) == 3
+
+
+def test_r_hat_by_hand():
+    """Halves (0, 2), (4, 6): within 2, between 2 * 8 = 16, the root of (2 / 2 + 16 / 2) / 2."""
+    assert r_hat(torch.tensor([[0.0, 2, 9, 4, 6]])) == pytest.approx(4.5**0.5)
+    assert r_hat(torch.tensor([[1.0, 1, 1, 1], [2, 2, 2, 2]])) == math.inf
+    assert r_hat(torch.tensor([[0.0, 1, 0, 1]])) == pytest.approx(0.5**0.5)

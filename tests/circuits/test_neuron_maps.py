@@ -6,7 +6,7 @@ import torch
 
 from grokinterp import fourier
 from grokinterp.circuits.embedding import Circles
-from grokinterp.circuits.neuron_maps import NeuronMaps
+from grokinterp.circuits.neuron_maps import NeuronMaps, examples
 
 
 def test_examples_are_one_of_each_planted_frequency(planted):
@@ -81,3 +81,11 @@ def test_earlier_checkpoints_are_projected_on_the_final_planes(planted):
     np.testing.assert_allclose(
         fitted.read(early).circle_scores.values.reshape(len(planes), 11).T, truth, rtol=1e-4, atol=1e-6
     )
+
+
+def test_examples_are_the_best_tuned_of_the_commonest_frequencies():
+    """Three neurons of frequency 4, the second the purest, two of 1, one of 3; constants are none."""
+    place = 2 * np.pi / 11 * torch.arange(11)
+    wave = lambda k, other=0.0: ((k * place).cos()[:, None] + other * (2 * place).cos()).expand(11, 11)
+    grid = torch.stack([wave(3), wave(4, 0.5), wave(4), wave(1, 0.2), wave(4, 0.3), wave(1), torch.ones(11, 11)], -1)
+    assert [examples(grid, n) for n in (1, 2, 3, 9)] == [(2,), (2, 5), (2, 5, 0), (2, 5, 0)]

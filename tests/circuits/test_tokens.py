@@ -63,3 +63,25 @@ def test_nandas_model_adds_as_published(five_digits):
     assert trace.loss_by_position.values[0] == pytest.approx([0.002, 0.014, 0.016, 0.018, 0.003, 0.002], abs=0.018)
     assert trace.accuracy_by_position.values[0] == pytest.approx([0.999, 0.996, 0.996, 0.995, 1, 1], abs=0.0105)
     assert float(trace.test_loss[0]) == pytest.approx(float(trace.loss_by_position.mean()), rel=1e-5)
+
+
+def test_each_side_of_the_split_has_its_own_rows():
+    """Right with a margin on training rows alone."""
+    task = Task("digits", digits=2, data="finite", points=40).split(frac=0.5, seed=0)
+    logits = torch.zeros(40, 3, 10)
+    logits[torch.arange(40)[:, None], torch.arange(3), task.labels] = 5.0 * task.is_train[:, None]
+    found = tokens.by_position(logits, task)
+    assert found["train_loss_by_position"].tolist() == pytest.approx([math.log(1 + 9 * math.exp(-5))] * 3)
+    assert found["loss_by_position"].tolist() == pytest.approx([math.log(10)] * 3)
+    assert (found["train_accuracy_by_position"] == 1).all() and (found["accuracy_by_position"] < 1).all()
+
+
+def test_half_the_uniform_loss_itself_is_not_below_it():
+    curves = xr.Dataset(
+        {
+            "loss_by_position": (("step", "position"), [[math.log(10) / 2, 0.0]]),
+            "uniform_loss": ("step", [math.log(10)]),
+        },
+        {"step": [7], "position": [5, 6]},
+    )
+    assert tokens.Tokens().summarise(curves)["learnt_step_by_position"] == [-1, 7]

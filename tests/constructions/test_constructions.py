@@ -12,6 +12,7 @@ from grokinterp import fourier
 from grokinterp.analysis.outcome import Outcome
 from grokinterp.circuits import registered
 from grokinterp.constructions import CONSTRUCTIONS
+from grokinterp.constructions._construction import check_neurons
 from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.importers import opening_call
 from grokinterp.measuring import snapshot_of
@@ -226,3 +227,70 @@ def test_the_base_of_the_logarithms_is_the_smallest_root():
     turned = 3 * (a[:, None] + b[:, None] - logs[None, 1:]) % 10
     expected = 10 * (2 * math.pi / 10 * turned.double()).cos()
     torch.testing.assert_close(logits(run)[on][:, 1:].double(), expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("expression", "sign"), [("a + b", 1), ("a - b", -1)])
+def test_clock_logits_are_waves_of_the_answer(expression, sign):
+    """scale times their sum, exactly; other than a frequency's size, nothing of them is left out."""
+    run = gi.build("clock", 7, [1, 3], scale=2.0, expression=expression)
+    expected = 2 * sum(wave(run, k, 7, sign) for k in (1, 3))
+    torch.testing.assert_close(logits(run).double(), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("layout", ["a b", "a b ="])
+@pytest.mark.parametrize("expression", ["a + b", "a - b", "a * b"])
+def test_a_transformer_has_the_logits_of_the_clock(expression, layout):
+    kind, named = ("product", {}) if expression == "a * b" else ("clock", {"expression": expression})
+    expected = logits(gi.build(kind, 7, [1, 3], scale=2.0, **named))
+    found = logits(gi.build("transformer_clock", 7, [1, 3], scale=2.0, expression=expression, layout=layout))
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+
+
+def test_pizza_logits_shrink_with_the_difference():
+    """scale times G_k(d) cos w_k(a + b - c), d the half of a - b mod p, G_k(0) = 1: summed by hand."""
+    run = gi.build("pizza", 7, [1, 3], scale=2.0)
+    a, b = run.task.operands.T
+    half, shifts = (a - b) * 4 % 7, torch.arange(7.0).double()
+    expected = 0
+    for k in (1, 3):
+        cos = lambda steps, k=k: (2 * math.pi * k / 7 * steps).cos()
+        G = lambda d, cos=cos: (2 * cos(d)[:, None] * cos(shifts)).relu() @ cos(2 * shifts)
+        expected = expected + 2 * (G(half) / G(torch.zeros(1)))[:, None] * wave(run, k, 7)
+    torch.testing.assert_close(logits(run).double(), expected, atol=1e-4, rtol=0)
+
+
+def test_trace_cube_logits_are_the_character():
+    """scale times tr rho(x y z^-1), of a group in which order counts."""
+    run = gi.build("trace_cube", group="S3", irrep="standard", scale=2.0)
+    group = run.task.group
+    x, y = run.task.operands.T
+    chi = next(rho.character for rho in group.irreps if rho.name == "standard")
+    expected = 2 * chi[group.table[group.table[x, y]][:, group.inverse]]
+    torch.testing.assert_close(logits(run).double(), expected.double(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("expression", "sign"), [("a + b", 1), ("a - b", -1), ("a * b", 1)])
+def test_torus_neurons_are_as_they_are_said_to_be(expression, sign):
+    """relu(cos(w a + phi_a) + cos(w b + phi_b)) that writes cos(w c + phi_a + phi_b - lag), neuron by neuron."""
+    differences = (0.3, 1.1)
+    run = gi.build("torus", 7, [1, 3], phases=5, differences=differences, lag=0.2, expression=expression)
+    on, n = torch.arange(expression == "a * b", 7), 7 - (expression == "a * b")
+    place = fourier.discrete_logs(7)[on] if n == 6 else on
+    rows = torch.tensor([a in on and b in on for a, b in run.task.operands.tolist()])
+    x, y = torch.cartesian_prod(place, place).T
+    expected = 0
+    for k in (1, 3):
+        for i in range(5):
+            for difference in differences:
+                turned = lambda steps, phase, k=k: (2 * math.pi * k / n * steps.double() + phase).cos()
+                phi_a = 2 * math.pi * i / 5
+                phi_b = phi_a - difference
+                neuron = (turned(x, phi_a) + turned(y, sign * phi_b)).relu()
+                expected = expected + neuron[:, None] * turned(place, phi_a + phi_b - 0.2)
+    torch.testing.assert_close(logits(run)[rows][:, on].double(), expected, atol=1e-4, rtol=0)
+
+
+def test_a_network_has_thirty_thousand_neurons_at_most():
+    check_neurons(30_000, "clock", "")
+    with pytest.raises(gi.BadRequest, match="30,001 neurons"):
+        check_neurons(30_001, "clock", "")

@@ -1,6 +1,7 @@
 """Gradients at the operands' embeddings: derived for a product, and taken at the rows that the papers take."""
 
 import math
+import random
 
 import pytest
 import torch
@@ -87,3 +88,13 @@ def test_gradients_are_of_the_answer_where_it_is_read(planted, position, n_layer
     torch.testing.assert_close(view.cosines_of_all(task.inputs, columns, 5), expected)
     answers = (task.labels if task.labels.ndim == 1 else task.labels[:, 0]) * 2 % 5
     torch.testing.assert_close(view.cosines(task.inputs, columns, answers), expected[torch.arange(25), answers])
+
+
+def test_triples_of_a_large_table_are_drawn_one_by_one():
+    """Above 2 million: `random.Random(42).randrange(p^3)` in turn, (a, b, c) its digits; below they are shuffled."""
+    source, p = random.Random(42), 127
+    drawn = [source.randrange(p**3) for _ in range(100)]
+    expected = [[n // p**2, n // p % p, n % p] for n in drawn]
+    assert seeded_triples(gi.Task("a + b", p=p)).tolist() == expected
+    first = random.Random(42).randrange(125**3)
+    assert seeded_triples(gi.Task("a + b", p=125), 1).tolist() != [[first // 125**2, first // 125 % 125, first % 125]]

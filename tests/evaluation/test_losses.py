@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from grokinterp.config import ScheduleConfig
-from grokinterp.evaluation.losses import TOLERANCE, accuracy, cross_entropy, is_right, loss, objective, stablemax
+from grokinterp.evaluation.losses import (
+    TOLERANCE,
+    accuracy,
+    cross_entropy,
+    is_right,
+    largest,
+    loss,
+    objective,
+    stablemax,
+)
 
 LABELS = torch.tensor([[0, 1], [0, 1], [0, 1], [0, 1]])
 GUESSES = torch.tensor([[0, 1], [0, 2], [2, 1], [2, 2]])
@@ -83,3 +92,16 @@ def test_the_squared_error_is_over_rows_and_columns():
     assert objective(ScheduleConfig(loss="mse"))(torch.tensor([[1.0, 2.0, 0.0]]), torch.tensor([0])).item() == (
         pytest.approx(4 / 3)
     )
+
+
+def test_a_hundredth_off_is_right_and_more_is_not():
+    """At the bound itself, as a number: 2 of 200."""
+    answers, right = torch.tensor([[202.0], [198.0], [202.1], [0.0]]), torch.tensor([200.0, 200.0, 200.0, 0.0])
+    assert is_right(answers, right).tolist() == [True, True, False, True]
+
+
+def test_of_equal_logits_the_first_is_the_guess():
+    """In half precision and in float64, which are compared by different libraries."""
+    logits = torch.tensor([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
+    for dtype in (torch.float64, torch.bfloat16):
+        assert largest(logits.to(dtype)).tolist() == [1, 0]

@@ -69,3 +69,46 @@ def test_what_cannot_be_scored_is_refused(model, task, message):
     """One line says what the model gave, or what is missing."""
     with pytest.raises(BadRequest, match=message):
         gi.evaluate(model, task)
+
+
+@pytest.mark.parametrize("form", ["one position", "all positions"])
+def test_two_scored_positions_are_read_where_they_are(form):
+    """Power's layout: right where answer and end both are, a loss that is the mean of both, in each part of a table."""
+    task = gi.Task("a + b", p=5, layout="power").split(frac=0.4, seed=0)
+    logits = torch.zeros(25, 6, task.n_vocab)
+    rows = torch.arange(25)
+    logits[rows, -2, task.labels[:, 0]] = 50.0
+    logits[rows[::2], -1, task.labels[::2, 1]] = 50.0
+    if form == "one position":  # a model that computes the position of the answer alone
+        alone = gi.Task("a + b", p=5, layout="a b =").split(frac=0.4, seed=0)
+        assert gi.evaluate(Fixed(logits[:, -2:-1]), alone)["test_accuracy"] == 1
+        return
+    scores = gi.evaluate(Fixed(logits), task)
+    half = (rows % 2 == 0).double()
+    assert scores["test_accuracy"] == pytest.approx(half[~task.is_train].mean().item())
+    off = math.log(task.n_answers) / 2
+    assert scores["train_loss"] == pytest.approx(off * (1 - half[task.is_train].mean().item()))
+
+
+def test_numbers_have_squared_errors_and_mislabelled_rows_their_own_labels():
+    """Off by 3 on training rows alone; and of answers, those taught where they were taught others."""
+    task = gi.Task("division", n=5, form="numbers").split(frac=0.4, seed=0)
+    found = gi.evaluate(Fixed((task.labels + 3.0 * task.is_train)[:, None]), task)
+    assert (found["train_loss"], found["test_loss"]) == (pytest.approx(9), pytest.approx(0))
+    assert (found["train_accuracy"], found["test_accuracy"]) == (0, 1)
+    wrong = gi.Task("a + b", p=5).split(frac=0.6, seed=0, mislabelled=3)
+    right = gi.evaluate(Fixed(50 * torch.eye(5)[wrong.labels]), wrong)
+    assert right["train_accuracy"] == pytest.approx(12 / 15) and right["test_accuracy"] == 1
+
+
+def test_a_large_table_is_given_in_parts(monkeypatch):
+    """Seven rows at a time: the scores of the whole, and the model in the mode that it was in."""
+    monkeypatch.setattr("grokinterp.evaluation.table_scores.TOKENS_IN_ONE_CALL", 7 * 3 + 2)
+    seen = []
+
+    class Knows(nn.Module):
+        def forward(self, rows):
+            seen.append(len(rows))
+            return 9 * torch.eye(5)[(rows[:, 0] + rows[:, 1]) % 5]
+
+    assert gi.evaluate(Knows().eval(), TASK)["test_accuracy"] == 1 and seen == [7, 7, 7, 4]

@@ -129,3 +129,19 @@ def test_a_run_with_hooks_or_a_cache_takes_what_a_call_takes(model: HookedTransf
     whole = model(TASK.inputs, return_type="loss")
     assert not torch.allclose(whole, loss)
     assert_close(model.run_with_cache(text, return_type="loss")[0], whole, rtol=0, atol=0)
+
+
+def test_positions_are_of_the_row(model: HookedTransformer) -> None:
+    """From either end, at the last that there is on each side; one further is refused."""
+    rows = model.task.inputs[:2]
+    whole = model(rows)
+    for positions in ((-3,), (2,), (0, -1)):
+        torch.testing.assert_close(model(rows, positions=positions), whole[:, list(positions)])
+    for positions in ((-4,), (3,)):
+        with pytest.raises(BadRequest, match="must be positions of rows of 3"):
+            model(rows, positions=positions)
+    for layer in (-3, 3):
+        with pytest.raises(BadRequest, match="is no layer"):
+            model(rows, stop_at_layer=layer)
+    with pytest.raises(BadRequest, match="is no layer"):
+        model(rows, start_at_layer=2)

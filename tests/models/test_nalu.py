@@ -107,3 +107,23 @@ def test_training_finds_the_quotient(tmp_path):
 
 def _at(run, step: int) -> Snapshot:
     return Snapshot(step, run[step].config, run.task, run[step].parameters)
+
+
+def test_errors_beyond_the_table_are_of_whole_numbers_up_to_the_reach():
+    """A sum in the place of a quotient: |a + b - a / b| / (a / b), the mean over seeded pairs from 1 on."""
+    found = extrapolation.Extrapolation(reaches=(1, 3), pairs=50, seed=4).read(snapshot([1, 1], 1.0))
+    for reach in (1, 3):
+        a, b = torch.randint(1, 6 * reach + 1, (50, 2), generator=torch.Generator().manual_seed(4)).double().T
+        expected = ((a + b - a / b).abs() / (a / b)).mean().item()
+        assert found.relative_error_beyond.sel(reach=reach).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_gate_that_is_half_open_is_told_as_its_mean_over_the_table():
+    """g = sigmoid(x G), which differs from row to row; a NAC has none and adds always."""
+    one = snapshot([1, -1], 0.0)
+    G = torch.tensor([[0.3], [-0.2]])
+    half = Snapshot(0, one.config, TASK, {**one.parameters, "blocks.0.mlp.G": G})
+    expected = (TASK.inputs @ G).sigmoid().mean().item()
+    assert extrapolation.Cells().read(half).cell_gate.item() == pytest.approx(expected)
+    nac = {name: value for name, value in one.parameters.items() if not name.endswith("G")}
+    assert extrapolation.Cells().read(Snapshot(0, one.config, TASK, nac)).cell_gate.item() == 1

@@ -83,6 +83,11 @@ def sample(parts: list[str], count: int, seed: int) -> list[Change]:
     return list(itertools.islice(filter(None, changes), count))
 
 
+def part_of(change: Change) -> str:
+    """The part of the maths that a change lies in."""
+    return next(part for part, patterns in MATHS.items() if any(Path(change.file).match(each) for each in patterns))
+
+
 def _is_code(change: Change) -> bool:
     """Whether what the change makes can be compiled: of `f(**options)` cosmic-ray makes `f(+options)`, and worse."""
     try:

@@ -8,52 +8,44 @@ docs/RELIABILITY.md lists the accepted ones.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-from changes import MATHS, ROOT, Change, sample
+from changes import MATHS, ROOT, Change, part_of, sample
 from trial import Learnt, Only, Trial, install
 
-TESTS = (
-    "analysis",
-    "circuits",
-    "evaluation",
-    "importers/test_evidence.py",
-    "interventions",
-    "irreps",
-    "models",
-    "tasks",
-    "training",
-    "test_fourier.py",
-    "test_planted.py",
-)
+IMPORTERS = [f"importers/test_{name}.py" for name in ("scores", "reading", "state_dict", "judgement", "contradictions")]
+TESTS = {
+    "fourier": ["test_fourier.py", "analysis"],
+    "irreps": ["irreps", *(f"circuits/test_{name}.py" for name in ("irreps", "cosets", "groups")), "interventions"],
+    "tasks": ["tasks", "circuits/test_groups.py", "models/test_calling.py"],
+    "models": ["models", "evaluation", "interventions"],
+    "evaluation": ["evaluation", "models", "training/test_scores.py", "circuits/test_clock_pizza.py", *IMPORTERS[:1]],
+    "analysis": ["analysis", "circuits", "test_planted.py"],
+    "interventions": ["interventions", "circuits/test_ablation.py", "models"],
+    "training": ["training"],
+    "reading": IMPORTERS,
+    "circuits": ["circuits", "analysis", "models/test_nalu.py"],
+}
+"""Of each part the tests that are there for it."""
+
 OPTIONS = ["-q", "-p", "no:cacheprovider", "-m", "not slow", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
 
 
-def learnt_place(places: list[str]) -> Path:
-    """Where what was learnt of these tests and this code is kept."""
-    digest = hashlib.sha256("".join(places).encode())
-    for path in sorted([*ROOT.glob("src/**/*.py"), *ROOT.glob("circuits/*.py"), *ROOT.glob("tests/**/*.py")]):
-        digest.update(path.read_bytes())
-    return ROOT / ".venv" / f"learnt-{digest.hexdigest()[:16]}.json"
-
-
-def is_noticed(change: Change, learnt: Path) -> bool:
+def is_noticed(change: Change, learnt: Learnt) -> bool:
     """Whether any test that reaches a change fails, in a process that knows nothing else."""
-    command = [sys.executable, __file__, "--one", json.dumps(change.as_dict()), "--learnt", str(learnt)]
-    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT).returncode != 0
+    command = [sys.executable, __file__, "--one", json.dumps(change.as_dict())]
+    nowhere, tests = subprocess.DEVNULL, json.dumps(learnt.tests(change)).encode()
+    return subprocess.run(command, input=tests, stdout=nowhere, stderr=nowhere, cwd=ROOT).returncode != 0
 
 
-def try_one(change: Change, learnt: Path) -> int:
+def try_one(change: Change, tests: list[str]) -> int:
     install(change)
-    tests = Learnt(**json.loads(learnt.read_text())).tests(change)
     files = sorted({str(ROOT / name.partition("::")[0]) for name in tests})
     return pytest.main(["-x", *OPTIONS, *files], plugins=[Only(tests)]) if tests else 0
 
@@ -63,15 +55,22 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=MATHS, action="append", help="a part of the maths")
-    parser.add_argument("--learnt", type=Path, help="what was learnt before, of tests that have changed since")
+    parser.add_argument("--share", action="store_true", help="of a sample of all parts what lies in those of --only")
+    parser.add_argument("--quick", action="store_true", help="what passes in its fork survives, untried by all tests")
+    parser.add_argument("--list", action="store_true", help="say which changes there are, and try none")
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    parser.add_argument("--tests", action="append", help="a file or folder of tests/, instead of all of the maths'")
+    parser.add_argument("--tests", action="append", help="a file or folder of tests/, instead of those of the parts")
     given = parser.parse_args()
-    places = [str(ROOT / "tests" / name) for name in given.tests or TESTS]
-    learnt = given.learnt or learnt_place(places)
     if given.one:
-        return try_one(Change(**json.loads(given.one)), learnt)
-    changes = sample(given.only or list(MATHS), given.count, given.seed)
+        return try_one(Change(**json.loads(given.one)), json.load(sys.stdin))
+    parts = given.only or list(MATHS)
+    changes = sample(list(MATHS) if given.share else parts, given.count, given.seed)
+    changes = [change for change in changes if part_of(change) in parts]
+    if given.list:
+        print(*changes, sep="\n")
+        return 0
+    tests = given.tests or dict.fromkeys(name for part in parts for name in TESTS[part])
+    places = [str(ROOT / "tests" / name) for name in tests]
     doubtful = [change for change in changes if change.function is None]
 
     def told(change: Change, test: str | None) -> None:
@@ -80,12 +79,13 @@ def main() -> int:
         if test is None:
             doubtful.append(change)
 
-    code = pytest.main([*OPTIONS, "-s", *places], plugins=[Trial(changes, learnt, told)])
+    trial = Trial(changes, ROOT / ".venv" / "learnt", told)
+    code = pytest.main([*OPTIONS, "-s", *places], plugins=[trial])
     if code == pytest.ExitCode.INTERNAL_ERROR:
         return 1  # what was not tried is not noticed
     survivors = []
     for change in doubtful:
-        if not is_noticed(change, learnt):
+        if (given.quick and change.function is not None) or not is_noticed(change, trial.learnt):
             survivors.append(change)
             print(f"survived {change}", file=sys.stderr, flush=True)
     print(f"{len(changes) - len(survivors)} of {len(changes)} changes noticed, seed {given.seed}")

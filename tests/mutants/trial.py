@@ -1,12 +1,13 @@
 """Trial: runs the tests that reach a changed function, each change in a process forked from one that has all loaded.
 
 The tests are collected once. First they are run once, in a fork, to learn which functions each of them calls and how
-long it takes. A change then puts other code into the function, in another fork, and the tests that call it are run,
-the quickest first, until one fails.
+long it takes; this is kept, file by file, until the file or the code that it calls changes. A change then puts other
+code into the function, in another fork, and the tests that call it are run, the quickest first, until one fails.
 """
 
 import functools
 import gc
+import hashlib
 import importlib.machinery
 import itertools
 import json
@@ -17,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
@@ -33,6 +34,9 @@ SECONDS = 8.0
 FAILED = 77
 """How a fork ends that could not try a change: no test has noticed anything then."""
 
+SHARED = (ROOT / "tests" / "conftest.py", ROOT / "tests" / "planted.py")
+"""What the files of tests have in common."""
+
 LIMIT = 60
 """Further processor seconds after which a change is taken to have made an endless loop, which is noticed."""
 
@@ -43,6 +47,12 @@ class Learnt:
 
     seconds: dict[str, float] = field(default_factory=dict)
     calls: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, other: "Learnt") -> None:
+        """Take in what was learnt of other tests."""
+        self.seconds |= other.seconds
+        for name, tests in other.calls.items():
+            self.calls.setdefault(name, []).extend(tests)
 
     def tests(self, change: Change) -> list[str]:
         """The tests that reach a change, the quickest first; of a line outside functions those that reach its file."""
@@ -61,13 +71,16 @@ class Trial:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items}
-        if self.cache.exists():
-            self.learnt = Learnt(**json.loads(self.cache.read_text()))
-        else:
-            _in_fork(lambda: self.cache.write_text(json.dumps(vars(_learn(session.items)))))
-            self.learnt = Learnt(**json.loads(self.cache.read_text()))
+        by_file = _by_file(session.items)
+        places = {path: self.cache / f"{path.stem}-{_digest(path, *SHARED)}.json" for path in by_file}
+        new = [item for path, group in by_file.items() if not _holds(places[path]) for item in group]
+        if new:
+            self.cache.mkdir(exist_ok=True)
+            _in_fork(lambda: _learn(new, places))
+        for place in places.values():
+            kept = json.loads(place.read_text())
+            self.learnt.add(Learnt(kept["seconds"], kept["calls"]))
         if not self.learnt.calls:
-            self.cache.unlink()
             raise RuntimeError("no test was seen to call anything: nothing could be noticed")
         for change in self.changes:
             if change.function is None:
@@ -81,8 +94,29 @@ class Trial:
         return True
 
 
-def _learn(items: Sequence[pytest.Item]) -> Learnt:
-    learnt, shared = Learnt(), {}
+def _by_file(items: Sequence[pytest.Item]) -> dict[Path, list[pytest.Item]]:
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    return files
+
+
+@functools.cache
+def _digest(*paths: Path) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+
+
+def _holds(place: Path) -> bool:
+    """Whether what was learnt of a file of tests is there, and of the code as it is."""
+    if not place.exists():
+        return False
+    code = json.loads(place.read_text())["code"]
+    return all((ROOT / file).is_file() and _digest(ROOT / file) == digest for file, digest in code.items())
+
+
+def _learn(items: Sequence[pytest.Item], places: Mapping[Path, Path]) -> int:
+    """Run the tests, and write what was learnt of each file's to its place."""
+    learnt, shared = Learnt(), dict[Path, set[str]]()
     reached: set[str] = set()
     names: dict[CodeType, str | None] = {}
 
@@ -108,10 +142,15 @@ def _learn(items: Sequence[pytest.Item]) -> Learnt:
             by_test[item.nodeid] = {*reached}
             # The first test of a file sets up what the others share.
             shared.setdefault(item.path, {*reached})
-    for item in items:
-        for name in by_test.get(item.nodeid, set()) | (shared[item.path] if item.nodeid in by_test else set()):
-            learnt.calls.setdefault(name, []).append(item.nodeid)
-    return learnt
+    for path, group in _by_file(items).items():
+        mine = Learnt()
+        for name in (item.nodeid for item in group if item.nodeid in by_test):
+            mine.seconds[name] = learnt.seconds[name]
+            for called in by_test[name] | shared[path]:
+                mine.calls.setdefault(called, []).append(name)
+        code = {file: _digest(ROOT / file) for file in {name.partition(":")[0] for name in mine.calls}}
+        places[path].write_text(json.dumps(vars(mine) | {"code": code}))
+    return len(by_test)
 
 
 def _name_of(code: CodeType) -> str | None:

@@ -74,6 +74,14 @@ def test_the_memoriser_is_trained_on_no_right_answer(bench):
     assert not (task.train_labels == task.labels)[task.is_train].any()
 
 
+def test_a_memoriser_has_five_hundred_steps_at_most_and_no_decay():
+    """Of a short run its own number; all of its training rows are mislabelled."""
+    config = WANTED.config()
+    of = {steps: memoriser(config.replace(steps=steps, weight_decay=1.0)) for steps in (300, 500, 5000)}
+    assert [one.schedule.steps for one in of.values()] == [300, 500, 500]
+    assert {(one.optimiser.weight_decay, one.split.mislabelled) for one in of.values()} == {(0.0, 24)}
+
+
 def test_a_target_that_a_null_meets_is_vacuous(nulls):
     claim = claim_on(curves, LEARNT)
     assert claim.vacuous(nulls) == ["train_accuracy", "test_loss"]

@@ -1,0 +1,71 @@
+"""The settings that measures have where nobody gives any: those of their papers, or as their own words state them."""
+
+import inspect
+
+import pytest
+
+import grokinterp as gi
+from grokinterp.analysis import baselines
+from grokinterp.analysis.clock_or_pizza import Rule
+from grokinterp.circuits import clock_pizza, embedding, geometry, registered
+from grokinterp.interventions import ablate
+
+SETTINGS = {
+    "sharpness": {"dimensions": 10, "epsilon": 1e-3, "iterations": 10, "seed": 0},  # Power et al. 2022, appendix
+    "spectrum": {"eta": 0.5},  # Furuta et al. 2024
+    "local_learning_coefficient": {"n_beta": None, "rate": None, "localisation": 5.0},  # Lau et al. 2023; n / ln n
+    "commutator_defect": {"rows": 512, "draws": 5, "eta": 1e-3},  # arXiv 2602.16746
+    "ipr_pruning": {"shares": tuple(i / 10 for i in range(10, -1, -1)), "seed": 0},
+    "ablation": {"how": "zero", "seed": 0},
+    "head_masks": {"how": "zero", "seed": 0},
+    "loss": {"memorised_accuracy": 1.0, "grokked_accuracy": 0.99},
+    "extrapolation": {"reaches": (1, 10, 100, 1000), "pairs": 1000, "seed": 0},
+    "grid_alignment": {"components": (2, 4, 8)},
+    "learnt_code": {"encoders": ("one_hot", "cycle", "var_cycle", "grid_cell")},
+    "induction": {"threshold": 0.5},
+    "ransac": {"residual": 0.75, "trials": 100, "seed": 0},
+    "trajectory": {"pattern": ".", "size": 4096, "seed": 0},
+    "embedding": {"group": "own", "components": 20},
+    "circles": {"group": "own", "count": 6},
+    "neuron_maps": {"group": "own", "count": 4},
+    "flips": {"images": 100, "seed": 0},
+    "rank_reduction": {"shares": (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0), "rows": 500, "seed": 0},
+    "cosets": {"most_subgroups": 600},
+    "output_layer": {"order": None, "side": "left"},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_circuit_is_read_as_its_paper_reads_it(name):
+    circuit = registered()[name]
+    assert {field: getattr(circuit, field) for field in SETTINGS[name]} == SETTINGS[name]
+
+
+def test_rules_have_the_thresholds_that_their_pages_state():
+    """Verdict, corrupted labels and geometry."""
+    assert Rule() == Rule(symmetric=0.98, asymmetric=0.7, distant=0.5, solved=0.99)
+    assert registered()["corrupted_labels"].rule == (0.95, 0.9, 0.05, 0.1)
+    assert geometry.RULE == (0.85, 0.65, 0.85) and geometry.LEAST == 8
+    assert registered()["clock_pizza"].rule == Rule()
+
+
+@pytest.mark.parametrize(
+    ("function", "settings"),
+    [
+        (embedding.circularity, {"first_k": 4, "p": None}),  # Zhong et al. 2023, their training code
+        (embedding.pca, {"components": 20}),
+        (embedding.sparser_order, {"margin": 0.1}),
+        (clock_pizza.gradient_symmetricity, {"triples": None, "own_tokens": True}),
+        (clock_pizza.distance_irrelevance, {"sign": 1}),
+        (ablate, {"where": "embedding", "how": "zero", "seed": 0, "data": None}),
+        (gi.patch, {"what": "head_by_position", "metric": None}),
+        # scikit-learn's, and the sizes of the thread "The grokking challenge?".
+        (baselines.mlp, {"hidden_sizes": (800, 400, 400, 400, 400), "iterations": 25, "seed": 0}),
+        (baselines.random_forest, {"trees": 100, "max_depth": None, "seed": 0}),
+        (baselines.sweep, {"seeds": (0,), "frac": 0.5}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_function_has_the_settings_that_its_words_state(function, settings):
+    found = inspect.signature(function).parameters
+    assert {name: found[name].default for name in settings} == settings
