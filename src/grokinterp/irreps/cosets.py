@@ -150,7 +150,7 @@ def _extended(
 
 def _cyclic_groups(table: Int[np.ndarray, "g g"], identity: int) -> tuple[Int[np.ndarray, "g"], list[int]]:
     """Which cyclic group of prime power order each element generates (-1: none), and a generator of each."""
-    concentrationrs: dict[bytes, int] = {}
+    numbers: dict[bytes, int] = {}
     generators: list[int] = []
     of = np.full(len(table), -1)
     for element in range(len(table)):
@@ -159,10 +159,10 @@ def _cyclic_groups(table: Int[np.ndarray, "g g"], identity: int) -> tuple[Int[np
             powers.append(int(table[powers[-1], element]))
         if _is_prime_power(len(powers)):
             key = np.sort(powers).tobytes()
-            if key not in concentrationrs:
-                concentrationrs[key] = len(generators)
+            if key not in numbers:
+                numbers[key] = len(generators)
                 generators.append(element)
-            of[element] = concentrationrs[key]
+            of[element] = numbers[key]
     return of, generators
 
 

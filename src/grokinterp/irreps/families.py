@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp.irreps.group import Group, GroupError, check_order, product_table
-from grokinterp.irreps.representation import Irrep, distinct, extended, split
-from grokinterp.irreps.young import Partition, conjugate, orthogonal_form, partitions
+from grokinterp.irreps.representation import Irrep, distinct, extended, letters, split
+from grokinterp.irreps.young import Partition, conjugate, exchanged, orthogonal_form, partitions
 
 
 class Cyclic(Group):
@@ -68,7 +68,7 @@ class Symmetric(Group):
         check_size(n, 2, _factorial(n), "S")
         self.n = n
         self.permutations = list(itertools.permutations(range(n)))
-        swaps = [_swapped(tuple(range(n)), i) for i in range(n - 1)]
+        swaps = [exchanged(tuple(range(n)), i) for i in range(n - 1)]
         super().__init__(f"S{n}", spelled(self.permutations), multiplied(self.permutations, swaps))
         self.swaps = [self.permutations.index(swap) for swap in swaps]
 
@@ -91,7 +91,7 @@ class Alternating(Group):
         self.n = n
         self.permutations = [p for p in itertools.permutations(range(n)) if _is_even(p)]
         start = tuple(range(n))
-        cycles = [_swapped(_swapped(start, 0), i) for i in range(1, n - 1)]
+        cycles = [exchanged(exchanged(start, 0), i) for i in range(1, n - 1)]
         super().__init__(f"A{n}", spelled(self.permutations), multiplied(self.permutations, cycles))
 
     def representations(self) -> list[Irrep]:
@@ -146,7 +146,7 @@ def suffixed(name: str, parts: list[Float[Tensor, "g _ _"]]) -> list[Irrep]:
     """The parts of a representation: `name` alone, or `name_a`, `name_b`."""
     parts = distinct(parts)
     several = len(parts) > 1
-    return [Irrep(f"{name}_{chr(ord('a') + i)}" if several else name, part) for i, part in enumerate(parts)]
+    return [Irrep(f"{name}_{letters(i)}" if several else name, part) for i, part in enumerate(parts)]
 
 
 def multiplied(permutations: list[tuple[int, ...]], generators: list[tuple[int, ...]]) -> Int[Tensor, "g g"]:
@@ -170,10 +170,6 @@ def check_size(n: int, least: int, order: int, letter: str) -> None:
 
 def _factorial(n: int) -> int:
     return math.factorial(min(max(n, 0), 20))  # no table holds more, and a huge n would take for ever
-
-
-def _swapped(permutation: tuple[int, ...], i: int) -> tuple[int, ...]:
-    return (*permutation[:i], permutation[i + 1], permutation[i], *permutation[i + 2 :])
 
 
 def _is_even(permutation: tuple[int, ...]) -> bool:

@@ -28,7 +28,7 @@ class Irrep:
     @cached_property
     def character(self) -> Float[Tensor, "g"]:
         """[g]: the trace of every matrix."""
-        return self.matrices.diagonal(dim1=1, dim2=2).sum(1)
+        return traces(self.matrices)
 
     @cached_property
     def type(self) -> int:
@@ -65,6 +65,11 @@ class Irrep:
 
     def renamed(self, name: str) -> "Irrep":
         return Irrep(name, self.matrices)
+
+
+def traces(matrices: Float[Tensor, "g d d"]) -> Float[Tensor, "g"]:
+    """[g]: the trace of every matrix."""
+    return matrices.diagonal(dim1=1, dim2=2).sum(1)
 
 
 def extended(table: Int[Tensor, "g g"], identity: int, images: dict[int, Tensor]) -> Float[Tensor, "g d d"]:
@@ -106,7 +111,7 @@ def distinct(parts: list[Float[Tensor, "g _ _"]]) -> list[Float[Tensor, "g _ _"]
     kept: list[Tensor] = []
     characters: list[Tensor] = []
     for part in parts:
-        character = part.diagonal(dim1=1, dim2=2).sum(1)
+        character = traces(part)
         if not any(torch.allclose(character, other, atol=1e-6) for other in characters):
             kept.append(part)
             characters.append(character)
@@ -130,7 +135,7 @@ def of_regular(
 
 def named(parts: list[Float[Tensor, "g _ _"]]) -> list[Irrep]:
     """Irreps called by their dimension, those of the same one `a`, `b`, ... by their characters; and `trivial`."""
-    key = lambda part: (part.shape[1], [-round(x, 6) for x in part.diagonal(dim1=1, dim2=2).sum(1).tolist()])
+    key = lambda part: (part.shape[1], [-round(x, 6) for x in traces(part).tolist()])
     ordered = sorted(parts, key=key)
     sizes = [part.shape[1] for part in ordered]
     irreps = []

@@ -55,11 +55,15 @@ def orthogonal_form(shape: Partition) -> list[Float[Tensor, "d d"]]:
         for index, tableau in enumerate(tableaux):
             distance = _content(tableau, i + 1) - _content(tableau, i)
             matrix[index, index] = 1 / distance
-            swapped = (*tableau[:i], tableau[i + 1], tableau[i], *tableau[i + 2 :])
             if abs(distance) > 1:
-                matrix[index, place[swapped]] = math.sqrt(1 - 1 / distance**2)
+                matrix[index, place[exchanged(tableau, i)]] = math.sqrt(1 - 1 / distance**2)
         matrices.append(matrix)
     return matrices
+
+
+def exchanged(entries: tuple[int, ...], i: int) -> tuple[int, ...]:
+    """A permutation or tableau with its entries at i and i + 1 exchanged."""
+    return (*entries[:i], entries[i + 1], entries[i], *entries[i + 2 :])
 
 
 def _content(tableau: Tableau, number: int) -> int:
