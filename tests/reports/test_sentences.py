@@ -14,7 +14,7 @@ from grokinterp.analysis.outcome import Ending, Outcome
 from grokinterp.circuits.encodings import _by_group
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports import verdict
-from grokinterp.reports.prose import ended
+from grokinterp.reports.prose import ended, recipe_sentence
 from grokinterp.reports.sections import registered
 from grokinterp.reports.sections.cosets import Cosets
 from grokinterp.reports.sections.frequencies import noise_gini
@@ -153,3 +153,22 @@ def test_captions_say_what_to_look_for_and_never_that_it_is_there():
     assert not [each for each in captions if re.search(r"the model\s+(?:reads|computes)", each)]
     assert "shades" not in loss_caption(both=True, marked=True)
     assert loss_caption(both=True, marked=True, phases=True).endswith("in the legend, shades the phases.")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"optimiser": name} for name in ("adam", "sgd", "muon")),
+        *({"decay_kind": kind} for kind in ("to_zero", "to_init", "jiggle", "gradient")),
+        *({"loss": loss} for loss in ("stablemax", "mse")),
+        *({"grokfast": kind} for kind in ("ema", "ma")),
+        *({name: 0.1} for name in ("update_noise", "weight_noise", "norm_multiple")),
+        *({name: True} for name in ("perpendicular_gradient", "fixed_norm")),
+        {"lr_schedule": "cosine"},
+    ],
+    ids=lambda changed: "-".join(map(str, *changed.items())),
+)
+def test_the_recipe_tells_how_a_run_was_trained_otherwise(changed: dict) -> None:
+    """Whatever can be chosen of optimiser and loss is put into words: two trainings that differ read differently."""
+    usual, _ = plan("a + b", p=11)
+    assert recipe_sentence(usual.replace(**changed)) != recipe_sentence(usual)

@@ -23,6 +23,9 @@ _CURVES = {
     "test_accuracy_unswapped": "unswapped test accuracy",
 }
 _CURVE_NOTES = {"test_accuracy_unswapped": "on test rows whose swapped pair is not trained on"}
+_OPTIMISERS = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "muon": "Muon"}
+_LOSSES = {"stablemax": "the cross-entropy of StableMax", "mse": "the squared error"}
+
 PERCENT = "\N{NO-BREAK SPACE}%"
 
 
@@ -113,12 +116,14 @@ def recipe_sentence(config: RunConfig, seed_known: bool = True, imported: bool =
     seed = f"from seed {config.seed}" if seed_known else "from a seed that is not recorded"
     size = config.schedule.batch_size
     batch = "on all training rows at once" if size is None else f"in batches of {size:,} rows"
-    return f"{length} {config.schedule.steps:,} steps {batch}, {seed}, with {optimiser_in_words(config.optimiser)}."
+    lowered = "" if config.schedule.loss == "cross_entropy" else f", lowering {_LOSSES[config.schedule.loss]}"
+    steps, optimiser = config.schedule.steps, optimiser_in_words(config.optimiser)
+    return f"{length} {steps:,} steps {batch}, {seed}{lowered}, with {optimiser}."
 
 
 def optimiser_in_words(optimiser: OptimiserConfig) -> str:
     """`AdamW, learning rate 0.001, betas 0.9 and 0.98, weight decay 1, ...`."""
-    parts = [{"adamw": "AdamW", "adam": "Adam", "sgd": "SGD"}[optimiser.optimiser], f"learning rate {optimiser.lr:g}"]
+    parts = [_OPTIMISERS[optimiser.optimiser], f"learning rate {optimiser.lr:g}"]
     if optimiser.optimiser != "sgd":
         parts.append(f"betas {optimiser.beta1:g} and {optimiser.beta2:g}")
     elif optimiser.momentum:
@@ -134,7 +139,11 @@ def optimiser_in_words(optimiser: OptimiserConfig) -> str:
     parts += [f"{optimiser.warmup_steps} warm-up steps"] if optimiser.warmup_steps else []
     parts += ["a cosine schedule"] if optimiser.lr_schedule == "cosine" else []
     parts += ["noise added to updates"] if optimiser.update_noise else []
+    parts += ["noise on the weights in each forward pass"] if optimiser.weight_noise else []
+    parts += ["gradients without their part along the weights"] if optimiser.perpendicular_gradient else []
     parts += ["the weight norm held fixed"] if optimiser.fixed_norm else []
+    if optimiser.norm_multiple is not None:
+        parts.append(f"the weight norm held at {optimiser.norm_multiple:g} times the initial one")
     parts += [f"Grokfast ({optimiser.grokfast.upper()})"] if optimiser.grokfast != "none" else []
     return ", ".join(parts)
 
