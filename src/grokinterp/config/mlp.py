@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from grokinterp.config.activation import ACTIVATIONS_IN_WORDS, Activation
 from grokinterp.config.family import NumberConfig, Output, TokenConfig
 from grokinterp.config.initial import Draw, Shapes, fan_in, is_bias, leaf, torch_default
-from grokinterp.config.validation import check_types
+from grokinterp.config.validation import check_init_scale, check_sizes, check_types
 from grokinterp.errors import require
 
 
@@ -52,7 +52,7 @@ class EmbeddingMLPConfig(SummedConfig):
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(self.d_embed >= 1, f"d_embed={self.d_embed} must be at least 1")
+        check_sizes(self, "d_embed")
         _check_hidden(self)
 
     @property
@@ -124,7 +124,7 @@ def _check_hidden(config: MLPConfig) -> None:
         bool(config.hidden_sizes) and min(config.hidden_sizes) >= 1,
         f"hidden_sizes={config.hidden_sizes} must name at least one hidden layer, as in (256,)",
     )
-    require(config.init_scale > 0, f"init_scale={config.init_scale} must be positive; 1.0 leaves the weights as drawn")
+    check_init_scale(config.init_scale)
 
 
 def _neurons_in_words(config: MLPConfig) -> str:

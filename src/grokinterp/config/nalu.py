@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from grokinterp.config.family import NumberConfig
 from grokinterp.config.initial import Draw, Shapes
-from grokinterp.config.validation import check_types
+from grokinterp.config.validation import check_init_scale, check_types
 from grokinterp.errors import require
 
 
@@ -29,7 +29,7 @@ class NALUConfig(NumberConfig):
         check_types(self)
         require(all(size >= 1 for size in self.hidden_sizes), f"hidden_sizes={self.hidden_sizes} must be at least 1")
         require(self.cell_eps > 0, f"cell_eps={self.cell_eps} must be positive, as in 1e-7")
-        require(self.init_scale > 0, f"init_scale={self.init_scale} must be positive; 1.0 leaves the weights as drawn")
+        check_init_scale(self.init_scale)
 
     @property
     def layer_neurons(self) -> tuple[int, ...]:

@@ -7,8 +7,7 @@ from grokinterp.config.activation import ACTIVATIONS_IN_WORDS, Activation
 from grokinterp.config.family import Output
 from grokinterp.config.initial import Draw, Shapes
 from grokinterp.config.mlp import SummedConfig
-from grokinterp.config.validation import check_types
-from grokinterp.errors import require
+from grokinterp.config.validation import check_init_scale, check_sizes, check_types
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class OneHotMLPConfig(SummedConfig):
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(self.d_mlp >= 1, f"d_mlp={self.d_mlp} must be at least 1")
-        require(self.init_scale > 0, f"init_scale={self.init_scale} must be positive; 1.0 leaves the weights as drawn")
+        check_sizes(self, "d_mlp")
+        check_init_scale(self.init_scale)
 
     @property
     def layer_neurons(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from grokinterp.config.family import (
     count_in_words,
 )
 from grokinterp.config.initial import Draw, Shapes, is_bias, leaf, torch_default
-from grokinterp.config.validation import check_types
+from grokinterp.config.validation import check_init_scale, check_sizes, check_types
 from grokinterp.errors import require
 
 ATTENTION_ACTIVATIONS = ("attn.hook_pattern", "attn.hook_z", "hook_resid_mid", "hook_resid_post")
@@ -58,9 +58,7 @@ class TransformerConfig(TokenConfig):
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name in ("n_layers", "d_model", "n_heads", "d_head", "d_mlp", "d_vocab", "d_vocab_out", "n_ctx"):
-            size = getattr(self, name)
-            require(size is None or size >= 1, f"{name}={size} must be at least 1")
+        check_sizes(self, "n_layers", "d_model", "n_heads", "d_head", "d_mlp", "d_vocab", "d_vocab_out", "n_ctx")
         require(self.n_layers <= MOST_LAYERS, f"n_layers={self.n_layers} is more than {MOST_LAYERS:,}; lower n_layers")
         require(
             self.d_head is not None or self.d_model >= self.n_heads,
@@ -69,7 +67,7 @@ class TransformerConfig(TokenConfig):
         require(math.isfinite(self.attention_rate), f"attention_rate={self.attention_rate} must be a number, as in 0.5")
         scale = self.embedding_scale
         require(scale > 0 and math.isfinite(scale), f"embedding_scale={scale} must be positive, as in 11.3137")
-        require(self.init_scale > 0, f"init_scale={self.init_scale} must be positive; 1.0 leaves the weights as drawn")
+        check_init_scale(self.init_scale)
 
     @property
     def has_final_norm(self) -> bool:

@@ -40,6 +40,18 @@ def check_seed(name: str, seed: int) -> None:
     require(-(2**63) <= seed < 2**63, f"{name}={shown(seed)} does not fit into 64 bits; give one such as {name}=0")
 
 
+def check_sizes(config: Any, *names: str) -> None:
+    """Refuse fields that count something and count nothing; one that is left open is None."""
+    for name in names:
+        size = getattr(config, name)
+        require(size is None or size >= 1, f"{name}={size} must be at least 1")
+
+
+def check_init_scale(scale: float) -> None:
+    """Refuse what would leave a model without initial weights, or turn them round."""
+    require(scale > 0, f"init_scale={scale} must be positive; 1.0 leaves the weights as drawn")
+
+
 def check_section(name: str, value: Any) -> None:
     """Refuse what is no section of a configuration. Raises `ConfigError`, which says how its fields are given."""
     if name == "model":

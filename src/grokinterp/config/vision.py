@@ -12,7 +12,7 @@ from grokinterp.config.family import (
 )
 from grokinterp.config.initial import Draw, Shapes, over_fan_in
 from grokinterp.config.transformer import ATTENTION_ACTIVATIONS, MOST_LAYERS, TransformerConfig, block_shapes
-from grokinterp.config.validation import check_types
+from grokinterp.config.validation import check_init_scale, check_sizes, check_types
 from grokinterp.errors import require
 
 
@@ -41,15 +41,13 @@ class VisionConfig(NumberConfig):
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name in ("patch", "n_layers", "d_model", "n_heads", "inner_width", "d_in", "d_vocab_out"):
-            size = getattr(self, name)
-            require(size is None or size >= 1, f"{name}={size} must be at least 1")
+        check_sizes(self, "patch", "n_layers", "d_model", "n_heads", "inner_width", "d_in", "d_vocab_out")
         most = max(self.n_layers, self.inner_layers)
         require(most <= MOST_LAYERS, f"{most} layers are more than {MOST_LAYERS:,}; lower n_layers or inner_layers")
         require(self.inner_layers >= 0, f"inner_layers={self.inner_layers} must be 0 (none) or more")
         narrowest = min(self.d_model, self.inner_width) if self.inner_layers else self.d_model
         require(narrowest >= self.n_heads, f"n_heads={self.n_heads} is more than the width {narrowest}; lower n_heads")
-        require(self.init_scale > 0, f"init_scale={self.init_scale} must be positive; 1.0 leaves the weights as drawn")
+        check_init_scale(self.init_scale)
         side = math.isqrt(self.d_in or self.patch**2)
         require(
             self.d_in is None or (side**2 == self.d_in and side % self.patch == 0),

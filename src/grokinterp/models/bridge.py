@@ -17,7 +17,7 @@ from grokinterp.models.blocks import LAYER_NORM_EPS
 
 def classic_config(config: TransformerConfig) -> TransformerBridgeConfig:
     """TransformerLens' config of a transformer whose sizes are filled in."""
-    assert config.d_vocab is not None and config.d_vocab_out is not None and config.n_ctx is not None
+    d_vocab, d_vocab_out, n_ctx = config.sizes
     return TransformerBridgeConfig(
         n_layers=config.n_layers,
         d_model=config.d_model,
@@ -29,9 +29,9 @@ def classic_config(config: TransformerConfig) -> TransformerBridgeConfig:
         attention_dir=config.attention_direction,
         normalization_type=_normalization_type(config),
         eps=LAYER_NORM_EPS,
-        d_vocab=config.d_vocab,
-        d_vocab_out=config.d_vocab_out,
-        n_ctx=config.n_ctx,
+        d_vocab=d_vocab,
+        d_vocab_out=d_vocab_out,
+        n_ctx=n_ctx,
         model_name="grokinterp",
         tie_word_embeddings=config.tied_unembed,
         init_weights=False,
