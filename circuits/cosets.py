@@ -44,6 +44,15 @@ def best(all_of_them: Float[Tensor, "subgroup neuron"], of: Subgroups) -> Concen
     return Concentration(value, subgroup, within_shares(value, of.orders[subgroup], of.group))
 
 
+def of_neurons(
+    snapshot: Snapshot, of: Subgroups
+) -> tuple[Float[Tensor, "subgroup neuron"], Float[Tensor, "subgroup neuron"]]:
+    """Concentrations of the first layer's pre-activations: their part of x on right cosets, of y on left ones."""
+    n = len(of.group)
+    grid = snapshot["blocks.0.mlp.hook_pre"].unflatten(0, (n, n)).double()
+    return concentrations(grid.mean(1), of, "right"), concentrations(grid.mean(0), of, "left")
+
+
 @lru_cache(maxsize=8)
 def noise_share(of: Subgroups, neurons: int = 1000) -> float:
     """The share of neurons that are noise, L(x) and R(y) drawn alike, which count as concentrated on cosets.
@@ -83,12 +92,7 @@ class Cosets(Circuit):
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         subgroups = self._subgroups(snapshot)
-        n = len(subgroups.group)
-        grid = snapshot["blocks.0.mlp.hook_pre"].unflatten(0, (n, n)).double()
-        left_all, right_all = (
-            concentrations(grid.mean(1), subgroups, "right"),
-            concentrations(grid.mean(0), subgroups, "left"),
-        )
+        left_all, right_all = of_neurons(snapshot, subgroups)
         left, right = best(left_all, subgroups), best(right_all, subgroups)
         worst = torch.maximum(left.value, right.value).nan_to_num(torch.inf)
         kinds = np.array([subgroup.kind for subgroup in subgroups.all])

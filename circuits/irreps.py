@@ -52,6 +52,15 @@ def similarities(logits: Float[Tensor, "ab g"], answers: Int[Tensor, "ab"], grou
     return spectrum.trace_similarity(folded_by_answer(centred, answers, len(group)), centred.norm().item(), group)
 
 
+def operand_embeddings(snapshot: Snapshot) -> list[Float[Tensor, "g width"]]:
+    """What the model reads of either operand: through the first layer for an MLP, else the embedding."""
+    task = snapshot.task
+    if snapshot.config.why_not_folded() is None:
+        return folded.operand_tables(snapshot.config, snapshot.parameters, task)
+    W_E, n = snapshot.parameters["embed.W_E"], snapshot.n_numbers
+    return [W_E[zero : zero + n] for zero in task.zero_tokens if zero is not None]
+
+
 def hidden_shares(neurons: Float[Tensor, "ab neuron"], answers: Int[Tensor, "ab"], group: Group) -> HiddenShares:
     """Of all neurons' variance, what lies in the matrix entries of rho(x), of rho(y) and of rho(answer).
 
@@ -129,7 +138,7 @@ class Irreps(Circuit):
         neurons = snapshot[_neurons(snapshot)[-1]]
         similar = similarities(_logits(snapshot), snapshot.labels, group)
         hidden = hidden_shares(neurons, snapshot.labels, group)
-        first, second = _embeddings(snapshot)
+        first, second = operand_embeddings(snapshot)
         losses = _losses(snapshot, group, key)
         both = torch.cat([first, second], 1)
 
@@ -225,12 +234,3 @@ def _logits(snapshot: Snapshot) -> Float[Tensor, "ab g"]:
 
 def _neurons(snapshot: Snapshot) -> list[str]:
     return [name for name in snapshot.names if name.endswith("mlp.hook_post")]
-
-
-def _embeddings(snapshot: Snapshot) -> list[Float[Tensor, "g width"]]:
-    """What the model reads of either operand: through the first layer for an MLP, else the embedding."""
-    task = snapshot.task
-    if snapshot.config.why_not_folded() is None:
-        return folded.operand_tables(snapshot.config, snapshot.parameters, task)
-    W_E, n = snapshot.parameters["embed.W_E"], snapshot.n_numbers
-    return [W_E[zero : zero + n] for zero in task.zero_tokens if zero is not None]

@@ -14,11 +14,13 @@ import pandas as pd
 import pytest
 import torch
 
+import grokinterp as gi
 from grokinterp import circuits, fourier
 from grokinterp.errors import BadRequest
 from grokinterp.measuring import snapshot_of
 from grokinterp.models.initialisation import initialise
-from grokinterp.reports import report
+from grokinterp.reports import report, verdict
+from grokinterp.reports.figures.attention import positions
 from grokinterp.reports.frames import untexture
 from grokinterp.reports.glossary import WORDS
 from grokinterp.reports.page import page
@@ -28,6 +30,7 @@ from grokinterp.reports.sections import sections_of
 from grokinterp.reports.subject import Subject
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
+from grokinterp.tasks import Task
 from grokinterp.training.planning import plan
 
 P, FREQUENCIES = 17, (7, 3, 5)
@@ -317,6 +320,20 @@ def test_each_operation_gets_what_it_asks_for(expression, plates, said):
     section = next(section for section in sections(expression) if section.title.startswith("This operation"))
     assert {plate.name for plate in section.plates} == plates
     assert said in section.paragraphs[0]
+
+
+def test_the_verdict_on_a_product_counts_characters():
+    """Two of four frequencies and the alternating wave: 4 of 9 rows. Nothing is said of runs of another task."""
+    subject = Subject(gi.build("product", p=11, frequencies=[1, 3]))
+    density = {fact.name: fact for fact in verdict.facts(subject)}["frequency density (FFD)"]
+    assert density.value.startswith("embedding 0.44") and density.note.endswith("on the characters")
+    assert not any("public runs" in paragraph for paragraph in verdict.verdict(subject))
+
+
+def test_the_token_of_an_operation_is_called_the_operator():
+    """Not by the whole formula, which is its token's text; a plus and an equals sign stay what they are."""
+    assert positions(Task("a^2+a*b+b^2", p=5, layout="a op b =")) == ["a", "the operator", "b", "="]
+    assert positions(Task("a + b", p=5, layout="a op b =")) == ["a", "+", "b", "="]
 
 
 def test_reports_import_plotly_when_one_is_made():

@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokinterp import fourier
-from grokinterp.analysis.cycles import Wave
+from grokinterp.analysis.cycles import Cycle, Wave
 from grokinterp.analysis.outcome import Outcome
 from grokinterp.analysis.periodicity import coefficients
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.explorer.cosets import NeuronCosets
 from grokinterp.interventions import Ablator
 from grokinterp.irreps.spectrum import energies
 from grokinterp.measuring import snapshot_of
@@ -128,6 +129,12 @@ class EvaluatedCheckpoint:
         with processor_settings():
             # The logits alone come sooner than all activations, which wait until a panel asks for them.
             return Scores.of(self._ablator.logits(), self.task)
+
+    @cached_property
+    def cosets(self) -> NeuronCosets | None:
+        """The cosets that the neurons are concentrated on; None but for groups, and for those that are a cycle."""
+        is_group = isinstance(self.task, GroupTask) and Cycle.why_not(self.task) is not None
+        return NeuronCosets(self.snapshot) if is_group else None
 
     @cached_property
     def usual_margin(self) -> float:

@@ -11,8 +11,12 @@ from torch import Tensor
 
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Cycle
+from grokinterp.circuits.irreps import operand_embeddings
 from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores, layers_of
 from grokinterp.explorer.neurons import Neurons
+from grokinterp.irreps import Group
+from grokinterp.irreps.spectrum import shares
+from grokinterp.tasks.groups import GroupTask
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +80,26 @@ class Pair:
         degrees = lambda at: 360 * self.frequency * at / cycle.n % 360
         return {name: degrees(place[number]) for name, number in numbers.items() if number in place}
 
-    def by_frequency(self) -> tuple[Int[Tensor, "group"], Float[Tensor, "group"], Float[Tensor, "group"]] | None:
-        """What the last layer's neurons of each frequency add to the right logit, less what they add to all on average.
+    @property
+    def group(self) -> Group | None:
+        """The group whose elements are asked for; None where the task is not one of a group, or this is a cycle."""
+        task = self.checkpoint.task
+        return task.group if isinstance(task, GroupTask) and not self.has_circle else None
 
-        Before and after; frequencies are those before, and 0 are the neurons without one. None for a model without
+    def irreps(self) -> tuple[list[str], Float[Tensor, "irrep"], Float[Tensor, "irrep"]]:
+        """A group's irreps, the share of the embeddings that each holds, and the share that it holds of noise."""
+        group = self.group
+        assert group is not None
+        names = [irrep.name for irrep in group.irreps]
+        both = torch.cat(operand_embeddings(self.checkpoint.snapshot), 1)
+        noise = torch.tensor([irrep.span for irrep in group.irreps]) / len(group)
+        return names, shares(both, group), noise
+
+    def by_kind(self) -> tuple[list[str], Float[Tensor, "kind"], Float[Tensor, "kind"]] | None:
+        """What the last layer's neurons of each kind add to the right logit, less what they add to all on average.
+
+        Before and after. Their kinds are their frequencies, or of a group the subgroups whose cosets they are
+        concentrated on, both before anything is taken out; "none" are the neurons without one. None for a model without
         MLPs, and where the whole MLP is taken out: what stands in its place is no neuron's.
         """
         snapshot = self.checkpoint.snapshot
@@ -89,14 +109,19 @@ class Pair:
         layer = len(hooks) - 1
         W_L = snapshot.W_L.double()
         weight = W_L[:, self.answer] - W_L.mean(1)
-        groups, index = Neurons(snapshot, layer).frequency.unique(return_inverse=True)
+        cosets = self.checkpoint.cosets
+        if cosets is None or cosets.why_not:
+            frequencies, index = Neurons(snapshot, layer).frequency.unique(return_inverse=True)
+            names = [str(k) if k else "none" for k in frequencies.tolist()]
+        else:
+            names, index = cosets.groups
         before, after = (
-            torch.zeros(len(groups), dtype=torch.float64).index_add(
+            torch.zeros(len(names), dtype=torch.float64).index_add(
                 0, index, self.checkpoint.activations(layer, request)[self.row].double() * weight
             )
             for request in ({}, self.request)
         )
-        return groups, before, after
+        return names, before, after
 
     def top(self, after: Scores, n: int = 8) -> tuple[Int[Tensor, "n"], Float[Tensor, "n"], Float[Tensor, "n"]]:
         """The answers with the largest logits after, and their logits before and after."""

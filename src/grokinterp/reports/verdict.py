@@ -8,6 +8,7 @@ import xarray as xr
 from grokinterp.analysis.outcome import UNEXPLAINED, Ending, Outcome
 from grokinterp.circuits.irreps import borne_out
 from grokinterp.errors import listed
+from grokinterp.reports.figures.spectra import is_multiplicative
 from grokinterp.reports.prose import percent, scientific
 from grokinterp.reports.section import Absent, Fact
 from grokinterp.reports.subject import Landmarks, Subject
@@ -141,10 +142,13 @@ def facts(subject: Subject) -> list[Fact]:
         ("ffd", "frequency density (FFD)", "share of waves at least half as strong as the strongest"),
         ("fcr", "coefficient ratio (FCR)", "near 0 where each frequency is a cosine or a sine alone"),
     ):
+        # Of a product the waves are characters, as everywhere on its page.
+        on_characters = is_multiplicative(trace)
+        name = f"{name}_multiplicative" if on_characters else name
         if name in last:
             embedding, logits = (float(last[name].sel(matrix=matrix)) for matrix in ("W_E", "W_L"))
             pair = f"embedding {embedding:.2f}" + (f", neuron-logit map {logits:.2f}" if logits == logits else "")
-            found.append(Fact(said, pair, note))
+            found.append(Fact(said, pair, f"{note}, on the characters" if on_characters else note))
     rules = json.loads(trace.attrs.get("key_frequencies_by_rule", "{}"))
     for rule, keys in rules.items():
         if list(keys) != list(trace.attrs["key_frequencies"]):

@@ -25,6 +25,18 @@ CAPTIONS = {
     "shape": "Between disc and torus over training.",
 }
 
+OF_GROUPS = {
+    "spectrum": "Irreps in the logits, before (grey) and after.",
+    "plane": "The neurons, by the subgroup whose cosets they rest on.",
+}
+"""What the captions are of a group's run instead."""
+
+
+def captions(session: Session, state: State) -> list[tuple[str, str]]:
+    """(figure, caption) of all that may be on the screen."""
+    is_group = session.checkpoint_of(state).cosets is not None
+    return list((CAPTIONS | OF_GROUPS if is_group else CAPTIONS).items())
+
 
 def section(session: Session, state: State) -> str:
     """A section of HTML that stands alone; `<!--figures-->` marks where pictures go."""

@@ -99,18 +99,29 @@ def spectrum(
 
 
 def scatter(
-    x: Tensor, y: Tensor, frequency: Tensor, titles: tuple[str, str], selected: Sequence[int], shown: int | None
+    x: Tensor,
+    y: Tensor,
+    hue: Tensor,
+    titles: tuple[str, str],
+    selected: Sequence[int],
+    shown: int | None,
+    names: Sequence[str] | None = None,
 ) -> Figure:
-    """A layer's neurons, coloured by frequency; the chosen ones full, the one looked at ringed."""
+    """A layer's neurons; the chosen ones full, the one looked at ringed.
+
+    They are coloured by `hue`: their frequency, or the place among `names` of the subgroup whose cosets they are on.
+    """
     values = "<br>".join(f"{title}: %{{{axis}:.4g}}" for title, axis in zip(titles, "xy", strict=True))
+    noun = "frequency" if names is None else "cosets of"
     points = dict(
-        type="scatter", mode="markers", x=array(x), y=array(y), customdata=array(frequency),
-        marker=dict(size=6, color=array(frequency), colorscale=HUES, cmin=1, cmax=max(int(frequency.max()), 2),
+        type="scatter", mode="markers", x=array(x), y=array(y),
+        customdata=array(hue) if names is None else [names[i] for i in hue.tolist()],
+        marker=dict(size=6, color=array(hue), colorscale=HUES, cmin=int(names is None), cmax=max(int(hue.max()), 2),
                     line=dict(width=0)),
         selectedpoints=list(selected) if selected else None,
         selected=dict(marker=dict(opacity=1, size=8)),
         unselected=dict(marker=dict(opacity=0.25)),
-        hovertemplate=f"neuron %{{pointNumber}}, frequency %{{customdata}}<br>{values}<extra></extra>",
+        hovertemplate=f"neuron %{{pointNumber}}, {noun} %{{customdata}}<br>{values}<extra></extra>",
     )  # fmt: skip
     ring = dict(
         type="scatter", mode="markers", x=array(x[[] if shown is None else [shown]]),
@@ -241,22 +252,32 @@ def _apart(heights: Mapping[str, float], gap: float) -> dict[str, float]:
     return pushed
 
 
-def groups(frequency: Tensor, before: Tensor, after: Tensor) -> Figure:
-    """What the neurons of each frequency add to the right logit, before behind after."""
-    names = ["none" if k == 0 else str(k) for k in frequency.tolist()]
-    hover = "neurons of frequency %{x}<br>add %{y:.4g} "
-    titles = ("frequency of the neurons", "added to the right logit")
-    data = _before_and_after(names, before, after, ACCENT, hover)
+def irreps(names: Sequence[str], held: Tensor, noise: Tensor) -> Figure:
+    """The share of the embeddings that each irrep holds, behind it what it holds of noise."""
+    data = _before_and_after(
+        list(names), noise, held, ACCENT, "irrep %{x}<br>%{y:.1%} of ", ("noise", "the embeddings")
+    )
+    share = dict(tickformat=".0%")
+    return dict(data=data, layout=layout("irrep", "share of the embeddings", barmode="overlay", yaxis=share))
+
+
+def groups(names: Sequence[str], before: Tensor, after: Tensor, noun: str) -> Figure:
+    """What the neurons of each frequency, or on the cosets of each subgroup, add to the right logit."""
+    hover = "neurons of %{x}<br>add %{y:.4g} " if noun == "subgroup" else f"neurons of {noun} %{{x}}<br>add %{{y:.4g}} "
+    titles = (f"{noun} of the neurons", "added to the right logit")
+    data = _before_and_after(list(names), before, after, ACCENT, hover)
     return dict(data=data, layout=layout(*titles, barmode="overlay", xaxis=dict(type="category")))
 
 
-def _before_and_after(x: Any, before: Tensor, after: Tensor, colour: Any, hover: str) -> list[dict[str, Any]]:
+def _before_and_after(
+    x: Any, before: Tensor, after: Tensor, colour: Any, hover: str, called: tuple[str, str] = ("before", "after")
+) -> list[dict[str, Any]]:
     """Bars: before as a wide grey step behind, after in colour."""
     return [
         dict(type="bar", x=x, y=array(before), width=0.9, marker=dict(color=FAINT, line=dict(width=0)),
-             hovertemplate=hover + "before<extra></extra>"),
+             hovertemplate=f"{hover}{called[0]}<extra></extra>"),
         dict(type="bar", x=x, y=array(after), width=0.5, marker=dict(color=colour),
-             hovertemplate=hover + "after<extra></extra>"),
+             hovertemplate=f"{hover}{called[1]}<extra></extra>"),
     ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from dash import dcc, html
 
 from grokinterp.explorer.neurons import AXES
-from grokinterp.explorer.page import phases
+from grokinterp.explorer.page import phases, text
 from grokinterp.explorer.page.controls import HOWS, MAPS, MODES, PAGES, PLACES, SCALES, SIDES, SPEEDS, options
 from grokinterp.explorer.page.figures import nothing
 from grokinterp.explorer.page.population import RUNS
@@ -40,6 +40,8 @@ def heading(runs: Mapping[str, Run]) -> str:
 
 def page(runs: Mapping[str, Run]) -> html.Div:
     """The whole page."""
+    of_groups = all(run.has_task and isinstance(run.task, GroupTask) for run in runs.values())
+    waves = "Irreps in the logits" if of_groups else "Waves in the logits"
     return html.Div(
         [
             dcc.Location(id="url", refresh=False),
@@ -53,8 +55,10 @@ def page(runs: Mapping[str, Run]) -> html.Div:
             html.Div(id="message", role="alert"),
             html.Div(
                 [
-                    _controls(all(run.has_task and isinstance(run.task, GroupTask) for run in runs.values())),
-                    html.Main([_numbers(""), _overview(), _pair(), _phases(), _compare(), _python()], id="pages"),
+                    _controls(of_groups),
+                    html.Main(
+                        [_numbers(""), _overview(waves), _pair(), _phases(), _compare(waves), _python()], id="pages"
+                    ),
                 ],
                 id="body",
             ),
@@ -182,7 +186,7 @@ def _panel(title: Any, *inside: Any, name: str = "", tools: Any = ()) -> html.Se
     return html.Section([heading, *inside], className="panel")
 
 
-def _overview() -> html.Div:
+def _overview(waves: str) -> html.Div:
     axis = lambda name, said: dcc.Dropdown(
         id=name, options=options(AXES), value=said, clearable=False, className="axis", searchable=False
     )
@@ -198,7 +202,7 @@ def _overview() -> html.Div:
                 tools=[dcc.Dropdown(id="layer", clearable=False, className="layer", searchable=False)],
             ),
             _panel("Training", _graph("curves"), tools=[html.Span(_CURVES, className="key")]),
-            _panel("Waves in the logits", _graph("spectrum"), tools=[html.Span(_KEY, className="key")]),
+            _panel(waves, _graph("spectrum"), tools=[html.Span(_KEY, className="key")]),
             _panel(
                 "Neuron",
                 html.Div([_graph("activation"), _graph("waves")], className="halves"),
@@ -228,12 +232,13 @@ def _pair() -> html.Div:
                 className="ask",
             ),
             _panel(
-                "1  Embedding: the numbers on a circle, as trained",
+                text.CIRCLES[0],
                 _graph("circle"),
                 html.P(id="circle-text", className="note"),
+                name="circle",
             ),
             _panel("2  Attention: what the last position reads", html.Div(id="pair-attention")),
-            _panel("3  Neurons: what each frequency adds", _graph("groups")),
+            _panel(text.CIRCLES[1], _graph("groups"), name="groups"),
             _panel("4  Logits: the largest answers", _graph("top"), tools=[html.Span(_KEY, className="key")]),
         ],
         className="page pair",
@@ -275,11 +280,11 @@ def _lines(curves: Mapping[str, tuple[str, str]]) -> html.Span:
     return html.Span([each for name, colour in curves.values() for each in (line(colour), name)], className="key")
 
 
-def _compare() -> html.Div:
+def _compare(waves: str) -> html.Div:
     side = lambda name: [
         _numbers(f"{name}-"),
         _panel("Every pair", _graph(f"{name}-table")),
-        _panel("Waves in the logits", _graph(f"{name}-spectrum"), tools=[html.Span(_KEY, className="key")]),
+        _panel(waves, _graph(f"{name}-spectrum"), tools=[html.Span(_KEY, className="key")]),
     ]
     return html.Div(
         [

@@ -15,7 +15,7 @@ from grokinterp.analysis.cycles import Cycle, Wave
 from grokinterp.analysis.outcome import UNEXPLAINED
 from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores
 from grokinterp.explorer.neurons import AXES
-from grokinterp.explorer.page import figures
+from grokinterp.explorer.page import cosets, figures
 from grokinterp.explorer.page.figures import Figure
 from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.session import Session
@@ -101,10 +101,12 @@ def scatter(session: Session, state: State) -> Figure:
         return figures.nothing("This model has no MLP,<br>so there are no neurons to choose.")
     chosen = [m for layer, m in state.neurons if layer == state.layer]
     titles = (AXES[state.x], AXES[state.y])
-    return figures.scatter(
-        neurons.axis(state.x), neurons.axis(state.y), neurons.frequency, titles, chosen,
-        state.neuron if session.neuron(state, after=False) else None,
-    )  # fmt: skip
+    shown = state.neuron if session.neuron(state, after=False) else None
+    hue, names = neurons.frequency, None
+    on = session.checkpoint_of(state).cosets
+    if on is not None and not on.why_not:
+        names, hue = on.groups
+    return figures.scatter(neurons.axis(state.x), neurons.axis(state.y), hue, titles, chosen, shown, names)
 
 
 def neuron(session: Session, state: State) -> tuple[Figure, Figure, str]:
@@ -169,13 +171,19 @@ def curves(session: Session, state: State) -> Figure:
 
 
 def plane(session: Session, state: State) -> tuple[Figure, str]:
-    """Where the checkpoint stands between clock and pizza, and the verdict in words."""
+    """Where the checkpoint stands between clock and pizza, and the verdict in words: figure and title of the panel.
+
+    Of a group, the cosets that its neurons rest on.
+    """
+    checkpoint = session.checkpoint_of(state)
+    if checkpoint.cosets is not None:
+        return cosets.figure(checkpoint.cosets), cosets.title(checkpoint, checkpoint.cosets)
     trajectory = session.trajectory(state)
-    position = trajectory.at(session.checkpoint_of(state).snapshot)
+    position = trajectory.at(checkpoint.snapshot)
     if position is None:
         return figures.nothing(
             "Clock and pizza are told apart<br>on sums and differences,<br>products and quotients."
-        ), ""
+        ), "Clock or pizza"
     visited = [
         (step, found["gradient_symmetricity"], found["distance_irrelevance_runner_up"])
         for step, found in trajectory.known.items()
@@ -186,28 +194,34 @@ def plane(session: Session, state: State) -> tuple[Figure, str]:
         counts = public_runs.histogram(public_runs.chosen(kin[0], solved=True, plain=True))
     # The bins below 0 are as good as empty.
     background = (edges["gradient_symmetricity"][1:], edges["distance_irrelevance"], counts[1:].T)
-    words, outcome = str(position["verdict"]), session.checkpoint_of(state).before.outcome
+    words, outcome = str(position["verdict"]), checkpoint.before.outcome
     if trajectory.run.unexplained:
         words = UNEXPLAINED
     elif words != "unsolved" and outcome.is_solved:
         words += ", by Zhong et al.'s measures"
     else:  # a checkpoint that knows nothing yet has not failed
         words = outcome.kind if outcome.kind == "memorised" else "unsolved"
-    return figures.plane(background, visited, state.step or 0, Rule()), words
+    return figures.plane(background, visited, state.step or 0, Rule()), f"As trained: {words}"
 
 
 def pair_figures(pair: Pair, after: Scores) -> dict[str, Figure]:
     """The steps of one pair that are drawn: `circle`, `groups`, `top`."""
-    circle = figures.nothing("The numbers go round no cycle.")
-    if pair.has_circle:
+    circle = figures.nothing("The numbers go round no cycle,<br>so they stand on no circle.")
+    if pair.group is not None:
+        circle = figures.irreps(*pair.irreps())
+    elif pair.has_circle:
         a, b = pair.operands
         marks = {"a": (a, palette.ACCENT), "b": (b, palette.WARM), "answer": (pair.answer, palette.SKY)}
         circle = figures.circle(*pair.circle(), marks)
-    groups = pair.by_frequency()
+    groups, neurons_of = pair.by_kind(), pair.checkpoint.cosets
+    noun = "frequency" if neurons_of is None else "subgroup"
     is_out = "mlp" in pair.request.get("components", ())
     why_none = "The whole MLP is taken out." if is_out else "No neurons write to these logits<br>by themselves."
+    drawn = figures.nothing(why_none) if groups is None else figures.groups(*groups, noun)
+    if neurons_of is not None and neurons_of.why_not:
+        drawn = cosets.nothing(neurons_of)
     return {
         "circle": circle,
-        "groups": figures.nothing(why_none) if groups is None else figures.groups(*groups),
+        "groups": drawn,
         "top": figures.top(*pair.top(after), right=pair.answer),
     }

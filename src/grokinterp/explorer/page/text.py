@@ -7,7 +7,7 @@ from typing import Any
 from dash import html
 
 from grokinterp.explorer.checkpoint import Scores
-from grokinterp.explorer.pair import Pair
+from grokinterp.explorer.pair import Pair, angle_text
 from grokinterp.explorer.state import State
 from grokinterp.markup import power_of_ten
 from grokinterp.tasks.groups import GroupTask
@@ -20,6 +20,13 @@ NAMES = {
     "all_loss": "Loss on all pairs",
     "all_accuracy": "Accuracy on all pairs",
 }
+
+CIRCLES = ("1  Embedding: the numbers on a circle, as trained", "3  Neurons: what each frequency adds")
+IRREPS = (
+    "1  Embedding: how much of it each irrep holds, as trained",
+    "3  Neurons: what those on each subgroup's cosets add",
+)
+"""Titles of the steps of a pair that are drawn, of numbers on a cycle and of a group's elements."""
 
 
 def tiles(before: Scores, after: Scores, prefix: str = "") -> list[dict[str, str]]:
@@ -116,6 +123,13 @@ def step_label(step: int | None, steps: Sequence[int]) -> str:
 def hint(text: str) -> html.P:
     """What to do, or why there is nothing."""
     return html.P(text, className="note")
+
+
+def embedded(pair: Pair) -> str:
+    """What stands below the embedding of a pair."""
+    if pair.group is not None:
+        return "Grey: what each would hold of noise."
+    return angle_text(pair.turns(), pair.frequency) if pair.has_circle else ""
 
 
 def answered(pair: Pair, after: Scores) -> str:

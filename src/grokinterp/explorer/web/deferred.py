@@ -7,7 +7,6 @@ from dash import State as Given
 
 from grokinterp.errors import BadRequest
 from grokinterp.explorer.page import export, panels, phases, text
-from grokinterp.explorer.pair import angle_text
 from grokinterp.explorer.parts import Parts
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import History, State
@@ -45,16 +44,11 @@ def register(app: Dash, session: Session) -> None:
     )
     def draw_place(query: str, n_places: int | None) -> Any:
         state = State.of(query)
-        figure, verdict = panels.plane(session, state)
+        figure, title = panels.plane(session, state)
         trajectory = session.trajectory(state)
         trajectory.fill()
         curves = no_update if ctx.triggered_id == "filled" else panels.curves(session, state)
-        return (
-            curves,
-            figure,
-            f"As trained: {verdict}" if verdict else "Clock or pizza, as trained",
-            trajectory.is_complete,
-        )
+        return curves, figure, title, trajectory.is_complete
 
     @app.callback(
         *(Output(name, "figure") for name in phases.GRAPHS),
@@ -107,6 +101,8 @@ def register(app: Dash, session: Session) -> None:
         Output("pair-attention", "children"),
         Output("pair-text", "children"),
         Output("circle-text", "children"),
+        Output("circle-title", "children"),
+        Output("groups-title", "children"),
         Input("draw-pair", "data"),
         prevent_initial_call=True,
     )
@@ -115,7 +111,7 @@ def register(app: Dash, session: Session) -> None:
         pair = session.pair(state)
         if pair is None:
             empty = panels.figures.nothing("Enter a and b above,<br>or click a pair in the overview's map.")
-            return empty, empty, empty, text.hint("Nothing to show yet."), "", ""
+            return empty, empty, empty, text.hint("Nothing to show yet."), "", "", no_update, no_update
         _, after = session.scores(state)
         drawn = panels.pair_figures(pair, after)
         return (
@@ -124,7 +120,8 @@ def register(app: Dash, session: Session) -> None:
             drawn["top"],
             text.attention(pair),
             text.answered(pair, after),
-            angle_text(pair.turns(), pair.frequency) if pair.has_circle else "",
+            text.embedded(pair),
+            *(text.CIRCLES if pair.group is None else text.IRREPS),
         )
 
     sides = [Output(f"{side}-{name}", prop) for side in ("left", "right") for name, prop in _SIDE.items()]
@@ -152,7 +149,7 @@ def register(app: Dash, session: Session) -> None:
     def export_html(clicks: int, kept: dict[str, Any] | None) -> Any:
         state = History.of(kept).now
         name = f"{state.run}-step-{state.step}.html"
-        return {"name": name, "html": export.section(session, state), "figures": list(export.CAPTIONS.items())}
+        return {"name": name, "html": export.section(session, state), "figures": export.captions(session, state)}
 
 
 def _follow(app: Dash, session: Session, about: str, draw: str, filling: str, filled: str) -> None:

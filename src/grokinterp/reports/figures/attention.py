@@ -12,11 +12,16 @@ MOST = 8
 
 
 def positions(task: Task) -> list[str]:
-    """What stands at each position of a row: the operand's letter, or the token that is always there."""
+    """What stands at each position of a row: the operand's letter, the operator, or the token that is always there."""
     letters, names = iter("abcdefgh"), []
+    formulas = {formula.replace(" ", "") for formula in task.operations}
     for column in task.inputs.T:
-        fixed = bool((column == column[0]).all())
-        names.append(task.tokens[int(column[0])] if fixed else next(letters, "?"))
+        if bool((column == column[0]).all()):
+            token = task.tokens[int(column[0])]
+            # The token of an operation is called as its whole formula is.
+            names.append("the operator" if token in formulas else token)
+        else:
+            names.append(next(letters, "?"))
     return names
 
 
