@@ -45,8 +45,9 @@ EXPLANATIONS = {
         "footing."
     ),
     "muon-sooner-faster": (
-        f"{_P31}A rate three times as large is one guess; the source's schedule has a rate for matrices and "
-        "one for embeddings."
+        f"{_P31}At three times the rate the three seeds have 99.7, 93.5 and 89.4 % of the test rows right after 2,000 "
+        "steps, one of them 99 % at step 960; AdamW at a third of the rate has them all. A rate three times as large "
+        "is one guess; the source's schedule has a rate for matrices and one for embeddings."
     ),
     "prieto-stablemax": (
         "StableMax does keep the loss from collapsing, and the norm grows to 90 against 45 with softmax. Unseen "
@@ -57,7 +58,11 @@ EXPLANATIONS = {
         "Unseen rows come from 1 % to 61, 71 and 89 % and still rise at the end: the effect is there, and 2,000 "
         "steps are too few for its end. A longer setting is prieto-perpendicular-longer."
     ),
-    "prieto-perpendicular-longer": (f"{_P31}The last rows are answered late in one seed (a guess: few rows, p = 31)."),
+    "prieto-perpendicular-longer": (
+        f"{_P31}The accuracies stand still: 73, 65 and 90 % of the unseen rows at step 5,000, where 2,000 steps gave "
+        "71, 61 and 89 %. The shorter setting had been read as still rising, which was wrong: without decay the "
+        "projection starts the rule and does not finish it here."
+    ),
     "geometry-torus-trained": (
         "The shape is a torus by the circuit's rule and by its phases, which are independent (1.53 where pi / 2 "
         "is chance). Two components hold .609 instead of .5 since a frequency has ten neurons on average, whose "

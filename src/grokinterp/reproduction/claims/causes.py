@@ -16,7 +16,8 @@ PATH = "arXiv 2602.16746"
 SEEDS = (0, 1, 2)
 
 
-def _small(seed: int, **more: Any) -> Training:
+def small(seed: int, **more: Any) -> Training:
+    """A network of ours, which with decay 2 groks within a thousand steps and half a minute."""
     fields = {
         "p": 31, "frac": 0.6, "d_model": 64, "n_heads": 4, "d_mlp": 256, "lr": 3e-3, "weight_decay": 0.0,
         "steps": 2_000, "checkpoint_every": 100, "metrics_every": 20, "loss_dtype": "float32",
@@ -25,8 +26,8 @@ def _small(seed: int, **more: Any) -> Training:
 
 
 OURS = "Ours, not theirs: a one-layer transformer on a + b mod 31, 60 % of the table, rate .003, seeds 0 to 2, float32."
-PLAIN = [_small(seed) for seed in SEEDS]
-DECAYED = [_small(seed, weight_decay=2.0) for seed in SEEDS]
+PLAIN = [small(seed) for seed in SEEDS]
+DECAYED = [small(seed, weight_decay=2.0) for seed in SEEDS]
 
 
 def _ends(runs: tuple[Run, ...]) -> dict[str, float]:
@@ -51,7 +52,7 @@ def _against_plain(runs: tuple[Run, ...]) -> Values:
     {"median unseen accuracy": at_least(0.95), "gain over cross-entropy": at_least(0.5)},
     recipe=f"{OURS} No weight decay, 2,000 steps.",
     measured="accuracy on rows whose swap is unseen too at the end, the median over seeds, and minus that with softmax",
-    trainings=[*(_small(seed, loss="stablemax") for seed in SEEDS), *PLAIN],
+    trainings=[*(small(seed, loss="stablemax") for seed in SEEDS), *PLAIN],
 )
 def stablemax(*runs: Run) -> Values:
     return _against_plain(runs)
@@ -64,7 +65,7 @@ def stablemax(*runs: Run) -> Values:
     {"median unseen accuracy": at_least(0.95), "gain over cross-entropy": at_least(0.5)},
     recipe=f"{OURS} No weight decay, 2,000 steps.",
     measured="as for StableMax",
-    trainings=[*(_small(seed, perpendicular_gradient=True) for seed in SEEDS), *PLAIN],
+    trainings=[*(small(seed, perpendicular_gradient=True) for seed in SEEDS), *PLAIN],
 )
 def perpendicular(*runs: Run) -> Values:
     return _against_plain(runs)
@@ -107,7 +108,7 @@ def _falls_after(run: Run) -> bool:
     recipe=f"{OURS} Weight decay 2, 2,000 steps; the same rate, Muon's update scaled to the size of AdamW's.",
     measured="first step with 99 % test accuracy, the median over seeds, over that with AdamW; beside it the share of "
     "seeds whose test accuracy falls below 90 % after that, which is said of Muon",
-    trainings=[*(_small(seed, weight_decay=2.0, optimiser="muon") for seed in SEEDS), *DECAYED],
+    trainings=[*(small(seed, weight_decay=2.0, optimiser="muon") for seed in SEEDS), *DECAYED],
 )
 def muon(*runs: Run) -> Values:
     own, plain = runs[: len(SEEDS)], runs[len(SEEDS) :]
@@ -169,7 +170,7 @@ def one_direction(*runs: Run) -> Values:
 
 
 def _held(multiple: float) -> Training:
-    return _small(0, norm_multiple=multiple, steps=20_000, stop_after_grokking=100, checkpoint_every=0)
+    return small(0, norm_multiple=multiple, steps=20_000, stop_after_grokking=100, checkpoint_every=0)
 
 
 HELD = (0.4, 0.5, 0.6)

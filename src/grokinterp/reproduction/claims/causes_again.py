@@ -15,11 +15,12 @@ from grokinterp.reproduction.target import Target, at_least, at_most
 from grokinterp.runs.run import Run
 
 
-def _like(run: Training, minutes: float, **more: Any) -> Training:
+def like(run: Training, minutes: float, **more: Any) -> Training:
+    """A run with some of its fields changed."""
     return replace(run, minutes=minutes, fields={**run.fields, **more})
 
 
-FINE = [_like(run, 0.3, steps=1_200, checkpoint_every=20) for run in DECAYED]
+FINE = [like(run, 0.3, steps=1_200, checkpoint_every=20) for run in DECAYED]
 """The runs of the first setting, read five times as often: one seed grokked before the fifth checkpoint."""
 
 
@@ -63,7 +64,7 @@ HELD = (0.75, 0.85, 0.95)
     "steps at most. With decay 2 the network groks at .75; at .4 to .6 it did not even know its training rows.",
     measured="as for held-norm-delays",
     trainings=[
-        _like(
+        like(
             DECAYED[0], 2.0, weight_decay=0.0, norm_multiple=multiple, steps=10_000, stop_after_grokking=100,
             checkpoint_every=0,
         )
@@ -91,7 +92,7 @@ def held(*runs: Run) -> Values:
     recipe=f"{OURS} Weight decay 2, 2,000 steps; Muon at a rate of .01, AdamW at .003 as in muon-sooner.",
     measured="median over seeds of the first step with 99 % test accuracy, over that with AdamW; beside it each seed's "
     "test accuracy at the end",
-    trainings=[*(_like(run, 0.5, optimiser="muon", lr=0.01) for run in DECAYED), *DECAYED],
+    trainings=[*(like(run, 0.5, optimiser="muon", lr=0.01) for run in DECAYED), *DECAYED],
 )
 def muon(*runs: Run) -> Values:
     own, plain = runs[: len(SEEDS)], runs[len(SEEDS) :]
@@ -114,7 +115,7 @@ def muon(*runs: Run) -> Values:
     recipe=f"{OURS} No weight decay, 5,000 steps at most, 100 past grokking.",
     measured="accuracy on rows whose swap is unseen too at the end, the median over seeds",
     trainings=[
-        _like(run, 1.0, weight_decay=0.0, perpendicular_gradient=True, steps=5_000, stop_after_grokking=100)
+        like(run, 1.0, weight_decay=0.0, perpendicular_gradient=True, steps=5_000, stop_after_grokking=100)
         for run in DECAYED
     ],
 )

@@ -3,7 +3,21 @@
 from collections.abc import Mapping
 
 from grokinterp.reproduction.claim import Claim, Values, claim
-from grokinterp.reproduction.claims.furuta import ADD, MUL, OURS, PAPER, SHIFTED, SQUARE, SQUARES, SUB, operation
+from grokinterp.reproduction.claims.furuta import (
+    ADD,
+    ADDS,
+    MUL,
+    OURS,
+    PAPER,
+    SHIFTED,
+    SMALL,
+    SMALL_OURS,
+    SQUARE,
+    SQUARES,
+    SUBS,
+    failing,
+    recipe_of,
+)
 from grokinterp.reproduction.needed_run import Training
 from grokinterp.reproduction.reading import last, trace
 from grokinterp.reproduction.target import Target, at_least, at_most, near
@@ -19,7 +33,7 @@ STAYS = at_least(0.9)
 """Of FFD, 1 in random weights."""
 
 
-def _ends(run: Run) -> dict[str, float]:
+def ends_of(run: Run) -> dict[str, float]:
     """`FFD of W_E`, its start and its fall, and so on, by the first and the last checkpoint."""
     both = trace(run, "spectrum", steps=[0, run.steps[-1]])
     found: dict[str, float] = {}
@@ -47,7 +61,7 @@ def _ends(run: Run) -> dict[str, float]:
     trainings=[MUL],
 )
 def untrained(run: Run) -> Values:
-    ends = _ends(run)
+    ends = ends_of(run)
     return {f"{name} of {matrix}, untrained": ends[f"{name} of {matrix}, untrained"]
             for matrix in ("W_E", "W_L") for name in ("FFD", "FCR")}  # fmt: skip
 
@@ -58,12 +72,12 @@ def _trend(id: str, statement: str, run: Training, targets: Mapping[str, Target]
         f"{PAPER}, sections 5 to 7 and figures of FFD and FCR",
         statement,
         targets,
-        recipe=f"{OURS} Judged from the first to the last checkpoint; how much is a fall is ours.",
+        recipe=f"{recipe_of(run)} Judged from the first to the last checkpoint; how much is a fall is ours.",
         measured="FFD (eta 0.5), FCR and cosine share of the embedding W_E and of the neuron-logit map W_L",
         trainings=[run],
     )
     def trend(found: Run) -> Values:
-        values = _ends(found)
+        values = ends_of(found)
         plain = {f"{name} of {matrix}" for name in MEASURES for matrix in ("W_E", "W_L")}
         return {name: value for name, value in values.items() if name in targets or name in plain}
 
@@ -83,8 +97,8 @@ TREND_ADD = _trend(
 )
 TREND_SUB = _trend(
     "sub",
-    "Subtraction has a sparse W_E like addition, and a W_L biased to one of cosine and sine.",
-    SUB,
+    f"Subtraction has a sparse W_E like addition, and a W_L biased to one of cosine and sine; here {SMALL}.",
+    SUBS[0],
     {"fall of FFD of W_E": FALLS, "fall of FCR of W_L": FALLS_A_LITTLE},
 )
 TREND_MUL = _trend(
@@ -124,8 +138,8 @@ TREND_SQUARE = _trend(
 )
 TREND_NONE = _trend(
     "no-grokking",
-    "ab + b, which does not grok at 30 %, shows no fall of FFD or FCR.",
-    operation("a*b + b", 37),
+    f"ab + b, which does not grok, shows no fall of FFD or FCR; here {SMALL}.",
+    failing("a*b + b")[0],
     {f"fall of {name} of {matrix}": at_most(0.1) for name in ("FFD", "FCR") for matrix in ("W_E", "W_L")},
 )
 
@@ -148,12 +162,12 @@ def characters(run: Run) -> Values:
     "furuta-logits",
     f"{PAPER}, table of loss by components of the logits",
     "Addition needs its key frequencies only; subtraction needs everything: restricted to them its loss rises from "
-    "1.3e-7 to 0.71.",
+    f"1.3e-7 to 0.71. Here {SMALL}.",
     {"a + b, restricted over full": at_most(1.5), "a - b, restricted over full": at_least(1_000)},
-    recipe=f"{OURS} Their key frequencies are those whose removal raises the loss by 1e-9; ours by "
+    recipe=f"{SMALL_OURS} Their key frequencies are those whose removal raises the loss by 1e-9; ours by "
     "`KeyFrequencies`, and the waves of a - b are those of a - b.",
     measured="restricted loss of all rows over the full loss, at the end",
-    trainings=[ADD, SUB],
+    trainings=[ADDS[0], SUBS[0]],
 )
 def logits(add: Run, sub: Run) -> Values:
     values: dict[str, float | str] = {}

@@ -48,9 +48,10 @@ def disc(*runs: Run) -> Values:
     trainings=DECAYED,
 )
 def few(*runs: Run) -> Values:
-    return {"frequencies": dict(zip(seeds(runs), map(_used, runs), strict=True))}
+    return {"frequencies": dict(zip(seeds(runs), map(used_frequencies, runs), strict=True))}
 
 
-def _used(run: Run) -> int:
+def used_frequencies(run: Run) -> int:
+    """At how many frequencies eight neurons or more have an R2 of .9 or more."""
     frequencies = simple_frequencies(run)
     return sum(frequencies.count(k) >= 8 for k in set(frequencies))

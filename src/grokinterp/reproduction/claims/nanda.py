@@ -13,7 +13,6 @@ from grokinterp.analysis.periodicity import Periodicity
 from grokinterp.reproduction.claim import Values, claim
 from grokinterp.reproduction.needed_run import Training, training
 from grokinterp.reproduction.reading import (
-    end_of,
     final,
     first,
     first_below,
@@ -23,7 +22,7 @@ from grokinterp.reproduction.reading import (
     seeds,
     trace,
 )
-from grokinterp.reproduction.target import Target, at_least, at_most, factor, near, share_of
+from grokinterp.reproduction.target import at_least, at_most, factor, near, share_of
 from grokinterp.runs.run import Run
 
 PAPER = "Nanda et al. 2023"
@@ -41,7 +40,6 @@ def mainline(seed: int) -> Training:
 
 MAIN = mainline(0)
 THREE = [mainline(seed) for seed in (0, 1, 2)]
-FIVE = [mainline(seed) for seed in range(5)]
 MOST = training("a + b", 2, p=113, frac=0.95, seed=0, steps=600, metrics_every=5)
 MOST_AGAIN = training("a + b", 1, p=113, frac=0.95, seed=1, steps=300, metrics_every=5)
 
@@ -112,14 +110,15 @@ def grokking_step(run: Run) -> Values:
     trainings=THREE,
 )
 def key_frequencies(*runs: Run) -> Values:
-    keys = {name: _key(run) for name, run in zip(seeds(runs), runs, strict=True)}
+    keys = {name: key_of(run) for name, run in zip(seeds(runs), runs, strict=True)}
     return {
         "key frequencies": {name: len(key) for name, key in keys.items()},
         "which": {name: " ".join(map(str, key)) for name, key in keys.items()},
     }
 
 
-def _key(run: Run) -> list[int]:
+def key_of(run: Run) -> list[int]:
+    """The key frequencies at the end."""
     at_end = last(run, "progress")
     return at_end.k.values[at_end.is_key.values].tolist()
 
@@ -148,13 +147,14 @@ def neurons(*runs: Run) -> Values:
     trainings=THREE,
 )
 def logits(*runs: Run) -> Values:
-    return {"share explained": {name: _key_share(run) for name, run in zip(seeds(runs), runs, strict=True)}}
+    return {"share explained": {name: key_share(run) for name, run in zip(seeds(runs), runs, strict=True)}}
 
 
-def _key_share(run: Run) -> float:
+def key_share(run: Run) -> float:
+    """Their centred share of the logits' variance at the end."""
     snapshot, wave = final(run), Wave.of(run.task)
     assert wave is not None
-    return float(Periodicity.of(snapshot.logits, wave).share[[k - 1 for k in _key(run)]].sum())
+    return float(Periodicity.of(snapshot.logits, wave).share[[k - 1 for k in key_of(run)]].sum())
 
 
 @claim(
@@ -294,22 +294,4 @@ def ninety_five(*runs: Run) -> Values:
     return {
         "test below 0.1 over train below 0.1 (steps)": {name: test[name] / train[name] for name in train},
         "train below 0.1": train,
-    }
-
-
-@claim(
-    "nanda-seeds",
-    f"{PAPER}, appendix (further seeds)",
-    "Every seed groks with a few key frequencies that explain most of its logits.",
-    {"test accuracy": at_least(0.99), "key frequencies": Target(1, 10, "1 to 10"), "share explained": at_least(0.9)},
-    recipe=f"{OURS} Five seeds; all but the first for 16,000 steps.",
-    measured="key frequencies and their share of the logits' variance, at the end",
-    trainings=FIVE,
-)
-def sparse_seeds(*runs: Run) -> Values:
-    named = dict(zip(seeds(runs), runs, strict=True))
-    return {
-        "test accuracy": {name: end_of(run, "test_accuracy") for name, run in named.items()},
-        "key frequencies": {name: len(_key(run)) for name, run in named.items()},
-        "share explained": {name: _key_share(run) for name, run in named.items()},
     }
