@@ -55,6 +55,17 @@ def test_a_missing_run_is_trained_in_the_first_place(bench):
     assert bench.find(WANTED).path == run.path
 
 
+def test_runs_are_trained_together_as_they_are_alone(bench, no_training, tmp_path):
+    """On the engines of sweeps: the same weights, the source of a run before it, and nothing trained twice."""
+    bench.train_together([MOVED, WANTED], workers=1)
+    alone = Bench([tmp_path / "alone"], bench.data, threads=1, progress=False).run(WANTED)
+    no_training()
+    together = bench.run(WANTED)
+    assert all(value.equal(together.final.parameters[name]) for name, value in alone.final.parameters.items())
+    assert bench.run(MOVED).config.schedule.frozen_parts == ("embed",) and not bench.missing(claim_on(MOVED, WANTED))
+    assert set(bench.seconds) == {bench.run(each).path for each in (WANTED, MOVED)}
+
+
 def test_a_run_is_found_by_its_configuration_under_any_name(bench, no_training):
     run = bench.run(WANTED)
     bench.places[1].mkdir()

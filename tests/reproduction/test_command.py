@@ -23,6 +23,8 @@ def test_a_budget_is_a_time(text, expected):
         (["--all", "--budget", "soon"], "give it as 90s, 30m or 2h"),
         (["nanda-phases", "--all"], "give an ID, --all or --table, one of them"),
         (["--quick"], "--quick rehearses one claim; name it"),
+        (["--workers", "2"], "--workers and --engine are of runs to train"),
+        (["nanda-phases", "--workers", "2", "--threads", "1"], "leave --threads out"),
         (["nanda-saved-losses", "--data", "nowhere"], "needs the third-party file nanda/wd_10-1"),
     ],
 )
@@ -42,9 +44,9 @@ def test_the_list_has_every_claim_by_source_with_outcome_and_time(capsys, tmp_pa
     assert sources == [f"{source}: {len(group)} not run" for source, group in by_source(every_claim()).items()]
     rows = {line.split()[0]: line for line in lines if line.startswith("  ")}
     assert [*rows] == [claim.id for group in by_source(every_claim()).values() for claim in group]
-    claim = find_claim("nanda-seeds")
+    claim = find_claim("nanda-restricted")
     needed = claim.minutes + sum(training.minutes for training in claim.trainings)
-    assert rows["nanda-seeds"].split()[1:] == f"not run {needed / 60:.1f} h {claim.statement}".split()
+    assert rows["nanda-restricted"].split()[1:] == f"not run {needed / 60:.1f} h {claim.statement}".split()
 
 
 def test_what_is_trained_and_how_long_is_said_before_it_starts(capsys, tmp_path, monkeypatch):

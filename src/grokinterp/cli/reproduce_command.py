@@ -5,15 +5,20 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import tyro
 
 from grokinterp.cli.arguments import parse, say
 from grokinterp.errors import BadRequest
+from grokinterp.sweeps import engines
 
 if TYPE_CHECKING:
+    Engine: TypeAlias = str
     from grokinterp.reproduction import Bench, Claim, Places, Result
+
+else:
+    Engine = Literal[*engines.names()]
 
 ORDER = 70
 
@@ -32,6 +37,8 @@ class Reproduce:
     data: Path | None = None  # the third-party files; $GROKINTERP_TEST_DATA or ../shared/data where left out
     results: Path | None = None  # the results; reproduction/results where left out
     threads: int | None = None  # processor cores to train with; all where left out
+    workers: int | None = None  # train what is missing side by side first, in so many processes of one thread
+    engine: Engine = "local"  # where these are trained, as in sweep
 
 
 def run(argv: list[str]) -> None:
@@ -43,6 +50,11 @@ def run(argv: list[str]) -> None:
         raise BadRequest("reproduce: --nulls is of one claim; name it, or give --all as well")
     if given.quick and given.id is None:
         raise BadRequest("reproduce: --quick rehearses one claim; name it, as in grokinterp reproduce ID --quick")
+    if side_by_side := given.workers is not None or given.engine != "local":
+        if given.quick or given.nulls or not (given.id or given.all):
+            raise BadRequest("reproduce: --workers and --engine are of runs to train; name a claim, or give --all")
+        if given.threads is not None:
+            raise BadRequest("reproduce: each of --workers has one thread; leave --threads out")
     budget = minutes(given.budget)
     from grokinterp.reproduction import Bench, Places, find_claim
 
@@ -53,13 +65,19 @@ def run(argv: list[str]) -> None:
     elif given.nulls:
         _add_nulls([find_claim(given.id)] if given.id else None, bench, places)
     elif given.all:
-        _run_all(bench, places, budget)
+        start = time.monotonic()
+        if side_by_side:
+            _train_first(_choose_claims(bench, places, budget, given.workers), bench, given)
+        _run_all(bench, places, budget - (time.monotonic() - start) / 60)
     elif given.id is None:
         _list(bench, places)
     elif given.quick:
         _rehearse(find_claim(given.id), bench)
     else:
-        _run_one(find_claim(given.id), bench, places)
+        claim = find_claim(given.id)
+        if side_by_side:
+            _train_first([claim], bench, given)
+        _run_one(claim, bench, places)
 
 
 def minutes(text: str) -> float:
@@ -165,6 +183,34 @@ def _run_all(bench: "Bench", places: "Places", budget: float) -> None:
             f"{len(late)} claims did not fit into what was left of --budget, the cheapest of them {late[0].id}, about "
             f"{duration(bench.cost(late[0]))}."
         )
+
+
+def _choose_claims(bench: "Bench", places: "Places", budget: float, workers: int | None) -> "list[Claim]":
+    """The claims that `--all` comes to within its budget, where so many runs are trained at once."""
+    from grokinterp.evaluation.processes import available_cores
+    from grokinterp.reproduction import every_claim, stored
+
+    known, seen, chosen = stored(places.results), set(), []
+    workers = workers or available_cores()
+    for claim in sorted(every_claim(), key=lambda claim: (claim.id in known, bench.cost(claim))):
+        new = {repr(each): each.minutes for each in bench.missing(claim) if repr(each) not in seen}
+        cost = claim.minutes + sum(new.values()) / workers
+        if bench.why_not(claim) is None and cost <= budget:
+            chosen.append(claim)
+            seen |= set(new)
+            budget -= cost
+    return chosen
+
+
+def _train_first(claims: "list[Claim]", bench: "Bench", given: Reproduce) -> None:
+    """Train the runs of several claims on an engine. What fails is tried again, and told, with its claim."""
+    wanted = [run for claim in claims for run in claim.trainings]
+    missing = {repr(run) for claim in claims for run in bench.missing(claim)}
+    say(f"{len(missing)} runs of {len(claims)} claims to train, side by side.")
+    try:
+        bench.train_together(wanted, given.engine, given.workers)
+    except BadRequest as error:
+        print(error, file=sys.stderr)
 
 
 def _print_result(claim: "Claim", result: "Result") -> None:

@@ -5,14 +5,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from grokinterp.config import RunConfig
 from grokinterp.errors import BadRequest
 from grokinterp.reproduction.claim import Claim
 from grokinterp.reproduction.needed_run import Training
 from grokinterp.runs.directory import CONFIG, is_finished, is_run, open_run, read_header
+from grokinterp.runs.population.wanted import log_of
 from grokinterp.runs.run import Run
+from grokinterp.runs.summary import Summary
+from grokinterp.sweeps.running import train_jobs
+from grokinterp.sweeps.spec import Keep
+from grokinterp.sweeps.work import Job
 from grokinterp.training.planning import default_directory
 from grokinterp.training.trainer import train
 
@@ -97,22 +102,46 @@ class Bench:
             return finished
         source = self.run(wanted.frozen_from).path if wanted.frozen_from else None
         config = self._config(wanted, source)
-        out = self._begun(config) or self.places[0] / f"{default_directory(config).name}-{config.fingerprint}"
+        out = self._directory(config)
         fresh, start = not is_run(out), time.monotonic()
-        given = {name: getattr(config, name) for name in ("seed", "split", "model", "optimiser", "schedule")}
         trained = train(
             config.task.expression,
-            preset=config.preset,
             out=out,
             resume=True,
             threads=self.threads,
             progress=self.progress,
-            **config.task.parameters,
-            **given,
+            **_fields(config),
         )
         if fresh:
             self.seconds[out] = time.monotonic() - start
         return trained
+
+    def train_together(self, wanted: Sequence[Training], engine: str = "local", workers: int | None = None) -> None:
+        """Train those of several runs that are missing side by side, each with one thread, on an engine of sweeps.
+
+        A run that starts from another one waits for it. Raises `BadRequest`, naming them, where some failed.
+        """
+        every = {repr(each): each for run in wanted for each in run.whole}
+        while left := [each for each in every.values() if self.find(each) is None]:
+            ready = [each for each in left if each.frozen_from is None or self.find(each.frozen_from) is not None]
+            jobs = [self._job(each) for each in ready]
+            fresh = [path for job in jobs if not is_run(path := Path(job.directory))]
+            failed = train_jobs(jobs, self.places[0], engine, workers, self.progress)
+            if failed:
+                lines = "; ".join(f"{name}: {line}" for name, line in failed.items())
+                raise BadRequest(f"{len(failed)} of {len(jobs)} runs failed. {lines}")
+            self.seconds |= {path: Summary.read(path).seconds for path in fresh}
+
+    def _job(self, wanted: Training) -> Job:
+        origin = self.find(wanted.frozen_from) if wanted.frozen_from else None
+        config = self._config(wanted, origin.path if origin else None)
+        out = self._directory(config)
+        fields = {"expression": config.task.expression, **_fields(config)}
+        return Job(str(out), str(log_of(out)), fields, config.schedule.steps, Keep())
+
+    def _directory(self, config: RunConfig) -> Path:
+        """Where a run that is not finished lies or will lie."""
+        return self._begun(config) or self.places[0] / f"{default_directory(config).name}-{config.fingerprint}"
 
     def find(self, wanted: Training) -> Run | None:
         """The finished run of this configuration, if there is one. It is told by its configuration, not its name."""
@@ -161,6 +190,12 @@ class Bench:
         if self._read.get(path, (0, None))[0] != written:
             self._read[path] = written, read_header(path).config
         return self._read[path][1]
+
+
+def _fields(config: RunConfig) -> dict[str, Any]:
+    """What a configuration is called with, but for its task's formula."""
+    parts = {name: getattr(config, name) for name in ("seed", "split", "model", "optimiser", "schedule")}
+    return {"preset": config.preset, **config.task.parameters, **parts}
 
 
 def _same(known: RunConfig, wanted: RunConfig) -> bool:

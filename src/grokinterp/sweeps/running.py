@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,17 @@ def sweep(
             if failed:
                 raise SweepError(failed, len(points))
     return directory.runs(points)
+
+
+def train_jobs(
+    jobs: Sequence[Job], place: Path, engine: str = "local", workers: int | None = None, progress: bool = True
+) -> dict[str, str]:
+    """Train runs that belong to no spec on an engine, side by side; by the directory's name the line of each failure.
+
+    `place` is the directory that they lie in.
+    """
+    start = opener(engine, None, place, workers, {})
+    return _work(list(jobs), start(len(jobs)), Progress(jobs, 0, progress)) if jobs else {}
 
 
 def _work(jobs: list[Job], engine: Engine, progress: Progress) -> dict[str, str]:
