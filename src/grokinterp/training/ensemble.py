@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from grokinterp.config import RunConfig
 from grokinterp.evaluation import fused
-from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.runs.lock import held
 from grokinterp.tasks import Task
@@ -140,13 +139,13 @@ def train_together(members: Sequence[Member]) -> Iterator[Ended]:
                 yield member.directory, error
         if not going:
             return
-        evaluate, bar = evaluator(members[0].config.model, members[0].task), tqdm(disable=True)
+        bar = tqdm(disable=True)
         ensemble = Ensemble([trainer for trainer, _ in going])
         while going:
             ended: dict[Trainer, Exception | None] = {}
             for trainer, listeners in going:
                 try:
-                    if trainer.record(evaluate, listeners, bar):
+                    if trainer.record(listeners, bar):
                         ended[trainer] = None
                 except Exception as error:
                     ended[trainer] = error

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -85,26 +86,34 @@ class Trainer:
     def run(self, progress: bool, listeners: Listeners) -> None:
         """Train to the last step, or until told to stop. Nothing in the loop waits for the device but records do."""
         steps = self.config.schedule.steps
-        evaluate = evaluator(self.config.model, self.task, self.device)
         bar = tqdm(total=steps, initial=self.step, unit="step", disable=not progress, mininterval=0.5)
         with bar, stop_requested() as stop:
-            while not (done := self.record(evaluate, listeners, bar)) and not stop.is_set():
-                rows, labels = self.batches.draw(self.step)
-                logits = evaluate(self.optimiser.noisy(self.parameters), rows)
-                self.objective(logits, labels).backward()
-                self.optimiser.step(self.step)
-                self.step += 1
+            while not (done := self.record(listeners, bar)) and not stop.is_set():
+                self.update()
         self.save_state()
         if not done:
             raise KeyboardInterrupt(f"stopped at step {self.step}; resume=True (--resume) continues {self.writer.path}")
         self.writer.finish()
 
-    def record(self, evaluate: Evaluator, listeners: Listeners, bar: Any) -> bool:
+    def update(self) -> None:
+        """Take one step: draw rows, evaluate them, and move the weights down the gradient of the objective."""
+        rows, labels = self.batches.draw(self.step)
+        logits = self.evaluate(self.optimiser.noisy(self.parameters), rows)
+        self.objective(logits, labels).backward()
+        self.optimiser.step(self.step)
+        self.step += 1
+
+    @cached_property
+    def evaluate(self) -> Evaluator:
+        """What gives its logits, made when it is first needed: an ensemble makes its steps without."""
+        return evaluator(self.config.model, self.task, self.device)
+
+    def record(self, listeners: Listeners, bar: Any) -> bool:
         """Write what is due at this step: metrics, the state to resume from, a checkpoint. Whether it is the last."""
         schedule = self.config.schedule
         if self.step % schedule.metrics_every == 0 or self.step == schedule.steps:
             if self.step not in self.writer.measured:
-                listeners.metrics(self.step, self._log(evaluate, bar))
+                listeners.metrics(self.step, self._log(bar))
             if time.monotonic() - self.saved > SECONDS_BETWEEN_STATES:
                 self.save_state()
                 self.saved = time.monotonic()
@@ -114,8 +123,8 @@ class Trainer:
             listeners.checkpoint(self.step)
         return done
 
-    def _log(self, evaluate: Evaluator, bar: Any) -> dict[str, float]:
-        metrics = self.scores(evaluate, self.parameters, self.step)
+    def _log(self, bar: Any) -> dict[str, float]:
+        metrics = self.scores(self.evaluate, self.parameters, self.step)
         if not math.isfinite(metrics["train_loss"]):
             # Else the run would look like one that was interrupted.
             self.writer.append_metrics({"step": self.step, "diverged": 1})

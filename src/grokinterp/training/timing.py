@@ -9,15 +9,11 @@ from pathlib import Path
 import torch
 
 from grokinterp.config import RunConfig
-from grokinterp.evaluation.evaluator import evaluator
-from grokinterp.evaluation.losses import objective
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.runs.writer import RunWriter
 from grokinterp.tasks import Task
-from grokinterp.training.batches import batches
 from grokinterp.training.ensemble import Ensemble
 from grokinterp.training.loop import Trainer
-from grokinterp.training.optimiser import Optimiser
 from grokinterp.training.start import initial_parameters
 
 WARM_UP, TIMED = 2, 5
@@ -48,42 +44,29 @@ class Comparison:
 
 def compare(config: RunConfig, task: Task, members: int) -> Comparison:
     """Time a few steps alone and in an ensemble by turns, the fastest of each, with one thread. Nothing is written."""
-    trainers = [
-        Trainer(config, task, initial_parameters(config), torch.device("cpu"), RunWriter(Path(), config), None)
-        for _ in range(members)
-    ]
-    together, update = Ensemble(trainers), _update(config, task)
+    together, alone = Ensemble([fresh_trainer(config, task) for _ in range(members)]), fresh_trainer(config, task)
     with processor_settings(1), torch.enable_grad():
-        pairs = [
-            (_seconds(together.step, OWN_TIME), _seconds(lambda step=step: update(step), OWN_TIME))
-            for step in range(WARM_UP + TIMED)
-        ]
+        pairs = [(_seconds(together.step, OWN_TIME), _seconds(alone.update, OWN_TIME)) for _ in range(WARM_UP + TIMED)]
     several, one = (min(each[WARM_UP:]) for each in zip(*pairs, strict=True))
     return Comparison(members, several / members, one)
 
 
-def seconds_per_step(config: RunConfig, task: Task, threads: int = 1) -> float:
-    """The median of a few training steps from fresh weights, on the processor. Nothing is written."""
-    update = _update(config, task)
-    with processor_settings(threads), torch.enable_grad():
-        seconds = [_seconds(lambda step=step: update(step)) for step in range(WARM_UP + TIMED)]
+def seconds_per_step(config: RunConfig, task: Task) -> float:
+    """The median of a few training steps from fresh weights, on one core. Nothing is written."""
+    trainer = fresh_trainer(config, task)
+    with processor_settings(1), torch.enable_grad():
+        seconds = [_seconds(trainer.update) for _ in range(WARM_UP + TIMED)]
     return statistics.median(seconds[WARM_UP:])
 
 
-def _update(config: RunConfig, task: Task) -> Callable[[int], None]:
-    """What makes one step of a training alone."""
-    parameters = {name: value.requires_grad_() for name, value in initial_parameters(config).items()}
-    optimiser = Optimiser(config.optimiser, parameters, config.schedule.steps, seed=config.seed)
-    drawn = batches(task, config.schedule.batch_size, config.seed, torch.device("cpu"))
-    evaluate = evaluator(config.model, task)
-    lowered = objective(config.schedule)
+def shape_of(config: RunConfig) -> str:
+    """What the time of a step depends on: configurations of one shape need be timed once."""
+    return repr((config.task, config.model, config.split.frac, config.schedule.batch_size))
 
-    def update(step: int) -> None:
-        rows, labels = drawn.draw(step)
-        lowered(evaluate(optimiser.noisy(parameters), rows), labels).backward()
-        optimiser.step(step)
 
-    return update
+def fresh_trainer(config: RunConfig, task: Task, device: str = "cpu") -> Trainer:
+    """A training before its first step, of which nothing is written unless `record` is called."""
+    return Trainer(config, task, initial_parameters(config), torch.device(device), RunWriter(Path(), config), None)
 
 
 def _seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
