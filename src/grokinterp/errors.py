@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -47,6 +47,12 @@ def require(condition: bool, message: str) -> None:
 def counted(n: int, noun: str, plural: str | None = None) -> str:
     """`1 run`, `1,000 runs`; `plural` where an s does not make it."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def first_lines(lines: Sequence[str], most: int = 20) -> list[str]:
+    """The first of many lines, indented under the one before them, and how many more there are."""
+    more = [f"and {len(lines) - most} more"] if len(lines) > most else []
+    return [f"  {line}" for line in [*lines[:most], *more]]
 
 
 def duration(seconds: float) -> str:

@@ -6,21 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grokinterp.errors import counted, duration
+from grokinterp.errors import counted, duration, first_lines
 from grokinterp.runs.directory import is_run
 from grokinterp.runs.writer import resumable_step
 from grokinterp.sweeps.directory import SweepDirectory
 from grokinterp.sweeps.engines._base import Options, engine_named
 from grokinterp.sweeps.points import Point, describe, points_of
-from grokinterp.sweeps.spec import Spec
+from grokinterp.sweeps.spec import Spec, plan_arguments
 from grokinterp.training.planning import plan
-from grokinterp.training.timing import seconds_per_step
+from grokinterp.training.timing import seconds_per_step, shape_of
 
 BYTES_OF_A_WEIGHT, BYTES_OF_A_ROW = 4, 60
 WEIGHTS_OF_A_STATE = 3
 """What a run goes on from: its weights, and Adam's two moments of them."""
-SHOWN = 20
-"""How many of the runs are named."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,7 @@ class Estimate:
         goes = "goes" if self.begun == 1 else "go"
         begun = f", {self.begun:,} {goes} on" if self.begun else ""
         lines = [f"{counted(len(self.points), 'run')} in {self.directory}, {trained:,} of them trained{begun}"]
-        lines += [f"  {point.name}: {describe(point.varied)}" for point in self.missing[:SHOWN]]
-        lines += [f"  and {len(self.missing) - SHOWN} more"] if len(self.missing) > SHOWN else []
+        lines += first_lines([f"{point.name}: {describe(point.varied)}" for point in self.missing])
         if self.missing:
             workers = counted(self.workers, "worker")
             lines.append(f"about {duration(self.seconds)} with {workers}, {max(1, self.size / 1e6):,.0f} MB on disk")
@@ -74,10 +71,9 @@ def estimate(
     seconds, size, begun = 0.0, 0, 0
     for point in missing:
         config = point.config
-        shape = repr((config.task, config.model, config.split.frac, config.schedule.batch_size))
+        shape = shape_of(config)
         if shape not in pace:
-            fields = {name: value for name, value in point.fields.items() if name != "expression"}
-            pace[shape] = seconds_per_step(*plan(point.fields.get("expression"), **fields))
+            pace[shape] = seconds_per_step(*plan(**plan_arguments(point.fields)))
         seconds += pace[shape] * (config.schedule.steps - resumable_step(directory.path_of(point))) / used
         if is_run(directory.path_of(point)):
             begun += 1

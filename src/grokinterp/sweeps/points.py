@@ -8,9 +8,9 @@ from typing import Any
 from grokinterp.config import RunConfig
 from grokinterp.errors import BadRequest, ConfigError, listed
 from grokinterp.measuring import choose
-from grokinterp.sweeps.spec import Fields, Spec
+from grokinterp.sweeps.spec import Fields, Spec, plan_arguments
 from grokinterp.training.loggers import logger_names
-from grokinterp.training.planning import configure, split_for
+from grokinterp.training.planning import configure, signs_as_words, split_for
 
 _NOT_SWEPT = (
     "out",
@@ -68,8 +68,7 @@ def _point(varied: Fields, fields: Fields, splits: set[str]) -> Point:
         raise ConfigError("a sweep names its task as expression, as in expression = 'a + b', not as task")
     try:
         logger_names(fields.get("loggers", ()))
-        asked = {name: value for name, value in fields.items() if name not in ("expression", "loggers")}
-        config, task = configure(fields.get("expression"), **asked)
+        config, task = configure(**plan_arguments(fields))
         split = repr((config.task, replace(config.split, split_seed=None), config.schedule.batch_size))
         if split not in splits:
             split_for(config, task)
@@ -81,12 +80,9 @@ def _point(varied: Fields, fields: Fields, splits: set[str]) -> Point:
 
 
 def _name(varied: Mapping[str, Any], identity: str) -> str:
-    words = {"+": "plus", "-": "minus", "*": "times", "/": "over", "^": "pow", "%": "mod"}
     parts = []
     for name, value in varied.items():
-        text = str(value)
-        if name == "expression":
-            text = "".join(f" {words[c]} " if c in words else c for c in text)
+        text = signs_as_words(str(value)) if name == "expression" else str(value)
         plain = "-".join(re.findall(r"[A-Za-z0-9_.]+", text))
         parts.append(plain if name in ("expression", "variant") else f"{name}{plain}")
     return "-".join([*parts, identity])[-200:].lstrip("-.")

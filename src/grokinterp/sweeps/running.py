@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-from grokinterp.errors import counted
+from grokinterp.errors import counted, first_lines
 from grokinterp.evaluation.processes import available_cores
 from grokinterp.runs import Runs
 from grokinterp.sweeps import together
@@ -19,17 +19,13 @@ from grokinterp.sweeps.spec import Spec
 from grokinterp.sweeps.standing import submit
 from grokinterp.sweeps.work import Job, Outcome
 
-NAMED = 20
-"""How many of the runs that failed are named in an error."""
-
 
 class SweepError(RuntimeError):
     """A sweep of which some runs failed; the others are trained. `failed` has the line of each by its name."""
 
     def __init__(self, failed: Mapping[str, str], runs: int):
         self.failed = dict(failed)
-        named = [f"  {name}: {line}" for name, line in list(failed.items())[:NAMED]]
-        named += [f"  and {len(failed) - NAMED} more"] if len(failed) > NAMED else []
+        named = first_lines([f"{name}: {line}" for name, line in failed.items()])
         first = f"{len(failed)} of {counted(runs, 'run')} failed; the same sweep again tries them again, and only them"
         super().__init__("\n".join([first, *named]))
 

@@ -162,6 +162,12 @@ class Spec:
         return tomli_w.dumps(self.to_dict())
 
 
+def plan_arguments(fields: Mapping[str, Any]) -> Fields:
+    """What `training.planning.plan` is called with for the fields of a run; loggers configure nothing."""
+    named = {name: value for name, value in fields.items() if name not in ("expression", "loggers")}
+    return {"task": fields.get("expression"), **named}
+
+
 def _toml_values(value: Any, place: str) -> Any:
     """What TOML can hold, numbers and arrays of NumPy and torch as Python's. Raises `ConfigError` for anything else."""
     value = plain(value)

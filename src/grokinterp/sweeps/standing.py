@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from grokinterp.errors import ConfigError, counted
+from grokinterp.errors import ConfigError, counted, first_lines
 from grokinterp.sweeps.directory import SweepDirectory
 from grokinterp.sweeps.engines._base import opener
 from grokinterp.sweeps.engines.slurm import SlurmEngine
 from grokinterp.sweeps.points import points_of
 from grokinterp.sweeps.spec import Spec
 from grokinterp.sweeps.work import Job
-
-NAMED = 20
-"""How many of the runs that failed are named."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +32,7 @@ class Standing:
         parts += [f"{len(self.failed)} failed"] if self.failed else []
         runs = self.finished + len(self.alive) + len(self.failed)
         lines = [f"{self.directory}: {counted(runs, 'run')}, {', '.join(parts)}"]
-        lines += [f"  {name}: {line}" for name, line in list(self.failed.items())[:NAMED]]
-        lines += [f"  and {len(self.failed) - NAMED} more"] if len(self.failed) > NAMED else []
+        lines += first_lines([f"{name}: {line}" for name, line in self.failed.items()])
         if self.alive:
             jobs = " ".join(self.jobs)
             lines.append(f"Slurm jobs {jobs}; the same command says how they stand, `scancel {jobs}` ends them")

@@ -10,6 +10,7 @@ from typing import Any
 
 from grokinterp.errors import BadRequest, ConfigError
 from grokinterp.sweeps.points import Point, describe
+from grokinterp.sweeps.spec import plan_arguments
 from grokinterp.sweeps.work import Job, Outcome, do, failure, write_pace
 
 MOST_MEMBERS = 8
@@ -28,9 +29,8 @@ def check(points: Sequence[Point], engine: str, executor: Executor | None) -> No
     for point in points:
         shapes.setdefault(_all_but_seed(point.fields), []).append(point)
     for first, *_ in shapes.values():
-        fields = {name: value for name, value in first.fields.items() if name not in ("expression", "loggers")}
         reason = "it has loggers" if first.fields.get("loggers") else None
-        if reason := reason or why_alone(*configure(first.fields.get("expression"), **fields)):
+        if reason := reason or why_alone(*configure(**plan_arguments(first.fields))):
             raise ConfigError(f"no ensemble can train the run at {describe(first.varied)}: {reason}; {remedy}")
     if all(len(shape) == 1 for shape in shapes.values()):
         raise ConfigError(
@@ -45,23 +45,22 @@ def grouped(jobs: Sequence[tuple[Point, Job]], workers: int) -> Iterator[tuple[l
     Groups are as large as leaves each worker one, `MOST_MEMBERS` at most. What decides is a few steps of each shape.
     """
     from grokinterp.training.planning import plan
-    from grokinterp.training.timing import Comparison, compare
+    from grokinterp.training.timing import Comparison, compare, shape_of
 
     shapes: dict[str, list[tuple[Point, Job]]] = {}
     for point, job in jobs:
         shapes.setdefault(job.directory if job.is_trained else _all_but_seed(job.fields), []).append((point, job))
     size = min(MOST_MEMBERS, math.ceil(len(jobs) / workers))
-    compared: dict[str, Comparison] = {}
+    compared: dict[tuple[str, int], Comparison] = {}
     for shape in shapes.values():
         groups = math.ceil(len(shape) / size)
         members, first = math.ceil(len(shape) / groups), shape[0][0]
         if members == 1:
             yield [job for _, job in shape], ""
             continue
-        config, fields = first.config, {name: value for name, value in first.fields.items() if name != "expression"}
-        key = repr((config.task, config.model, config.split.frac, config.schedule.batch_size, members))
+        key = shape_of(first.config), members
         if key not in compared:
-            compared[key] = compare(*plan(first.fields.get("expression"), **fields), members)
+            compared[key] = compare(*plan(**plan_arguments(first.fields)), members)
         pace = compared[key]
         told = [
             replace(job, pace=asdict(pace), group=f"{first.name}/{i % groups}" if pace.is_faster else None)
@@ -114,9 +113,9 @@ def _ensembles(jobs: Sequence[Job]) -> list[dict[Path, tuple[Job, Any]]]:
     for job in jobs:
         if job.is_trained:
             continue
-        path, fields = Path(job.directory), {name: value for name, value in job.fields.items() if name != "expression"}
+        path = Path(job.directory)
         try:
-            config, task = plan(job.fields.get("expression"), **fields)
+            config, task = plan(**plan_arguments(job.fields))
         except BadRequest:  # of its split, which only its own seed can tell; `do` says it
             continue
         at = (resumable_step(path), int(task.is_train.sum()) if task.is_train is not None else 0)

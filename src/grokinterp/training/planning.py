@@ -101,8 +101,12 @@ def _check_endless(config: RunConfig, base: RunConfig) -> None:
 def default_directory(config: RunConfig) -> Path:
     """`runs/<name>`, the name telling task, p, preset and seed: `runs/a-plus-b-p113-nanda-seed0`."""
     called = config.task.parameters.get("name", config.task.expression)  # a table of one's own has one
-    words = {"+": "plus", "-": "minus", "*": "times", "/": "over", "^": "pow", "%": "mod", ";": "and"}
-    spelled = "".join(f" {words[c]} " if c in words else c for c in str(called))
-    name = "-".join(re.findall(r"[A-Za-z0-9_]+", spelled))
+    name = "-".join(re.findall(r"[A-Za-z0-9_]+", signs_as_words(str(called).replace(";", " and "))))
     p = config.task.parameters.get("p")
     return Path("runs") / "-".join([name, *([f"p{p}"] if p else []), config.preset, f"seed{config.seed}"])
+
+
+def signs_as_words(expression: str) -> str:
+    """`a + b` with `plus` for its sign, since the name of a file had better hold none."""
+    words = {"+": "plus", "-": "minus", "*": "times", "/": "over", "^": "pow", "%": "mod"}
+    return "".join(f" {words[c]} " if c in words else c for c in expression)
