@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import circuit_pages
+import claim_figures
 import notebook_pages
 import warning_figure
 from circuit_pages import default_of
@@ -62,8 +63,9 @@ def in_directory(files: Files, place: str) -> list[str]:
     return sorted(paths, key=lambda path: (not path.endswith("index.md"), path))
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Fill in the list of formats, and the figure of the early-warning bench, where a page asks for them."""
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Fill in the list of formats and the early-warning figure where a page asks for them, and pictures of claims."""
+    markdown = claim_figures.with_figures(markdown, page.file.src_uri)
     if WARNING in markdown:
         markdown = markdown.replace(WARNING, placed(warning_figure.figure()))
     return markdown.replace("<!-- formats -->", table(("format", "what it is"), FORMATS.items()))

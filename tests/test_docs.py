@@ -1,5 +1,6 @@
 """The site of `make docs`: it is built strictly, has a page for everything that is found, and asks nobody outside."""
 
+import json
 import os
 import re
 import subprocess
@@ -77,6 +78,16 @@ def test_the_pages_at_the_root_are_on_the_site(site):
     claims = (site / "reproduction" / "index.html").read_text()
     assert 'href="nanda-et-al-2023/"' in claims
     assert "nanda-phases" in (site / "reproduction" / "nanda-et-al-2023" / "index.html").read_text()
+
+
+def test_claims_are_drawn_from_their_stored_results(site):
+    """The picture below a claim has the values of its row in the order in which they stand in the result."""
+    values = json.loads((ROOT / "reproduction" / "results" / "nanda-saved-fractions.json").read_text())["values"]
+    row = [value for name, value in values.items() if name.startswith("epochs at ")]
+    page = (site / "reproduction" / "nanda-et-al-2023-saved-runs" / "index.html").read_text()
+    section = page.partition('id="nanda-saved-fractions"')[2].partition("<h3")[0]
+    drawn = re.search(r'"y":(\[[^\]]+\])', section)
+    assert len(row) == 10 and drawn and json.loads(drawn[1]) == row
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])

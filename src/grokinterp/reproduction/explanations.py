@@ -60,7 +60,7 @@ EXPLANATIONS = {
     ),
     "prieto-perpendicular-longer": (
         f"{_P31}The accuracies stand still: 73, 65 and 90 % of the unseen rows at step 5,000, where 2,000 steps gave "
-        "71, 61 and 89 %. The shorter setting had been read as still rising, which was wrong: without decay the "
+        "61, 71 and 89 %. The shorter setting had been read as still rising, which was wrong: without decay the "
         "projection starts the rule and does not finish it here."
     ),
     "geometry-torus-trained": (
