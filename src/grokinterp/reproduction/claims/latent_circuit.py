@@ -1,5 +1,7 @@
 """He et al. 2026 (arXiv 2602.16849): phases have their order before the model answers one row that it has not seen."""
 
+from typing import cast
+
 from grokinterp.reproduction.claim import Values, claim
 from grokinterp.reproduction.needed_run import training
 from grokinterp.reproduction.reading import seeds, trace
@@ -98,4 +100,5 @@ FEWER = {
 )
 def memoriser_of_fewer(*runs: Run) -> Values:
     ends = {name: memoriser.measure(run) for name, run in zip(FEWER, runs, strict=True)}
-    return {what: {name: end[what] for name, end in ends.items()} for what in memoriser.targets}
+    of = lambda what: {name: cast(float, end[what]) for name, end in ends.items()}
+    return {what: of(what) for what in memoriser.targets}
