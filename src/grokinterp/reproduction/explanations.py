@@ -122,6 +122,18 @@ EXPLANATIONS = {
         "An untrained network and a memoriser use all frequencies too, so that the target says nothing of what "
         "was learnt. Among its values FCR, .76 and .81, would have to be compared with its own start."
     ),
+    "furuta-groks-square": (
+        "After 40,000 steps 97.7 % of the unseen rows are right, 90 % after 7,700, and the last 16,000 steps added .6 "
+        "of a percent. Theirs trains for 300,000 at most. A setting of p = 31 is furuta-groks-square-small."
+    ),
+    "nanda-seeds": (
+        "Two of five seeds had not grokked by 2,000 steps (.75 and .98), and cleanup, in which the key frequencies "
+        "take the rest of the logits, comes after that. 6,000 steps stand as nanda-seeds-longer."
+    ),
+    "nanda-neurons-seeds": (
+        f"{_P31}Seeds differ from .56 to .99, more than two settings could tell apart; the lower two had not grokked. "
+        "Weighted by variance the median, .858, is theirs."
+    ),
     "grokfast-decay-1": (
         "At decay 1 the plain run needs 770 steps only, and there is little to shorten: the filter's memory of 50 "
         "steps and its larger steps cost more than they bring. The source's 43.8 compares different decays."

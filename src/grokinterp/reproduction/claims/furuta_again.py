@@ -3,7 +3,7 @@
 from grokinterp.reproduction.claim import Values, claim
 from grokinterp.reproduction.claims.furuta import PAPER, SMALL, SMALL_OURS, small
 from grokinterp.reproduction.claims.furuta_circuits import FALLS_A_LITTLE, STAYS, ends_of
-from grokinterp.reproduction.reading import seeds
+from grokinterp.reproduction.reading import first_reaching, recorded, seeds
 from grokinterp.reproduction.target import at_least
 from grokinterp.runs.run import Run
 
@@ -73,3 +73,24 @@ def shifted(run: Run) -> Values:
     ends = ends_of(run)
     names = ("FFD of W_E", "FFD of W_L", "fall of FCR of W_E", "fall of FCR of W_L", "FCR of W_E", "FCR of W_L")
     return {name: ends[name] for name in names}
+
+
+POWERS = [small("(a + b)^2", seed) for seed in range(2)]
+
+
+@claim(
+    "furuta-groks-square-small",
+    f"{PAPER}, table 1",
+    f"(a + b)^2 groks from scratch, a power of a sum (second and third setting: {SMALL}, seeds 0 and 1).",
+    {"test accuracy": at_least(0.99)},
+    recipe=SMALL_OURS,
+    measured="largest recorded test accuracy; the step at which it passes 99 % beside it",
+    trainings=POWERS,
+    minutes=0.1,
+)
+def powers(*runs: Run) -> Values:
+    best = [float(recorded(run, "test_accuracy")[1].max()) for run in runs]
+    return {
+        "test accuracy": dict(zip(seeds(runs), best, strict=True)),
+        "step": dict(zip(seeds(runs), (first_reaching(run, "test_accuracy", 0.99) for run in runs), strict=True)),
+    }
