@@ -130,6 +130,10 @@ EXPLANATIONS = {
         "Two of five seeds had not grokked by 2,000 steps (.75 and .98), and cleanup, in which the key frequencies "
         "take the rest of the logits, comes after that. 6,000 steps stand as nanda-seeds-longer."
     ),
+    "nanda-no-decay": (
+        "Without decay it is as they say: .04 of the unseen rows at most. What misses is our own comparison, the same "
+        "seed with decay, which has .945 after 2,000 steps. nanda-no-decay-longer gives both 6,000."
+    ),
     "nanda-neurons-seeds": (
         f"{_P31}Seeds differ from .56 to .99, more than two settings could tell apart; the lower two had not grokked. "
         "Weighted by variance the median, .858, is theirs."

@@ -48,3 +48,18 @@ LONGER = [like(run, 1.0, steps=6_000) for run in FRESH]
 )
 def longer(*runs: Run) -> Values:
     return nanda_needs.sparse_seeds.measure(*runs)
+
+
+@claim(
+    "nanda-no-decay-longer",
+    f"{PAPER}, section 5.3 (no grokking without regularisation)",
+    "Without weight decay the training rows are memorised and the others not understood (second setting: p = 31, 6,000 "
+    "steps).",
+    nanda_needs.no_decay.targets,
+    recipe=f"{SMALL} As for nanda-no-decay, 6,000 steps each, with decay as well.",
+    measured=nanda_needs.no_decay.measured,
+    trainings=[*(like(run, 1.0, steps=6_000) for run in nanda_needs.WITHOUT_DECAY), LONGER[0]],
+    negative=True,
+)
+def no_decay(*runs: Run) -> Values:
+    return nanda_needs.no_decay.measure(*runs)
