@@ -20,6 +20,7 @@ from grokinterp.analysis.clock_or_pizza import Rule
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.explorer import trajectory
+from grokinterp.explorer.checkpoint import Scores
 from grokinterp.explorer.page import figures, layout, panels, text
 from grokinterp.explorer.page.controls import USES, values
 from grokinterp.explorer.page.export import taken_out
@@ -30,6 +31,7 @@ from grokinterp.explorer.session import READ, Session
 from grokinterp.explorer.state import History, State
 from grokinterp.explorer.trajectory import Trajectory
 from grokinterp.explorer.web.access import Access
+from grokinterp.explorer.web.ahead import Ahead
 from grokinterp.explorer.web.app import LARGEST_BODY
 from grokinterp.explorer.web.respond import respond
 from grokinterp.interventions import last_position
@@ -556,6 +558,24 @@ def test_keep_only_says_what_it_waits_for_and_clear_takes_it_back():
     assert "Choose what to keep" in kept["rest"]["no-frequencies"]["children"] and not kept["rest"]["clear"]["disabled"]
     cleared = asked(session, ["clear"], kept["told"]["history"]["data"], keep="keep")
     assert cleared["told"]["keep"]["value"] == "ablate" and cleared["rest"]["no-frequencies"]["children"] == ""
+
+
+def test_the_next_checkpoint_on_the_way_is_there_before_it_is_asked_for(monkeypatch):
+    """A head is out and the slider goes back: the step beyond has its numbers without being evaluated again."""
+    session = Session.of(drawn(steps=(0, 10, 20)))
+    ahead = Ahead(session)
+    here = session.resolved(State(heads=((0, 1),)))
+    ahead.follow(here, here.change(map="loss"))
+    assert ahead.next is None, "no step was taken"
+    ahead.follow(here, here.change(step=10))
+    ahead.next.result(60)
+    there = here.change(step=0)
+    fresh = Session.of(drawn(steps=(0, 10, 20))).scores(there)
+    monkeypatch.setattr(Scores, "of", None)
+    for found, expected in zip(session.scores(there), fresh, strict=True):
+        assert found.means == expected.means
+    ahead.follow(here.change(step=10), there)
+    assert ahead.next.done(), "beyond the first there is none"
 
 
 def test_an_address_cannot_name_neurons_without_end():

@@ -4,7 +4,9 @@ torch is imported where it is used, because the command line keeps memory before
 """
 
 import ctypes
+import os
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -68,6 +70,15 @@ def side_by_side(
             yield from pool.map(function, items)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def give_way() -> None:
+    """Let everything else go before this thread, where a thread has a priority of its own.
+
+    The threads of its matrix products inherit it.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
 def keep_memory() -> None:

@@ -16,7 +16,7 @@ from grokinterp import fourier
 from grokinterp.analysis.cycles import Cycle, Wave
 from grokinterp.analysis.outcome import Outcome
 from grokinterp.analysis.periodicity import coefficients
-from grokinterp.evaluation.processor import processor_settings
+from grokinterp.evaluation.processor import processor_settings, side_by_side
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.explorer.cosets import NeuronCosets
 from grokinterp.interventions import Ablator
@@ -25,6 +25,9 @@ from grokinterp.measuring import snapshot_of
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 from grokinterp.tasks.groups import GroupTask
+
+ROWS = 512
+"""How many rows are scored at a time."""
 
 KEPT = 8
 """How many answers about ablations of a checkpoint are kept: pages and tabs ask for the same one again."""
@@ -51,9 +54,16 @@ class Scores:
     def of(cls, logits: Float[Tensor, "ab answer"], task: Task) -> "Scores":
         """Score logits on the whole table."""
         labels = scored_labels(task)
-        loss = F.cross_entropy(logits.double(), labels, reduction="none")
-        others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
-        margin = logits.gather(1, labels[:, None])[:, 0] - others
+
+        def score(rows: slice) -> tuple[Tensor, Tensor]:
+            some, right = logits[rows], labels[rows]
+            others = some.scatter(1, right[:, None], -torch.inf).amax(1)
+            margin = some.gather(1, right[:, None])[:, 0] - others
+            return F.cross_entropy(some.double(), right, reduction="none"), margin
+
+        # As many rows at a time as stay in a core's cache, each core with rows of its own.
+        parts = [slice(first, first + ROWS) for first in range(0, len(logits), ROWS)]
+        loss, margin = map(torch.cat, zip(*side_by_side(score, parts, torch.get_num_threads()), strict=True))
         is_right = margin > 0
         # Of equal logits argmax takes the first, and it is slower than the rest of this together.
         tied = (margin == 0).nonzero()[:, 0]
@@ -119,16 +129,20 @@ class EvaluatedCheckpoint:
         self.task = run.task
         self.snapshot = snapshot_of(run, step)
         self._ablator = Ablator(self.snapshot)
+        self._before: Scores | None = None
         self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         # Hooks of two requests on one model would add up.
         self._lock = threading.Lock()
 
-    @cached_property
+    @property
     def before(self) -> Scores:
         """The checkpoint as it is."""
-        with processor_settings():
-            # The logits alone come sooner than all activations, which wait until a panel asks for them.
-            return Scores.of(self._ablator.logits(), self.task)
+        # A lock of its own: before Python 3.12 that of a cached property is one for all checkpoints.
+        with self._lock, processor_settings():
+            if self._before is None:
+                # The logits alone come sooner than all activations, which wait until a panel asks for them.
+                self._before = Scores.of(self._ablator.logits(), self.task)
+            return self._before
 
     @cached_property
     def cosets(self) -> NeuronCosets | None:

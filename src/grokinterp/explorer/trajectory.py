@@ -1,8 +1,6 @@
 """Trajectory: the scalars that circuits read off a run's checkpoints, while nobody waits for anything else."""
 
 import logging
-import os
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -11,7 +9,7 @@ from typing import Any, TypeAlias
 
 from grokinterp import measuring
 from grokinterp.errors import BadRequest
-from grokinterp.evaluation.processor import processor_settings
+from grokinterp.evaluation.processor import give_way, processor_settings
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.measuring import snapshot_of
 from grokinterp.readout import Circuit
@@ -90,9 +88,7 @@ class Trajectory:
             self.thread.join()
 
     def _fill(self) -> None:
-        if sys.platform == "linux":
-            # There a thread has a priority of its own, which the threads of its matrix products inherit.
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        give_way()
         kept = [measuring.kept(self.run, circuit) for circuit in self.circuits]
         for step in set.intersection(*map(set, kept)):
             self._known.setdefault(step, _scalars([readouts[step] for readouts in kept]))

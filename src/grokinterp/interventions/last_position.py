@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp.evaluation import fused
-from grokinterp.evaluation.lazy import LazyActivations, Reading, gather_sum, through_matrix
+from grokinterp.evaluation.lazy import LazyActivations, Reading, gather_sum, padded, through_matrix
 from grokinterp.evaluation.processor import side_by_side
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions.request import Ablation
@@ -136,14 +136,17 @@ class Ablated:
         """The logits of all output columns."""
         ablation, weights = self.ablation, self.snapshot.parameters
         waves = ablation.table_waves() if ablation.waves and ablation.where != "embedding" else None
-        W_U = unembedding(weights)
-        direct, mlp = self._stream(W_U, weights.get("unembed.b_U"), self.new_start), self._mlp(W_U)
+        n_columns, b_U = unembedding(weights).shape[1], weights.get("unembed.b_U")
+        W_U = padded(unembedding(weights))
+        direct = self._stream(W_U, None if b_U is None else padded(b_U), self.new_start)
+        mlp = self._mlp(W_U)
         if waves is not None and ablation.where == "mlp" and self._has_neurons:
             # Waves are over the whole table: nothing behind them can be computed before all of it is there.
             mlp = ablation.edit_rows(self._by_rows(mlp), waves).__getitem__
         columns = self._by_rows(lambda rows: direct.at(rows).add_(mlp(rows)))
         if self.new_post is not None:
             columns += self.new_post @ (weights["blocks.0.mlp.W_out"][self.neurons] @ W_U)
+        columns = columns[:, :n_columns]
         return ablation.edit_rows(columns, waves) if waves is not None and ablation.where == "logits" else columns
 
     def post(self) -> Float[Tensor, "ab neuron"]:

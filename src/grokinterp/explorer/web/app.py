@@ -19,6 +19,7 @@ from grokinterp.explorer.page.population import RUNS, runs_page
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State
 from grokinterp.explorer.web import deferred
+from grokinterp.explorer.web.ahead import Ahead
 from grokinterp.explorer.web.respond import message_alone, respond
 from grokinterp.markup import escape
 
@@ -110,13 +111,19 @@ def _main(app: Dash, session: Session) -> None:
         Given("message", "children"),
     )
 
+    ahead = Ahead(session)
+
     @app.server.post("/change")
     def change() -> Response:
         session.postpone_background()
         request_body = request.get_json()
         try:
+            answer = respond(session, request_body)
             # A number that JSON does not know would stop the page; better that it is told.
-            body = json.dumps(respond(session, request_body), allow_nan=False)
+            body = json.dumps(answer, allow_nan=False)
+            if request_body["history"] and "history" in answer["told"]:
+                seen, now = request_body["history"], answer["told"]["history"]["data"]
+                ahead.follow(State.of(seen["now"]), State.of(now["now"]))
         except Exception as error:
             body = json.dumps(message_alone(_logged(error)))
         return Response(body, mimetype="application/json")
