@@ -12,7 +12,6 @@ from plotly.subplots import make_subplots
 from grokinterp.reports import style
 from grokinterp.reports.figures import palette
 from grokinterp.reproduction import Claim, Result, Target, entries, every_claim, stored
-from grokinterp.reproduction.table import outcome_of
 
 PAGES = "reproduction/"
 RESULTS = Path(__file__).parents[1] / "reproduction" / "results"
@@ -43,7 +42,7 @@ def with_figures(markdown: str, page: str) -> str:
     def heading(match: re.Match[str]) -> str:
         id = match[1]
         drawn = rows(claims[id], results[id]) if id in results and id in claims else {}
-        return f"{match[0]}\n\n{placed(figure(claims[id], results[id], drawn))}" if drawn else match[0]
+        return f"{match[0]}\n\n{placed(figure(drawn))}" if drawn else match[0]
 
     return HEADING.sub(heading, markdown)
 
@@ -68,7 +67,7 @@ def rows(claim: Claim, result: Result) -> dict[str, Row]:
     return chosen if len(chosen) <= MOST else {}
 
 
-def figure(claim: Claim, result: Result, drawn: Mapping[str, Row]):
+def figure(drawn: Mapping[str, Row]):
     """Draw a panel a row: a point a part, its target behind it as a band."""
     titles = list(drawn)
     made = make_subplots(cols=len(titles), subplot_titles=titles, horizontal_spacing=0.12)
@@ -93,10 +92,9 @@ def figure(claim: Claim, result: Result, drawn: Mapping[str, Row]):
         made.update_yaxes(range=[low, high], row=1, col=column)
     made.update_annotations(font_size=12)
     made.update_layout(
-        meta=f"{claim.id}: {outcome_of(claim, result)}",
         annotations=[*made.layout.annotations, dict(
-            text="a point a run or part, red where it misses its target, the band", xref="paper", yref="paper", x=0,
-            y=-0.28, xanchor="left", yanchor="top", showarrow=False, font_size=11,
+            text="each point is a run or a part; a red one misses its target, the band", xref="paper", yref="paper",
+            x=0, y=-0.28, xanchor="left", yanchor="top", showarrow=False, font_size=11,
         )],
     )  # fmt: skip
     return made

@@ -122,6 +122,14 @@ EXPLANATIONS = {
         "An untrained network and a memoriser use all frequencies too, so that the target says nothing of what "
         "was learnt. Among its values FCR, .76 and .81, would have to be compared with its own start."
     ),
+    "furuta-groks-sub": (
+        f"{_P31}After 10,000 steps .61 of the test rows are right. Swapped rows help a + b and not a - b, so that 60 % "
+        "of a table of 961 rows may be too little for it (a guess); the source has 30 % of 9,409."
+    ),
+    "furuta-logits": (
+        f"{_P31}Its a - b has not grokked, .61 of the test rows, so that its restricted loss, a sixth of the full one, "
+        "says nothing of a network that has. Of a + b the key frequencies do better than the whole network, as theirs."
+    ),
     "furuta-groks-square": (
         "After 40,000 steps 97.7 % of the unseen rows are right, 90 % after 7,700, and the last 16,000 steps added .6 "
         "of a percent. Theirs trains for 300,000 at most. A setting of p = 31 is furuta-groks-square-small."

@@ -90,7 +90,7 @@ GROKS_CUBE = _groks("cube-plus", "a^3 + 2b", small("a^3 + 2*b"), " although asym
 @claim(
     "furuta-sub-slower",
     f"{PAPER}, section 5 (checkpoints at 10,000 and 40,000 steps)",
-    f"Subtraction groks later than addition; here {SMALL}, three seeds.",
+    f"Subtraction groks later than addition; here {SMALL}, three seeds, which did not grok it in 10,000 steps.",
     {"median steps of a - b over those of a + b": at_least(1.2)},
     recipe=SMALL_OURS,
     measured="first steps with 99 % test accuracy; one that never has it counts with its last step",

@@ -78,6 +78,23 @@ def shifted(run: Run) -> Values:
 POWERS = [small("(a + b)^2", seed) for seed in range(2)]
 
 
+MORE_ROWS = [small("a - b", seed, frac=0.8) for seed in range(2)]
+
+
+@claim(
+    "furuta-groks-sub-more",
+    f"{PAPER}, table 1",
+    "a - b groks from scratch, like a + b (second and third setting: mod 31 on 80 % of the table, seeds 0 and 1).",
+    {"test accuracy": at_least(0.99)},
+    recipe=f"{SMALL_OURS} Here 80 %.",
+    measured="largest recorded test accuracy; the step at which it passes 99 % beside it",
+    trainings=MORE_ROWS,
+    minutes=0.1,
+)
+def more_rows(*runs: Run) -> Values:
+    return _best_and_step(runs)
+
+
 @claim(
     "furuta-groks-square-small",
     f"{PAPER}, table 1",
@@ -89,6 +106,10 @@ POWERS = [small("(a + b)^2", seed) for seed in range(2)]
     minutes=0.1,
 )
 def powers(*runs: Run) -> Values:
+    return _best_and_step(runs)
+
+
+def _best_and_step(runs: tuple[Run, ...]) -> Values:
     best = [float(recorded(run, "test_accuracy")[1].max()) for run in runs]
     return {
         "test accuracy": dict(zip(seeds(runs), best, strict=True)),

@@ -97,7 +97,8 @@ TREND_ADD = _trend(
 )
 TREND_SUB = _trend(
     "sub",
-    f"Subtraction has a sparse W_E like addition, and a W_L biased to one of cosine and sine; here {SMALL}.",
+    f"Subtraction has a sparse W_E like addition, and a W_L biased to one of cosine and sine; here {SMALL}, where "
+    "61 % of the test rows came to be right.",
     SUBS[0],
     {"fall of FFD of W_E": FALLS, "fall of FCR of W_L": FALLS_A_LITTLE},
 )
