@@ -126,6 +126,14 @@ EXPLANATIONS = {
         f"{_P31}After 10,000 steps .61 of the test rows are right. Swapped rows help a + b and not a - b, so that 60 % "
         "of a table of 961 rows may be too little for it (a guess); the source has 30 % of 9,409."
     ),
+    "furuta-groks-square-plus": (
+        f"{_P31}After 10,000 steps .55 of the test rows are right; as with a - b, no row is helped by its swap. 80 % "
+        "of the table stands as furuta-groks-square-plus-more."
+    ),
+    "furuta-groks-cube-plus": (
+        f"{_P31}After 10,000 steps .81 of the test rows are right, more than of a - b (.61) and of a^2 + b (.55), and not "
+        "all. 80 % of the table stands as furuta-groks-cube-plus-more."
+    ),
     "furuta-logits": (
         f"{_P31}Its a - b has not grokked, .61 of the test rows, so that its restricted loss, a sixth of the full one, "
         "says nothing of a network that has. Of a + b the key frequencies do better than the whole network, as theirs."

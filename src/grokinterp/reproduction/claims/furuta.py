@@ -131,7 +131,7 @@ def _fails(id: str, formula: str, text: str, needs: str) -> Claim:
         f"furuta-fails-{id}",
         f"{PAPER}, table 1",
         f"{formula} is not grokked from scratch where a + b is; here {SMALL}, not in {FAILING_STEPS:,} steps. (Theirs "
-        f"needs {needs} at p = 97, where a + b needs 30 %.)",
+        f"needs {needs} at p = 97, where a + b needs 30 %. Nor is a - b grokked from 60 % here.)",
         {"largest test accuracy": at_most(0.5), "train accuracy": at_least(0.999), "a + b": at_least(0.99)},
         recipe=f"{SMALL_OURS} Three settings: seed 0, seed 1 and twice the weight decay; a + b of seed 0 beside them.",
         measured="largest recorded test accuracy, and the last train accuracy",

@@ -1,6 +1,6 @@
 """Furuta et al. 2024 (arXiv 2402.16726): what one run of multiplication did not bear out, in smaller networks."""
 
-from grokinterp.reproduction.claim import Values, claim
+from grokinterp.reproduction.claim import Claim, Values, claim
 from grokinterp.reproduction.claims.furuta import PAPER, SMALL, SMALL_OURS, small
 from grokinterp.reproduction.claims.furuta_circuits import FALLS_A_LITTLE, STAYS, ends_of
 from grokinterp.reproduction.reading import first_reaching, recorded, seeds
@@ -78,21 +78,27 @@ def shifted(run: Run) -> Values:
 POWERS = [small("(a + b)^2", seed) for seed in range(2)]
 
 
-MORE_ROWS = [small("a - b", seed, frac=0.8) for seed in range(2)]
+def _with_more_rows(id: str, formula: str, text: str) -> Claim:
+    @claim(
+        f"furuta-groks-{id}-more",
+        f"{PAPER}, table 1",
+        f"{formula} groks from scratch, like a + b (second and third setting: mod 31 on 80 % of the table, seeds 0 and "
+        "1).",
+        {"test accuracy": at_least(0.99)},
+        recipe=f"{SMALL_OURS} Here 80 %.",
+        measured="largest recorded test accuracy; the step at which it passes 99 % beside it",
+        trainings=[small(text, seed, frac=0.8) for seed in range(2)],
+        minutes=0.1,
+    )
+    def groks(*runs: Run) -> Values:
+        return _best_and_step(runs)
+
+    return groks
 
 
-@claim(
-    "furuta-groks-sub-more",
-    f"{PAPER}, table 1",
-    "a - b groks from scratch, like a + b (second and third setting: mod 31 on 80 % of the table, seeds 0 and 1).",
-    {"test accuracy": at_least(0.99)},
-    recipe=f"{SMALL_OURS} Here 80 %.",
-    measured="largest recorded test accuracy; the step at which it passes 99 % beside it",
-    trainings=MORE_ROWS,
-    minutes=0.1,
-)
-def more_rows(*runs: Run) -> Values:
-    return _best_and_step(runs)
+MORE_SUB = _with_more_rows("sub", "a - b", "a - b")
+MORE_MIXED = _with_more_rows("square-plus", "a^2 + b", "a^2 + b")
+MORE_CUBE = _with_more_rows("cube-plus", "a^3 + 2b", "a^3 + 2*b")
 
 
 @claim(
