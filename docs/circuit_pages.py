@@ -1,7 +1,8 @@
-"""Pages of the circuits: hypothesis, equation, picture, null, source, code and variables of each."""
+"""Pages of the circuits: hypothesis, equation, picture, null, what would refute it, source, code and variables."""
 
 import dataclasses
 import inspect
+import re
 import tempfile
 import tomllib
 from pathlib import Path
@@ -20,7 +21,7 @@ from grokinterp.models.initialisation import initialise
 from grokinterp.readout import Circuit
 
 WORDS: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "circuits.toml").read_text("utf-8"))
-PARTS = ("hypothesis", "equation", "null", "picture")
+PARTS = ("hypothesis", "equation", "symbols", "null", "refuted", "picture")
 
 
 class Small(NamedTuple):
@@ -90,8 +91,16 @@ def pages(shipped: dict[str, Circuit]) -> dict[str, str]:
     drawn = {name: (readout.expand_dims(step=[0]), "an untrained network") for name, (_, readout) in readouts.items()}
     if not DRAFT:
         drawn = read_trained(shipped, {name: small for name, (small, _) in readouts.items()})
-    rows = [(f"[{name}]({name}.md)", paragraph(type(circuit))) for name, circuit in shipped.items()]
-    listed = f"# Circuits\n\n{table(('circuit', 'what it reads off a checkpoint'), rows)}"
+    rows = [
+        (f"[{name}]({name}.md)", paragraph(type(circuit)), "on request" if circuit.only_on_request else "by default")
+        for name, circuit in shipped.items()
+    ]
+    intro = (
+        "`gi.measure(run)` and `grokinterp measure RUN` read circuits off every checkpoint. The page of each has its "
+        "hypothesis, an equation, what would be seen if the hypothesis were false, the null that its numbers are read "
+        "against, a picture on a small network, its variables with units and sources, and its code."
+    )
+    listed = f"# Circuits\n\n{intro}\n\n{table(('circuit', 'what it reads off a checkpoint', 'read'), rows)}"
     each = {
         f"circuits/{name}.md": circuit_page(circuit, readouts[name][1], *drawn[name])
         for name, circuit in shipped.items()
@@ -112,9 +121,11 @@ def circuit_page(circuit: Circuit, readout: xr.Dataset, trace: xr.Dataset, netwo
     sources = sorted({str(values.attrs.get("source", "")) for values in readout.data_vars.values()} - {""})
     text = [
         f"# {circuit.name}",
-        f"**Hypothesis.** {words['hypothesis']}",
+        f"**Hypothesis.** {with_mathematics(words['hypothesis'])}",
         f'<div class="equation" tabindex="0">{equation}</div>',
-        f"**Null.** {words['null']}",
+        f"Here {with_mathematics(words['symbols'])}",
+        f"**If it were false.** {with_mathematics(words['refuted'])}",
+        f"**Null.** {with_mathematics(words['null'])}",
         placed(gi.draw(shown)),
         f"`{'`, `'.join(names)}` of {network}.",
         "## What it reads",
@@ -124,7 +135,8 @@ def circuit_page(circuit: Circuit, readout: xr.Dataset, trace: xr.Dataset, netwo
     if fields := dataclasses.fields(circuit):  # type: ignore[arg-type]
         text += ["## Parameters", table(("field", "default"), [(f"`{f.name}`", f"`{default_of(f)}`") for f in fields])]
     if circuit.only_on_request:
-        text.append(f'Only on request: `gi.measure(run, circuits=["{circuit.name}"])`.')
+        call = f'`gi.measure(run, circuits=["{circuit.name}"])`, or `grokinterp measure RUN --circuits {circuit.name}`'
+        text.append(f"Read only on request: {call}.")
     rows = [
         (f"`{name}`", ", ".join(map(str, values.dims)), values.attrs.get("units", ""), values.attrs.get("source", ""))
         for name, values in readout.data_vars.items()
@@ -134,6 +146,11 @@ def circuit_page(circuit: Circuit, readout: xr.Dataset, trace: xr.Dataset, netwo
     code = Path(module.__file__).read_text("utf-8")
     text += ["## Code", f"```python\n{code}```" if "```" not in code else ""]
     return "\n\n".join(text)
+
+
+def with_mathematics(text: str) -> str:
+    """A line of text, what stands between dollars in it as MathML."""
+    return re.sub(r"\$([^$]+)\$", lambda found: converter.convert(found[1], display="inline"), text)
 
 
 def read_untrained(shipped: dict[str, Circuit]) -> dict[str, tuple[Small, xr.Dataset]]:

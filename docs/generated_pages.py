@@ -5,7 +5,9 @@ place without a line here.
 """
 
 import dataclasses
+import importlib
 import inspect
+import pkgutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,10 +26,11 @@ from plotly.offline import get_plotlyjs
 
 import grokinterp as gi
 from grokinterp import circuits, tasks
-from grokinterp.config import MODEL_CONFIGS
-from grokinterp.config.presets import PRESETS, preset
+from grokinterp.config import MODEL_CONFIGS, SECTIONS, presets
+from grokinterp.config.presets import DEFAULT, PRESETS, preset
 from grokinterp.importers import FORMATS
 from grokinterp.reports.glossary import WORDS
+from grokinterp.training.fields import comments, type_text
 
 ROOT = Path(__file__).parents[1]
 MOVED = {"docs/": "", "REPRODUCTION.md": "reproduction/index.md", "CONTRIBUTING.md": "contributing.md",
@@ -104,7 +107,12 @@ def linked(path: Path) -> str:
 
 def tasks_page() -> str:
     rows = [(f"`{name}`", summary, parameters(name)) for name, summary in tasks.names()]
-    formulas = "A formula needs no name: operands a, b (and c), whole numbers, + - * / ^, ( ), X if COND else Y, mod p."
+    formulas = (
+        "A formula needs no name: operands a, b (and c), whole numbers, + - * / ^, ( ), X if COND else Y, all mod p: "
+        '`gi.train("a^2 + a*b", p=59)` or `grokinterp train "a^2 + a*b" --p 59`. A task with a name takes '
+        'parameters of its own: `gi.train("sym", n=4)`, `grokinterp train sym --set n=4`. '
+        "[A task of your own](own_task.md) is a function or a table."
+    )
     return f"# Tasks\n\n{formulas}\n\n{table(('name', 'what is learnt', 'parameters'), rows)}"
 
 
@@ -113,19 +121,44 @@ def parameters(name: str) -> str:
 
 
 def models_page() -> str:
-    return "# Models\n\n" + "\n".join(fields_of(config) for config in MODEL_CONFIGS.values())
+    intro = "A preset names the family of its model; any field below is an argument of `gi.train`, or an option."
+    return f"# Models\n\n{intro}\n\n" + "\n".join(fields_of(config) for config in MODEL_CONFIGS.values())
 
 
 def fields_of(config: type) -> str:
-    """A config's docstring and its fields with their defaults."""
-    rows = [(f"`{field.name}`", f"`{default_of(field)}`") for field in dataclasses.fields(config)]
-    return f"## {config.__name__}\n\n{inspect.getdoc(config)}\n\n{table(('field', 'default'), rows)}"
+    """A config's docstring and its fields, each with its type, its default and a line."""
+    lines = comments(config)
+    rows = [
+        (f"`{field.name}`", f"`{type_text(field.type)}`", f"`{default_of(field)}`", lines.get(field.name, ""))
+        for field in dataclasses.fields(config)
+    ]
+    return f"## {config.__name__}\n\n{inspect.getdoc(config)}\n\n{table(('field', 'type', 'default', ''), rows)}"
 
 
 def presets_page() -> str:
-    base = preset("nanda")
-    rows = [(f"`{name}`", config.changes_from(base) or "the default") for name, config in PRESETS.items()]
-    return f"# Presets\n\n{table(('preset', 'how it differs from nanda'), rows)}"
+    """Whose recipe each preset is and how it differs from the default, and that one in full."""
+    base = preset(DEFAULT)
+    names = [file.name for file in pkgutil.iter_modules(presets.__path__)]
+    files = [importlib.import_module(f"{presets.__name__}.{name}") for name in names]
+    whose = {config.preset: inspect.getdoc(file) or "" for file in files for config in file.PRESETS}
+    rows = [(f"`{name}`", whose[name], config.changes_from(base) or "-") for name, config in PRESETS.items()]
+    listed = table(("preset", "whose recipe", f"how it differs from {DEFAULT}"), rows)
+    full = [
+        (f"`{field.name}`", f"`{getattr(values, field.name)!r}`", comments(type(values)).get(field.name, ""))
+        for values in (getattr(base, section) for section in SECTIONS)
+        for field in dataclasses.fields(values)
+    ]
+    return "\n\n".join(
+        [
+            "# Presets",
+            'A preset is the recipe of a paper: `gi.train("a + b", preset="pizza")`, `grokinterp train "a + b" '
+            "--preset pizza`. Every field that is given beside it takes the place of the preset's own. `None` follows "
+            "from the task, or is left out.",
+            listed,
+            f"## {DEFAULT} in full",
+            table(("field", "value", ""), full),
+        ]
+    )
 
 
 def errors_page() -> str:
@@ -157,7 +190,7 @@ def glossary_page() -> str:
 
 def api_page() -> str:
     """A section for every public name, where it lives, and for the public modules."""
-    text = ["# API", "`import grokinterp as gi`: each name is `gi.NAME`."]
+    text = ["# API", "`import grokinterp as gi`: each name is `gi.NAME`. Shapes are in the signatures, axes by name."]
     for name in gi.__all__:
         value = getattr(gi, name)
         if isinstance(value, ModuleType):

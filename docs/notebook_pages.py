@@ -57,8 +57,8 @@ def notebook_page(notebook: Any) -> str:
 
 
 def as_page(markdown: str) -> str:
-    """A cell's text, without a badge of elsewhere, and links to notebooks as links to their pages."""
-    return re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", re.sub(r"^\[!\[[^\n]*\n", "", markdown, flags=re.MULTILINE))
+    """A cell's text, its links to notebooks as links to their pages."""
+    return re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", markdown)
 
 
 def output_text(output: Any) -> str:

@@ -1,5 +1,7 @@
 """The site of `make docs`: it is built strictly, has a page for everything that is found, and asks nobody outside."""
 
+import dataclasses
+import importlib
 import json
 import os
 import re
@@ -11,6 +13,9 @@ import pytest
 
 import grokinterp as gi
 from grokinterp import circuits, tasks
+from grokinterp.cli import names
+from grokinterp.cli.arguments import _options
+from grokinterp.cli.train_command import arguments
 from grokinterp.config.presets import PRESETS
 from grokinterp.reports.glossary import WORDS
 
@@ -51,8 +56,10 @@ def test_everything_found_has_its_place(site):
     for name in circuits.registered():
         page = (site / "circuits" / name / "index.html").read_text()
         assert 'id="variables"' in page and page.count("<tr>") > 1, name
-        for part in ("Hypothesis.", "Null.", "<math", "Plotly.newPlot", 'id="source"', 'id="code"'):
-            assert part in page, (name, part)
+        parts = ("Hypothesis.", "If it were false.", "Null.", "<math", "Plotly.newPlot", 'id="source"', 'id="code"')
+        assert [part for part in parts if part not in page] == [], name
+        said = page.partition("Hypothesis.")[2].partition("Plotly.newPlot")[0]
+        assert "$" not in said, name  # mathematics in a line is drawn
         assert page.count("plotly.min.js") == 1, name
     listed = {page: (site / page / "index.html").read_text() for page in ("tasks", "presets", "api")}
     assert all(f"<code>{name}</code>" in listed["tasks"] for name, _ in tasks.names())
@@ -88,6 +95,30 @@ def test_claims_are_drawn_from_their_stored_results(site):
     section = page.partition('id="nanda-saved-fractions"')[2].partition("<h3")[0]
     drawn = re.search(r'"y":(\[[^\]]+\])', section)
     assert len(row) == 10 and drawn and json.loads(drawn[1]) == row
+
+
+def options_of(command: str) -> set[str]:
+    """The options that a command has."""
+    module = importlib.import_module(f"grokinterp.cli.{command}_command")
+    own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
+    kinds = [arguments(PRESETS["nanda"])] if command == "train" else filter(dataclasses.is_dataclass, own)
+    return {option for kind in kinds for option in _options(kind)}
+
+
+def test_a_command_on_a_page_is_one_that_there_is():
+    """Its options, too: those in blocks and those in a line of text."""
+    typed = re.compile(r"grokinterp ([a-z]+)((?: +(?!#)[^\s`|]+)*)")
+    commands = [
+        (page.name, *found) for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+        for line in page.read_text().splitlines() for found in typed.findall(line)
+        if "import grokinterp" not in line
+    ]  # fmt: skip
+    assert len(commands) > 40
+    for page, command, words in commands:
+        assert command in names(), (page, command)
+        asked = {word.partition("=")[0].rstrip(".,)") for word in words.split() if word.startswith("--")}
+        unknown = {each for each in asked if each not in options_of(command) | {"--help"}}
+        assert not unknown - {f"--no-{each[2:]}" for each in options_of(command)}, (page, command, unknown)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])

@@ -42,24 +42,25 @@ def test_these_are_all_notebooks() -> None:
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_it_is_stored_clean_and_opens_in_colab(name: str) -> None:
-    """No outputs, a kernel that everybody has, text between the code, a badge for this file, a guarded installation."""
+def test_it_is_stored_clean_and_installs_on_colab(name: str) -> None:
+    """No outputs, a kernel that everybody has, text between the code, an installation that runs on Colab alone."""
     notebook = read(name)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     text = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert not any(cell.outputs or cell.execution_count for cell in code)
     assert notebook.metadata.kernelspec.name == "python3"
     assert len(text) >= 4 and "## Try" in text[-1]
-    assert text[0].startswith("# ") and f"/blob/main/notebooks/{name}.ipynb)" in text[0]
+    assert text[0].startswith("# ")
     install = [cell.source for cell in code if "%pip" in cell.source]
     assert install == [code[0].source]
     assert re.search(r'^if "google\.colab" in sys\.modules:\n    %pip install', install[0], re.MULTILINE)
 
 
-def test_all_point_at_one_repository() -> None:
-    """The badges' and the installations' address is the same in every notebook."""
-    text = " ".join((FOLDER / f"{name}.ipynb").read_text() for name in NOTEBOOKS)
-    assert len(set(re.findall(r"github(?:\.com)?/([\w-]+/[\w-]+?)(?:/blob|\\\"|$)", text))) == 1
+def test_no_address_is_made_up() -> None:
+    """The repository has no public address yet, so that no badge, link or installation names one."""
+    for name in NOTEBOOKS:
+        text = (FOLDER / f"{name}.ipynb").read_text()
+        assert not re.search(r"YOUR_|github\.com|colab\.research|git\+http", text), name
 
 
 def test_links_lead_to_notebooks() -> None:

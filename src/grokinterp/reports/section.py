@@ -120,7 +120,7 @@ class Finding(ReportSection):
     requires: ClassVar[tuple[str, ...]] = ()
 
     def make(self, subject: "Subject") -> Section | None:
-        trace = subject.trace
+        trace = self.trace_of(subject)
         if isinstance(trace, Absent) or not all(name in trace for name in self.requires):
             return None
         section = Section(self.title, level=self.level)
@@ -131,9 +131,27 @@ class Finding(ReportSection):
             section.notes.insert(0, NOT_EXPLAINED)
         return section
 
+    def trace_of(self, subject: "Subject") -> xr.Dataset | Absent:
+        """What the section is read off."""
+        return subject.trace
+
     @abstractmethod
     def fill(self, section: Section, subject: "Subject", trace: xr.Dataset) -> None:
         """Put paragraphs, facts and figures into the section; left empty, it does not appear."""
+
+
+class RequestedFinding(Finding):
+    """A finding of a circuit that is read on request alone: it appears where it has been, at the steps where it was.
+
+    Attributes:
+        circuit: the circuit's name.
+    """
+
+    circuit: ClassVar[str]
+
+    def trace_of(self, subject: "Subject") -> xr.Dataset | Absent:
+        """What the circuit has read of this run, for this page or before."""
+        return subject.requested(self.circuit, self.requires)
 
 
 Kind = TypeVar("Kind")

@@ -16,6 +16,7 @@ from grokinterp.analysis.outcome import SCORES, Ending, Outcome
 from grokinterp.errors import BadRequest
 from grokinterp.readout import Circuit
 from grokinterp.reports.section import Absent
+from grokinterp.runs.directory import TRACES
 from grokinterp.runs.run import Run, last_recorded
 
 FRAMES = 16
@@ -105,6 +106,16 @@ class Subject:
         ablation = self.measured(["ablation"], self.run.steps[-1:])
         skipped = {} if isinstance(ablation, Absent) else json.loads(ablation.attrs["skipped"])
         return Absent(f"There is no ablation: {skipped['ablation']}.") if skipped else ablation
+
+    def requested(self, name: str, variables: Sequence[str]) -> xr.Dataset | Absent:
+        """What a circuit that waits to be asked for has read of this run, for this page or earlier; nothing is read."""
+        if isinstance(self.trace, Absent) or all(variable in self.trace for variable in variables):
+            return self.trace
+        path = self.run.path
+        if not self.cache or path is None or (path.is_dir() and not any((path / TRACES).glob(f"{name}-*"))):
+            return Absent(f"{name} has not been read")
+        steps = sorted(measuring.kept(self.run, shipped.registered()[name]))
+        return self.measured([name], steps) if steps else Absent(f"{name} has not been read")
 
     @cached_property
     def head_masks(self) -> xr.Dataset | Absent:

@@ -110,7 +110,7 @@ def type_text(hint: Any) -> str:
 
 
 def _fields_of(config: type, values: Any) -> list[Field]:
-    lines = _comments(config)
+    lines = comments(config)
     hinted = [field for field in dataclasses.fields(config) if get_origin(field.type) is not ClassVar]
     owners = (getattr(config, "kind", config.__name__),)
     return [
@@ -119,7 +119,7 @@ def _fields_of(config: type, values: Any) -> list[Field]:
     ]
 
 
-def _comments(config: type) -> dict[str, str]:
+def comments(config: type) -> dict[str, str]:
     """Name -> the comment behind each field of a class, in its file and those of the classes it inherits from."""
     known: dict[str, str] = {}
     for base in reversed(config.__mro__):

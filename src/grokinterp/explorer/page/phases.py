@@ -21,7 +21,7 @@ GRAPHS = ("phases", "order", "latent", "shape")
 ACCURACIES = {
     "latent_accuracy_unswapped": ("rebuilt from waves", ACCENT),
     "test_accuracy_unswapped": ("the model", SKY),
-    "latent_accuracy_shuffled": ("dealt out", NEUTRAL),
+    "latent_accuracy_shuffled": ("waves dealt out at random", NEUTRAL),
 }
 SHARES = {
     "cluster_share_of_two": ("two components", ACCENT),
@@ -39,9 +39,9 @@ ORDER = (
     "another frequency than it reads."
 )
 LATENT = (
-    "Asked are the rows whose swap is unseen too. Grey, the null: the same waves, each given to another neuron. "
-    "Rebuilding assumes waves, so it shows the order of phases, not what the model says; a memoriser has some too, so "
-    "this is no promise that a run will generalise."
+    "The share answered of the test rows whose swap is unseen too. Grey, the null: the same waves, each given to "
+    "another neuron. Rebuilding assumes waves, so it shows the order of phases, not what the model says; a memoriser "
+    "has some too, so this is no promise that a run will generalise."
 )
 SHAPE = (
     "Blue, how much of the variance of the neurons of one frequency two directions hold: all on a disc, half on a "
@@ -71,7 +71,7 @@ def figures(checkpoint: EvaluatedCheckpoint, trajectory: Trajectory) -> dict[str
     else:
         drawn["order"] = nothing("These neurons do not write to the logits<br>directly, so no phase is theirs alone.")
     over, ends = trajectory.known, (trajectory.steps[0], trajectory.steps[-1])
-    drawn["latent"] = curves(over, ends, ACCURACIES, checkpoint.step, "asked rows right")
+    drawn["latent"] = curves(over, ends, ACCURACIES, checkpoint.step, "unswapped test rows right")
     drawn["shape"] = curves(over, ends, SHARES, checkpoint.step, "share of variance")
     return drawn
 

@@ -76,8 +76,8 @@ class Irreps(Finding):
             section.paragraphs.append(f"{why}, so none of them is told as one that it computes with.")
         elif told:
             section.paragraphs.append(
-                f"Key are {', '.join(told)}: their trace cubes are in the final logits, by more than a table of the "
-                "rows it was trained on would put there."
+                f"Its key irreps are {', '.join(told)}: their trace cubes are in the final logits, by more than a "
+                "table of the rows it was trained on would put there."
             )
         elif visible:
             section.paragraphs.append(

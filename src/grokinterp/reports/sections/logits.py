@@ -11,8 +11,8 @@ from grokinterp.reports.section import Finding, Frame, Plate, Section
 from grokinterp.reports.subject import Subject
 
 COEFFICIENTS = (
-    "How alike the logits and the wave of the answer are, for every frequency. A clock's logits are made of a few "
-    "of these waves."
+    "How alike the logits and the wave of the answer are, for every frequency: 1 would be all of them, and random "
+    "weights have about 0 everywhere. Look for a few bars far above the rest, at the frequencies of the embedding."
 )
 
 IN_BLUE = " Those of the key frequencies are in blue."
@@ -66,4 +66,4 @@ def coefficients_over_time(trace: xr.Dataset) -> go.Figure:
         for i, k in enumerate(spectra.keys(trace))
     ]
     right = [(Curve.read(trace["logit_fve"]), "share of the logits' variance", palette.NEUTRAL, "dash")]
-    return panels(["coefficient in the logits (nats)", "share of variance explained"], [left, right], [None, SHARE])
+    return panels(["coefficient (units of the logits)", "share of variance explained"], [left, right], [None, SHARE])

@@ -16,8 +16,7 @@ CAPTION = (
     "A clock's gradients differ between the operands and its logits do not depend on their distance, so it stands top "
     "left; a pizza at the bottom right. Small points are runs that solve their task, large ones the mean of a group, "
     "their bars its 95 % t interval (none for one run). Dashed lines are the thresholds of the verdict. Look for "
-    "groups "
-    "whose bars do not meet; where they do, the field moves nothing that these runs could show."
+    "groups whose bars do not meet; of bars that meet, this picture does not tell whether the field moves anything."
 )
 
 

@@ -17,11 +17,10 @@ from grokinterp.reports.population.section import PageSection, PopulationSection
 from grokinterp.reports.section import Plate
 
 CAPTION = (
-    "The share of runs that have grokked by each step, after Kaplan and Meier: a run that has not leaves the count "
-    "at the "
-    "step it was last seen at (a cross), and is never dropped. Shades are pointwise 95 % intervals. Look for curves "
-    "that "
-    "rise apart. Steps are those of the recorded metrics, so each is late by less than one interval between records."
+    "The share of runs that have grokked by each step, after Kaplan and Meier: a run that has not grokked counts until "
+    "the step at which it was last seen (a cross), and is never dropped. Shades are pointwise 95 % intervals. Look "
+    "for curves that rise apart. Steps are those of the recorded metrics, so each is late by less than one interval "
+    "between records."
 )
 
 
