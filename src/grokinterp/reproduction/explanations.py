@@ -131,8 +131,12 @@ EXPLANATIONS = {
         "of the table stands as furuta-groks-square-plus-more."
     ),
     "furuta-groks-cube-plus": (
-        f"{_P31}After 10,000 steps .81 of the test rows are right, more than of a - b (.61) and of a^2 + b (.55), and not "
-        "all. 80 % of the table stands as furuta-groks-cube-plus-more."
+        f"{_P31}After 10,000 steps .81 of the test rows are right, more than of a - b (.61) and of a^2 + b (.55), and "
+        "not all. 80 % of the table stands as furuta-groks-cube-plus-more."
+    ),
+    "furuta-trend-no-grokking": (
+        "FFD and FCR stand still, as the source says (.04 and .06 at most). But it says that what does not grok looks "
+        "untrained, so that an untrained network meets every target: no number here tells one reading from another."
     ),
     "furuta-logits": (
         f"{_P31}Its a - b has not grokked, .61 of the test rows, so that its restricted loss, a sixth of the full one, "
