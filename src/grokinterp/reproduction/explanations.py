@@ -138,6 +138,11 @@ EXPLANATIONS = {
         "FFD and FCR stand still, as the source says (.04 and .06 at most). But it says that what does not grok looks "
         "untrained, so that an untrained network meets every target: no number here tells one reading from another."
     ),
+    "furuta-fails-square-minus": (
+        "Of the test rows .39, .55 and .60 are right after 4,000 steps: neither grokked nor unlearnt. It lies with a - "
+        "b (.61) and a^2 + b (.55), and ab + b and 2a + b (.09 and .03 at most) lie apart: the source's line between "
+        "what groks and what does not runs elsewhere here."
+    ),
     "furuta-logits": (
         f"{_P31}Its a - b has not grokked, .61 of the test rows, so that its restricted loss, a sixth of the full one, "
         "says nothing of a network that has. Of a + b the key frequencies do better than the whole network, as theirs."
@@ -157,6 +162,11 @@ EXPLANATIONS = {
     "nanda-neurons-seeds": (
         f"{_P31}Seeds differ from .56 to .99, more than two settings could tell apart; the lower two had not grokked. "
         "Weighted by variance the median, .858, is theirs."
+    ),
+    "omnigrok-fixed-norm": (
+        f"{_P31}All three seeds do answer the test rows without decay (.979, .995 and 1). But they take 380 to 900 "
+        "steps for it, where decay alone takes 460 to 1,020, and know the training rows after 140 to 200: the delay is "
+        "shorter and not gone. Holding the norm holds the scale of logits as well (18 to 30)."
     ),
     "grokfast-decay-1": (
         "At decay 1 the plain run needs 770 steps only, and there is little to shorten: the filter's memory of 50 "
