@@ -331,5 +331,8 @@ def test_where_every_triple_is_read_the_mean_has_no_error(planted):
     assert read.gradient_symmetricity_wide.item() == pytest.approx(read.gradient_symmetricity_full.item(), abs=1e-6)
     found = circuit.summarise(read.expand_dims(step=[0]))
     assert found["verdict_margin"] == pytest.approx(-0.01, abs=1e-5)
+    assert found["verdict_flips"]
+    unsolved = read.assign(verdict_accuracy=0.98)  # whose verdict any answer more would change
+    assert circuit.summarise(unsolved.expand_dims(step=[0]))["verdict_flips"] == ""
     other = Snapshot(1, snapshot.config, snapshot.task, snapshot.parameters)  # not the final checkpoint
     assert "gradient_symmetricity_wide" not in circuit.read(other)

@@ -80,6 +80,14 @@ def test_waves_have_a_ratio_of_one_and_remembered_rows_of_all_waves():
     )
 
 
+def test_a_neuron_that_reads_nothing_counts_what_it_writes_alone():
+    """The ratio of a constant is 0, for a and for b: a third of the ratio of a single wave."""
+    read, write = rule()
+    read[:, 0] = 0
+    found = neuron_ipr(network((read, write)), Wave.of(TASK))
+    assert found[:2].tolist() == pytest.approx([1 / 3, 1])
+
+
 def test_pruning_by_ratio_takes_the_memory_or_the_rule():
     """Without as many neurons as remember, lowest first, the rule alone; highest first, the memory lasts."""
     snapshot = network(rule(), memory(STRENGTH))

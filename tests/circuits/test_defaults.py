@@ -8,6 +8,7 @@ import grokinterp as gi
 from grokinterp.analysis import baselines
 from grokinterp.analysis.clock_or_pizza import Rule
 from grokinterp.circuits import clock_pizza, embedding, geometry, registered
+from grokinterp.evaluation.gradients import EmbeddingView
 from grokinterp.interventions import ablate
 
 SETTINGS = {
@@ -24,6 +25,7 @@ SETTINGS = {
     "learnt_code": {"encoders": ("one_hot", "cycle", "var_cycle", "grid_cell")},
     "induction": {"threshold": 0.5},
     "ransac": {"residual": 0.75, "trials": 100, "seed": 0},
+    "clock_pizza": {"gradients_count": True, "kin": None, "final_step": None},
     "trajectory": {"pattern": ".", "size": 4096, "seed": 0},
     "embedding": {"group": "own", "components": 20},
     "circles": {"group": "own", "count": 6},
@@ -57,6 +59,7 @@ def test_rules_have_the_thresholds_that_their_pages_state():
         (embedding.sparser_order, {"margin": 0.1}),
         (clock_pizza.gradient_symmetricity, {"triples": None, "own_tokens": True}),
         (clock_pizza.distance_irrelevance, {"sign": 1}),
+        (EmbeddingView.of_model, {"position": -1}),
         (ablate, {"where": "embedding", "how": "zero", "seed": 0, "data": None}),
         (gi.patch, {"what": "head_by_position", "metric": None}),
         # scikit-learn's, and the sizes of the thread "The grokking challenge?".

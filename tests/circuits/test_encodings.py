@@ -109,3 +109,11 @@ def test_they_say_where_they_do_not_apply():
     config = DenseMLPConfig(hidden_sizes=(3,)).resolved(0, 5, 10)
     assert "hook_embed" in LearntCode().why_not(Snapshot(0, config, task, initialise(config, 0)))
     assert "fewer than 3" in LearntCode().why_not(embedded(circle(2, 1)))
+
+
+def test_the_clocks_of_an_encoder_are_as_long_as_the_numbers_are_many():
+    """A period of 97, or of 90 to 104, for 97 numbers; twice that for twice as many."""
+    for n, times in ((97, 1), (194, 2)):
+        assert fitted("cycle", n).period == 97 * times
+        several = fitted("var_cycle", n)
+        assert (several.period_low, several.period_high) == (90 * times, 104 * times)

@@ -20,3 +20,10 @@ def test_what_all_rows_have_in_common_is_no_likeness():
     assert output_layer.explained(moved, labels) == pytest.approx(output_layer.explained(weights, labels), abs=1e-3)
     assert output_layer.kept(moved, 3) == pytest.approx(output_layer.kept(weights, 3), abs=1e-3)
     assert output_layer.kept(weights, 3) == pytest.approx(0, abs=0.05)
+
+
+def test_what_groups_explain_by_hand():
+    """0, 2 and 4, 6: squares of 4 within both groups, of two degrees of freedom, and of 20 in all, of three."""
+    weights = torch.tensor([[0.0], [2.0], [4.0], [6.0]])
+    found = output_layer.explained(weights, torch.tensor([0, 0, 1, 1]))
+    assert found == pytest.approx(1 - (4 / 2) / (20 / 3))

@@ -84,6 +84,16 @@ def test_an_activation_that_is_no_candidate_is_not_inferred(tmp_path, activation
     assert said.how in ("tied", "assumed", "not explained")
 
 
+def test_what_answers_nothing_is_told_with_the_scores_of_the_likeliest(tmp_path):
+    """Weights at random, too large to be fresh ones: the loss that is named is that of the run as it is read."""
+    generator = torch.Generator().manual_seed(0)
+    state = {name: torch.randn(shape, generator=generator) for name, shape in MLP.items()}
+    run, said = said_of_activation(state, tmp_path / "x.pt")
+    with torch.no_grad():
+        loss = F.cross_entropy(run.final.model()(TASK.inputs).reshape(P * P, -1), TASK.labels)
+    assert f"loss {loss:.4g}" in said.evidence.replace(f"{loss:.5g}", f"{loss:.4g}")
+
+
 def test_a_square_that_solves_the_task_is_no_reading_of_a_rectifier(tmp_path):
     """Held by decay at a loss of .19, ReLU's weights have one of .006 with its square; the gradient tells."""
     torch.manual_seed(0)

@@ -166,7 +166,10 @@ def test_directions_of_neurons_and_logits():
     close(logits(model, directions=torch.eye(20)[4], where="mlp"), logits(model, neurons=[(0, 4)]))
     column = logits(model, directions=torch.eye(8)[2], where="logits")
     assert column[..., 2].abs().max() == 0
-    assert torch.equal(column[..., 3:], model(TASK.inputs)[..., 3:])
+    whole = model(TASK.inputs)
+    assert torch.equal(column[..., 3:], whole[..., 3:])
+    mean = logits(model, directions=torch.eye(8)[2], where="logits", how="mean")[..., 2]
+    close(mean, whole[..., 2].mean(0).expand_as(mean))
     network = mlp(PAIRS)
     close(logits(network, directions=torch.eye(8)[4], where="mlp"), logits(network, neurons=[(1, 4)]))
 

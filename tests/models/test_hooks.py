@@ -88,3 +88,16 @@ def test_a_backward_hook_sees_the_gradient(model):
     torch.testing.assert_close(seen[0][:, -1], model.W_U.sum(1).expand(2, -1))
     assert not seen[0][:, :-1].any()
     model.zero_grad()
+
+
+@pytest.mark.parametrize("normalization", ["pre", "post"])
+def test_every_hook_is_called_where_it_is_the_only_one(normalization):
+    """What is computed in one step where nobody looks is computed part by part where anybody does."""
+    config = TransformerConfig(n_layers=1, d_model=16, n_heads=2, normalization=normalization).resolved(8, 7, 3)
+    model = HookedTransformer(config)
+    plain = model(TOKENS)
+    for name in model.run_with_cache(TOKENS)[1]:
+        seen = []
+        out = model.run_with_hooks(TOKENS, fwd_hooks=[(name, lambda x, hook, seen=seen: seen.append(hook.name))])
+        assert seen == [name]
+        torch.testing.assert_close(out, plain)

@@ -3,10 +3,12 @@
 import ast
 import itertools
 import random
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from types import CodeType
 
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
@@ -54,6 +56,12 @@ class Change:
         assert changed is not None
         return changed
 
+    def compiled(self) -> CodeType:
+        """The module with the change. What Python warns of, as of `is not` beside a text, is a change all the same."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return compile(self.source, str(self.path), "exec")
+
     @property
     def function(self) -> str | None:
         """The outermost function that the change lies in, as `Class.name`; None where that is no function."""
@@ -91,7 +99,7 @@ def part_of(change: Change) -> str:
 def _is_code(change: Change) -> bool:
     """Whether what the change makes can be compiled: of `f(**options)` cosmic-ray makes `f(+options)`, and worse."""
     try:
-        compile(change.source, change.file, "exec")
+        change.compiled()
     except SyntaxError:
         return False
     return True

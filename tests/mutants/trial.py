@@ -115,8 +115,7 @@ def _holds(place: Path) -> bool:
 
 
 def _learn(items: Sequence[pytest.Item], places: Mapping[Path, Path]) -> int:
-    """Run the tests, and write what was learnt of each file's to its place."""
-    learnt, shared = Learnt(), dict[Path, set[str]]()
+    """Run the tests, file by file, and write what was learnt of each file's to its place as soon as it is known."""
     reached: set[str] = set()
     names: dict[CodeType, str | None] = {}
 
@@ -128,6 +127,7 @@ def _learn(items: Sequence[pytest.Item], places: Mapping[Path, Path]) -> int:
         if name := names[code]:
             reached.add(name)
 
+    seconds: dict[str, float] = {}
     by_test: dict[str, set[str]] = {}
     for item, following in itertools.pairwise([*items, None]):
         reached.clear()
@@ -138,19 +138,23 @@ def _learn(items: Sequence[pytest.Item], places: Mapping[Path, Path]) -> int:
         sys.settrace(None)
         threading.settrace(None)  # type: ignore[arg-type]
         if all(report.passed for report in reports):
-            learnt.seconds[item.nodeid] = time.process_time() - started
+            seconds[item.nodeid] = time.process_time() - started
             by_test[item.nodeid] = {*reached}
-            # The first test of a file sets up what the others share.
-            shared.setdefault(item.path, {*reached})
-    for path, group in _by_file(items).items():
-        mine = Learnt()
-        for name in (item.nodeid for item in group if item.nodeid in by_test):
-            mine.seconds[name] = learnt.seconds[name]
-            for called in by_test[name] | shared[path]:
-                mine.calls.setdefault(called, []).append(name)
-        code = {file: _digest(ROOT / file) for file in {name.partition(":")[0] for name in mine.calls}}
-        places[path].write_text(json.dumps(vars(mine) | {"code": code}))
-    return len(by_test)
+        if following is None or following.path != item.path:
+            _keep(places[item.path], seconds, by_test)
+            seconds, by_test = {}, {}
+    return len(items)
+
+
+def _keep(place: Path, seconds: dict[str, float], by_test: dict[str, set[str]]) -> None:
+    """Write what was learnt of one file. Its first test sets up what the others share."""
+    shared = next(iter(by_test.values()), set())
+    calls: dict[str, list[str]] = {}
+    for test, called in by_test.items():
+        for name in called | shared:
+            calls.setdefault(name, []).append(test)
+    code = {file: _digest(ROOT / file) for file in {name.partition(":")[0] for name in calls}}
+    place.write_text(json.dumps({"seconds": seconds, "calls": calls, "code": code}))
 
 
 def _name_of(code: CodeType) -> str | None:
@@ -202,7 +206,7 @@ def _in_fork(function: Callable[[], int]) -> int | None:
 
 def _exchange(change: Change) -> None:
     """Give the functions of this process the code that the change makes of them, and forget what they gave before."""
-    new = _codes(compile(change.source, str(change.path), "exec"))[change.function or ""]
+    new = _codes(change.compiled())[change.function or ""]
     for each in gc.get_objects():
         # By `type`: `isinstance` asks the objects themselves, and dead weak references among them object.
         if type(each) is functools._lru_cache_wrapper and str(each.__module__).startswith("grokinterp"):

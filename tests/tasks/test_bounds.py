@@ -3,7 +3,7 @@
 import pytest
 
 from grokinterp.errors import BadRequest
-from grokinterp.tasks import Task
+from grokinterp.tasks import Task, encoded_sum
 from grokinterp.tasks.encoders import EncodingError, find_encoder
 from grokinterp.tasks.formula import Formula
 
@@ -90,3 +90,28 @@ def test_a_formula_at_its_bound_is_read(inside, beyond):
 
 def test_a_mixture_of_sixty_four_formulas_is_read():
     assert len(Task("; ".join(f"a + {n}*b" for n in range(64)), p=2, layout="a op b").operations) == 64
+
+
+@pytest.mark.parametrize(("combine", "bits"), [("concatenate", 20), ("overlap", 10)])
+def test_a_table_of_codes_has_so_many_entries_at_most(monkeypatch, combine, bits):
+    """Ten pairs of five different numbers, of the bits of one code or of two."""
+    given = {"p": 5, "bits": 10, "winners": 2, "combine": combine}
+    monkeypatch.setattr(encoded_sum, "MAX_ENTRIES", 10 * bits)
+    assert Task("encoded_sum", **given).inputs.shape == (10, bits)
+    monkeypatch.setattr(encoded_sum, "MAX_ENTRIES", 10 * bits - 1)
+    with pytest.raises(BadRequest, match=f"10 rows of {bits} bits"):
+        Task("encoded_sum", **given)
+
+
+@pytest.mark.parametrize(("n", "shown"), [(60, 60), (61, 57)])
+def test_a_formula_of_sixty_characters_is_refused_by_its_whole_text(n, shown):
+    text = "a + b + c".ljust(n - 1, "0") + "!"
+    with pytest.raises(BadRequest) as refused:
+        Task(text, p=5)
+    assert repr(text[:shown] + "..." * (shown < n)) in str(refused.value)
+
+
+@pytest.mark.parametrize(("text", "p"), [("a + b mod 7", 7), ("a + b modulo", 113)])
+def test_a_modulus_in_the_text_is_asked_for_as_p(text, p):
+    with pytest.raises(BadRequest, match=f"write 'a \\+ b' and give p={p} "):
+        Task(text, p=5)

@@ -1,6 +1,7 @@
 """Encoders against the thread's table, the geometry of clocks, and what makes a code of a pair."""
 
 import math
+import statistics
 
 import pytest
 import torch
@@ -118,7 +119,9 @@ def test_similarity_of_sparse_codes_is_the_share_of_bits_in_common():
 
 def test_likeness_is_a_correlation_that_only_sees_different_rows():
     """1 with itself, scaled or shifted; -1 reversed; the diagonal does not count; NaN where all pairs are alike."""
-    x = similarities(torch.randn(9, 4, generator=torch.Generator().manual_seed(0)))
+    x, y = (similarities(torch.randn(9, 4, generator=torch.Generator().manual_seed(seed))) for seed in (0, 1))
+    pairs = [[one[i, j].item() for i in range(9) for j in range(i)] for one in (x, y)]
+    assert likeness(x, y) == pytest.approx(statistics.correlation(*pairs))
     assert likeness(x, 3 * x + 1) == pytest.approx(1)
     assert likeness(x, -x + 7 * torch.eye(9)) == pytest.approx(-1)
     assert math.isnan(likeness(x, similarities(OneHot(9).sparse(torch.arange(9)))))
