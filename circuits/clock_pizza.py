@@ -34,6 +34,7 @@ from grokinterp.evaluation.gradients import (
     seeded_triples,
     token_rows,
 )
+from grokinterp.evaluation.losses import rightness
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.parameters import unembedding
 from grokinterp.readout import Circuit, Variable, readout
@@ -225,7 +226,7 @@ class ClockPizza(Circuit):
         correct = correct_logits(snapshot.columns, snapshot.labels)
         runner_up = runner_up_logits(snapshot.columns, snapshot.labels)
         di, di_runner_up = (distance_irrelevance(wave.grid(values), wave.sign) for values in (correct, runner_up))
-        accuracy = float(snapshot.is_right.double().mean())
+        accuracy = float(rightness(snapshot.logits, snapshot.labels).mean())
         evidence, wide = Evidence(gs if self.gradients_count else None, di_runner_up, accuracy), {}
         if self.gradients_count and snapshot.step == self.final_step and accuracy >= self.rule.solved:
             population = len(task.inputs) * task.sizes[0]

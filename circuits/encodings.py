@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from grokinterp.analysis.cycles import Cycle
+from grokinterp.evaluation.losses import rightness
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.tasks.encoded_sum import EncodedSum
@@ -62,7 +63,7 @@ class Encoding(Circuit):
         task = snapshot.task
         assert isinstance(task, EncodedSum)
         codes = task.inputs
-        right = (snapshot.logits.argmax(-1) == task.labels).double()
+        right = rightness(snapshot.logits, task.labels)
         test = torch.zeros_like(task.is_equal_pair) if task.is_train is None else ~task.is_train
         equal = test & task.is_equal_pair
         variables = {

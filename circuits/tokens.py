@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from grokinterp.evaluation.losses import rightness
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.tasks import Task
@@ -30,7 +31,7 @@ def by_position(logits: Float[Tensor, "ab t answer"], task: Task) -> Mapping[str
     """
     loss = F.cross_entropy(logits.double().flatten(0, 1), task.labels.flatten(), reduction="none")
     loss = loss.unflatten(0, task.labels.shape)
-    right = (logits.argmax(-1) == task.labels).double()
+    right = rightness(logits.flatten(0, 1), task.labels.flatten()).unflatten(0, task.labels.shape)
     if task.is_train is None:
         return dict.fromkeys(SOURCES, loss[:0].mean(0))
     test, train = ~task.is_train, task.is_train

@@ -33,6 +33,19 @@ def test_a_row_of_several_answers_is_right_where_all_of_them_are():
     assert accuracy(one_hot(GUESSES[:0]), LABELS[:0]).isnan()
 
 
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_an_answer_that_is_no_finite_number_is_neither_right_nor_wrong(wrong):
+    """One such logit of one row: that row is not right, and there is no share of right rows."""
+    logits = one_hot(GUESSES[:, 0])
+    logits[0, 1] = wrong
+    assert is_right(logits, LABELS[:, 0]).tolist() == [False, True, False, False]
+    assert accuracy(logits, LABELS[:, 0]).isnan() and accuracy(logits[1:], LABELS[1:, 0]).item() == pytest.approx(1 / 3)
+    several = one_hot(GUESSES)
+    several[3, 1, 0] = wrong
+    assert accuracy(several, LABELS).isnan()
+    assert accuracy(torch.tensor([[wrong], [2.0]]), torch.tensor([2.0, 2.0])).isnan()
+
+
 def test_the_loss_of_several_answers_is_their_mean():
     """Logits x on one of three: -ln of e^x / (e^x + 2) where it is right, of 1 / (e^x + 2) elsewhere, half of each."""
     x = 2.0

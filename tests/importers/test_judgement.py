@@ -65,6 +65,18 @@ def test_an_activation_is_never_told_as_another(tmp_path, name, activation):
     assert said.how == "tied" or said.what == f"activation={name}"
 
 
+LARGER = {"square": torch.square, "relu_squared": lambda x: torch.relu(x) ** 2, "abs": torch.abs}
+
+
+@pytest.mark.parametrize("steps, share", [(150, 1.0), (250, 0.8)], ids=["all rows", "four fifths"])
+@pytest.mark.parametrize("name", LARGER)
+def test_functions_larger_than_a_rectifier_are_told_from_each_other(tmp_path, name, steps, share):
+    """Squares have the smaller loss under all three, and |x| the smaller spread; weights lie along their gradient."""
+    _, said = said_of_activation(trained(mlp(LARGER[name]), MLP, steps, share=share), tmp_path / "x.pt")
+    assert said.what == f"activation={name}" and said.how in ("inferred", "tied", "assumed")
+    assert said.how != "assumed" or share < 1
+
+
 def test_a_nearly_equal_activation_is_tied(tmp_path):
     """Leaky ReLU's slope of .01 and none: weights that solve the task with one solve it with the other."""
     _, said = said_of_activation(trained(mlp(F.leaky_relu), MLP, 150, share=1.0), tmp_path / "x.pt")
@@ -112,6 +124,53 @@ def test_a_square_that_solves_the_task_is_no_reading_of_a_rectifier(tmp_path):
     run = gi.load(tmp_path / "x.pt", task=gi.Task("a + b", p=p, layout="a b"))
     (said,) = [each for each in run.assumptions if each.what.startswith("activation=")]
     assert (said.what, said.how) == ("activation=relu", "tied")
+
+
+WIDTH, HEADS = 32, 4
+ATTENTION = {
+    "tok.weight": (P, WIDTH), "pos.weight": (2, WIDTH), **{f"attn.{x}.weight": (WIDTH, WIDTH) for x in "qkvo"},
+    "mlp.fc1.weight": (64, WIDTH), "mlp.fc2.weight": (WIDTH, 64), "head.weight": (P, WIDTH),
+}  # fmt: skip
+
+
+def attention(scale=(WIDTH // HEADS) ** -0.5, prepare=lambda x: x):
+    """One layer read at its last position; queries and keys are prepared, and their products scaled."""
+
+    def forward(w):
+        h = torch.stack([w["tok.weight"][A], w["tok.weight"][B]], 1) + w["pos.weight"]
+        q, k, v = (F.linear(h, w[f"attn.{x}.weight"]).unflatten(-1, (HEADS, -1)).transpose(1, 2) for x in "qkv")
+        mixed = ((prepare(q[:, :, -1:]) @ prepare(k).mT) * scale).softmax(-1) @ v
+        h = h[:, -1] + F.linear(mixed.transpose(1, 2).flatten(1), w["attn.o.weight"])
+        h = h + F.linear(torch.relu(F.linear(h, w["mlp.fc1.weight"])), w["mlp.fc2.weight"])
+        return F.linear(h, w["head.weight"])
+
+    return forward
+
+
+def test_scores_that_are_not_divided_are_found_out_and_computed(tmp_path):
+    """The function is the module's, and says so; of divided ones nothing is said."""
+    forward = attention(scale=1.0)
+    state = trained(forward, ATTENTION, 150, share=1.0)
+    torch.save({"state_dicts": [state, {n: 1.01 * v for n, v in state.items()}]}, tmp_path / "x.pt")
+    run = gi.load(tmp_path / "x.pt", task=TASK, n_heads=HEADS, activation="relu")
+    (said,) = [each for each in run.assumptions if each.what == "attention_scale=1"]
+    assert said.how == "inferred" and "divided by the root of the heads' width" in said.evidence
+    for checkpoint, scale in zip(run, (1.0, 1.01), strict=True):
+        expected = forward({n: scale * v for n, v in state.items()})
+        torch.testing.assert_close(checkpoint.model()(TASK.inputs)[:, -1], expected, rtol=1e-4, atol=1e-3)
+    torch.save(trained(attention(), ATTENTION, 150, share=1.0), tmp_path / "x.pt")
+    run = gi.load(tmp_path / "x.pt", task=TASK, n_heads=HEADS, activation="relu")
+    assert not run.unexplained and not [each for each in run.assumptions if "attention_scale" in each.what]
+
+
+def test_queries_and_keys_that_are_normalised_without_weights_are_not_explained(tmp_path):
+    """RMS norms without weights leave none: no field of the reading is told as inferred."""
+    forward = attention(prepare=lambda x: F.rms_norm(x, x.shape[-1:]))
+    torch.save(trained(forward, ATTENTION, 150, share=1.0), tmp_path / "x.pt")
+    run = gi.load(tmp_path / "x.pt", task=TASK, n_heads=HEADS)
+    (said,) = run.unexplained
+    assert said.what == "queries and keys are not normalised" and "root mean square" in said.evidence
+    assert "inferred" not in {each.how for each in run.assumptions}
 
 
 def test_a_mean_over_positions_is_told_as_one(tmp_path):

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import grokinterp as gi
-from grokinterp.importers.reading.answers import Answers
+from grokinterp.importers.judging.answers import Answers
+from grokinterp.importers.judging.judgement import judge
 from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.importers.reading.classic import best_task
-from grokinterp.importers.reading.judgement import judge
 
 
 def asked(snapshot, *formulas, rows=None):

@@ -81,7 +81,7 @@ class Rule:
 
     def verdict(self, evidence: Evidence) -> Kind:
         """The verdict; by distances alone where gradients say nothing (a task that subtracts)."""
-        if evidence.accuracy < self.solved:
+        if not evidence.accuracy >= self.solved:  # nor where it is no number
             return "unsolved"
         by_distances = self.distances_say(evidence.distance_irrelevance_runner_up)
         gs = evidence.gradient_symmetricity
@@ -114,7 +114,11 @@ class Rule:
         moves = []
         for field, (name, thresholds) in edges.items():
             value = getattr(evidence, field)
-            moves += [] if value is None else [(abs(value - edge), field, name, value, edge) for edge in thresholds]
+            moves += (
+                []
+                if value is None or value != value
+                else [(abs(value - edge), field, name, value, edge) for edge in thresholds]
+            )
         for _, field, name, value, edge in sorted(moves):
             # Just across the threshold: every rule holds its lower edge.
             word, moved = ("fell below", math.nextafter(edge, -math.inf)) if value >= edge else ("rose to", edge)

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 # fmt: off
 Activation: TypeAlias = Literal[
     "relu", "gelu", "tanh", "silu", "square",
-    "relu_squared", "leaky_relu", "elu", "quick_gelu", "softplus", "mish", "sigmoid",
+    "relu_squared", "leaky_relu", "elu", "quick_gelu", "softplus", "mish", "sigmoid", "hardswish",
     "abs", "identity", "cube", "fourth", "eighth", "exp", "log1p_exp_2x",
 ]
 # fmt: on
@@ -25,6 +25,7 @@ ACTIVATIONS_IN_WORDS: dict[Activation, str] = {
     "softplus": "softplus",
     "mish": "Mish",
     "sigmoid": "sigmoid",
+    "hardswish": "hard swish",
     "abs": "|x|",
     "identity": "linear",
     "cube": "cubing",

@@ -78,15 +78,27 @@ def largest(logits: Float[Tensor, "*m answer"]) -> Int[Tensor, "*m"]:
 
 def is_right(logits: Float[Tensor, "m *t answer"], labels: Shaped[Tensor, "m *t"]) -> Bool[Tensor, "m"]:
     """[m]: whether every scored position is right; a number is where it is off by `TOLERANCE` of the answer at most."""
+    return rightness(logits, labels) == 1
+
+
+def rightness(logits: Float[Tensor, "m *t answer"], labels: Shaped[Tensor, "m *t"]) -> Float[Tensor, "m"]:
+    """[m]: 1 for a right row (`is_right`), 0 for a wrong one, NaN for one whose answer is no finite number."""
     if labels.is_floating_point():
-        return (logits[..., 0] - labels).abs() <= TOLERANCE * labels.abs()
-    right = largest(logits) == labels
-    return right if right.ndim == 1 else right.all(1)
+        answers = logits[..., 0]
+        right = (answers - labels).abs() <= TOLERANCE * labels.abs()
+    else:
+        columns = largest(logits)
+        right = columns == labels
+        answers = logits.gather(-1, columns[..., None])[..., 0]  # NaN where any of the row is
+    finite = answers.isfinite()
+    if right.ndim > 1:
+        right, finite = right.all(1), finite.all(1)
+    return right.double().where(finite, torch.nan)
 
 
 def accuracy(logits: Float[Tensor, "m *t answer"], labels: Shaped[Tensor, "m *t"]) -> Float[Tensor, ""]:
-    """Share of rows that are right (`is_right`); NaN of no rows."""
-    return is_right(logits, labels).double().mean()
+    """Share of rows that are right (`is_right`); NaN of no rows, and where any answer is no finite number."""
+    return rightness(logits, labels).mean()
 
 
 def corrupted_scores(

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest
-from grokinterp.evaluation.losses import is_right
+from grokinterp.evaluation.losses import rightness
 from grokinterp.evaluation.snapshot import rows_at_once
 from grokinterp.tasks import Task
 
@@ -45,7 +45,7 @@ def losses(logits: Float[Tensor, "ab *t answer"], task: Task) -> dict[str, float
     else:
         by_label = (logits[:, 0].double() - labels).square()
     loss = by_label.reshape(len(labels), -1).mean(1)
-    right = is_right(logits, labels).double()
+    right = rightness(logits, labels)
     train, test, unswapped = task.is_train, ~task.is_train, task.is_unswapped_test
     means = (loss[train], loss[test], right[train], right[test], right[unswapped])
     return {name: each.mean().item() for name, each in zip(SOURCES, means, strict=True)}

@@ -84,14 +84,18 @@ class Scores:
             halves = {"train": self.task.is_train, "test": ~self.task.is_train}
             sides = {side: rows for side, rows in halves.items() if rows.any()}
         losses = {f"{side}_loss": self.loss[rows].mean().item() for side, rows in sides.items()}
-        return losses | {f"{side}_accuracy": self.is_right[rows].double().mean().item() for side, rows in sides.items()}
+        return losses | {f"{side}_accuracy": self.accuracy(rows) for side, rows in sides.items()}
+
+    def accuracy(self, rows: Bool[Tensor, "ab"]) -> float:
+        """The share of some rows that are right; NaN of none, and where the answer to one is no number."""
+        return self.is_right[rows].double().where(self.loss[rows].isfinite(), torch.nan).mean().item()
 
     @cached_property
     def outcome(self) -> Outcome:
         """What the checkpoint does, by the same numbers as everywhere."""
-        scores = {**self.means, "all_accuracy": self.is_right.double().mean().item()}
+        scores = {**self.means, "all_accuracy": self.accuracy(torch.ones_like(self.is_right))}
         if self.task.is_train is not None:
-            scores["test_accuracy_unswapped"] = self.is_right[self.task.is_unswapped_test].double().mean().item()
+            scores["test_accuracy_unswapped"] = self.accuracy(self.task.is_unswapped_test)
         return Outcome.of(scores)
 
     @cached_property

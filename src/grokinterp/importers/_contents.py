@@ -52,7 +52,7 @@ def one_line(text: Any) -> str:
     return cut(" ".join(str(text)[:1000].split()), 160)
 
 
-_STATE = "torch.save(model.state_dict(), 'x.pt')"
+SAVE_STATE = "torch.save(model.state_dict(), 'x.pt')"
 _CURVES = "torch.save({'train_losses': [...], 'test_losses': [...]}, 'curves.pth')"
 
 
@@ -69,7 +69,7 @@ def foreign_kind(path: Path) -> str | None:
     if start.startswith(b"\x89HDF\r\n\x1a\n"):
         return "an HDF5 file; open it with h5py and save its arrays as tensors: torch.save({name: tensor, ...}, 'x.pt')"
     if path.suffix == ".onnx":
-        return f"an ONNX graph; save the weights where the model was trained: {_STATE}"
+        return f"an ONNX graph; save the weights where the model was trained: {SAVE_STATE}"
     if start.startswith(b"\x1f\x8b") or start[257:262] == b"ustar":
         return "an archive; unpack it, and give the file or the directory that is in it"
     if start.startswith(b"PK"):

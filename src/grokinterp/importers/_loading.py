@@ -11,8 +11,9 @@ from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.importers import curves, nanda, one_hot, pizza, state_dict, transformer_lens
 from grokinterp.importers._base import Importer, ImportFileError, Payload
-from grokinterp.importers._contents import describe, foreign_kind, one_line
+from grokinterp.importers._contents import SAVE_STATE, describe, foreign_kind, one_line
 from grokinterp.importers._unpickle import read_torch_file
+from grokinterp.importers.reading.wrappings import is_optimiser, unwrap, with_metadata
 from grokinterp.runs.directory import CHECKPOINTS, is_run, open_run
 from grokinterp.runs.files import open_tensors
 from grokinterp.runs.packing import is_packed, open_packed
@@ -155,7 +156,7 @@ def _load_file(path: Path, format: str, task: Task | str | None, stated: Stated)
         with open_tensors(path) as file:
             if is_packed(file) and format in ("auto", "run"):
                 return _own(open_packed(path, task), stated)
-            content = {name: file.get_tensor(name) for name in file.keys()}
+            content = with_metadata({name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})
     else:
         if what := foreign_kind(path):
             raise ImportFileError(f"{path} is {what}")
@@ -172,8 +173,7 @@ def _load_file(path: Path, format: str, task: Task | str | None, stated: Stated)
                 f"{path} is not of the format {format!r} ({found.description}); it holds {describe(content)}"
             )
     if found is None:
-        help = "" if task else "; if it is a state dict, give the task it was trained on"
-        raise ImportFileError(f"{path} is of no known kind: it holds {describe(content)}{help}")
+        raise ImportFileError(f"{path} is of no known kind: it holds {describe(content)}; {_what_helps(content)}")
     try:
         return found.read(payload)
     except BadRequest:
@@ -183,6 +183,15 @@ def _load_file(path: Path, format: str, task: Task | str | None, stated: Stated)
             f"{path} looks like the format {found.name!r} but cannot be read as one ({type(error).__name__}: "
             f"{one_line(error)}); it holds {describe(content)}"
         ) from error
+
+
+def _what_helps(content: Any) -> str:
+    """What to do about a file in which no format is recognised."""
+    if unwrap(content) is not None:
+        return "if it is a state dict, give the task it was trained on, as in task='a + b', p=113"
+    if is_optimiser(content):
+        return f"that is the state of an optimiser, which has no weights; save them beside it: {SAVE_STATE}"
+    return f"there are no weights in it; save them where the model was trained: {SAVE_STATE}"
 
 
 def _is_safetensors(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """describe: what `grokinterp info` prints of a run."""
 
 import dataclasses
+import math
 
 from grokinterp.config import MODEL_CONFIGS, ModelConfig
 from grokinterp.importers._contents import cut
@@ -40,7 +41,9 @@ def describe(run: Run | Runs) -> str:
     if steps and run.has_task:
         values = measured(run.final.config, run.final.parameters, run.task)
         doubt = " (not explained)" if run.unexplained else ""
-        numbers = ", ".join(f"{name} {value:.5g}" for name, value in values.items())
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        numbers = ", ".join(f"{name} {value:.5g}" for name, value in finite.items())
+        numbers = numbers or "nothing, since what the weights answer are no finite numbers"
         lines[f"measured at step {steps[-1]}"] = f"{numbers}{doubt}"
     lines |= dict.fromkeys(map(str, run.assumptions), "")
     lines |= {f"note {index + 1}": note for index, note in enumerate(notes)}

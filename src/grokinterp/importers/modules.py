@@ -14,9 +14,9 @@ from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation.table_scores import answers_of
 from grokinterp.importers._parameters import is_classic
-from grokinterp.importers.reading.answers import Answers
+from grokinterp.importers.judging.answers import Answers
+from grokinterp.importers.judging.scores import draw
 from grokinterp.importers.reading.candidates import Candidate, candidates, of_classic
-from grokinterp.importers.reading.scores import draw
 from grokinterp.models.own.mapping import Convert, Place, inverse, places
 from grokinterp.models.own.tensors import described, stored, tensors_of, unwrapped
 from grokinterp.models.parameters import ParameterError, check_parameters

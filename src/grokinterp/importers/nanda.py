@@ -18,13 +18,14 @@ from grokinterp.config.presets import preset
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._evidence import SplitMatch, answer_logits, curve_table, find_split, losses
 from grokinterp.importers._parameters import float_tensors, from_early, has_norm_weights, is_early, norms_of
+from grokinterp.importers._splits import recorded_split, row_remarks
 from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.importers.reading.classic import File, Sizes, best_task, by_activation, settle
 from grokinterp.importers.reading.settings import check_sizes, known_settings
 from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
 from grokinterp.importers.reading.wrappings import Wrapped, losses_of, settings_of, step_list
 from grokinterp.models.initialisation import initialise
-from grokinterp.runs.provenance import Provenance
+from grokinterp.runs.provenance import OPTIMISER_UNKNOWN, Provenance
 from grokinterp.runs.run import UNKNOWN_TASK, Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task
@@ -71,8 +72,13 @@ def read(payload: Payload) -> Run:
     parameters = checkpoints[-1]
     assumptions = [*kept.assumptions, *nan_among(parameters), *assumptions]
     seed = int(settings.get("seed", 0))
-    if task is not None and task.is_train is None:
-        task, split, seed = _split(task, model, parameters, content, settings, notes, split, seed)
+    if task is not None:
+        rows = recorded_split(content, task)
+        task, notes = rows.task, [*notes, *rows.notes, *row_remarks(rows, model, parameters)]
+        assumptions += rows.assumptions
+        split = rows.split if rows.is_found else split
+        if task.is_train is None:
+            task, split, seed = _split(task, model, parameters, content, settings, notes, split, seed)
     config = RunConfig(
         preset="nanda",
         seed=seed,
@@ -115,7 +121,7 @@ def _optimiser(content: Mapping[str, Any], settings: Mapping[str, Any], notes: l
     groups = content.get("optimizer", {}).get("param_groups", [])
     if not groups:
         decay = content.get("optim_config", settings).get("weight_decay", default.weight_decay)
-        notes.append(f"weight decay {decay} and the other settings of the optimiser are assumed: the file has none")
+        notes.append(f"{OPTIMISER_UNKNOWN}: weight decay {decay} and the others are assumed")
         return dataclasses.replace(default, weight_decay=float(decay))
     group = groups[0]
     stated = settings.get("weight_decay", group["weight_decay"])

@@ -19,10 +19,11 @@ from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._evidence import APART, NEAR, answer_logits, curve_table, find_split, losses
 from grokinterp.importers._parameters import float_tensors
+from grokinterp.importers._splits import Recorded, recorded_split, row_remarks
+from grokinterp.importers.judging.judgement import judge
 from grokinterp.importers.reading.candidates import ACTIVATIONS as EVERY
 from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.importers.reading.classic import best_task
-from grokinterp.importers.reading.judgement import judge
 from grokinterp.importers.reading.names import is_one_hot_mlp, matrices_of
 from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
 from grokinterp.importers.reading.wrappings import unwrap, without_prefixes
@@ -63,6 +64,8 @@ def read(payload: Payload) -> Run:
     curves = {name: values for name, values in lists.items() if isinstance(values, list)}
     if wrapped.key == "epoch" and not curves:
         notes.append(f"their code saves after the update of an epoch, counted from 0: {kept.steps[-1] + 1} updates")
+    notes += [note for note in reading.rows.notes if note != SEED_UNKNOWN]
+    notes += row_remarks(reading.rows, reading.config, checkpoints[-1])
     notes += [SEED_UNKNOWN] if reading.seed is None else []
     notes += disagreement(reading.config, checkpoints[-1], reading.task, wrapped.losses)
     config = RunConfig(
@@ -97,13 +100,14 @@ def _parameters(state: Mapping[str, Tensor], task: Task | None, where: str) -> d
 
 @dataclass(frozen=True)
 class Reading:
-    """A model and its task, how they are known, and the split that the recorded losses tell; the seed drew it."""
+    """A model and its task, how they are known, and the split that the file or its losses tell; the seed drew it."""
 
     config: OneHotMLPConfig
     task: Task
     assumptions: tuple[Assumption, ...]
     split: SplitConfig
     seed: int | None
+    rows: Recorded
 
 
 def _settled(payload: Payload, parameters: Mapping[str, Tensor], recorded: Mapping[str, float]) -> Reading:
@@ -117,13 +121,15 @@ def _settled(payload: Payload, parameters: Mapping[str, Tensor], recorded: Mappi
     payload.stated.refuse_unless(next(iter(configs.values())), where)
     task, of_task = (payload.task, []) if payload.task else _task(configs, parameters, p)
     check_fits(task, base, where)
+    rows = recorded_split(payload.content, task)
+    task = rows.task
     matched = {name: _match(config, parameters, task, recorded) for name, config in configs.items()}
     nearest, *others = sorted(match.distance for match in matched.values())
     # As of splits: near the recorded losses, and the next best four times as far from them.
     told = nearest <= NEAR and min(others, default=math.inf) >= APART * max(nearest, NEAR / 100)
     name = min(matched, key=lambda activation: matched[activation].distance)
-    split, seed = SplitConfig(split="nanda"), None
-    known = [Assumption(f"{field}={value}", "stated") for field, value in stated.items()]
+    split, seed = rows.split if rows.is_found else SplitConfig(split="nanda"), None
+    known = [*rows.assumptions, *(Assumption(f"{field}={value}", "stated") for field, value in stated.items())]
     if "activation" not in stated:
         if told:
             theirs = f"the recorded test loss is {recorded.get('test_loss', math.nan):.5g}"
@@ -140,7 +146,7 @@ def _settled(payload: Payload, parameters: Mapping[str, Tensor], recorded: Mappi
         task, seed, split = match.task, match.seed, SplitConfig(frac=match.frac, split="nanda", split_seed=match.seed)
         drawn = "all rows" if match.frac == 1 else f"seed {match.seed}, frac {match.frac}"
         known.append(Assumption(f"split: {drawn}", "inferred", f"it gives the recorded losses to {match.distance:.1e}"))
-    return Reading(configs[name], task, (*of_task, *known), split, seed)
+    return Reading(configs[name], task, (*of_task, *known), split, seed, rows)
 
 
 def _task(

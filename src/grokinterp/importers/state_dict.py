@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from grokinterp.config import ModelConfig, RunConfig, ScheduleConfig
+from grokinterp.config import ModelConfig, RunConfig, ScheduleConfig, SplitConfig
 from grokinterp.config.stated import Stated
 from grokinterp.importers._base import Importer, ImportFileError, Payload
 from grokinterp.importers._parameters import (
@@ -21,6 +21,7 @@ from grokinterp.importers._parameters import (
     is_native,
     without_idle_biases,
 )
+from grokinterp.importers._splits import NOT_RECORDED, recorded_split, row_remarks
 from grokinterp.importers.reading.candidates import candidates
 from grokinterp.importers.reading.classic import judged_by_task, settle
 from grokinterp.importers.reading.contradictions import stated_assumptions, task_assumptions
@@ -67,16 +68,20 @@ def read(payload: Payload) -> Run:
         model, checkpoints, read_off, places = _of_modules(states, task, payload.stated, settings, where)
     assumptions += read_off
     assumptions += nan_among(states[-1])
-    notes = list(kept.notes)
+    notes, split = list(kept.notes), SplitConfig()
     if task is None:
         notes.append("the task is unknown; give it to load(..., task=...)")
-    elif task.is_train is None:
-        notes.append("the split is unknown")
-    if task is not None:
+    else:
+        recorded = recorded_split(payload.content, task)
+        task, assumptions = recorded.task, [*assumptions, *recorded.assumptions]
+        split = recorded.split if recorded.is_found else split
+        notes += recorded.notes or ([NOT_RECORDED] if task.is_train is None else [])
+        notes += row_remarks(recorded, model, checkpoints[-1])
         notes += disagreement(model, checkpoints[-1], task, wrapped.losses)
     config = RunConfig(
         preset="imported",
         task=task.config() if task else UNKNOWN_TASK,
+        split=split,
         model=model,
         schedule=ScheduleConfig(steps=max(kept.steps[-1], 1)),
     )

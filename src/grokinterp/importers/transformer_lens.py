@@ -13,12 +13,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from grokinterp.config import RunConfig, SplitConfig
+from grokinterp.config import RunConfig
 from grokinterp.config.presets import preset
 from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload
@@ -32,11 +31,12 @@ from grokinterp.importers._parameters import (
     with_unit_norms,
     without_idle_biases,
 )
+from grokinterp.importers._splits import NOT_RECORDED, recorded_split, row_remarks
 from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.importers.reading.classic import File, Sizes, best_task, by_activation, settle
 from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
-from grokinterp.importers.reading.wrappings import Wrapped, losses_of
-from grokinterp.runs.provenance import SEED_UNKNOWN, Provenance
+from grokinterp.importers.reading.wrappings import Wrapped, losses_of, step_list
+from grokinterp.runs.provenance import OPTIMISER_UNKNOWN, SEED_UNKNOWN, Provenance
 from grokinterp.runs.run import UNKNOWN_TASK, Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task
@@ -75,7 +75,7 @@ def recognise(payload: Payload) -> bool:
 
 def read(payload: Payload) -> Run:
     content, where = payload.content, str(payload.path)
-    notes = ["the optimiser's settings are the demo's: the file has none"]
+    notes = [f"{OPTIMISER_UNKNOWN}: those of the demo are assumed"]
     every = config if isinstance(config := content.get("config"), dict) else {}
     settings = but_stated(every, payload.stated.fields)
     check_supported(settings, where)
@@ -89,11 +89,13 @@ def read(payload: Payload) -> Run:
     assumptions = [*kept.assumptions, *assumptions, *nan_among(checkpoints[-1])]
     steps = kept.steps
     if task is not None:
-        if task.is_train is None and "train_indices" in content:
-            task = task.split(train_indices=np.asarray(content["train_indices"]))
-            split = SplitConfig(frac=len(content["train_indices"]) / len(task.inputs), split="indices")
+        recorded = recorded_split(content, task)
+        task, assumptions = recorded.task, [*assumptions, *recorded.assumptions]
+        if recorded.is_found:
+            split = recorded.split
         elif task.is_train is None:
-            notes.append("the split is unknown: the file has no train_indices")
+            notes += recorded.notes or [NOT_RECORDED]
+        notes += row_remarks(recorded, model, checkpoints[-1])
     if settings.get("seed") is None:
         notes.append(SEED_UNKNOWN)
     config = RunConfig(
@@ -220,9 +222,10 @@ def told_by(settings: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
 def _task(content: Mapping[str, Any], readings: list[Candidate], notes: list[str]) -> Task | None:
     """The operation mod p, read after '=', that the weights answer on the training rows; else the demo's own."""
     sizes = Sizes.of(readings[0])
-    rows = [int(row) for row in content.get("train_indices", [])]
-    n_rows = len(rows) + len(content.get("test_indices", []))
+    rows, others = (step_list(content.get(f"{side}_indices")) or [] for side in ("train", "test"))
+    n_rows = len(rows) + len(others)
     p = math.isqrt(n_rows) if n_rows else sizes.tokens - 1
+    rows = rows if max(rows, default=0) < p * p else []
     if p < 2 or (n_rows and p * p != n_rows) or sizes.positions != 3 or sizes.tokens < p + 1:
         notes.append("the task is unknown; give it to load(..., task=...)")
         return None

@@ -20,6 +20,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softplus": F.softplus,
     "mish": F.mish,
     "sigmoid": torch.sigmoid,
+    "hardswish": F.hardswish,
     "abs": torch.abs,
     "identity": lambda x: x,
     "cube": lambda x: x**3,

@@ -59,7 +59,9 @@ def trained(run: Run) -> list[str]:
         return [*said, model, f"It was not trained: its weights are those of a formula, {run.provenance.formula}."]
     if not run.is_recipe_known:
         return [*said, model, "The file does not say how it was trained."]
-    recipe = recipe_sentence(run.config, run.is_seed_known, is_imported(run))
+    if is_imported(run) and not run.is_optimiser_known and not any(run.steps):
+        return [*said, model, "The file does not say how it was trained."]
+    recipe = recipe_sentence(run.config, run.is_seed_known, is_imported(run), run.is_optimiser_known)
     return [*said, model, recipe, *ended(Ending.of(run))]
 
 
@@ -110,7 +112,9 @@ def task_sentence(task: Task, were: str = "were") -> str:
     return " ".join(said)
 
 
-def recipe_sentence(config: RunConfig, seed_known: bool = True, imported: bool = False) -> str:
+def recipe_sentence(
+    config: RunConfig, seed_known: bool = True, imported: bool = False, optimiser_known: bool = True
+) -> str:
     """How long, on what, and with which optimiser; what was planned is known of a run of our own alone."""
     length = "It was trained for" if imported else "It was set to train for"
     seed = f"from seed {config.seed}" if seed_known else "from a seed that is not recorded"
@@ -118,7 +122,8 @@ def recipe_sentence(config: RunConfig, seed_known: bool = True, imported: bool =
     batch = "on all training rows at once" if size is None else f"in batches of {size:,} rows"
     lowered = "" if config.schedule.loss == "cross_entropy" else f", lowering {_LOSSES[config.schedule.loss]}"
     steps, optimiser = config.schedule.steps, optimiser_in_words(config.optimiser)
-    return f"{length} {steps:,} steps {batch}, {seed}{lowered}, with {optimiser}."
+    by = f"with {optimiser}" if optimiser_known else f"with an optimiser that is not recorded (assumed: {optimiser})"
+    return f"{length} {steps:,} steps {batch}, {seed}{lowered}, {by}."
 
 
 def optimiser_in_words(optimiser: OptimiserConfig) -> str:

@@ -56,7 +56,7 @@ def headline(subject: Subject) -> str:
     if isinstance(trace, Absent):
         return ""
     if outcome.kind == "diverged":
-        return "Diverged"
+        return "Diverged" if subject.ending is not None else "Its weights are not all finite numbers"
     if not outcome.is_solved:
         rows = ((outcome.train, "training rows"), (outcome.test, "test rows"))
         shares = [f"{percent(share)} of {side}" for share, side in rows if share == share]
@@ -85,6 +85,8 @@ def came_to(outcome: Outcome, ending: Ending | None, commutes: bool = True) -> s
     if outcome.kind == "diverged":
         by_loss = ending is not None and ending.diverged
         what = "The weights of the last checkpoint are not all finite numbers"
+        if ending is None:  # of another's file, where that may have come about in other ways
+            return f"{what}, so that they answer nothing, and nothing is claimed of them."
         what = "The training loss is no finite number any more" if by_loss else what
         return f"{what}: the run diverged, and nothing is claimed."
     shares = {

@@ -26,6 +26,9 @@ class Assumption:
 SEED_UNKNOWN = "the seed is not recorded"
 """The note of a file whose rows trained on are known and whose seed is not."""
 
+OPTIMISER_UNKNOWN = "the optimiser's settings are not recorded"
+"""How the note of a file begins whose code is known and whose optimiser is not; those of its code are assumed."""
+
 
 @dataclass(frozen=True)
 class Provenance:

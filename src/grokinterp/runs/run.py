@@ -18,7 +18,7 @@ from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, listed
 from grokinterp.models.parameters import why_unreadable
 from grokinterp.runs.checkpoint import Checkpoint
-from grokinterp.runs.provenance import SEED_UNKNOWN, Assumption, Provenance
+from grokinterp.runs.provenance import OPTIMISER_UNKNOWN, SEED_UNKNOWN, Assumption, Provenance
 from grokinterp.runs.store import Store
 from grokinterp.tasks import Task
 
@@ -94,6 +94,11 @@ class Run:
     def is_recipe_known(self) -> bool:
         """Whether the optimiser and the schedule of the configuration are more than what stands there by default."""
         return self.has_config and (not self.provenance.trained_elsewhere or self.config.preset in PRESETS)
+
+    @property
+    def is_optimiser_known(self) -> bool:
+        """Whether the optimiser of the configuration is that of the training, and not the one of its code's recipe."""
+        return self.is_recipe_known and not any(n.startswith(OPTIMISER_UNKNOWN) for n in self.provenance.notes)
 
     @property
     def is_seed_known(self) -> bool:

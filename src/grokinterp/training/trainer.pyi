@@ -35,7 +35,7 @@ def train(
     d_head: int | None = ...,  # width of a head; d_model // n_heads where left out
     d_mlp: int | None = ...,  # neurons a layer; 4 d_model where left out
     attn_only: bool = ...,  # no MLPs
-    activation: Literal['relu', 'gelu', 'tanh', 'silu', 'square', 'relu_squared', 'leaky_relu', 'elu', 'quick_gelu', 'softplus', 'mish', 'sigmoid', 'abs', 'identity', 'cube', 'fourth', 'eighth', 'exp', 'log1p_exp_2x'] = ...,  # of the neurons
+    activation: Literal['relu', 'gelu', 'tanh', 'silu', 'square', 'relu_squared', 'leaky_relu', 'elu', 'quick_gelu', 'softplus', 'mish', 'sigmoid', 'hardswish', 'abs', 'identity', 'cube', 'fourth', 'eighth', 'exp', 'log1p_exp_2x'] = ...,  # of the neurons
     attention_direction: Literal['causal', 'bidirectional'] = ...,  # whether a position reads those after it too
     attention_rate: float = ...,  # alpha of Zhong et al. 2023: the pattern is softmax * alpha + (1 - alpha)
     position_embedding: Literal['learned', 'sinusoidal', 'none'] = ...,  # learned, computed from sines, or none

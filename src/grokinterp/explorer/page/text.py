@@ -134,10 +134,15 @@ def embedded(pair: Pair) -> str:
 
 def answered(pair: Pair, after: Scores) -> str:
     """`3 + 5: the right answer is 8. Before it said 8, after 17.`"""
-    was, now = int(pair.checkpoint.before.predicted[pair.row]), int(after.predicted[pair.row])
+    was, now = (_predicted(scores, pair.row) for scores in (pair.checkpoint.before, after))
     task, (a, b) = pair.checkpoint.task, pair.operands
-    name = lambda number: f"{number} ({task.group.elements[number]})" if isinstance(task, GroupTask) else str(number)
+    named = lambda number: f"{number} ({task.group.elements[number]})" if isinstance(task, GroupTask) else str(number)
+    name = lambda number: "nothing (its logits are no finite numbers)" if number is None else named(number)
     known = "" if task.is_train is None else ", trained on" if bool(task.is_train[pair.row]) else ", a test pair"
     change = f"; with the parts taken out, {name(now)}." if now != was else ", before and after."
     asked = f"a = {name(a)}, b = {name(b)}{known}"
     return f"{asked}. The right answer is {name(pair.answer)}. The model says {name(was)}{change}"
+
+
+def _predicted(scores: Scores, row: int) -> int | None:
+    return int(scores.predicted[row]) if bool(scores.loss[row].isfinite()) else None

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations, product
 from typing import Any
 
@@ -26,7 +26,7 @@ from grokinterp.tasks import Task
 
 ACTIVATIONS = (
     *("relu", "gelu", "silu", "square", "tanh"),
-    *("relu_squared", "leaky_relu", "elu", "quick_gelu", "softplus", "mish", "sigmoid", "abs"),
+    *("relu_squared", "leaky_relu", "elu", "quick_gelu", "softplus", "mish", "sigmoid", "abs", "hardswish"),
 )
 """The likeliest first."""
 
@@ -39,6 +39,9 @@ ORDER = "special_tokens"
 
 FUSED = "fused_attention"
 """The open field that says in which order a fused matrix holds queries, keys and values."""
+
+ATTENTION_SCALE = "attention_scale"
+"""The field that is 1 where scores of attention are not divided by the root of the heads' width."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,24 @@ class Candidate:
     open: Mapping[str, Any]
     left_out: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
+
+    @property
+    def has_attention(self) -> bool:
+        return any(".attn." in name for name in self.parameters)
+
+    @property
+    def is_finite(self) -> bool:
+        return all(bool(value.isfinite().all()) for value in self.parameters.values())
+
+
+def without_attention_scale(candidate: Candidate) -> Candidate:
+    """The same with scores that are not divided: our models divide them, so that queries are multiplied instead."""
+    return replace(candidate, parameters=_multiplied_queries(candidate.parameters))
+
+
+def _multiplied_queries(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    is_query = {name: name.endswith((".attn.W_Q", ".attn.b_Q")) for name in parameters}
+    return {n: v * v.shape[-1] ** 0.5 if is_query[n] else v for n, v in parameters.items()}
 
 
 def candidates(parameters: Mapping[str, Tensor], known: Mapping[str, Any], task: Task, where: str) -> list[Candidate]:
@@ -144,6 +165,7 @@ def _of_heads(
             for classic, heads in by_heads:
                 placed = _reordered(_placed(classic, chosen["position_embedding"]), chosen[ORDER], task)
                 parameters = _with_norms(placed, norm)
+                parameters = _multiplied_queries(parameters) if known.get(ATTENTION_SCALE) == 1 else parameters
                 fields = {**fixed, **{n: v for n, v in chosen.items() if n != ORDER}, **rate, **norm}
                 if fields["final_norm"] == (fields["normalization"] == "pre"):
                     fields["final_norm"] = None

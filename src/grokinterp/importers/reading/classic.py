@@ -11,11 +11,11 @@ from torch import Tensor
 from grokinterp.config import ModelConfig
 from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest
-from grokinterp.importers.reading.answers import Answers
+from grokinterp.importers.judging.answers import Answers
+from grokinterp.importers.judging.judgement import judge
+from grokinterp.importers.judging.scores import Score
 from grokinterp.importers.reading.candidates import NORMS, Candidate, of_classic
 from grokinterp.importers.reading.contradictions import stated_assumptions, unexplained
-from grokinterp.importers.reading.judgement import judge
-from grokinterp.importers.reading.scores import Score
 from grokinterp.models.parameters import check_parameters
 from grokinterp.runs.provenance import Assumption
 from grokinterp.runs.run import RunError, check_fits

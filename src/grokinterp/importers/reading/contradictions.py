@@ -5,10 +5,10 @@ from typing import Any
 
 from grokinterp.config.stated import Stated
 from grokinterp.errors import BadRequest, listed
-from grokinterp.importers.reading.answers import Answers
+from grokinterp.importers.judging.answers import Answers
+from grokinterp.importers.judging.judgement import WHOLE
+from grokinterp.importers.judging.scores import draw
 from grokinterp.importers.reading.candidates import NORMS, Candidate
-from grokinterp.importers.reading.judgement import WHOLE
-from grokinterp.importers.reading.scores import draw
 from grokinterp.importers.reading.settings import words_against
 from grokinterp.runs.provenance import Assumption
 from grokinterp.tasks import Task
@@ -36,7 +36,7 @@ def unexplained(candidate: Candidate, task: Task) -> Iterator[Assumption]:
     """What is said of the only reading there is, where weights that are trained do not bear it out."""
     rows = draw(len(task.inputs), WHOLE)
     one = Answers(task).score(candidate, rows)
-    if not one.is_borne_out and not one.is_untrained:
+    if candidate.is_finite and not one.is_borne_out and not one.is_untrained:
         answers = f"loss {one.loss:.5g}, accuracy {one.accuracy:.2%} on {len(rows):,} rows of the table"
         yield Assumption("the reading that is stated", "not explained", f"it leaves the weights {answers}")
 

@@ -40,6 +40,7 @@ _ACTIVATIONS = {
     **dict.fromkeys(("relu_squared", "relu2", "relu^2", "squared_relu", "relusquared"), "relu_squared"),
     **dict.fromkeys(("leaky_relu", "leakyrelu"), "leaky_relu"),
     **dict.fromkeys(("quick_gelu", "quickgelu"), "quick_gelu"),
+    **dict.fromkeys(("hardswish", "hard_swish", "hswish"), "hardswish"),
     **{name: name for name in ("tanh", "elu", "softplus", "mish", "sigmoid")},
 }
 

@@ -79,8 +79,13 @@ def disagreement(
 def nan_among(parameters: Mapping[str, Tensor]) -> list[Assumption]:
     """What is said of weights that hold NaN or infinite numbers."""
     counts = {name: int((~torch.isfinite(value)).sum()) for name, value in parameters.items()}
+    words = {name: "NaN" if parameters[name].isnan().any() else "infinite numbers" for name in counts}
     return [
-        Assumption(f"{cut(name)} holds NaN", "not explained", f"{count} of {parameters[name].numel()} are no numbers")
+        Assumption(
+            f"{cut(name)} holds {words[name]}",
+            "not explained",
+            f"{count:,} of its {parameters[name].numel():,} entries are no finite numbers, so that nothing is answered",
+        )
         for name, count in counts.items()
         if count
     ]

@@ -1,5 +1,6 @@
 """Wrappings: the tensors of a model wherever a file keeps them, with the steps, settings and losses beside them."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -62,7 +63,7 @@ def unwrap(content: Any) -> Wrapped | None:
     """The state dicts in the content of a file; None where there is none."""
     if isinstance(content, (list, tuple)):
         return _of_list(content)
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or is_optimiser(content):
         return None
     series = next((found for key in SERIES_KEYS if (found := _series(content.get(key)))), None) or _by_number(content)
     if series is not None:
@@ -82,6 +83,11 @@ def unwrap(content: Any) -> Wrapped | None:
         return _further_inside(content)
     step, word = _step(content)
     return Wrapped((kept,), None if step is None else (step,), word, settings_of(content), losses_of(content))
+
+
+def is_optimiser(content: Any) -> bool:
+    """Whether this is the state of a PyTorch optimiser, whose averages look like weights."""
+    return isinstance(content, dict) and {"state", "param_groups"} <= content.keys()
 
 
 def _further_inside(content: Mapping[str, Any]) -> Wrapped | None:
@@ -153,6 +159,24 @@ def without_prefixes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     while prefix := next((p for p in PREFIXES if names and all(name.startswith(p) for name in names)), None):
         names = {name.removeprefix(prefix): value for name, value in names.items()}
     return names
+
+
+def with_metadata(state: dict[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The content of a safetensors file: a state dict, with the steps and settings that stand in its metadata."""
+    told = {name: _as_value(text) for name, text in metadata.items() if name != "format"}
+    if not told:
+        return state
+    # What is a dictionary itself stands under a name of its own, as in a file of PyTorch's.
+    plain = {name: value for name, value in told.items() if not isinstance(value, dict)}
+    return {**told, "state_dict": state, "hyper_parameters": plain}
+
+
+def _as_value(text: str) -> Any:
+    """What a text says in JSON; itself where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def are_one(states: tuple[Mapping[str, Tensor], ...]) -> bool:

@@ -47,6 +47,7 @@ class Reproduction(ReportSection):
         if prose.is_imported(run):
             section.paragraphs.append(
                 "The last two train a run like this one; these weights and curves come from the file."
+                + ("" if run.is_optimiser_known else " Their optimiser is assumed: the file does not record it.")
             )
         section.code.append(("In a shell", recipe.command()))
         section.code.append(("In Python", recipe.python()))

@@ -1,21 +1,25 @@
 """Answers: what readings of a file's weights answer to the rows of a task's table."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from grokinterp.config import ModelConfig, TransformerConfig
 from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.importers._evidence import losses
+from grokinterp.importers.judging.scores import COMPARED, Score, draw
 from grokinterp.importers.reading.candidates import Candidate
-from grokinterp.importers.reading.scores import COMPARED, Score, draw
 from grokinterp.models.functional import ACTIVATIONS
 from grokinterp.tasks import Task
+
+NEARLY_KNOWN = 0.5
+"""Rows of a smaller loss, in nats, are those that weights are asked about along which direction they were trained."""
 
 
 class Answers:
@@ -44,19 +48,46 @@ class Answers:
         config, parameters = _multiplied_out(candidate.config, candidate.parameters)
         return self._hooked(config, parameters, rows, attention_direction="bidirectional").mean(1)
 
+    @torch.no_grad()
+    def normalised_logits(self, candidate: Candidate, rows: Int[Tensor, "row"]) -> Float[Tensor, "row *t column"]:
+        """A transformer's logits where queries and keys are divided by their root mean square, head by head."""
+        config, parameters = _multiplied_out(candidate.config, candidate.parameters)
+        model = self._model(config, parameters)
+        names = [f"blocks.{i}.attn.hook_{x}" for i in range(len(model.blocks)) for x in "qk"]
+        with model.hooks(fwd_hooks=[(name, _divided_by_root_mean_square) for name in names]):
+            logits = self._hooked(config, parameters, rows, self.task.positions)
+        return logits[:, 0] if logits.shape[1] == 1 else logits
+
     def slope(self, candidate: Candidate) -> float:
         """The norm of the loss's gradient with respect to all weights, as a share of the loss; infinite where it is 0.
 
         Rows worse than a guess have no part in the gradient.
         """
+        loss, gradient = self._gradient(candidate, lambda part: part.clamp(max=math.log(self.task.n_answers)))
+        return float(gradient.norm()) / loss if loss > 0 else math.inf
+
+    def alignment(self, candidate: Candidate) -> float:
+        """The cosine of the weights with the direction in which they lower the loss of the rows that they know.
+
+        Training lengthens what it has trained: once rows are known, weights go on along themselves, until decay holds
+        them there (Lyu & Li 2020). Of another function they are just some weights. 0 where no row is known.
+        """
+        _, gradient = self._gradient(candidate, lambda part: part[part < NEARLY_KNOWN])
+        weights = _flat(candidate.parameters.values())
+        length = float(gradient.norm() * weights.norm())
+        return -float(gradient @ weights) / length if length > 0 else 0.0
+
+    def _gradient(
+        self, candidate: Candidate, counted: Callable[[Float[Tensor, "row"]], Float[Tensor, "_"]]
+    ) -> tuple[float, Float[Tensor, "weight"]]:
+        """The mean loss of what is counted of each row's, and its gradient with respect to all weights, in float64."""
         task, rows = self.task, draw(len(self.task.inputs), COMPARED)
         parameters = {name: value.detach().clone().requires_grad_() for name, value in candidate.parameters.items()}
         with torch.enable_grad():
-            part = losses(self._logits(candidate.config, parameters, rows)[..., : task.n_answers], task, rows)
-            loss = part.clamp(max=math.log(task.n_answers)).mean()
+            logits = self._logits(candidate.config, parameters, rows)[..., : task.n_answers]
+            loss = counted(losses(logits, task, rows)).sum() / len(rows)
             loss.backward()
-        squares = [float(value.grad.double().square().sum()) for value in parameters.values() if value.grad is not None]
-        return sum(squares) ** 0.5 / loss.item() if loss.item() > 0 else math.inf
+        return loss.item(), _flat(v.new_zeros(v.shape) if v.grad is None else v.grad for v in parameters.values())
 
     def _logits(
         self, config: ModelConfig, parameters: Mapping[str, Tensor], rows: Int[Tensor, "row"]
@@ -78,18 +109,28 @@ class Answers:
         **others: Any,
     ) -> Float[Tensor, "row t column"]:
         """The hooked model's logits at some positions, or at all; `others` are fields that differ from the config's."""
-        fields = {**vars(config), **others}
-        function = fields.pop("activation")
-        kind = (type(config), *fields.values())
-        if kind not in self._models:
-            self._models[kind] = _without_weights(replace(config, **others), parameters)
-        model = self._models[kind]
+        model = self._model(replace(config, **others), parameters)
         for block in model.blocks:
             if hasattr(block, "mlp"):
-                block.mlp.activation = ACTIVATIONS[function]
+                block.mlp.activation = ACTIVATIONS[config.activation]
         options = {} if positions is None else config.forward_options(positions)
         inputs = self.task.inputs[rows]
         return torch.func.functional_call(model, dict(parameters), (inputs,), options, tie_weights=False)
+
+    def _model(self, config: TransformerConfig, parameters: Mapping[str, Tensor]) -> Any:
+        """The hooked model of a config, whatever its activation, which is set with every call."""
+        kind = (type(config), *(value for name, value in vars(config).items() if name != "activation"))
+        if kind not in self._models:
+            self._models[kind] = _without_weights(config, parameters)
+        return self._models[kind]
+
+
+def _flat(tensors: Iterable[Tensor]) -> Float[Tensor, "weight"]:
+    return torch.cat([tensor.detach().flatten().double() for tensor in tensors])
+
+
+def _divided_by_root_mean_square(x: Float[Tensor, "*n d"], hook: Any) -> Float[Tensor, "*n d"]:
+    return F.rms_norm(x, x.shape[-1:])
 
 
 def _without_weights(config: TransformerConfig, parameters: Mapping[str, Tensor]) -> Any:

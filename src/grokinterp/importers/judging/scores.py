@@ -18,6 +18,9 @@ SOLVED, KNOWN, SHARE = 0.99, 0.1, 0.05
 """The weights bear a reading out where it answers 99 % of the rows, or memorised them: at least 5 % of the rows, and
 twice chance, have a loss below 0.1 nats, and they are most of the rows that it answers rightly."""
 
+FINEST = 0.05
+"""Spreads below so many nats are all alike."""
+
 SUREST, FEWEST = 0.7, 8
 """The spread is that of the surest 70 % of the known rows (others may never have been trained on), eight at least."""
 
