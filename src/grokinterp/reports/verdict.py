@@ -56,7 +56,7 @@ def headline(subject: Subject) -> str:
     if isinstance(trace, Absent):
         return ""
     if outcome.kind == "diverged":
-        return "Diverged" if subject.ending is not None else "Its weights are not all finite numbers"
+        return "Diverged" if subject.ending is not None else "Diverged: its weights are not all finite numbers"
     if not outcome.is_solved:
         rows = ((outcome.train, "training rows"), (outcome.test, "test rows"))
         shares = [f"{percent(share)} of {side}" for share, side in rows if share == share]

@@ -38,14 +38,14 @@ than `MARGIN` times its own: training goes to where the gradient of its own func
 does not. (A model with SiLU: loss .0020, 4.3; the same weights with GELU .0018, 9.4.)"""
 
 LARGER = ("square", "relu_squared", "abs")
-"""Functions larger than a rectifier: they make the logits of weights that another one was trained with larger, so that
-neither a smaller loss nor a spread tells them. Where one of them is among the readings, those are left whose weights
-lie along their gradient at least `ALIGNED` times as much as any reading's do (`Answers.alignment`); where none does by
-`LEAST_ALIGNED` that tells nothing. (Weights of a ReLU: along its own gradient .71 at a loss of .006, along that of
-squares .10 at 9e-10, of |x| .36. Of a squared ReLU .69 at .0012, of squares .51 at .0002. Of |x| .48 at 3e-5, of
-squares .02 at 5e-7. Of squares .11 at 5e-7, of |x| .06.)"""
+"""Functions larger than a rectifier: they make the logits of weights that another one was trained with larger, so
+that neither a smaller loss nor a spread tells them. One of them is left where the weights lie along its gradient
+at least `ALIGNED` times as much as along any reading's (`Answers.alignment`), and others are left beside one that
+leads where theirs do; where none does by `LEAST_ALIGNED` that tells nothing. (Weights of a ReLU: along its own
+gradient .71 at a loss of .006, along that of squares .10 at 9e-10, of |x| .36. Of a squared ReLU .69 at .0012, of
+squares .51 at .0002. Of |x| .48 at 3e-5, of squares .02 at 5e-7. Of squares .11 at 5e-7, of |x| .06.)"""
 
-ALIGNED, LEAST_ALIGNED = 0.75, 0.02
+ALIGNED, LEAST_ALIGNED = 0.75, 0.05
 
 ALIKE = 1.05
 """Where no reading solves the task, which rows were trained on is open, and gradients on the others say nothing: of
@@ -209,7 +209,11 @@ def _along(candidates: Sequence[Candidate], whole: Mapping[int, Score], answers:
 def _even(candidates: Sequence[Candidate], whole: Mapping[int, Score], along: Mapping[int, float]) -> list[int]:
     """Those that the weights bear out, about as sure of one row as of another; where one is `LARGER`, by `along`."""
     most = max(along.values(), default=0.0)
-    left = [i for i, one in whole.items() if one.is_borne_out and along.get(i, most) >= ALIGNED * most]
+    is_larger = {i: candidates[i].open["activation"] in LARGER for i in along}
+    # Of functions none of which is larger the losses, spreads and slopes tell.
+    decides = any(is_larger[i] for i in along if along[i] == most)
+    out = [i for i in along if along[i] < ALIGNED * most and (decides or is_larger[i])]
+    left = [i for i, one in whole.items() if one.is_borne_out and i not in out]
     counted = [i for i in _counted(whole) if i in left]
 
     def is_even(i: int) -> bool:
