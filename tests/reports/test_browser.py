@@ -99,6 +99,27 @@ def test_the_page_fits_a_phone(opened):
     assert said == []
 
 
+LEGENDS_ON_TITLES = """() => [...document.querySelectorAll('.plate')].filter(plate => {
+  const legend = plate.querySelector('.legend .bg');
+  const titles = [...plate.querySelectorAll('text[class*=xtitle]')].map(title => title.getBoundingClientRect());
+  const top = legend && legend.getBoundingClientRect().top, from = plate.getBoundingClientRect().top;
+  return legend && top - from > 40 && titles.some(title => title.width && title.bottom > top + 1);
+}).map(plate => plate.id)"""
+
+
+def test_on_paper_legends_stand_below_and_no_name_is_lost(opened):
+    """Figures are lower there: no legend stands on the title above it, and every part taken out has its name."""
+    page, said, _ = opened
+    page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_timeout(500)
+    on_titles = page.evaluate(LEGENDS_ON_TITLES)
+    names = page.eval_on_selector_all("#parts .ytick text", "ticks => ticks.map(tick => tick.textContent)")
+    page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
+    assert on_titles == []
+    assert set(names) == {"attention", "MLP", "positions", "direct path", "head 0", "head 1"}
+    assert said == []
+
+
 TITLES_THAT_MEET = """() => [...document.querySelectorAll('.plate')].flatMap(plate => {
   const titles = [...plate.querySelectorAll('text[class*=xtitle], text.annotation-text')].filter(
     title => title.getBoundingClientRect().width > 0);

@@ -108,8 +108,8 @@ class Chart:
         height: int = figure.to_dict()["layout"]["height"]
         # Below a narrow plot every entry of the legend has a line of its own.
         entries = max(0, len(figure.data) + len(figure.to_dict()["layout"].get("shapes", ())) - 5)
-        stacked = {"updatemenus.1.pad": dict(b=40, l=0), "margin.t": 80, "height": height + 60 + entries * 19}
-        meta = dict(narrow=stacked, paper={"height": round(0.75 * height) + 7 * entries, "legend.y": -0.4})
+        stacked = {"updatemenus.1.pad": dict(b=46, l=0), "margin.t": 86, "height": height + 60 + entries * 19}
+        meta = dict(narrow=stacked, paper={"height": round(0.6 * height) + 7 * entries, "legend.y": -0.45})
         return figure.update_layout(showlegend=True, updatemenus=menus, meta=meta)
 
 
@@ -159,7 +159,7 @@ def panels(
     return figure.update_layout(
         showlegend=True,
         legend=dict(y=-0.26),
-        meta=dict(narrow={"height": 250 * n + 90, "legend.y": -0.12, **rows}, paper={"height": 290, "legend.y": -0.4}),
+        meta=dict(narrow={"height": 250 * n + 90, "legend.y": -0.12, **rows}, paper={"height": 250, "legend.y": -0.42}),
     )
 
 

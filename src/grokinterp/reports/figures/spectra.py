@@ -93,7 +93,7 @@ def bars(named: list[tuple[str, xr.DataArray, str]], steps: list[int], ticks: st
     narrow = {"legend.x": 0, "legend.xanchor": "left", "margin.t": 64, "legend.y": 1 + 24 / height}
     above = dict(x=1, xanchor="right", y=1, yanchor="bottom")
     return figure.update_layout(
-        legend=above, margin=dict(t=34), meta=dict(narrow=narrow, paper=dict(height=round(0.92 * height)))
+        legend=above, margin=dict(t=34), meta=dict(narrow=narrow, paper=dict(height=round(0.82 * height)))
     ), frames
 
 

@@ -58,8 +58,10 @@ def side(found: xr.Dataset) -> str:
 
 
 def parts(found: xr.Dataset) -> go.Figure:
-    """Loss without each component and each head, on a log scale, and with all of them as a line."""
-    figure = style.figure(360, margin=dict(t=16, b=90))
+    """Loss without each component and each head, on a log scale, and with all of them as a line.
+
+    Parts stand one below the other, where their names have room on any page.
+    """
     last, rows = found.isel(step=-1), side(found)
     names, losses, rights = [], [], []
     for name in last.component.values[1:]:
@@ -74,21 +76,23 @@ def parts(found: xr.Dataset) -> go.Figure:
                 names.append(f"head {layer}.{head}" if last.sizes["layer"] > 1 else f"head {head}")
                 losses.append(float(one[f"{rows}loss_without_head"]))
                 rights.append(float(one[f"{rows}accuracy_without_head"]))
-    figure.add_scatter(  # points: on a log axis the height of a bar has no meaning
-        x=names, y=losses, customdata=rights, mode="markers", marker=dict(color=palette.ACCENT, size=10),
-        showlegend=False,
-        hovertemplate="without %{x}: %{y:.4g} nats, accuracy %{customdata:.1%}<extra></extra>",
+    height = 150 + 26 * len(names)
+    figure = style.figure(height, margin=dict(l=116, t=16, b=90))
+    figure.add_scatter(  # points: on a log axis the length of a bar has no meaning
+        x=losses, y=names, customdata=rights, mode="markers", marker=dict(color=palette.ACCENT, size=10),
+        showlegend=False, cliponaxis=False,
+        hovertemplate="without %{y}: %{x:.4g} nats, accuracy %{customdata:.1%}<extra></extra>",
     )  # fmt: skip
     whole = float(last.isel(component=0)[f"{rows}loss_without_component"])
     figure.add_scatter(
-        x=names, y=[whole] * len(names), mode="lines", name="nothing taken out",
+        x=[whole] * len(names), y=names, mode="lines", name="nothing taken out",
         line=dict(color=palette.NEUTRAL, dash="dash", width=1.5),
     )  # fmt: skip
-    figure.update_xaxes(dict(title_text="what is taken out", type="category", showgrid=False))
+    figure.update_yaxes(dict(title_text="taken out", type="category", **style.DOWNWARDS))
     title = f"{labels.spoken(rows)} loss (nats)".strip()
-    figure.update_yaxes(title_text=title, type="log", **_log_axis([*losses, whole]))
-    narrow = {"margin.b": 130, "legend.y": -0.48, "height": 420}
-    return figure.update_layout(showlegend=True, legend=dict(y=-0.26), meta=dict(narrow=narrow))
+    figure.update_xaxes(dict(title_text=title, type="log", showgrid=False, **_log_axis([*losses, whole])))
+    meta = dict(paper=dict(height=height))  # lower, it would lose names
+    return figure.update_layout(showlegend=True, legend=dict(y=-60 / (height - 106)), meta=meta)
 
 
 def frequencies(found: xr.Dataset, ticks: str) -> go.Figure:
@@ -103,7 +107,9 @@ def frequencies(found: xr.Dataset, ticks: str) -> go.Figure:
             text = "neurons of that frequency taken out" + (f", layer {layer}" if last.sizes["layer"] > 1 else "")
             drawn.append((text, last[f"{rows}loss_without_cluster"].isel(layer=layer).values, palette.WARM))
     n = len(drawn)
-    figure = style.figure(90 + 175 * n, showlegend=False, margin=dict(t=32))
+    height = 90 + 175 * n
+    paper = dict(height=round(0.82 * height))
+    figure = style.figure(height, showlegend=False, margin=dict(t=32), meta=dict(paper=paper))
     whole = float(last.isel(component=0)[f"{rows}loss_without_component"])
     reach = _log_axis([*(value for _, values, _ in drawn for value in values.tolist()), whole])
     for i, (name, values, color) in enumerate(drawn):

@@ -103,7 +103,7 @@ def circles(found: xr.Dataset) -> tuple[go.Figure, list[Frame]]:
     figure.update_layout(
         meta=dict(
             narrow=dict(height=255 * math.ceil(n / 2) + 40, **narrow),
-            paper=dict(height=255 * rows + 40),
+            paper=dict(height=215 * rows + 40),
         ),
     )
     scores = found["circle_scores"].values

@@ -100,8 +100,9 @@ def frame_of_plane(figure: go.Figure) -> go.Figure:
     figure.add_shape(type="line", x0=symmetric, x1=symmetric, y0=0, y1=rule.distant, **edge)
     figure.add_shape(type="line", x0=asymmetric, x1=asymmetric, y0=rule.distant, y1=1, **edge)
     figure.add_shape(type="line", x0=0, x1=len(_X) - 1, y0=rule.distant, y1=rule.distant, **edge)
-    for text, at, y in (("clock", 1.0, rule.distant + 0.04), ("pizza", (symmetric + len(_X) - 1) / 2, 0.03)):
-        figure.add_annotation(text=f"<b>{text}</b>", x=at, y=y, showarrow=False, font=dict(size=15))
+    for text, at, side in (("clock", 0.2, "left"), ("pizza", len(_X) - 1.2, "right")):
+        y = rule.distant + 0.04 if text == "clock" else 0.04
+        figure.add_annotation(text=f"<b>{text}</b>", x=at, xanchor=side, y=y, showarrow=False, font=dict(size=15))
     ticks = [str(edge) for edge in _X]
     figure.update_xaxes(
         title_text="gradient symmetricity (mean cosine), one bin as wide as any", tickvals=list(range(len(_X))),

@@ -37,6 +37,14 @@
     return changes;
   }
 
+  // Three figures and their captions to a page; a legend below a plot stays as far from it as it was.
+  function onPaper(layout) {
+    const height = (layout.meta && layout.meta.paper && layout.meta.paper.height) || Math.round(0.66 * layout.height);
+    const { t = 48, b = 56 } = layout.margin || {};
+    const y = layout.legend && layout.legend.y !== undefined ? layout.legend.y : -0.24; // as in the template
+    return { height, ...(y < 0 && { "legend.y": (y * (layout.height - t - b)) / (height - t - b) }) };
+  }
+
   // The layout at a width, in a scheme: a fresh copy of the figure's own, with the changes in it.
   function laidOut(figure, width, ink) {
     const layout = clone(figure.layout);
@@ -44,7 +52,7 @@
     const meta = figure.layout.meta || {};
     const narrow = meta.narrow;
     if (width < NARROW && narrow) Object.assign(changes, narrow);
-    if (width === PAPER) Object.assign(changes, { height: Math.round(0.8 * figure.layout.height) }, meta.paper);
+    if (width === PAPER) Object.assign(changes, onPaper(figure.layout), meta.paper);
     for (const [path, value] of Object.entries(changes)) set(layout, path, value);
     if (width < NARROW) {
       for (const bar of ["coloraxis"]) if (layout[bar]) set(layout, bar + ".colorbar.title.text", "");
