@@ -1,5 +1,6 @@
 """Markdown tables of the generated pages."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,4 +12,10 @@ def table(head: tuple[str, ...], rows: Any) -> str:
 
 def _lines(head: tuple[str, ...], rows: Any) -> Iterator[str]:
     for cells in (head, ("---",) * len(head), *rows):
-        yield "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+        yield "| " + " | ".join(_escaped(" ".join(cell.split())) for cell in cells) + " |"
+
+
+def _escaped(cell: str) -> str:
+    """A cell whose bars divide nothing; those in code do not anyway, and a backslash would be seen there."""
+    parts = re.split(r"(`[^`]*`)", cell)
+    return "".join(part if part.startswith("`") else part.replace("|", "\\|") for part in parts)
