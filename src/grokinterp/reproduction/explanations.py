@@ -172,6 +172,11 @@ EXPLANATIONS = {
         "At decay 1 the plain run needs 770 steps only, and there is little to shorten: the filter's memory of 50 "
         "steps and its larger steps cost more than they bring. The source's 43.8 compares different decays."
     ),
+    "pizza-rate-irrelevance": (
+        "At both ends it is theirs, .27 and .84. At rate .45 ours is .54 where theirs is .36: distance irrelevance of "
+        "the sums settles last (models A to C were above a half after 6,000 steps too), and ours were stopped at "
+        "3,000. Gradient symmetricity at the same rate, .98 and .99, is theirs already."
+    ),
     "early-warning": (
         "In MLPs the latent circuit is well ahead of the accuracy on unswapped rows, in transformers it is not, and 12 "
         "runs of the held-out half that grok and have it are few: the interval reaches from 14 % behind to 25 % ahead."
