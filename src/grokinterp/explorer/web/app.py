@@ -61,6 +61,7 @@ def build(session: Session, prefix: str = "/") -> Dash:
         on_error=_report_failure,
     )
     app.enable_dev_tools(debug=False)
+    app.index_string = app.index_string.replace("<html>", '<html lang="en">')
     threads = torch.get_num_threads()
     # A connection's thread that is born while another computes side by side would keep the other's share of the cores.
     app.server.before_request(lambda: torch.set_num_threads(threads))

@@ -149,6 +149,13 @@
     label.append(step("\u2212", `${name} less 1`, "stepDown"), number, step("+", `${name} and 1`, "stepUp"));
     return label;
   });
+  // Dash gives its lists of choices no names of their own.
+  const NAMES = {
+    page: "Page", run: "Run", speed: "Speed", loop: "Playing", heads: "Attention heads", components: "Components",
+    frequencies: "Frequencies or irreps", keep: "Take out or keep", where: "Where waves are taken out",
+    how: "What is put in their place", map: "What the map shows", rows: "Rows of the map", scale: "Scales",
+    layer: "Layer", x: "Across", y: "Up", other_run: "Run to compare with",
+  };
   let played = 0;
   // The space bar plays, where it does not type, press or choose.
   const OWN = "input, textarea, select, button, a, summary, [role=slider], [role=combobox], [role=listbox]";
@@ -213,6 +220,7 @@
       },
       // The address follows the state, so that it can be shared and reloaded.
       address: (data) => {
+        Object.entries(NAMES).forEach(([id, name]) => document.getElementById(id)?.setAttribute("aria-label", name));
         const query = data && data.now;
         if (data) painted(() => history.replaceState(null, "", location.pathname + (query ? "?" + query : "")));
         return same();
