@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from grokinterp import circuits
+from grokinterp.circuits import local_learning_coefficient as module
 from grokinterp.circuits.local_learning_coefficient import (
     AGREE,
     SHARE,
@@ -15,6 +16,7 @@ from grokinterp.circuits.local_learning_coefficient import (
     r_hat,
     sample_losses,
 )
+from grokinterp.evaluation.flat_loss import FlatLoss
 from grokinterp.evaluation.snapshot import Snapshot
 
 
@@ -100,3 +102,18 @@ def test_r_hat_by_hand():
     assert r_hat(torch.tensor([[0.0, 2, 9, 4, 6]])) == pytest.approx(4.5**0.5)
     assert r_hat(torch.tensor([[1.0, 1, 1, 1], [2, 2, 2, 2]])) == math.inf
     assert r_hat(torch.tensor([[0.0, 1, 0, 1]])) == pytest.approx(0.5**0.5)
+
+
+@pytest.mark.parametrize("rows", [3, 512])
+def test_a_chain_draws_so_many_training_rows_a_step(small, monkeypatch, rows):
+    """Other ones each time; all of them, in their own order, where there are no more."""
+    snapshot, drawn, source = Snapshot(0, small.config.model, small.task, small.weights(0)), [], torch.Generator()
+    monkeypatch.setattr(FlatLoss, "__call__", lambda self, x, rows: drawn.append(rows.tolist()) or (x**2).sum())
+    sampled = lambda loss, x0, **settings: torch.stack([loss(x0, source).detach() for _ in range(4)])
+    monkeypatch.setattr(module, "sample_losses", sampled)
+    LocalLearningCoefficient(chains=2, rows=rows).read(snapshot)
+    train, last = small.task.is_train.nonzero().flatten().tolist(), drawn[-4:]
+    if rows > len(train):
+        assert last == [train] * 4
+    else:
+        assert all(len({*each}) == rows and {*each} < {*train} for each in last) and last[0] != last[1]
