@@ -9,7 +9,6 @@ from grokinterp.explorer.checkpoint import EvaluatedCheckpoint
 from grokinterp.explorer.cosets import NeuronCosets
 from grokinterp.explorer.page import figures
 from grokinterp.explorer.page.figures import Figure, array, layout
-from grokinterp.explorer.page.text import percent
 from grokinterp.reports.figures.palette import LINES, NEUTRAL
 
 FLOOR = 1e-8
@@ -61,4 +60,5 @@ def title(checkpoint: EvaluatedCheckpoint, cosets: NeuronCosets) -> str:
     if not checkpoint.before.outcome.is_told_from_memory:
         return "Cosets, as trained: no rows were held out"
     share = float(cosets.is_on_cosets.double().mean())
-    return f"On cosets, as trained: {percent(share)} of neurons; of noise {percent(cosets.noise)}"
+    # As short as a small window's panel, or its null would be cut off.
+    return f"As trained: {100 * share:.0f} % on cosets, noise {100 * cosets.noise:.0f} %"
