@@ -45,12 +45,9 @@ def measures(logits: Float[Tensor, "ab answer"], task: Task) -> dict[str, float]
 def clusters(post: Float[Tensor, "ab neuron"], task: Task) -> Int[Tensor, "neuron"]:
     """[neuron]: the frequency that explains most of each neuron's variance over the table; 0 for a dead neuron.
 
-    Nanda et al. 2023's neuron frequencies, whatever share they explain. Raises `ValueError` for a task without a wave.
+    Nanda et al. 2023's neuron frequencies, whatever share they explain. Raises `BadRequest` for a task without a wave.
     """
-    wave = Wave.of(task)
-    if wave is None:
-        raise ValueError(f"the answers of {task.expression!r} ride on no wave, so its neurons have no frequencies")
-    share, variance = neuron_shares(wave.grid(post))
+    share, variance = neuron_shares(Wave.required(task).grid(post))
     return torch.where(variance > 0, share.argmax(0) + 1, 0)
 
 
@@ -92,7 +89,7 @@ class AblationCircuit(Circuit):
         if config.layer_heads:
             heads = [[without(heads=[(i, j)]) for j in range(n)] for i, n in enumerate(config.layer_heads)]
             parts["head"] = (("layer", "head"), heads)
-        layers = [int(name.split(".")[1]) for name in snapshot.names if name.endswith("mlp.hook_post")]
+        layers = [int(name.split(".")[1]) for name in snapshot.layers("mlp.hook_post")]
         if layers and has_wave:
             cluster = {layer: clusters(snapshot[f"blocks.{layer}.mlp.hook_post"], task) for layer in layers}
             members = [[_pairs(layer, cluster[layer] == k) for k in frequencies] for layer in layers]

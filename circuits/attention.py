@@ -78,7 +78,7 @@ class Attention(Circuit):
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         task, cycle = snapshot.task, Cycle.of(snapshot.task, self.group)
-        patterns = [snapshot[name] for name in snapshot.names if name.endswith("hook_pattern")]
+        patterns = [snapshot[name] for name in snapshot.layers("hook_pattern")]
         heads = ("layer", "head")
         to_a = task.operand_columns[0]
         if cycle.rows is None or to_a is None:

@@ -23,7 +23,6 @@ from grokinterp.analysis import circle_formulas, public_runs
 from grokinterp.analysis.clock_or_pizza import Evidence, Rule, widened
 from grokinterp.analysis.cycles import Wave
 from grokinterp.config import ModelConfig
-from grokinterp.errors import BadRequest
 from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.evaluation.gradients import (
     WIDE,
@@ -141,9 +140,7 @@ def isolated_logits(
     Other tokens (`=`, an operator), and the unembedding where it is tied, stay as they are. Raises `BadRequest` for a
     task that runs on no cycle, `IsolationError` for a frequency that there is not.
     """
-    wave = Wave.of(task)
-    if wave is None:
-        raise BadRequest(_no_cycle(task))
+    wave = Wave.required(task)
     edited = dict(parameters)
     config = config.untied()
     edited["unembed.W_U"] = unembedding(parameters)
@@ -162,10 +159,6 @@ def _number_blocks(config: ModelConfig, task: Task) -> set[tuple[str, int]]:
     tables, zeros = config.token_rows, task.zero_tokens
     numbers = ((*tables[i % len(tables)], zero) for i, zero in enumerate(zeros) if zero is not None)
     return {(name, first + zero) for name, first, zero in numbers}
-
-
-def _no_cycle(task: Task) -> str:
-    return f"{task.expression!r} runs around no cycle; use a + b or a - b, or a * b or a / b mod a prime"
 
 
 # -- the circuit
@@ -205,8 +198,8 @@ class ClockPizza(Circuit):
     """Whether the verdict reads gradients: not where the task subtracts. Found by `fit`."""
 
     def why_not(self, snapshot: Snapshot) -> str | None:
-        if Wave.of(snapshot.task) is None:
-            return _no_cycle(snapshot.task)
+        if reason := Wave.why_not(snapshot.task):
+            return reason
         rows = snapshot.config.token_rows
         return None if rows and rows[0][0] in snapshot.parameters else "the model has no hook_embed over tokens"
 
@@ -216,9 +209,7 @@ class ClockPizza(Circuit):
         return dataclasses.replace(self, kin=kin, gradients_count=counts, final_step=final.step)
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
-        task, wave = snapshot.task, Wave.of(snapshot.task)
-        if wave is None:
-            raise BadRequest(_no_cycle(task))
+        task, wave = snapshot.task, Wave.required(snapshot.task)
         wanted = set(self.on_request) if self.name in requested else requested
         view, columns, triples = EmbeddingView.of(snapshot), operand_columns(task), seeded_triples(task)
         cosines_of = lambda triples: view.cosines(token_rows(task, triples[:, :2]), columns, triples[:, 2])

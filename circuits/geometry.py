@@ -86,14 +86,12 @@ class GeometryCircuit(Circuit):
     def why_not(self, snapshot: Snapshot) -> str | None:
         if first_layer(snapshot) is None:
             return "the model has no pre-activations of neurons (blocks.0.mlp.hook_pre)"
-        if Wave.of(snapshot.task) is None:
-            return f"the answers of {snapshot.task.expression!r} are no sum of operands on one cycle"
-        return None
+        return Wave.why_not(snapshot.task)
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
-        wave, layer = Wave.of(snapshot.task), first_layer(snapshot)
-        assert wave is not None and layer is not None
+        wave, layer = Wave.required(snapshot.task), first_layer(snapshot)
+        assert layer is not None
         name, is_read_out = layer
         neurons = SimpleNeurons.first_of(snapshot, wave)
         counted = neurons.counted

@@ -69,7 +69,7 @@ class Induction(Circuit):
         del requested
         task = snapshot.task
         is_source = sources(task)
-        names = [name for name in snapshot.names if name.endswith("hook_pattern")]
+        names = snapshot.layers("hook_pattern")
         induction = torch.stack([induction_score(snapshot.at_scored(name), is_source) for name in names])
         before = min(position % task.inputs.shape[1] for position in task.positions)
         previous = torch.stack([previous_token_score(pattern, before) for pattern in snapshot.mean_patterns])

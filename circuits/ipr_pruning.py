@@ -50,14 +50,12 @@ class IPRPruning(Circuit):
         task, layers = snapshot.task, snapshot.config.layer_neurons
         if len(layers) != 1 or "blocks.0.mlp.hook_pre" not in snapshot.names:
             return f"it prunes the one layer of neurons that is read out, and the model has {len(layers)}"
-        if Wave.of(task) is None:
-            return f"the answers of {task.expression!r} are no sum of operands on one cycle"
-        return "the task has no split" if task.is_train is None else None
+        return Wave.why_not(task) or ("the task has no split" if task.is_train is None else None)
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
-        task, wave = snapshot.task, Wave.of(snapshot.task)
-        assert wave is not None and task.is_train is not None
+        task, wave = snapshot.task, Wave.required(snapshot.task)
+        assert task.is_train is not None
         ratios = neuron_ipr(snapshot, wave)
         ascending = ratios.argsort(stable=True)
         shuffled = torch.randperm(len(ratios), generator=torch.Generator().manual_seed(self.seed))

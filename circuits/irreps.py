@@ -117,7 +117,7 @@ class Irreps(Circuit):
     def why_not(self, snapshot: Snapshot) -> str | None:
         if reason := why_no_group(snapshot.task):
             return reason
-        if not _neurons(snapshot):
+        if not snapshot.layers("mlp.hook_post"):
             return "an attention-only model has no neurons (blocks.0.mlp.hook_post)"
         return None
 
@@ -135,7 +135,7 @@ class Irreps(Circuit):
         names = [irrep.name for irrep in group.irreps]
         chosen = self.key if self.key is not None else self.fit(snapshot).key
         key = [i for i, name in enumerate(names) if name in (chosen or ())]
-        neurons = snapshot[_neurons(snapshot)[-1]]
+        neurons = snapshot[snapshot.layers("mlp.hook_post")[-1]]
         similar = similarities(_logits(snapshot), snapshot.labels, group)
         hidden = hidden_shares(neurons, snapshot.labels, group)
         first, second = operand_embeddings(snapshot)
@@ -205,7 +205,7 @@ class _Losses(NamedTuple):
 def _losses(snapshot: Snapshot, group: Group, key: list[int]) -> _Losses:
     """Of the neurons' projections on rho(answer), which depend on the answer alone: |G| rows hold them."""
     n = len(group)
-    neurons = folded_by_answer(snapshot[_neurons(snapshot)[-1]], snapshot.labels, n) / n
+    neurons = folded_by_answer(snapshot[snapshot.layers("mlp.hook_post")[-1]], snapshot.labels, n) / n
     bias = snapshot.parameters.get("unembed.b_U", torch.zeros(1))[..., :n].double()
     W_L = snapshot.W_L[:, :n].double()
     train = slice(None) if snapshot.task.is_train is None else snapshot.task.is_train
@@ -230,7 +230,3 @@ def _group(snapshot: Snapshot) -> Group:
 
 def _logits(snapshot: Snapshot) -> Float[Tensor, "ab g"]:
     return snapshot.logits[:, : snapshot.n_numbers]
-
-
-def _neurons(snapshot: Snapshot) -> list[str]:
-    return [name for name in snapshot.names if name.endswith("mlp.hook_post")]

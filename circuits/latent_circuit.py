@@ -63,20 +63,20 @@ class LatentCircuit(Circuit):
 
     def why_not(self, snapshot: Snapshot) -> str | None:
         task, layers = snapshot.task, snapshot.config.layer_neurons
-        if not any(name.endswith("mlp.hook_pre") for name in snapshot.names):
+        if not snapshot.layers("mlp.hook_pre"):
             return "the model has no pre-activations of neurons (blocks.0.mlp.hook_pre)"
         if len(layers) != 1:
             return f"it rebuilds one layer of neurons, and the model has {len(layers)}"
-        if Wave.of(task) is None:
-            return f"the answers of {task.expression!r} are no sum of operands on one cycle"
+        if reason := Wave.why_not(task):
+            return reason
         if task.is_train is None:
             return "the task has no split, so no row is known to be unseen"
         return None if task.is_unswapped_test.any() else "no row of the table and its swap are both unseen"
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
-        wave, task = Wave.of(snapshot.task), snapshot.task
-        assert wave is not None and task.is_train is not None
+        wave, task = Wave.required(snapshot.task), snapshot.task
+        assert task.is_train is not None
         neurons, output = SimpleNeurons.first_of(snapshot, wave), OutputWaves.last_of(snapshot, wave)
         cells = (~task.is_train)[wave.rows].nonzero().flatten()
         labels = wave.index[wave.rows[cells]]

@@ -31,13 +31,10 @@ class Logits(Circuit):
     on_request: ClassVar[tuple[str, ...]] = ("logit_fourier_norm",)
 
     def why_not(self, snapshot: Snapshot) -> str | None:
-        if Wave.of(snapshot.task) is None:
-            return f"the answers of {snapshot.task.expression!r} are not those of a + b, a - b, a * b or a / b"
-        return None
+        return Wave.why_not(snapshot.task)
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
-        wave = Wave.of(snapshot.task)
-        assert wave is not None
+        wave = Wave.required(snapshot.task)
         periodicity = Periodicity.of(snapshot.logits, wave)
         variables = {
             "logit_coefficient": Variable(

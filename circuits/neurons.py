@@ -51,14 +51,14 @@ class Neurons(Circuit):
     group: Group = "own"
 
     def why_not(self, snapshot: Snapshot) -> str | None:
-        if not _layers(snapshot):
+        if not snapshot.layers("mlp.hook_post"):
             return "an attention-only model has no neurons (blocks.0.mlp.hook_post)"
         task = snapshot.task
         return Cycle.why_not(task, self.group) or Cycle.of(task, self.group).why_no_grid
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         cycle = Cycle.of(snapshot.task, self.group)
-        tunings = [tuning(cycle.grid(snapshot[name])) for name in _layers(snapshot)]
+        tunings = [tuning(cycle.grid(snapshot[name])) for name in snapshot.layers("mlp.hook_post")]
         width = max(len(layer.fve) for layer in tunings)
         pad = lambda x, value: np.pad(x.numpy(), (0, width - len(x)), constant_values=value)
         source = f"Nanda et al. 2023, section 4.1 and code (calculate_key_freqs); {cycle.description}"
@@ -76,7 +76,3 @@ class Neurons(Circuit):
             "neurons_per_frequency": Variable(("layer", "k"), counts, "neurons", source),
         }
         return readout(variables)
-
-
-def _layers(snapshot: Snapshot) -> list[str]:
-    return [name for name in snapshot.names if name.endswith("mlp.hook_post")]

@@ -189,9 +189,7 @@ class Progress(Circuit):
     why_none: str | None = None
 
     def why_not(self, snapshot: Snapshot) -> str | None:
-        if Wave.of(snapshot.task) is None:
-            return f"the answers of {snapshot.task.expression!r} are not those of a + b, a - b, a * b or a / b"
-        return None
+        return Wave.why_not(snapshot.task)
 
     def fit(self, final: Snapshot) -> "Progress":
         wave = Wave.of(final.task)
@@ -215,8 +213,7 @@ class Progress(Circuit):
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
-        wave = Wave.of(snapshot.task)
-        assert wave is not None
+        wave = Wave.required(snapshot.task)
         key = self.frequencies if self.frequencies is not None else KeyFrequencies.of(snapshot, wave).key
         is_train = snapshot.task.is_train
         train = _training_rows(snapshot, wave)

@@ -123,7 +123,7 @@ class Spectrum(Circuit):
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         p, cycle = snapshot.n_numbers, Cycle.of(snapshot.task, self.group)
-        has_mlp = any(name.endswith("mlp.hook_post") for name in snapshot.names)
+        has_mlp = bool(snapshot.layers("mlp.hook_post"))
         W_L = snapshot.W_L.T[:p] if has_mlp else torch.full((p, 1), torch.nan)
         matrices = {"W_E": snapshot.W_E, "W_L": W_L}
         powers = fourier.powers(p) if p > 2 and fourier.is_prime(p) else None

@@ -53,7 +53,7 @@ class Translation(Circuit):
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
-        ends = [name for name in snapshot.names if name.endswith("hook_resid_post")]
+        ends = snapshot.layers("hook_resid_post")
         place = (ends or snapshot.names)[-1]
         x, labels = snapshot[place], snapshot.labels
         scores = plane(x)

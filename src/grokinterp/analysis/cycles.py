@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokinterp import fourier
+from grokinterp.errors import BadRequest
 from grokinterp.irreps import Cyclic
 from grokinterp.tasks import Task
 from grokinterp.tasks.groups import GroupTask
@@ -71,14 +72,27 @@ class Wave:
         return None
 
     @classmethod
+    def required(cls, task: Task) -> "Wave":
+        """`Wave.of` a task. Raises `BadRequest` for one without a wave."""
+        wave = cls.of(task)
+        if wave is None:
+            raise BadRequest(cls.why_not(task))
+        return wave
+
+    @classmethod
+    def why_not(cls, task: Task) -> str | None:
+        """Why a task has no wave, or None where it has one."""
+        if cls.of(task) is not None:
+            return None
+        no_sum = f"the answers of {task.expression!r} are no sum of operands on one cycle"
+        return f"{no_sum}; those of a + b and a - b are, and of a * b and a / b mod a prime"
+
+    @classmethod
     def _on(cls, cycle: int, kind: Kind, task: Task, tokens: Int[Tensor, "place"]) -> "Wave":
-        place = torch.full((task.sizes[0],), -1)
-        place[tokens] = torch.arange(cycle)
-        a, b = place[task.operands].T
-        on = (a >= 0) & (b >= 0)
-        rows = on.nonzero().flatten()
-        rows = rows[torch.argsort((a * cycle + b)[rows])]
-        return cls(kind, cycle, tokens, rows, torch.where(on, place[task.answer_labels], -1))
+        rows = _rows_on(tokens, task)
+        index = torch.full_like(task.answer_labels, -1)
+        index[rows] = places_of(tokens, task.sizes[0])[task.answer_labels[rows]]
+        return cls(kind, cycle, tokens, rows, index)
 
     @property
     def is_multiplicative(self) -> bool:
@@ -173,7 +187,7 @@ class Cycle:
         else:
             tokens = fourier.powers(p) if group == "multiplicative" else torch.arange(p)
         reason = _why_no_grid(task, tokens)
-        return cls(p, tokens, None if reason else _grid(task, tokens), reason)
+        return cls(p, tokens, None if reason else _rows_on(tokens, task).unflatten(0, (len(tokens),) * 2), reason)
 
     @staticmethod
     def why_not(task: Task, group: Group = "own") -> str | None:
@@ -243,13 +257,18 @@ def _why_no_grid(task: Task, tokens: Int[Tensor, "place"]) -> str | None:
     return None
 
 
-def _grid(task: Task, tokens: Int[Tensor, "place"]) -> Int[Tensor, "place_a place_b"]:
-    n = len(tokens)
-    place = torch.full((task.sizes[0],), -1)
-    place[tokens] = torch.arange(n)
-    a, b = place[task.operands].T
+def places_of(tokens: Int[Tensor, "place"], p: int) -> Int[Tensor, "number"]:
+    """[number]: where each of p numbers stands on the cycle of these tokens; -1 where it does not."""
+    place = torch.full((p,), -1)
+    place[tokens] = torch.arange(len(tokens))
+    return place
+
+
+def _rows_on(tokens: Int[Tensor, "place"], task: Task) -> Int[Tensor, "cell"]:
+    """The rows of a task whose operands both stand on the cycle of these tokens, by the places of a and then of b."""
+    a, b = places_of(tokens, task.sizes[0])[task.operands].T
     rows = ((a >= 0) & (b >= 0)).nonzero().flatten()
-    return rows[torch.argsort((a * n + b)[rows])].unflatten(0, (n, n))
+    return rows[torch.argsort((a * len(tokens) + b)[rows])]
 
 
 # -- the cycle that an embedding itself tells

@@ -156,7 +156,7 @@ def wrapped(angle: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
 
 def first_layer(snapshot: Snapshot) -> tuple[str, bool] | None:
     """The hook of the first layer's neurons before the activation, and whether it is the last layer too; None: none."""
-    layers = [name for name in snapshot.names if name.endswith("mlp.hook_pre")]
+    layers = snapshot.layers("mlp.hook_pre")
     return (layers[0], len(layers) == 1) if layers else None
 
 

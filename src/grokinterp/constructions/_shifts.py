@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.analysis.cycles import Wave
+from grokinterp.analysis.cycles import Wave, places_of
 from grokinterp.constructions._construction import Network, circle, cosine, embedding_mlp
 from grokinterp.errors import require
 from grokinterp.tasks import Task
@@ -21,11 +21,8 @@ from grokinterp.tasks import Task
 
 def places(task: Task) -> tuple[Int[Tensor, "number"], int, int]:
     """Of a task that adds on a cycle: the place of each number, -1 off it; how many there are; the sign of b's."""
-    wave = Wave.of(task)
-    assert wave is not None
-    place = torch.full((task.sizes[0],), -1)
-    place[wave.tokens] = torch.arange(wave.cycle)
-    return place, wave.cycle, wave.sign
+    wave = Wave.required(task)
+    return places_of(wave.tokens, task.sizes[0]), wave.cycle, wave.sign
 
 
 def check_cycle(expression: str, p: int) -> int:

@@ -67,6 +67,10 @@ class Snapshot:
         """The activations that can be asked for, by hook name."""
         return self.config.activation_names
 
+    def layers(self, ending: str) -> list[str]:
+        """The activations of one kind, layer by layer: `layers("mlp.hook_post")`; none where no layer has it."""
+        return [name for name in self.names if name.endswith(ending)]
+
     def __contains__(self, name: str) -> bool:
         return name in self.names
 

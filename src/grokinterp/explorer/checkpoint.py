@@ -17,7 +17,6 @@ from grokinterp.analysis.cycles import Cycle, Wave
 from grokinterp.analysis.outcome import Outcome
 from grokinterp.analysis.periodicity import coefficients
 from grokinterp.evaluation.processor import processor_settings, side_by_side
-from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.explorer.cosets import NeuronCosets
 from grokinterp.interventions import Ablator
 from grokinterp.irreps.spectrum import energies
@@ -178,7 +177,7 @@ class EvaluatedCheckpoint:
     def activations(self, layer: int, request: Mapping[str, Any]) -> Float[Tensor, "ab neuron"]:
         """The neurons of a layer over the table, without what a request takes out."""
         if not request:
-            return self.snapshot[layers_of(self.snapshot)[layer]]
+            return self.snapshot[self.snapshot.layers("mlp.hook_post")[layer]]
         # These are too large to be kept.
         with self._lock, processor_settings():
             return self._ablator.activations(layer, **request)
@@ -192,8 +191,3 @@ class EvaluatedCheckpoint:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
             return self._kept[key]
-
-
-def layers_of(snapshot: Snapshot) -> list[str]:
-    """The hooks of the neurons, layer by layer; empty for a model without MLPs."""
-    return [name for name in snapshot.names if name.endswith("mlp.hook_post")]

@@ -11,7 +11,6 @@ from grokinterp import circuits, fourier
 from grokinterp.analysis.cycles import Cycle
 from grokinterp.analysis.pca import pca
 from grokinterp.evaluation.snapshot import Snapshot
-from grokinterp.explorer.checkpoint import layers_of
 from grokinterp.explorer.state import Axis
 from grokinterp.tasks import Task
 
@@ -100,7 +99,7 @@ class Neurons:
 
     @property
     def _hook(self) -> str:
-        return layers_of(self.snapshot)[self.layer]
+        return self.snapshot.layers("mlp.hook_post")[self.layer]
 
     @property
     def _written(self) -> Float[Tensor, "neuron out"]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Cycle
 from grokinterp.circuits.irreps import operand_embeddings
-from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores, layers_of
+from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores
 from grokinterp.explorer.neurons import Neurons
 from grokinterp.irreps import Group
 from grokinterp.irreps.spectrum import shares
@@ -103,7 +103,7 @@ class Pair:
         MLPs, and where the whole MLP is taken out: what stands in its place is no neuron's.
         """
         snapshot = self.checkpoint.snapshot
-        hooks = layers_of(snapshot)
+        hooks = snapshot.layers("mlp.hook_post")
         if not hooks or snapshot.config.has_norms or "mlp" in self.request.get("components", ()):
             return None
         layer = len(hooks) - 1

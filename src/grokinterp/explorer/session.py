@@ -13,7 +13,7 @@ from grokinterp.circuits.geometry import GeometryCircuit
 from grokinterp.circuits.latent_circuit import LatentCircuit
 from grokinterp.circuits.loss import Loss
 from grokinterp.errors import BadRequest, listed
-from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores, layers_of
+from grokinterp.explorer.checkpoint import EvaluatedCheckpoint, Scores
 from grokinterp.explorer.neurons import TUNED, Neuron, Neurons, why_no_frequencies
 from grokinterp.explorer.pair import Pair
 from grokinterp.explorer.parts import Parts
@@ -135,7 +135,7 @@ class Session:
         steps = self.steps(name)
         step = steps[-1] if state.step is None else self.runs[name][state.step].step
         state = state.change(run=name, step=step)
-        n_layers = len(layers_of(self.checkpoint(name, step).snapshot))
+        n_layers = len(self.checkpoint(name, step).snapshot.layers("mlp.hook_post"))
         layer = n_layers - 1 if state.layer is None else state.layer
         if why_no_frequencies(self.runs[name].task):
             # Axes on which all neurons would stand at one point.

@@ -57,7 +57,7 @@ class Ablator:
         """Each layer's attention from the scored position; of a head that is taken out, the one it no longer uses."""
         snapshot = self.snapshot
         ablation = Ablation.of(snapshot.config, snapshot.task, **request)
-        names = [name for name in snapshot.names if name.endswith("hook_pattern")]
+        names = snapshot.layers("hook_pattern")
         with torch.no_grad():
             if self.why_hooks(ablation) is not None:
                 return list(self._seen(ablation, names).values())
@@ -67,7 +67,7 @@ class Ablator:
         """A layer's neurons after the nonlinearity, at the scored position, as they go on to the layer's output."""
         snapshot = self.snapshot
         ablation = Ablation.of(snapshot.config, snapshot.task, **request)
-        name = [name for name in snapshot.names if name.endswith("mlp.hook_post")][layer]
+        name = snapshot.layers("mlp.hook_post")[layer]
         with torch.no_grad():
             if self.why_hooks(ablation) is not None:
                 return self._seen(ablation, [name])[name]

@@ -4,7 +4,6 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from grokinterp.explorer.checkpoint import layers_of
 from grokinterp.explorer.neurons import AXES, TUNED, why_no_frequencies
 from grokinterp.explorer.parts import Parts
 from grokinterp.explorer.session import NoSuchPair, Session
@@ -40,7 +39,7 @@ def values(session: Session, state: State) -> dict[str, dict[str, Any]]:
     steps = session.steps(state.run)
     other = session.other(state)
     other_steps = session.steps(other.run or "")
-    layers = layers_of(session.checkpoint_of(state).snapshot)
+    layers = session.checkpoint_of(state).snapshot.layers("mlp.hook_post")
     runs = options(session.labels)
     no_frequencies = why_no_frequencies(run.task)
     axes = options(AXES, dict.fromkeys(TUNED, no_frequencies))
@@ -115,7 +114,7 @@ def _other_step(session: Session, state: State, value: int) -> State:
 def _run(session: Session, state: State, value: str) -> State:
     """Another run: what is taken out stays, where that run has it."""
     parts = Parts(session.runs[value])
-    layers = layers_of(session.checkpoint_of(session.resolved(State(run=value))).snapshot)
+    layers = session.checkpoint_of(session.resolved(State(run=value))).snapshot.layers("mlp.hook_post")
     return state.change(
         run=value,
         step=None,
