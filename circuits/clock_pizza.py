@@ -20,7 +20,7 @@ from torch import Tensor
 
 from grokinterp import fourier
 from grokinterp.analysis import circle_formulas, public_runs
-from grokinterp.analysis.clock_or_pizza import Evidence, Rule, widened
+from grokinterp.analysis.clock_or_pizza import Evidence, Rule, mean_cosine, widened
 from grokinterp.analysis.cycles import Wave
 from grokinterp.config import ModelConfig
 from grokinterp.evaluation.evaluator import evaluator
@@ -64,8 +64,8 @@ def gradient_symmetricity(
     a_b, answers = triples[:, :2], triples[:, 2]
     if own_tokens:
         view = EmbeddingView.of_model(model, readout_position(task, model.config))
-        return _mean(view.cosines(token_rows(task, a_b), operand_columns(task), answers))
-    return _mean(EmbeddingView.of_model(model).cosines(a_b, (0, 1), answers))
+        return mean_cosine(view.cosines(token_rows(task, a_b), operand_columns(task), answers))
+    return mean_cosine(EmbeddingView.of_model(model).cosines(a_b, (0, 1), answers))
 
 
 def gradient_symmetricity_full(model: Any, task: Task | None = None) -> float:
@@ -75,7 +75,7 @@ def gradient_symmetricity_full(model: Any, task: Task | None = None) -> float:
     """
     task = _task_of(model, task)
     view = EmbeddingView.of_model(model, readout_position(task, model.config))
-    return _mean(view.cosines_of_all(task.inputs, operand_columns(task), task.sizes[0]))
+    return mean_cosine(view.cosines_of_all(task.inputs, operand_columns(task), task.sizes[0]))
 
 
 def _task_of(model: Any, task: Task | None) -> Task:
@@ -85,11 +85,6 @@ def _task_of(model: Any, task: Task | None) -> Task:
             "the model has no task; give it, as in gradient_symmetricity(model, gi.Task('a + b', p=59))"
         )
     return task
-
-
-def _mean(cosines: Tensor) -> float:
-    # Equal gradients have a cosine of 1 up to rounding, and so may their mean.
-    return min(max(float(cosines.double().mean()), -1.0), 1.0)
 
 
 # -- distance irrelevance
@@ -213,7 +208,7 @@ class ClockPizza(Circuit):
         wanted = set(self.on_request) if self.name in requested else requested
         view, columns, triples = EmbeddingView.of(snapshot), operand_columns(task), seeded_triples(task)
         cosines_of = lambda triples: view.cosines(token_rows(task, triples[:, :2]), columns, triples[:, 2])
-        gs = _mean(cosines_of(triples))
+        gs = mean_cosine(cosines_of(triples))
         correct = correct_logits(snapshot.columns, snapshot.labels)
         runner_up = runner_up_logits(snapshot.columns, snapshot.labels)
         di, di_runner_up = (distance_irrelevance(wave.grid(values), wave.sign) for values in (correct, runner_up))
@@ -242,7 +237,7 @@ class ClockPizza(Circuit):
             "verdict_accuracy": Variable((), accuracy, "share", "all rows of the table; decides unsolved"),
         }
         if "gradient_symmetricity_full" in wanted:
-            full = _mean(view.cosines_of_all(task.inputs, columns, task.sizes[0]))
+            full = mean_cosine(view.cosines_of_all(task.inputs, columns, task.sizes[0]))
             variables["gradient_symmetricity_full"] = Variable((), full, "cosine", f"{PAPER}, all triples")
         if wanted & {name for name in self.on_request if "_fve" in name}:
             variables |= {name: v for name, v in _explained(snapshot, wave).items() if name in wanted}

@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from grokinterp.evaluation.flat_loss import FlatLoss
+from grokinterp.evaluation.flat_loss import FlatLoss, gradient_of
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 
@@ -58,12 +58,7 @@ class CommutatorDefect(Circuit):
         size = min(self.rows, len(train) // 2)
 
         def gradient(rows: Tensor) -> Gradient:
-            def of(at: Tensor) -> Tensor:
-                x = at.detach().requires_grad_()
-                with torch.enable_grad():
-                    return torch.autograd.grad(loss(x, rows), x)[0]
-
-            return of
+            return lambda at: gradient_of(lambda x: loss(x, rows), at)
 
         generator = torch.Generator().manual_seed(self.seed)
         defects = []

@@ -10,13 +10,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from grokinterp.analysis.key_frequencies import LOOKUP_RATIO, NOISE
+from grokinterp.analysis.key_frequencies import LOOKUP_RATIO, NOISE, leads, remembered_rows
 from grokinterp.evaluation import folded
 from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.irreps import Group, spectrum
 from grokinterp.readout import Circuit, Variable, readout
-from grokinterp.tasks import Task
 from grokinterp.tasks.groups import GroupTask, why_no_group
 
 KEY_SIMILARITY = 0.005
@@ -85,9 +84,7 @@ def null_similarities(
     square that noise of the same size puts into one direction.
     """
     n, logits = len(group), logits.double()
-    right = logits.gather(1, answers[:, None])[:, 0]
-    lead = (right - (logits.sum(1) - right) / (n - 1)) * remembered
-    by_answer = folded_by_answer(lead, answers, n)
+    by_answer = folded_by_answer(leads(logits, answers) * remembered, answers, n)
     folded = by_answer.diag() - by_answer[:, None] / n
     lookup = spectrum.trace_similarity(folded, (logits - logits.mean(1, keepdim=True)).norm().item(), group)
     return (LOOKUP_RATIO * lookup.square()).clamp(min=NOISE / (n**2 * (n - 1))).sqrt()
@@ -140,7 +137,8 @@ class Irreps(Circuit):
         hidden = hidden_shares(neurons, snapshot.labels, group)
         first, second = operand_embeddings(snapshot)
         losses = _losses(snapshot, group, key)
-        both = torch.cat([first, second], 1)
+        both = spectrum.shares(torch.cat([first, second], 1), group)
+        unembedding = spectrum.shares(snapshot.W_L.T, group)
 
         of = lambda values, units, source: Variable(("irrep",), values, units, source)
         one = lambda value, units, source: Variable((), value, units, source)
@@ -155,7 +153,7 @@ class Irreps(Circuit):
                 ),
                 "logit_similarity": of(similar, "cosine", f"logits and tr rho(x y z^-1); {CHUGHTAI}, 5.1"),
                 "logit_similarity_null": of(
-                    null_similarities(_logits(snapshot), snapshot.labels, _remembered(snapshot.task), group),
+                    null_similarities(_logits(snapshot), snapshot.labels, remembered_rows(snapshot.task), group),
                     "cosine",
                     "below it a table of the training rows, or noise, would do",
                 ),
@@ -164,15 +162,15 @@ class Irreps(Circuit):
                     "share of squared norm",
                     f"all trace cubes but the trivial; {CHUGHTAI}, 5.1",
                 ),
-                "embedding_fve": of(spectrum.shares(both, group), energy, f"of both operands; {CHUGHTAI}, 5.2"),
+                "embedding_fve": of(both, energy, f"of both operands; {CHUGHTAI}, 5.2"),
                 "embedding_a_fve": of(spectrum.shares(first, group), energy, f"W_x W, or W_E; {CHUGHTAI}, 5.2"),
                 "embedding_b_fve": of(spectrum.shares(second, group), energy, f"W_y W, or W_E; {CHUGHTAI}, 5.2"),
-                "unembedding_fve": of(spectrum.shares(snapshot.W_L.T, group), energy, f"W_out W_U; {CHUGHTAI}, 5.2"),
+                "unembedding_fve": of(unembedding, energy, f"W_out W_U; {CHUGHTAI}, 5.2"),
                 "hidden_a_fve": of(hidden.a, share, f"functions rho(x); {CHUGHTAI}, 5.2"),
                 "hidden_b_fve": of(hidden.b, share, f"functions rho(y); {CHUGHTAI}, 5.2"),
                 "hidden_answer_fve": of(hidden.answer, share, f"functions rho(x y); {CHUGHTAI}, 5.2"),
-                "key_embedding_fve": one(spectrum.shares(both, group)[key].sum(), energy, "key irreps together"),
-                "key_unembedding_fve": one(spectrum.shares(snapshot.W_L.T, group)[key].sum(), energy, "likewise"),
+                "key_embedding_fve": one(both[key].sum(), energy, "key irreps together"),
+                "key_unembedding_fve": one(unembedding[key].sum(), energy, "likewise"),
                 "key_hidden_fve": one(sum(part[key].sum() for part in hidden), share, f"their MLP FVE; {CHUGHTAI}"),
                 "restricted_loss_irreps": one(
                     losses.restricted, nats, f"rho(x y) of key irreps alone; {CHUGHTAI}, 5.3"
@@ -216,11 +214,6 @@ def _losses(snapshot: Snapshot, group: Group, key: list[int]) -> _Losses:
         restricted.append(F.cross_entropy(kept + bias, torch.arange(n)).item())
         excluded.append(cross_entropy(logits - kept[labels], labels).item())
     return _Losses(restricted[0], excluded[0], restricted[1:], excluded[1:])
-
-
-def _remembered(task: Task) -> Bool[Tensor, "ab"]:
-    """Rows trained on and, where the operands commute, their swaps; all rows where the split is not known."""
-    return torch.ones(len(task.labels), dtype=torch.bool) if task.is_train is None else ~task.is_unswapped_test
 
 
 def _group(snapshot: Snapshot) -> Group:

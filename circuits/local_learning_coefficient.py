@@ -11,7 +11,7 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from grokinterp.evaluation.flat_loss import FlatLoss
+from grokinterp.evaluation.flat_loss import FlatLoss, gradient_of
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
 
@@ -37,18 +37,12 @@ def largest_curvature(loss: Loss, x0: Float[Tensor, "n"], seed: int = 0, h: floa
     size = 0.0
     for _ in range(CURVATURES):
         direction = direction / direction.norm()
-        product = (_gradient(loss, x0 + h * direction) - _gradient(loss, x0 - h * direction)) / (2 * h)
+        product = (gradient_of(loss, x0 + h * direction) - gradient_of(loss, x0 - h * direction)) / (2 * h)
         size = product.norm().item()
         if size == 0:
             return 0.0
         direction = product
     return size
-
-
-def _gradient(loss: Loss, at: Tensor) -> Tensor:
-    x = at.detach().requires_grad_()
-    with torch.enable_grad():
-        return torch.autograd.grad(loss(x), x)[0]
 
 
 def sample_losses(

@@ -128,6 +128,11 @@ class Rule:
         return list(changes.values())
 
 
+def mean_cosine(cosines: Float[Tensor, "*n"]) -> float:
+    """Their mean, float64, -1 to 1: equal gradients have a cosine of 1 up to rounding, and so may their mean."""
+    return min(max(float(cosines.double().mean()), -1.0), 1.0)
+
+
 def widened(
     cosines_of: Callable[[Int[Tensor, "n 3"]], Float[Tensor, "n"]],
     triples: Int[Tensor, "n 3"],
@@ -144,8 +149,7 @@ def widened(
         count = min(max(2 * len(cosines), 100), len(triples))
         fresh = cosines_of(triples[len(cosines) : count]).double().cpu()
         cosines = torch.cat([cosines, fresh])
-        # Equal gradients have a cosine of 1 up to rounding, and so may their mean.
-        mean = min(max(float(cosines.mean()), -1.0), 1.0)
+        mean = mean_cosine(cosines)
         error = float(cosines.std()) * math.sqrt(max(0.0, 1 - count / population) / count)
         if count == len(triples) or error < abs(mean - rule.edge(mean)) / 4:
             return mean, error

@@ -11,6 +11,7 @@ from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.periodicity import Periodicity
 from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.tasks import Task
 
 NEURON_SHARE = 0.005
 """Least share of the neurons' variance that a key frequency holds."""
@@ -102,13 +103,22 @@ def lookup_share(snapshot: Snapshot, wave: Wave, periodicity: Periodicity) -> Fl
     commute; all rows where the split is not known. This is the mean over all such orders. Every wave gets the same:
     a row that is right adds its lead to each.
     """
-    n, task = wave.cycle, snapshot.task
-    remembered = wave.is_on if task.is_train is None else wave.is_on & ~task.is_unswapped_test
-    logits, index = wave.answers(snapshot.logits[remembered]).double(), wave.index[remembered]
-    right = logits.gather(1, index[:, None])[:, 0]
-    lead = right - (logits.sum(1) - right) / (n - 1)
-    coefficient = fourier.basis(n)[1::2, 0] * lead.sum() / n
+    rows = wave.is_on & remembered_rows(snapshot.task)
+    lead = leads(wave.answers(snapshot.logits[rows]), wave.index[rows])
+    coefficient = fourier.basis(wave.cycle)[1::2, 0] * lead.sum() / wave.cycle
     return coefficient.square() / periodicity.variance if periodicity.variance else torch.zeros_like(coefficient)
+
+
+def remembered_rows(task: Task) -> Bool[Tensor, "ab"]:
+    """Rows trained on and, where the operands commute, their swaps; all rows where the split is not known."""
+    return torch.ones(len(task.labels), dtype=torch.bool) if task.is_train is None else ~task.is_unswapped_test
+
+
+def leads(logits: Float[Tensor, "row answer"], right: Int[Tensor, "row"]) -> Float[Tensor, "row"]:
+    """By how much the right answer's logit is above the mean of all others, row by row, float64."""
+    logits = logits.double()
+    of_right = logits.gather(1, right[:, None])[:, 0]
+    return of_right - (logits.sum(1) - of_right) / (logits.shape[1] - 1)
 
 
 def _where(holds: Bool[Tensor, "n"], frequencies: Int[Tensor, "n"]) -> tuple[int, ...]:

@@ -1,5 +1,7 @@
 """Flat loss: the loss of training rows as a function of all weights in one vector, in float64."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -7,6 +9,13 @@ from torch import Tensor
 from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.evaluation.losses import loss
 from grokinterp.evaluation.snapshot import Snapshot
+
+
+def gradient_of(f: Callable[[Tensor], Tensor], at: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    """The gradient of a number that depends on a vector, also where gradients are switched off."""
+    x = at.detach().requires_grad_()
+    with torch.enable_grad():
+        return torch.autograd.grad(f(x), x)[0]
 
 
 class FlatLoss:
