@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from grokinterp.analysis.cycles import Cycle
+from grokinterp.analysis.moments import group_means
 from grokinterp.evaluation.losses import rightness
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
@@ -36,11 +37,8 @@ def explained_by_answer(codes: Shaped[Tensor, "n bit"], answers: Int[Tensor, "n"
     where no answer has two rows.
     """
     codes, (occurring, group) = codes.double(), answers.unique(return_inverse=True)
-    n, groups = len(codes), len(occurring)
-    count = torch.bincount(group).double()
-    mean = torch.zeros(groups, codes.shape[1], dtype=torch.float64).index_add_(0, group, codes) / count[:, None]
-    within = (codes - mean[group]).square().sum(0) / (n - groups)
-    return 1 - within / (codes.var(0))
+    within = (codes - group_means(codes, group)[group]).square().sum(0) / (len(codes) - len(occurring))
+    return 1 - within / codes.var(0)
 
 
 @dataclass(frozen=True)
@@ -162,6 +160,5 @@ def _by_group(x: Float[Tensor, "n n"], group: Int[Tensor, "n n"]) -> float:
     """The share of the variance of x over pairs of different rows that lies between groups of equal number."""
     row, column = torch.triu_indices(len(x), len(x), 1)
     values, labels = x[row, column], group[row, column]
-    mean = torch.zeros(int(labels.max()) + 1, dtype=x.dtype).index_add_(0, labels, values)
-    mean = mean / torch.bincount(labels).clamp(min=1)
-    return (mean[labels].var(correction=0) / values.var(correction=0)).item()
+    between = group_means(values, labels)[labels]
+    return (between.var(correction=0) / values.var(correction=0)).item()

@@ -9,6 +9,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from grokinterp.analysis.moments import group_means
 from grokinterp.analysis.pca import pca
 from grokinterp.errors import BadRequest, listed
 from grokinterp.evaluation.snapshot import Snapshot
@@ -44,10 +45,8 @@ def explained(weights: Float[Tensor, "answer d"], labels: Int[Tensor, "answer"])
     1 where all rows of a group are equal; about 0 of random rows, however many groups there are.
     """
     weights = weights.double()
-    n, groups = len(weights), int(labels.max()) + 1
-    count = torch.bincount(labels).double()
-    mean = torch.zeros(groups, weights.shape[1], dtype=torch.float64).index_add_(0, labels, weights) / count[:, None]
-    within = (weights - mean[labels]).square().sum() / (n - groups)
+    n, mean = len(weights), group_means(weights, labels)
+    within = (weights - mean[labels]).square().sum() / (n - len(mean))
     return (1 - within / ((weights - weights.mean(0)).square().sum() / (n - 1))).item()
 
 

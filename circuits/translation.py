@@ -8,6 +8,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from grokinterp.analysis.moments import group_means
 from grokinterp.analysis.pca import pca
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
@@ -21,9 +22,7 @@ def between(x: Float[Tensor, "ab d"], groups: Int[Tensor, "ab"]) -> float:
     """
     x = x.double()
     total = (x - x.mean(0)).square().sum()
-    mean = torch.zeros(int(groups.max()) + 1, x.shape[1], dtype=x.dtype).index_add_(0, groups, x)
-    mean = mean / torch.bincount(groups).clamp(min=1)[:, None]
-    return (1 - (x - mean[groups]).square().sum() / total).item()
+    return (1 - (x - group_means(x, groups)[groups]).square().sum() / total).item()
 
 
 def plane(x: Float[Tensor, "ab d"]) -> Float[Tensor, "ab component"]:

@@ -1,4 +1,4 @@
-"""Moments: means and covariances of a layer's pre-activations over a table of two operands, and their waves.
+"""Moments: means and covariances of a layer's pre-activations over a table of two operands; means of groups of rows.
 
 All of them are sums over the table, so that those of what the layer reads tell them: a stream of 128 entries has a
 quarter of the entries of 512 neurons.
@@ -111,3 +111,10 @@ def complex_waves(rows: Float[Tensor, "*batch basis neuron"]) -> Complex[Tensor,
     rows = rows[..., 1:, :] / (n * fourier.basis(n)[1::2, 0].repeat_interleave(2)[: n - 1, None])
     cosines, sines = rows[..., ::2, :], rows[..., 1::2, :]
     return torch.complex(cosines, F.pad(-sines, (0, 0, 0, cosines.shape[-2] - sines.shape[-2])))
+
+
+def group_means(x: Float[Tensor, "row *rest"], group: Int[Tensor, "row"]) -> Float[Tensor, "group *rest"]:
+    """The mean over the rows of each group, which `group` numbers from 0; zeros for a number that no row has."""
+    counts = group.bincount().clamp(min=1)
+    sums = x.new_zeros(len(counts), *x.shape[1:]).index_add_(0, group, x)
+    return sums / counts.view(-1, *[1] * (x.ndim - 1))
