@@ -131,10 +131,21 @@ def test_answers_are_found_in_the_table():
     """By their tokens, in any order and number; rows that are not in it are refused."""
     rows = torch.tensor([40, 3, 3, 17])
     assert torch.equal(answers_of(TASK, TASK.inputs[rows]), TASK.labels[rows])
-    with pytest.raises(gi.BadRequest, match="not in the task's table"):
+    with pytest.raises(gi.BadRequest, match="is none of the"):
         answers_of(TASK, torch.tensor([[1, 2, 3]]))
-    with pytest.raises(gi.BadRequest, match="rows of 2 tokens"):
+    with pytest.raises(gi.BadRequest, match="have 3 entries, not 2"):
         answers_of(TASK, torch.tensor([[1, 2]]))
+
+
+def test_rows_of_many_tokens_are_told_apart_to_the_last():
+    """64^16 is no int64: a row that differs from the table's in its query alone has another answer, or none."""
+    task = gi.Task("skip_trigram", fillers=42, data="finite", points=40)
+    assert (task.n_vocab, task.inputs.shape[1]) == (64, 16)
+    other = task.inputs[:1].clone()
+    other[0, -1] = 41 - other[0, -1]  # tokens 20 and 21 ask for the two kinds of keys
+    with pytest.raises(gi.BadRequest, match=r"row 0.*is none of the 40"):
+        answers_of(task, other)
+    assert torch.equal(answers_of(task, task.inputs), task.labels)
 
 
 def test_what_cannot_be_attributed_is_refused():

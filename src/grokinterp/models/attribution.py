@@ -6,7 +6,7 @@ whole table, the right answers, the position the answer is read at.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -14,9 +14,11 @@ from torch import Tensor
 from transformer_lens import ActivationCache, patching
 
 from grokinterp.errors import BadRequest, did_you_mean, listed
+from grokinterp.models.answers import answers as right_answers
 from grokinterp.models.blocks import Norm
 from grokinterp.models.hooked import HookedModule
 from grokinterp.models.transformer import HookedTransformer
+from grokinterp.tasks import Task
 
 By = Literal["component", "head", "neuron"]
 Metric = Callable[[Float[Tensor, "batch position column"]], Float[Tensor, ""]]
@@ -160,20 +162,13 @@ def answer_difference(
     return lambda logits: (logits[rows, position, right] - logits[rows, position, wrong]).mean()
 
 
-def answers_of(task: Any, tokens: Int[Tensor, "row position"]) -> Int[Tensor, "row"]:
-    """[row]: the right answers of rows of the task's table, in any order and number.
+def answers_of(task: Task, tokens: Int[Tensor, "row position"]) -> Int[Tensor, "row"]:
+    """[row]: the right answers of rows of the task's table, in any order and number; of several scored the first.
 
-    Raises `AttributionError` for rows that are not in it.
+    Raises `BadRequest` for rows that are not in it.
     """
-    powers = task.n_vocab ** torch.arange(task.inputs.shape[1])
-    table, at = (task.inputs * powers).sum(1).sort()
-    if tokens.shape[1] != len(powers):
-        raise AttributionError(f"rows of {tokens.shape[1]} tokens; those of the task have {len(powers)}")
-    wanted = (tokens.cpu() * powers).sum(1)
-    places = torch.searchsorted(table, wanted).clamp(max=len(table) - 1)
-    if not torch.equal(table[places], wanted):
-        raise AttributionError("some rows are not in the task's table, so their answers are unknown; give answers=")
-    return task.answer_labels[at[places]]
+    labels = right_answers(task, tokens)
+    return labels if labels.ndim == 1 else labels[:, 0]
 
 
 def _transformer(model: HookedModule) -> HookedTransformer:
@@ -185,7 +180,7 @@ def _transformer(model: HookedModule) -> HookedTransformer:
     return model
 
 
-def _task(model: HookedModule) -> Any:
+def _task(model: HookedModule) -> Task:
     if model.task is None:
         raise AttributionError("this model has no task, so its answers are unknown; give tokens= and answers=")
     return model.task
