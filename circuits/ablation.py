@@ -29,13 +29,12 @@ def measures(logits: Float[Tensor, "ab answer"], task: Task) -> dict[str, float]
     side without rows, or where the split is not known.
     """
     answers = task.answer_labels
-    trained_on = task.train_labels if task.train_labels.ndim == 1 else task.train_labels[:, 0]
     nowhere = torch.zeros(len(answers), dtype=torch.bool)
     is_train, is_test = (nowhere, nowhere) if task.is_train is None else (task.is_train, ~task.is_train)
     log_probabilities = F.log_softmax(logits.double(), -1)
     guess = logits.argmax(-1)
     values = {}
-    sides = (("train_", is_train, trained_on), ("test_", is_test, answers), ("", ~nowhere, answers))
+    sides = (("train_", is_train, task.train_answer_labels), ("test_", is_test, answers), ("", ~nowhere, answers))
     for side, rows, labels in sides:
         values[f"{side}loss"] = F.nll_loss(log_probabilities[rows], labels[rows]).item() if rows.any() else np.nan
         values[f"{side}accuracy"] = (guess == labels)[rows].double().mean().item() if rows.any() else np.nan

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from grokinterp.analysis.cycles import Cycle
 from grokinterp.analysis.moments import group_means
 from grokinterp.evaluation.losses import rightness
 from grokinterp.evaluation.snapshot import Snapshot
+from grokinterp.fourier import is_prime
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.tasks.encoded_sum import EncodedSum
 from grokinterp.tasks.encoders import Encoder, find_encoder, likeness, mean_similarity, parameters_of, similarities
@@ -152,7 +154,7 @@ def _primes(n: int) -> Sequence[int]:
     """The first primes whose product is at least n."""
     primes: list[int] = [2]
     while np.prod(primes) < n:
-        primes.append(next(q for q in range(primes[-1] + 1, 2 * primes[-1] + 1) if all(q % p for p in primes)))
+        primes.append(next(filter(is_prime, count(primes[-1] + 1))))
     return tuple(primes)
 
 

@@ -63,9 +63,8 @@ class HeadMasks(Circuit):
     def _measured(self, snapshot: Snapshot, ablator: Ablator, heads: list[tuple[int, int]]) -> list[float]:
         task = snapshot.task
         logits = ablator.logits(heads=heads, how=self.how, seed=self.seed) if heads else snapshot.logits
-        trained_on = task.train_labels if task.train_labels.ndim == 1 else task.train_labels[:, 0]
         train = slice(None) if task.is_train is None else task.is_train
-        sides = [(train, trained_on)]
+        sides = [(train, task.train_answer_labels)]
         if task.is_train is not None and not task.is_train.all():
             sides.append((~task.is_train, snapshot.labels))
         loss, right = ([f(logits[rows], of[rows]).item() for rows, of in sides] for f in (cross_entropy, accuracy))

@@ -10,7 +10,6 @@ Parameters carry the classic names and shapes, without batch dimensions.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,7 +17,7 @@ from torch.nn import functional as F
 from grokinterp.config import ModelConfig
 from grokinterp.config.mlp import SummedConfig
 from grokinterp.errors import BadRequest
-from grokinterp.models.functional import ACTIVATIONS
+from grokinterp.models.functional import ACTIVATIONS, affine
 from grokinterp.tasks import Task
 
 
@@ -79,9 +78,9 @@ def activations(config: ModelConfig, parameters: Mapping[str, Tensor], tokens: I
     pres, posts = [pre], [act(pre)]
     for layer in range(1, len(config.layer_neurons)):
         block = f"blocks.{layer}.mlp."
-        pres.append(_affine(posts[-1], parameters[block + "W_in"], parameters.get(block + "b_in")))
+        pres.append(affine(posts[-1], parameters[block + "W_in"], parameters.get(block + "b_in")))
         posts.append(act(pres[-1]))
-    return Activations(pres, posts, _affine(posts[-1], parameters["unembed.W_U"], parameters.get("unembed.b_U")))
+    return Activations(pres, posts, affine(posts[-1], parameters["unembed.W_U"], parameters.get("unembed.b_U")))
 
 
 def logits(
@@ -98,7 +97,3 @@ def _gather_sum(tables: list[Float[Tensor, "d_vocab width"]], tokens: Int[Tensor
     for table, column in zip(tables[1:], columns[1:], strict=True):
         total = total + F.embedding(column, table)
     return total
-
-
-def _affine(x: Float[Tensor, "n i"], W: Float[Tensor, "i o"], b: Float[Tensor, "o"] | None) -> Float[Tensor, "n o"]:
-    return x @ W if b is None else torch.addmm(b, x, W)

@@ -120,8 +120,7 @@ def scored_labels(task: Task) -> Int[Tensor, "ab"]:
     """The answers, but in rows trained on the labels of training, which may be wrong on purpose."""
     if task.is_train is None:
         return task.answer_labels
-    trained_on = task.train_labels if task.train_labels.ndim == 1 else task.train_labels[:, 0]
-    return torch.where(task.is_train, trained_on, task.answer_labels)
+    return torch.where(task.is_train, task.train_answer_labels, task.answer_labels)
 
 
 class EvaluatedCheckpoint:

@@ -14,7 +14,7 @@ from grokinterp.evaluation.lazy import LazyActivations, Reading, gather_sum, pad
 from grokinterp.evaluation.processor import side_by_side
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.interventions.request import Ablation
-from grokinterp.models.functional import ACTIVATIONS
+from grokinterp.models.functional import ACTIVATIONS, affine
 from grokinterp.models.parameters import unembedding
 
 ROWS = 1024
@@ -180,7 +180,7 @@ class Ablated:
         left = W_out.clone()
         left[neurons] = 0
         to_columns, bias = left @ W_U, None if b_out is None else b_out @ W_U
-        return lambda rows: _affine(self._post(rows), to_columns, bias)
+        return lambda rows: affine(self._post(rows), to_columns, bias)
 
     def _post(self, rows: slice) -> Float[Tensor, "_ neuron"]:
         """Some rows of the neurons, before any of them is taken out itself."""
@@ -264,7 +264,3 @@ def _put(ablation: Ablation, zero: Float[Tensor, "1 *rest"], value: Callable[[],
 def _of(value: Float[Tensor, "#ab *rest"], rows: slice) -> Float[Tensor, "#ab *rest"]:
     """Some rows of what has one for each, or of what is the same for all."""
     return value if len(value) == 1 else value[rows]
-
-
-def _affine(x: Tensor, W: Tensor, b: Tensor | None) -> Tensor:
-    return x @ W if b is None else torch.addmm(b, x, W)

@@ -1,4 +1,4 @@
-"""Components: the functions without weights that models are made of: nonlinearities and fixed positions."""
+"""Functions without weights that models are made of: nonlinearities, fixed positions, and an affine map."""
 
 from collections.abc import Callable
 
@@ -31,6 +31,11 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "log1p_exp_2x": lambda x: torch.logaddexp(2 * x, torch.zeros_like(x)),
 }
 """By the names of `config.activation`. `gelu` is the exact one (erf), as in PyTorch and the pizza code, not GPT-2's."""
+
+
+def affine(x: Float[Tensor, "n i"], W: Float[Tensor, "i o"], b: Float[Tensor, "o"] | None) -> Float[Tensor, "n o"]:
+    """x W + b, or x W where there is no bias."""
+    return x @ W if b is None else torch.addmm(b, x, W)
 
 
 def sinusoids(n_ctx: int, d_model: int) -> Float[Tensor, "position d"]:

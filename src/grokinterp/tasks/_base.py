@@ -97,7 +97,8 @@ class Task(RowsOfTable):
         self.n_values = table.n_answers - table.specials
         self.tokens = table.tokens
         self.n_vocab = len(table.tokens)
-        self.operation = table.operation
+        one = torch.zeros(len(table.labels), dtype=torch.int64)
+        self.operation = one if table.operation is None else table.operation
         self.operations = table.operations or (self.expression,)
         self.is_train = None
 
@@ -155,6 +156,11 @@ class Task(RowsOfTable):
         return None
 
     # -- train and test
+
+    @property
+    def train_answer_labels(self) -> Shaped[Tensor, "ab"]:
+        """[ab]: `answer_labels` as they are trained on."""
+        return self.train_labels if self.train_labels.ndim == 1 else self.train_labels[:, 0]
 
     @property
     def is_corrupted(self) -> Bool[Tensor, "ab"]:

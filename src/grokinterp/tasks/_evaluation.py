@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from grokinterp.fourier import is_prime
 from grokinterp.tasks._table import TaskError
 
 OPERANDS = {"a": 0, "b": 1, "c": 2, "x": 0, "y": 1, "z": 2}
@@ -110,7 +111,7 @@ class Evaluation:
         if len(stuck):
             value, divisor = int(stuck.min()), spelling(right)
             what = f"{value}, which" if divisor == str(value) else f"{divisor}, which can be {value} and then"
-            prime = next(q for q in count(self.p) if all(q % d for d in range(2, math.isqrt(q) + 1)))
+            prime = next(filter(is_prime, count(self.p)))
             self.refuse(f"divides by {what} has no inverse mod {self.p}; use a prime p, as in p={prime}")
         return x * inverse % self.p, defined
 

@@ -74,8 +74,6 @@ class Sampled(Task):
             positions=positions,
             n_answers=n_answers,
             tokens=tokens,
-            operation=torch.zeros(points, dtype=torch.int64),
-            operations=(self.expression,),
         )
 
     def _different(self, points: int, generator: Generator) -> Rows:

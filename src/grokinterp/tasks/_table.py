@@ -20,7 +20,7 @@ class TaskError(BadRequest):
 class Table:
     """All questions and answers of a task. The fields become attributes of `Task`, which documents them.
 
-    Without `operations` there is one, and it is called as the task is.
+    Without `operations` there is one, and it is called as the task is; without `operation` all rows are the first's.
     """
 
     operands: Int[Tensor, "ab operand"]
@@ -30,8 +30,8 @@ class Table:
     positions: tuple[int, ...]
     n_answers: int
     tokens: list[str]
-    operation: Int[Tensor, "ab"]
-    operations: tuple[str, ...]
+    operation: Int[Tensor, "ab"] | None = None
+    operations: tuple[str, ...] = ()
     specials: int = 0
     """How many of the last answer columns are tokens that only stand in a row, `=` say, and answer nothing."""
 

@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-import torch
-
 from grokinterp.tasks._base import Task
 from grokinterp.tasks._table import Table, TaskError, all_rows
 from grokinterp.tasks.layout import find_layout
@@ -39,7 +37,6 @@ class Division(Task, names={"division": "a / b without a modulus, a and b from 1
                 positions=(-1,),
                 n_answers=1,
                 tokens=["a/b"],
-                operation=torch.zeros(len(a), dtype=torch.int64),
                 operations=("a / b",),
             )
         tokens = find_layout(layout)

@@ -72,7 +72,6 @@ class EncodedSum(Task, names={"encoded_sum": "(a + b) mod p, the pair given as s
             positions=(-1,),
             n_answers=p,
             tokens=[str(number) for number in range(p)],
-            operation=torch.zeros(len(a), dtype=torch.int64),
             operations=("a + b",),
         )
 

@@ -71,7 +71,6 @@ class Lines(Task, names={"lines": "the gradient of a line in a small binary imag
             positions=(-1,),
             n_answers=len(self.gradients),
             tokens=[f"{dy}/{dx}" if dx else "vertical" for dx, dy in self.gradients],
-            operation=torch.zeros(len(labels), dtype=torch.int64),
             operations=("dy / dx of a line in an image",),
         )
 
