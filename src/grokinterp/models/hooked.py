@@ -12,6 +12,7 @@ from jaxtyping import Int
 from numpy.typing import ArrayLike
 from torch import Tensor
 from transformer_lens import ActivationCache, HookedRootModule
+from transformer_lens.config import TransformerBridgeConfig
 
 from grokinterp.config import ModelConfig
 from grokinterp.config.validation import shown
@@ -271,8 +272,15 @@ class HookedModule(HookedRootModule, Generic[Config]):
 class Switches(HookedModule[Config]):
     """A model of blocks that share one TransformerLens config, `_cfg`, whose `use_*` flags take effect at once."""
 
-    _cfg: Any
+    _cfg: TransformerBridgeConfig
     blocks: nn.ModuleList
+
+    @property
+    def cfg(self) -> TransformerBridgeConfig:
+        """The sizes of the blocks in TransformerLens' own words; `device` and `dtype` follow the weights."""
+        weights = next(self.parameters())
+        self._cfg.device, self._cfg.dtype = str(weights.device), weights.dtype
+        return self._cfg
 
     def set_use_attn_result(self, use: bool) -> None:
         """Compute `attn.hook_result` [batch pos head d_model], each head's own output (memory!)."""

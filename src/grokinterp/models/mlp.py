@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
+from grokinterp.config.family import NumberConfig
 from grokinterp.config.mlp import DenseMLPConfig, EmbeddingMLPConfig, SummedConfig
 from grokinterp.config.one_hot import OneHotMLPConfig
 from grokinterp.errors import BadRequest
@@ -23,6 +24,7 @@ from grokinterp.models.hooked import HookedModule, adopt
 
 HiddenConfig: TypeAlias = EmbeddingMLPConfig | DenseMLPConfig | OneHotMLPConfig
 MLP = TypeVar("MLP", EmbeddingMLPConfig, DenseMLPConfig, OneHotMLPConfig)
+OperandMLP = TypeVar("OperandMLP", EmbeddingMLPConfig, OneHotMLPConfig)
 
 
 class HiddenLayer(nn.Module):
@@ -97,7 +99,36 @@ def check_operands(config: SummedConfig, tokens: Int[Tensor, "batch operand"]) -
         )
 
 
-class EmbeddingMLP(HiddenLayers[EmbeddingMLPConfig]):
+def check_numbers(config: NumberConfig, rows: Float[Tensor, "batch number"]) -> None:
+    """Raise `BadRequest` unless each row has as many numbers as the model reads."""
+    if rows.shape[1] != config.d_in:
+        raise BadRequest(
+            f"the model reads rows of {config.d_in} numbers and was given {rows.shape[1]}; "
+            "give those of its task, task.inputs"
+        )
+
+
+class OperandLayers(HiddenLayers[OperandMLP]):
+    """Hidden layers on what stands for each operand's token, added or side by side."""
+
+    hook_embed: HookPoint
+    hook_combined: HookPoint
+
+    def forward(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
+        """Logits, at one position, so that `logits[:, -1]` reads the answer of any model.
+
+        Raises `BadRequest` unless there is one token for each operand.
+        """
+        check_operands(self.config, tokens)
+        x = self.hook_embed(self._embedded(tokens))
+        x = x.flatten(1) if self.config.combine == "concatenate" else x.sum(1)
+        return self._through_layers(self.hook_combined(x[:, None]))
+
+    def _embedded(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch operand d"]:
+        raise NotImplementedError
+
+
+class EmbeddingMLP(OperandLayers[EmbeddingMLPConfig]):
     """Embeddings of the operands -> combined -> hidden layers -> logits. Arguments as `HookedModule`'s.
 
     Hooks: `hook_embed` [batch operand d_embed], `hook_combined` [batch 1 d_in] (concatenated in operand order, or
@@ -112,20 +143,9 @@ class EmbeddingMLP(HiddenLayers[EmbeddingMLPConfig]):
         assert config.n_ctx is not None
         for table in config.tables:
             self.add_module(table, Embed(parameters, f"{table}."))
-        self.hook_embed = HookPoint()
-        self.hook_combined = HookPoint()
+        self.hook_embed, self.hook_combined = HookPoint(), HookPoint()
         n_copies = config.n_ctx if config.combine == "project_then_add" else 1
         self._assemble_layers(config, parameters, n_copies)
-
-    def forward(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
-        """Logits, at one position, so that `logits[:, -1]` reads the answer of any model.
-
-        Raises `BadRequest` unless there is one token for each operand.
-        """
-        check_operands(self.config, tokens)
-        x = self.hook_embed(self._embedded(tokens))
-        x = x.flatten(1) if self.config.combine == "concatenate" else x.sum(1)
-        return self._through_layers(self.hook_combined(x[:, None]))
 
     def _embedded(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch operand d"]:
         tables = [self.get_submodule(name) for name in self.config.tables]
@@ -153,7 +173,7 @@ class OneHot(nn.Module):
         return look_up(self.W_E, tokens)
 
 
-class OneHotMLP(HiddenLayers[OneHotMLPConfig]):
+class OneHotMLP(OperandLayers[OneHotMLPConfig]):
     """One-hots of the operands -> combined -> neurons -> logits. Arguments as `HookedModule`'s.
 
     Hooks: `hook_embed` [batch operand d_vocab] (the one-hots), `hook_combined` [batch 1 d_in] (their sum, or side by
@@ -167,12 +187,8 @@ class OneHotMLP(HiddenLayers[OneHotMLPConfig]):
         self.hook_embed, self.hook_combined = HookPoint(), HookPoint()
         self._assemble_layers(config, parameters)
 
-    def forward(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
-        """Logits, at one position. Raises `BadRequest` unless there is one token for each operand."""
-        check_operands(self.config, tokens)
-        x = self.hook_embed(self.embed(tokens))
-        x = x.flatten(1) if self.config.combine == "concatenate" else x.sum(1)
-        return self._through_layers(self.hook_combined(x[:, None]))
+    def _embedded(self, tokens: Int[Tensor, "batch operand"]) -> Float[Tensor, "batch operand d_vocab"]:
+        return self.embed(tokens)
 
 
 class DenseMLP(HiddenLayers[DenseMLPConfig]):
@@ -190,9 +206,5 @@ class DenseMLP(HiddenLayers[DenseMLPConfig]):
 
         Raises `BadRequest` unless each row has `d_in` numbers.
         """
-        if rows.shape[1] != self.config.d_in:
-            raise BadRequest(
-                f"the model reads rows of {self.config.d_in} numbers and was given {rows.shape[1]}; "
-                "give those of its task, task.inputs"
-            )
+        check_numbers(self.config, rows)
         return self._through_layers(self.hook_combined(rows.to(self.W_U.dtype)[:, None]))

@@ -8,9 +8,8 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from grokinterp.config import NALUConfig
-from grokinterp.errors import BadRequest
 from grokinterp.models.hooked import HookedModule, adopt
-from grokinterp.models.mlp import Layer
+from grokinterp.models.mlp import Layer, check_numbers
 
 
 class Cells(nn.Module):
@@ -61,11 +60,7 @@ class NALU(HookedModule[NALUConfig]):
 
     def forward(self, rows: Float[Tensor, "batch d_in"]) -> Float[Tensor, "batch 1 d_vocab_out"]:
         """The numbers it answers, at one position. Raises `BadRequest` unless each row has `d_in` numbers."""
-        if rows.shape[1] != self.config.d_in:
-            raise BadRequest(
-                f"the model reads rows of {self.config.d_in} numbers and was given {rows.shape[1]}; "
-                "give those of its task, task.inputs"
-            )
+        check_numbers(self.config, rows)
         x = self.hook_combined(rows.to(next(self.parameters()).dtype)[:, None])
         for block in self.blocks:
             x = block(x)

@@ -8,7 +8,6 @@ import torch.nn as nn
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens import FactoredMatrix
-from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.utilities.matrix import composition_scores
@@ -93,13 +92,6 @@ class HookedTransformer(Switches[TransformerConfig]):
         return given
 
     # -- what TransformerLens' tools ask of a model
-
-    @property
-    def cfg(self) -> TransformerBridgeConfig:
-        """The config in TransformerLens' own words; `device` follows the weights, the `use_*` flags take effect."""
-        self._cfg.device = str(self.embed.W_E.device)
-        self._cfg.dtype = self.embed.W_E.dtype
-        return self._cfg
 
     def accumulated_bias(
         self, layer: int, mlp_input: bool = False, include_mlp_biases: bool = True

@@ -7,7 +7,6 @@ import torch
 import torch.nn as nn
 from jaxtyping import Float
 from torch import Tensor
-from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.hook_points import HookPoint
 
 from grokinterp.config import VisionConfig
@@ -107,13 +106,6 @@ class VisionTransformer(Switches[VisionConfig]):
         for block in self.blocks[: self.config.inner_layers]:
             x = block(x)
         return x.flatten(1).unflatten(0, patches.shape[:2])
-
-    @property
-    def cfg(self) -> TransformerBridgeConfig:
-        """The sizes of the blocks over patches in TransformerLens' own words; the `use_*` flags take effect."""
-        self._cfg.device = str(self.W_U.device)
-        self._cfg.dtype = self.W_U.dtype
-        return self._cfg
 
     @property
     def W_U(self) -> Float[Tensor, "d d_vocab_out"]:
