@@ -101,7 +101,7 @@ def applied(model: Any, ablation: Ablation) -> Iterator[Any]:
     """The block of `ablate`, for a request that has been checked already against this model."""
     call = Call()
     edits = _edits(model, ablation, call)
-    _take_references(model, ablation, [edit for _, edit in edits if isinstance(edit, Replace | DirectPath)])
+    _take_references(model, ablation, [edit for _, edit in edits if isinstance(edit, Replace)])
     with ExitStack() as stack:
         for column, table in enumerate(_tables(model)):
             stack.callback(table.register_forward_pre_hook(call.seeing_tokens(column)).remove)

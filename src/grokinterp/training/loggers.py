@@ -5,7 +5,8 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -127,22 +128,27 @@ class Loggers:
             return
         ids = _ids(path, self.names)
         for name in self.names:
-            self._try(name, lambda name=name: self._open.update({name: LOGGERS[name](path, config, ids[name], step)}))
+            with self._surviving(name):
+                self._open[name] = LOGGERS[name](path, config, ids[name], step)
 
     def log(self, step: int, metrics: Metrics) -> None:
         """Tell each a row of metrics."""
         for name, logger in list(self._open.items()):
-            self._try(name, lambda logger=logger: logger.log(step, metrics))
+            with self._surviving(name):
+                logger.log(step, metrics)
 
     def close(self) -> None:
         """Let each write what it has."""
         for name, logger in list(self._open.items()):
-            self._try(name, logger.close)
+            with self._surviving(name):
+                logger.close()
         self._open.clear()
 
-    def _try(self, name: str, use: Any) -> None:
+    @contextmanager
+    def _surviving(self, name: str) -> Iterator[None]:
+        """Leave a logger out that fails in the block."""
         try:
-            use()
+            yield
         except Exception as error:  # of a library that has its own: no network, no login, a full disk
             self._open.pop(name, None)
             why = f"{type(error).__name__}: {error}"

@@ -70,12 +70,8 @@ class SlurmOptions:
         if match is None:
             raise ConfigError(f"slurm time={self.time!r} is no time; give minutes, hours:minutes:seconds or days-hours")
         days, numbers = int(match["days"] or 0), [int(match[name] or 0) for name in ("first", "second", "third")]
-        if match["days"] is not None:  # days-hours:minutes:seconds
-            hours, minutes, seconds = numbers
-        elif match["third"] is not None:
-            hours, minutes, seconds = numbers
-        else:  # minutes:seconds
-            hours, (minutes, seconds) = 0, numbers[:2]
+        has_hours = match["days"] is not None or match["third"] is not None
+        hours, minutes, seconds = numbers if has_hours else (0, *numbers[:2])
         return (days * 24 + hours) * 60 + minutes + math.ceil(seconds / 60)
 
     def batch_size(self, runs: int) -> int:
