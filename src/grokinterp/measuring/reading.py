@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterable
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -40,43 +42,33 @@ def read_run(
 ) -> xr.Dataset:
     """The trace of one run, of all its steps where None are named; see `measure`."""
     wanted = chosen_steps(run, steps)
-    trace = _measure(run, circuits, wanted, requested, cache, progress, readings_of(run) if steps is None else None)
-    _summarise(run, trace)
-    return trace
-
-
-def _measure(
-    run: Run,
-    circuits: Chosen,
-    wanted: list[int],
-    requested: frozenset[str],
-    cache: bool,
-    progress: bool,
-    dropped: xr.Dataset | None,
-) -> xr.Dataset:
+    dropped = readings_of(run) if steps is None else None
     final = snapshot_of(run, run.final.step)
     chosen = choose(circuits, requested)
     reasons = {circuit.name: circuit.why_not(final) or _why_unread(circuit, final) for circuit in chosen}
     skipped = {name: reason for name, reason in reasons.items() if reason}
-    fitted = [circuit.fit(final) for circuit in chosen if circuit.name not in skipped]
+    read = [circuit for circuit in chosen if circuit.name not in skipped]
+    fitted = [circuit.fit(final) for circuit in read]
     kept = TraceCache(run, wanted) if cache and fitted else None
+    reader = Reader(run, fitted, wanted, requested, kept, progress, final)
     # What was read of weights that are gone was read by the circuits as they are shipped.
     known = {} if dropped is None else registered()  # to find them takes a while
-    read = [circuit for circuit in chosen if circuit.name not in skipped]
     earlier = [dropped if circuit == known.get(circuit.name) else None for circuit in read]
     try:
-        whole = _whole(fitted, _read(run, fitted, wanted, requested, kept, progress, final), earlier)
+        whole = _whole(fitted, reader.traces(), earlier)
     except BadRequest:
         raise
-    except Exception:
+    except Exception:  # of what is kept and fits no circuit
         if kept is None or not kept.distrust():
             raise
-        whole = _whole(fitted, _read(run, fitted, wanted, requested, kept, progress, final), earlier)
+        whole = _whole(fitted, reader.traces(), earlier)
     if run.unexplained:
         whole.attrs["not_explained"] = "; ".join(each.what for each in run.unexplained)
         if whole.attrs.get("outcome") != "diverged":
             whole.attrs["outcome"] = UNEXPLAINED
-    return whole.assign_attrs(skipped=json.dumps(skipped), run=run.name, circuits=listed(c.name for c in fitted))
+    trace = whole.assign_attrs(skipped=json.dumps(skipped), run=run.name, circuits=listed(c.name for c in fitted))
+    _summarise(run, trace)
+    return trace
 
 
 def _whole(circuits: list[Circuit], traces: list[xr.Dataset], earlier: list[xr.Dataset | None]) -> xr.Dataset:
@@ -119,53 +111,66 @@ def snapshot_of(run: Run, step: int) -> Snapshot:
     return Snapshot(step, checkpoint.config, run.task, checkpoint.parameters)
 
 
-def _read(
-    run: Run,
-    circuits: list[Circuit],
-    steps: list[int],
-    requested: frozenset[str],
-    cache: TraceCache | None,
-    progress: bool,
-    final: Snapshot,
-) -> list[xr.Dataset]:
-    kept = [cache and cache.read(circuit, requested) for circuit in circuits]
-    known = [set() if trace is None else set(trace.step.values.tolist()) for trace in kept]
-    missing = [step for step in steps if any(step not in already for already in known)]
-    fresh: list[dict[int, xr.Dataset]] = [{} for _ in circuits]
+@dataclass
+class Readouts:
+    """What one fitted circuit says of a run: as the cache kept it, and as it is read now, by step."""
 
-    def read(step: int) -> list[xr.Dataset | None]:
-        snapshot = final if step == final.step else snapshot_of(run, step)
-        return [
-            None if step in already else circuit.read(snapshot, requested)
-            for circuit, already in zip(circuits, known, strict=True)
-        ]
+    circuit: Circuit
+    kept: xr.Dataset | None
+    fresh: dict[int, xr.Dataset] = field(default_factory=dict)
 
-    bar = tqdm(total=len(missing), unit="checkpoint", disable=not progress or not missing)
-    try:
-        with bar, closing(side_by_side(read, missing, READERS)) as rows:
-            for step, row in zip(missing, rows, strict=True):
-                for readouts, new in zip(fresh, row, strict=True):
-                    if new is not None:
-                        readouts[step] = new
-                bar.update()
-    finally:
-        # Also after Ctrl-C: what has been read need not be read again.
-        whole = [_extended(trace, readouts) for trace, readouts in zip(kept, fresh, strict=True)]
-        for circuit, trace, readouts in zip(circuits, whole, fresh, strict=True):
-            if cache is not None and trace is not None and readouts:
-                cache.write(circuit, requested, trace)
-    return [trace.sel(step=steps) for trace in whole if trace is not None]
+    @cached_property
+    def known(self) -> frozenset[int]:
+        """The steps that need not be read."""
+        return frozenset() if self.kept is None else frozenset(self.kept.step.values.tolist())
+
+    def trace(self) -> xr.Dataset | None:
+        """Both together. Raises `ValueError` where what is kept is not what the circuit gives."""
+        if self.kept is None or not self.fresh:
+            return join(self.fresh) if self.fresh else self.kept
+        is_text = lambda variable: variable.dtype.kind in "UO"
+        for name, variable in next(iter(self.fresh.values())).data_vars.items():
+            if name in self.kept and is_text(self.kept[name]) != is_text(variable):
+                raise ValueError(f"{name} was kept as something else")
+        return join({**by_step(self.kept), **self.fresh})
 
 
-def _extended(kept: xr.Dataset | None, fresh: dict[int, xr.Dataset]) -> xr.Dataset | None:
-    """What was kept together with what was read now."""
-    if kept is None or not fresh:
-        return join(fresh) if fresh else kept
-    is_text = lambda variable: variable.dtype.kind in "UO"
-    for name, variable in next(iter(fresh.values())).data_vars.items():
-        if name in kept and is_text(kept[name]) != is_text(variable):
-            raise ValueError(f"{name} was kept as something else")
-    return join({**by_step(kept), **fresh})
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """Fitted circuits, to be read off some steps of a run; `final` is its last checkpoint, evaluated already."""
+
+    run: Run
+    circuits: list[Circuit]
+    steps: list[int]
+    requested: frozenset[str]
+    cache: TraceCache | None
+    progress: bool
+    final: Snapshot
+
+    def traces(self) -> list[xr.Dataset]:
+        """Each circuit's trace, of which only what the cache lacks is read."""
+        readouts = [Readouts(each, self.cache and self.cache.read(each, self.requested)) for each in self.circuits]
+        missing = [step for step in self.steps if any(step not in each.known for each in readouts)]
+
+        def read(step: int) -> list[xr.Dataset | None]:
+            snapshot = self.final if step == self.final.step else snapshot_of(self.run, step)
+            return [None if step in each.known else each.circuit.read(snapshot, self.requested) for each in readouts]
+
+        bar = tqdm(total=len(missing), unit="checkpoint", disable=not self.progress or not missing)
+        try:
+            with bar, closing(side_by_side(read, missing, READERS)) as rows:
+                for step, row in zip(missing, rows, strict=True):
+                    for each, new in zip(readouts, row, strict=True):
+                        if new is not None:
+                            each.fresh[step] = new
+                    bar.update()
+        finally:
+            # Also after Ctrl-C: what has been read need not be read again.
+            traces = [each.trace() for each in readouts]
+            for each, trace in zip(readouts, traces, strict=True):
+                if self.cache is not None and trace is not None and each.fresh:
+                    self.cache.write(each.circuit, self.requested, trace)
+        return [trace.sel(step=self.steps) for trace in traces if trace is not None]
 
 
 def kept(run: Run, circuit: Circuit) -> dict[int, xr.Dataset]:
