@@ -43,6 +43,13 @@ def test_a_dry_run_writes_nothing(spec, capsys):
     assert sorted(path.name for path in spec.parent.iterdir()) == ["rates.toml"]
 
 
+def test_a_dry_run_takes_runs_with_loggers(spec, capsys):
+    """Loggers are told of a training and are no part of its configuration: the steps are timed without them."""
+    spec.write_text(SPEC.replace("[grid]", 'loggers = "tensorboard"\n[grid]'))
+    assert main(["sweep", str(spec), "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("20 runs in runs/rates, 0 of them trained")
+
+
 def test_an_estimate_tells_what_goes_on_and_counts_one_of_a_thing():
     """A run that is to be prolonged is no untouched one, and there are no '1 runs', '1 minutes', '1 workers'."""
     [point] = points_of(Spec.from_dict({"run": {"expression": "a + b", "p": 7}}))
