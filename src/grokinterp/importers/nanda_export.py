@@ -11,7 +11,8 @@ from grokinterp.config import RunConfig, TransformerConfig
 from grokinterp.errors import BadRequest, listed
 from grokinterp.importers._parameters import to_early
 from grokinterp.importers.nanda import FORMULAS
-from grokinterp.runs.files import make_directory, write_atomic
+from grokinterp.runs.files import make_directory
+from grokinterp.runs.replacing import write_over
 from grokinterp.runs.run import Run
 
 FUNCTIONS = {formula: name for name, formula in FORMULAS.items()}
@@ -46,7 +47,7 @@ def write_nanda(run: Run, path: str | PathLike[str]) -> Path:
     buffer = BytesIO()
     torch.save(content, buffer)
     make_directory(target.parent)
-    write_atomic(target, buffer.getvalue())
+    write_over(target, buffer.getvalue())
     return target
 
 

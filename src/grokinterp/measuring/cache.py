@@ -16,8 +16,8 @@ from grokinterp.measuring.trace_bytes import DamagedTrace, from_bytes, is_steps,
 from grokinterp.readout import Circuit
 from grokinterp.runs.digests import digest_of_tensors
 from grokinterp.runs.directory import TRACES
-from grokinterp.runs.files import StorageError, make_directory, regular_status, write_atomic
-from grokinterp.runs.replacing import recover
+from grokinterp.runs.files import StorageError, make_directory, regular_status
+from grokinterp.runs.replacing import write_over
 from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 
@@ -79,8 +79,7 @@ class TraceCache:
         content = to_bytes(trace.assign({CHECKPOINT: column}))
         try:
             make_directory(file.parent)
-            recover(file)
-            write_atomic(file, content + hashlib.sha256(content).digest())
+            write_over(file, content + hashlib.sha256(content).digest())
         except StorageError as refusal:
             if self.run not in _TOLD:
                 logging.getLogger(__name__).warning("what was read is not kept for the next time: %s", refusal)

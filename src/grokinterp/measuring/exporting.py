@@ -19,7 +19,8 @@ from grokinterp.errors import BadRequest
 from grokinterp.evaluation.snapshot import rows_at_once
 from grokinterp.importers import Given
 from grokinterp.importers._opening import opened_one
-from grokinterp.runs.files import make_directory, write_atomic
+from grokinterp.runs.files import make_directory
+from grokinterp.runs.replacing import write_over
 from grokinterp.tasks import Task
 
 SUFFIXES = (".safetensors", ".parquet")
@@ -68,7 +69,7 @@ def export_activations(
     told = {"hook": hook, "step": str(checkpoint.step), "shape": json.dumps(shape), "run": given.name}
     make_directory(target.parent)
     write = _as_safetensors if target.suffix == ".safetensors" else _as_parquet
-    write_atomic(target, write(tensors, told))
+    write_over(target, write(tensors, told))
     return target
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import xarray as xr
 
 from grokinterp.measuring.trace_bytes import DamagedTrace, from_bytes, is_steps, to_bytes
-from grokinterp.runs.files import StorageError, cannot_read, regular_status, write_atomic
-from grokinterp.runs.replacing import recover
+from grokinterp.runs.files import StorageError, cannot_read, regular_status
+from grokinterp.runs.replacing import write_over
 from grokinterp.runs.run import Run
 
 READINGS = "readings.trace"
@@ -17,9 +17,7 @@ READINGS = "readings.trace"
 
 def keep_readings(directory: Path, trace: xr.Dataset) -> None:
     """Write a trace into a run's directory, in the place of the one that is there. Whole or not at all."""
-    file = directory / READINGS
-    recover(file)
-    write_atomic(file, to_bytes(trace))
+    write_over(directory / READINGS, to_bytes(trace))
 
 
 def readings_of(run: Run) -> xr.Dataset | None:

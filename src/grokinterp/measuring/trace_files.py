@@ -7,8 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from grokinterp.errors import BadRequest
-from grokinterp.runs.files import make_directory, write_atomic
-from grokinterp.runs.replacing import recover
+from grokinterp.runs.files import make_directory
+from grokinterp.runs.replacing import write_over
 
 SUFFIXES = (".nc", ".csv", ".parquet")
 
@@ -30,8 +30,7 @@ def write(trace: xr.Dataset, path: Path) -> None:
         table(trace).to_csv(buffer, index=False)
     else:
         table(trace).to_parquet(buffer, index=False)
-    recover(path)
-    write_atomic(path, buffer.getvalue())
+    write_over(path, buffer.getvalue())
 
 
 def table(trace: xr.Dataset) -> pd.DataFrame:

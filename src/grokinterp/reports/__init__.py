@@ -132,13 +132,11 @@ def _one(subject: "Subject", out: Path, pdf: bool, pictures: "Pictures | None") 
     from grokinterp.reports import export
     from grokinterp.reports.page import numbers, page, plates_of
     from grokinterp.reports.sections import sections_of
-    from grokinterp.runs.files import write_atomic
-    from grokinterp.runs.replacing import recover
+    from grokinterp.runs.replacing import write_over
 
     content = page(subject).encode()
     try:
-        recover(out)
-        write_atomic(out, content)
+        write_over(out, content)
     except StorageError as refusal:
         raise PageNotWritten(str(refusal), numbers(subject)) from None
     if pictures is not None:
@@ -172,9 +170,8 @@ def _many(
     from grokinterp.reports.population.sections import sections_of
     from grokinterp.reports.population.work import Pages, measure_what_is_missing
     from grokinterp.reports.verdict import headline
-    from grokinterp.runs.files import write_atomic
     from grokinterp.runs.population.collection import as_shown
-    from grokinterp.runs.replacing import recover
+    from grokinterp.runs.replacing import write_over
 
     if not runs:
         raise BadRequest("none of the runs could be reported: there are none")
@@ -201,8 +198,7 @@ def _many(
     skipped |= measure_what_is_missing(Runs({name: run for name, run in runs.items() if name not in skipped}), progress)
     population = Population(runs, existing_pages(runs, out.parent), skipped, headlines)
     try:
-        recover(out)
-        write_atomic(out, page(population).encode())
+        write_over(out, page(population).encode())
     except StorageError as error:
         table = as_shown(population.table).to_string()
         raise PageNotWritten(str(error), "\n\n".join([table, *unwritten])) from None

@@ -17,7 +17,8 @@ from grokinterp.measuring.choosing import listed_names
 from grokinterp.reports.export import browser
 from grokinterp.reports.figures.paper import PIXELS, check_size, on_paper, sized
 from grokinterp.reports.section import Plate
-from grokinterp.runs.files import StorageError, make_directory, write_atomic
+from grokinterp.runs.files import StorageError, make_directory
+from grokinterp.runs.replacing import write_over
 
 FORMATS = ("pdf", "svg", "png")
 DPI = 300
@@ -52,7 +53,7 @@ def save_all(pictures: Sequence[tuple[go.Figure, Path]], dpi: float = DPI) -> li
         except Exception as error:  # of the browser's, of kaleido's, or of what lies between them
             raise BadRequest(f"kaleido drew no picture: {' '.join(str(error).split())[:200]}") from None
     for (_, path), content in zip(pictures, drawn, strict=True):
-        write_atomic(path, content)
+        write_over(path, content)
     return [path for _, path in pictures]
 
 

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from grokinterp.errors import listed
 from grokinterp.runs.digests import digest_of_tensors, file_stamp
-from grokinterp.runs.files import StorageError, open_tensors, write_atomic
+from grokinterp.runs.files import StorageError, open_tensors
 from grokinterp.runs.format import RunHeader, split_digest, task_arrays
 from grokinterp.runs.lock import held
 from grokinterp.runs.provenance import PACKED as PACKED_RUN
-from grokinterp.runs.replacing import recover
+from grokinterp.runs.replacing import write_over
 from grokinterp.runs.run import Run, RunError
 from grokinterp.runs.store import columns_of
 from grokinterp.tasks import Task
@@ -68,8 +68,7 @@ def pack(run: Run, out: str | Path) -> Path:
     if not out.parent.is_dir():
         raise StorageError(f"{out.parent} does not exist; create it, or write to another place with --out")
     with held(out, "pack"):
-        recover(out.parent.resolve() / out.name)  # where `out` is a link, the temporary lies beside the link
-        write_atomic(out, write)
+        write_over(out, write)
     return out
 
 

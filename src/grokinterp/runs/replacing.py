@@ -8,9 +8,11 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
-from grokinterp.runs.files import cannot_write, has_ended, hidden_beside, sync_directory, this_host
+from grokinterp.runs.files import cannot_write, has_ended, hidden_beside, sync_directory, this_host, write_atomic
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 """Of Linux' renameat2: paths are relative to the working directory; two names change places."""
@@ -59,6 +61,12 @@ def recover(target: Path) -> None:
             logging.getLogger(__name__).warning("%s was restored: a process was killed as it replaced it", target)
         elif match[1]:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def write_over(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """`write_atomic`, once what a process that was killed has left beside the file is removed."""
+    recover(path.parent.resolve() / path.name)  # where the file is a link, what was left lies beside the link
+    write_atomic(path, content)
 
 
 def _exchanged(one: Path, other: Path) -> bool:

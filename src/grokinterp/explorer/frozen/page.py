@@ -16,7 +16,8 @@ from grokinterp.explorer.frozen.packing import BITS, Rounded
 from grokinterp.importers import Given
 from grokinterp.markup import inside_script
 from grokinterp.reports import prose
-from grokinterp.runs.files import make_directory, write_atomic
+from grokinterp.runs.files import make_directory
+from grokinterp.runs.replacing import write_over
 from grokinterp.runs.run import Run
 
 TOLERANCE = 2e-4
@@ -38,7 +39,7 @@ def freeze(run: Given, out: str | Path) -> Path:
     held, error = _held(run, room)
     content = _page(run, assets, held, error, _sizes(run))
     make_directory(out.parent)
-    write_atomic(out, content)
+    write_over(out, content)
     return out
 
 
