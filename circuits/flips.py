@@ -66,8 +66,6 @@ class Flips(Circuit):
 
 
 def rows_held_out(snapshot: Snapshot, most: int, seed: int) -> Int[Tensor, "n"]:
-    """At most so many rows that were not trained on (of all, where the split is not known), drawn with a seed."""
-    task = snapshot.task
-    rows = torch.arange(len(task.inputs)) if task.is_train is None else (~task.is_train).nonzero().flatten()
-    rows = torch.arange(len(task.inputs)) if not len(rows) else rows
+    """At most so many rows that were not trained on (`Task.rows_held_out`), drawn with a seed."""
+    rows = snapshot.task.rows_held_out
     return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:most]]

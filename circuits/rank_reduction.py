@@ -79,8 +79,7 @@ class RankReduction(Circuit):
         )
 
     def _accuracy(self, snapshot: Snapshot, evaluate: Evaluator, parameters: Mapping[str, Tensor]) -> float:
-        task = snapshot.task
-        rows = torch.arange(len(task.inputs)) if task.is_train is None else (~task.is_train).nonzero().flatten()
+        task, rows = snapshot.task, snapshot.task.rows_held_out
         rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(self.seed))[: self.rows]]
         with torch.no_grad():
             parts = [evaluate(parameters, part, for_gradient=False) for part in rows.split(rows_at_once(task.inputs))]

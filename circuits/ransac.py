@@ -82,7 +82,7 @@ class Ransac(Circuit):
     def fit(self, final: Snapshot) -> "Ransac":
         task = final.task
         assert isinstance(task, Lines)
-        rows = torch.ones(len(task.inputs), dtype=torch.bool) if task.is_train is None else ~task.is_train
+        rows = task.rows_held_out
         answers = ransac_answers(task.inputs[rows], task.gradients, self.residual, self.trials, self.seed)
         return dataclasses.replace(self, accuracy=(answers == task.labels[rows]).double().mean().item())
 

@@ -123,6 +123,14 @@ def test_full_rank_changes_nothing_and_rank_nothing_gives_one_answer():
     assert found.layer.values.tolist() == ["embed", "blocks.0.attn", "blocks.0.mlp", "unembed"]
 
 
+def test_where_every_row_is_trained_on_the_accuracy_is_that_of_all():
+    one = vision()
+    every = Snapshot(0, one.config, TASK.with_split(torch.ones_like(TASK.is_train)), one.parameters)
+    found = rank_reduction.RankReduction(shares=(1.0,), rows=10_000).read(every)
+    own = (one.logits.argmax(1) == TASK.labels).double().mean()
+    assert found.accuracy_at_rank.values == pytest.approx(float(own))
+
+
 @pytest.mark.parametrize(("shape", "name"), [((6, 4), "W_in"), ((2, 6, 3), "W_Q"), ((2, 3, 6), "W_O")])
 def test_a_reduced_matrix_is_the_nearest_of_its_rank(shape, name):
     """Full rank gives the matrix; half of it has half the rank, off by the singular values left out (Eckart-Young)."""

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import torch
-
 from grokinterp.circuits.clock_pizza import ClockPizza
 from grokinterp.circuits.geometry import GeometryCircuit
 from grokinterp.circuits.latent_circuit import LatentCircuit
@@ -151,9 +149,8 @@ class Session:
         task = self.checkpoint_of(state).task
         if task.operands.shape[1] != 2:
             return None
-        is_test = torch.ones(len(task.operands), dtype=torch.bool) if task.is_train is None else ~task.is_train
-        rows = task.operands[is_test if is_test.any() else ~is_test]
-        a, b = rows[len(rows) // 2].tolist()
+        rows = task.rows_held_out
+        a, b = task.operands[rows[len(rows) // 2]].tolist()
         return a, b
 
     def other(self, state: State) -> State:

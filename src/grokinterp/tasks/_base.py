@@ -176,6 +176,12 @@ class Task(RowsOfTable):
         swapped = self.swapped
         return ~self.is_train & ~((swapped >= 0) & self.is_train[swapped.clamp(min=0)])
 
+    @property
+    def rows_held_out(self) -> Int[Tensor, "n"]:
+        """The rows that are not trained on; all of them where the split is not known, or leaves none."""
+        held_out = None if self.is_train is None else (~self.is_train).nonzero().flatten()
+        return torch.arange(len(self.inputs)) if held_out is None or not len(held_out) else held_out
+
     def split(
         self,
         frac: float = 0.3,

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -89,9 +88,7 @@ def _waves(task: Task, n_tables: int) -> dict[str, Any]:
 
 def example_row(task: Task) -> int:
     """The middle one of the rows that were not trained on: what is looked at before another is asked for."""
-    rows = torch.arange(len(task.inputs))
-    if task.is_train is not None and bool((~task.is_train).any()):
-        rows = rows[~task.is_train]
+    rows = task.rows_held_out
     return int(rows[len(rows) // 2])
 
 
