@@ -119,10 +119,7 @@ def logits_from_embeddings(
     q = project(config, parameters, x[None, :, -1], "Q")[0] / config.head_size**0.5
     pattern = rated(config, torch.einsum("nhe,nshe->nhs", q, keys).softmax(2))
     z = torch.einsum("nhs,nshe->nhe", pattern, values).flatten(1)[None]
-    b_O, W_in, b_in = (parameters.get(f"blocks.0.{name}") for name in ("attn.b_O", "mlp.W_in", "mlp.b_in"))
-    resid_mid = _affine(z, parameters["blocks.0.attn.W_O"].flatten(1, 2), b_O, x[None, :, -1])
-    pre = None if W_in is None else _affine(resid_mid, W_in, b_in)
-    return _out_of(config, parameters, resid_mid, pre)[2][0]
+    return _after_heads(config, parameters, z, x[None, :, -1])[-1][0]
 
 
 # -- steps of the evaluation, all with exactly one batch dimension: each is a single (batched) matrix product
@@ -141,23 +138,24 @@ def _forward(config: TransformerConfig, parameters: Mapping[str, Tensor], rows: 
     pairs = rows.last[..., None] * len(rows.tokens) + rows.source
     pattern = rated(config, gather(of_pairs, pairs, rows.leading).softmax(2))
     z = weigh_values(project(config, parameters, x, "V"), pattern, rows)
-    b_O, W_in, b_in = (parameters.get(f"blocks.0.{name}") for name in ("attn.b_O", "mlp.W_in", "mlp.b_in"))
     residual = x_last if rows.n_last == 1 else gather(x_last, rows.last, rows.leading)
-    resid_mid = _affine(z, parameters["blocks.0.attn.W_O"].flatten(1, 2), b_O, residual)
-    pre = None if W_in is None else _affine(resid_mid, W_in, b_in)
-    return Activations(pattern, z, resid_mid, pre, *_out_of(config, parameters, resid_mid, pre))
+    return Activations(pattern, z, *_after_heads(config, parameters, z, residual))
 
 
-def _out_of(
-    config: TransformerConfig, parameters: Mapping[str, Tensor], resid_mid: Tensor, pre: Tensor | None
-) -> tuple[Tensor | None, Tensor, Tensor]:
-    """Neurons after their activation, the stream after them, and the logits; without an MLP there are no neurons."""
-    post, resid_post = None, resid_mid
-    if pre is not None:
+def _after_heads(
+    config: TransformerConfig, parameters: Mapping[str, Tensor], z: Tensor, residual: Tensor
+) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor, Tensor]:
+    """What follows `z` in `Activations`. Without an MLP there are no neurons, and the stream passes on as it is."""
+    b_O, W_in, b_in, b_out = (
+        parameters.get(f"blocks.0.{name}") for name in ("attn.b_O", "mlp.W_in", "mlp.b_in", "mlp.b_out")
+    )
+    resid_mid = resid_post = _affine(z, parameters["blocks.0.attn.W_O"].flatten(1, 2), b_O, residual)
+    pre = post = None
+    if W_in is not None:
+        pre = _affine(resid_mid, W_in, b_in)
         post = ACTIVATIONS[config.activation](pre)
-        W_out, b_out = parameters["blocks.0.mlp.W_out"], parameters.get("blocks.0.mlp.b_out")
-        resid_post = _affine(post, W_out, b_out, residual=resid_mid)
-    return post, resid_post, _affine(resid_post, unembedding(parameters), parameters.get("unembed.b_U"))
+        resid_post = _affine(post, parameters["blocks.0.mlp.W_out"], b_out, residual=resid_mid)
+    return resid_mid, pre, post, resid_post, _affine(resid_post, unembedding(parameters), parameters.get("unembed.b_U"))
 
 
 def positioned(
