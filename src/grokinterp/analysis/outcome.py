@@ -114,6 +114,11 @@ class Outcome:
         return self.kind == "solved"
 
     @property
+    def is_learning(self) -> bool:
+        """Whether the task is solved, or was on its way to be: what a memory measures of a circuit is the memory."""
+        return self.kind in ("solved", "stopped early")
+
+    @property
     def is_told_from_memory(self) -> bool:
         """Whether rows were held out, so that a rule can be told from a table of all answers."""
         return not math.isnan(self.test)

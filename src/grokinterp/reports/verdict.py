@@ -162,7 +162,7 @@ def facts(subject: Subject) -> list[Fact]:
 def _number(name: str, value: float) -> str:
     if value != value:
         return "not defined"
-    if name in ("verdict_accuracy",):
+    if name == "verdict_accuracy":
         return percent(value)
     return f"{scientific(value)} nats" if name.endswith("loss") else f"{value:.3f}"
 

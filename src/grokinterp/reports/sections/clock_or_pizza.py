@@ -68,7 +68,7 @@ def plane(trace: xr.Dataset, layers: public_runs.Layers | None) -> go.Figure:
             x=centres, y=(np.array(_Y[1:]) + np.array(_Y[:-1])) / 2, z=z, customdata=counts, hoverongaps=False,
             opacity=0.6, hovertemplate="%{customdata} public runs<extra></extra>", coloraxis="coloraxis",
         )  # fmt: skip
-    gs, di = (trace[f"{name}"].values for name in ("gradient_symmetricity", "distance_irrelevance_runner_up"))
+    gs, di = (trace[name].values for name in ("gradient_symmetricity", "distance_irrelevance_runner_up"))
     x, steps = place(gs), trace.step.values
     rows = np.stack([steps, gs, di], axis=-1)
     hover = "step %{customdata[0]}<br>symmetricity %{customdata[1]:.3f}<br>irrelevance %{customdata[2]:.3f}<extra></extra>"  # fmt: skip # noqa: E501

@@ -141,7 +141,7 @@ def _measured_curves(subject: Subject, section: Section) -> None:
     several = trace is not None and trace.sizes["step"] > 1
     # Without key frequencies one is the loss of a constant, the other the train loss;
     # and of what has learnt its rows by heart both measure the memory.
-    learns = subject.outcome.kind in ("solved", "stopped early")
+    learns = subject.outcome.is_learning
     if learns and several and trace is not None and "restricted_loss" in trace and spectra.keys(trace):
         section.plates.append(Plate("progress", progress(subject, trace), PROGRESS, source))
         section.plates.append(Plate("excluded", excluded_by_frequency(trace), EXCLUDED, source))

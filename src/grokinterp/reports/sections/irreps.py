@@ -91,7 +91,7 @@ class Irreps(Finding):
         section.plates.append(Plate("irreps", figure, IRREPS, source, frames))
         if trace.sizes["step"] > 1:
             # Of a memory the losses with and without "key" irreps measure the memory.
-            learns = subject.outcome.kind in ("solved", "stopped early")
+            learns = subject.outcome.is_learning
             caption = IRREPS_OVER_TIME if learns else SIMILARITY_OVER_TIME
             section.plates.append(Plate("irreps-over-time", over_time(trace, learns), caption, source))
         figure, frames = losses(trace, subject.frame_steps)

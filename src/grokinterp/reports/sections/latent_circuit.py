@@ -38,7 +38,7 @@ class Latent(Finding):
     requires = ("latent_accuracy_unswapped",)
 
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
-        if subject.outcome.kind not in ("solved", "stopped early"):
+        if not subject.outcome.is_learning:
             return
         section.paragraphs.append(sentence(trace, subject.landmarks.grokked_step))
         if trace.sizes["step"] > 1:
