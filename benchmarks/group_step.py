@@ -16,31 +16,16 @@ from pathlib import Path
 
 import torch
 
-from grokinterp.evaluation.evaluator import evaluator
-from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.evaluation.processor import processor_settings
-from grokinterp.models.initialisation import initialise
-from grokinterp.training.optimiser import Optimiser
 from grokinterp.training.planning import plan
+from grokinterp.training.timing import fresh_trainer
 
 REPEATS = 10
 
 
 def our_step() -> Callable[[], None]:
     """The step of `gi.train("s5", preset="chughtai", frac=0.4)`: float64 loss, AdamW."""
-    config, task = plan("s5", preset="chughtai", frac=0.4)
-    parameters = {name: w.requires_grad_() for name, w in initialise(config.model, config.seed).items()}
-    optimiser = Optimiser(config.optimiser, parameters, config.schedule.steps)
-    evaluate = evaluator(config.model, task)
-    rows = task.is_train.nonzero().flatten()
-    labels = task.labels[rows]
-    count = iter(range(1, 1_000_000))
-
-    def step() -> None:
-        cross_entropy(evaluate(parameters, rows), labels).backward()
-        optimiser.step(next(count))
-
-    return step
+    return fresh_trainer(*plan("s5", preset="chughtai", frac=0.4)).update
 
 
 def floor_step() -> Callable[[], None]:

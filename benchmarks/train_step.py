@@ -22,31 +22,16 @@ import torch
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
-from grokinterp.evaluation.evaluator import evaluator
-from grokinterp.evaluation.losses import cross_entropy
 from grokinterp.evaluation.processor import processor_settings
-from grokinterp.models.initialisation import initialise
-from grokinterp.training.optimiser import Optimiser
 from grokinterp.training.planning import plan
+from grokinterp.training.timing import fresh_trainer
 
 P, D_MODEL, D_MLP = 113, 128, 512
 
 
 def our_step(device: str) -> Callable[[], None]:
     """The step of the preset `transformer_lens_demo`: the demo's own task, sizes, split and recipe."""
-    config, task = plan("a + b", preset="transformer_lens_demo")
-    parameters = {name: w.to(device).requires_grad_() for name, w in initialise(config.model, config.seed).items()}
-    optimiser = Optimiser(config.optimiser, parameters, config.schedule.steps)
-    evaluate = evaluator(config.model, task, device)
-    rows = task.is_train.nonzero().flatten().to(device)
-    labels = task.labels.to(device)[rows]
-    count = iter(range(1, 1_000_000))
-
-    def step() -> None:
-        cross_entropy(evaluate(parameters, rows), labels).backward()
-        optimiser.step(next(count))
-
-    return step
+    return fresh_trainer(*plan("a + b", preset="transformer_lens_demo"), device).update
 
 
 def demo_step(device: str) -> Callable[[], None]:
