@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -45,6 +45,9 @@ _GROUPS = ("split", "splits", "data", "dataset", "datasets", "idx", "idxs", "ind
 _INSIDE = ("x", "inputs", "input", "pairs", "data", "tokens", "questions", "idx", "indices", "mask")
 """Keys of the questions, where answers stand beside them."""
 
+_Sides: TypeAlias = dict[str, tuple[str, Bool[Tensor, "ab"]]]
+"""`train` and `test` -> the key that tells the rows of that side, and their mask."""
+
 DEPTH = 4
 WORSE = 0.1
 """Rows trained on that are answered less well than the others, by more than this share, are remarked."""
@@ -81,7 +84,7 @@ def recorded_split(content: Any, task: Task) -> Recorded:
     """
     if task.is_train is not None or task.is_sample or task.is_endless:
         return Recorded(task)
-    sides: dict[str, tuple[str, Bool[Tensor, ab]]] = {}
+    sides: _Sides = {}
     try:
         for side, key, value in _told(content):
             mask = _mask(value, task, key) if side not in sides else None
@@ -92,7 +95,7 @@ def recorded_split(content: Any, task: Task) -> Recorded:
         return Recorded(task, notes=(f"{NOT_RECORDED} in a way that can be used: {reason}",))
 
 
-def _split(task: Task, sides: Mapping[str, tuple[str, Bool[Tensor, "ab"]]]) -> Recorded:
+def _split(task: Task, sides: _Sides) -> Recorded:
     (key, train), (other, test) = sides.get("train", ("", None)), sides.get("test", ("", None))
     if train is not None and test is not None and (both := int((train & test).sum())):
         raise _Unusable(f"{both:,} rows stand in {key} and in {other}")

@@ -84,7 +84,7 @@ def nan_among(parameters: Mapping[str, Tensor]) -> list[Assumption]:
         Assumption(
             f"{cut(name)} holds {words[name]}",
             "not explained",
-            f"{count:,} of its {parameters[name].numel():,} entries are no finite numbers, so that nothing is answered",
+            f"{count:,} of its {parameters[name].numel():,} entries are no finite numbers",
         )
         for name, count in counts.items()
         if count

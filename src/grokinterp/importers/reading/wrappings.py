@@ -32,7 +32,18 @@ STEP_KEYS = (
     *("iter_num", "num_steps", "n_updates", "updates", "global_iter", "training_step", "current_step"),
 )
 STEP_LISTS = ("epochs", "checkpoint_epochs", "steps", "checkpoint_steps", "iterations")
-SETTINGS_KEYS = ("model_config", "config", "args", "hparams", "hyper_parameters", "hyperparameters", "cfg", "opt")
+SETTINGS_KEYS = (
+    "model_config",
+    "model_args",
+    "model_kwargs",
+    "config",
+    "args",
+    "hparams",
+    "hyper_parameters",
+    "hyperparameters",
+    "cfg",
+    "opt",
+)
 
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 """What wrappers put before every name: DataParallel, torch.compile, Lightning."""
