@@ -8,7 +8,6 @@ import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float
-from scipy.optimize import minimize
 from torch import Tensor
 
 from grokinterp.evaluation.flat_loss import FlatLoss
@@ -44,6 +43,8 @@ def maximise(
     is. The code of Power et al. hands the loss itself to a minimiser, and so finds the smallest in the box; this
     hands over minus the loss.
     """
+    from scipy.optimize import minimize  # half a second of every program that finds the circuits
+
     generator = torch.Generator().manual_seed(seed)
     A_plus = torch.randn(dimensions, x0.numel(), generator=generator, dtype=torch.float64)
     A_plus = A_plus / A_plus.norm(dim=1, keepdim=True)
