@@ -253,14 +253,14 @@ class ClockPizza(Circuit):
             "verdict": self.rule.verdict(evidence),
             "score": self.rule.score(evidence),
             **evidence._asdict(),
-            "gradient_symmetricity_error": None if math.isnan(error) else error,
+            "gradient_symmetricity_error": error,
             "border": self.rule.border(evidence, error),
             "gradients_say": None if gs is None else self.rule.gradients_say(gs),
             "distances_say": self.rule.distances_say(evidence.distance_irrelevance_runner_up),
         }
         attributes: dict[str, Any] = {
             "verdict_rule": json.dumps(dataclasses.asdict(self.rule)),
-            "verdict_evidence": json.dumps(last_evidence),
+            "verdict_evidence": json.dumps({name: _known(value) for name, value in last_evidence.items()}),
             # What one more answer would do says nothing of a model that is far from all of them.
             "verdict_flips": "; ".join(self.rule.flips(evidence) if evidence.accuracy >= self.rule.solved else []),
         }
@@ -274,6 +274,11 @@ class ClockPizza(Circuit):
             shares |= {f"rules_{name}": round(share, 4) for name, share in public_runs.agreement(kin).items()}
             attributes["verdict_public_runs"] = json.dumps(shares)
         return attributes
+
+
+def _known(value: Any) -> Any:
+    """None for what is no finite number: JSON has no NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _explained(snapshot: Snapshot, wave: Wave) -> dict[str, Variable]:

@@ -147,7 +147,9 @@ def phases(
     """
     boundaries: dict[str, int] = {}
     start = int(excluded.argmin()) if len(steps) else 0
-    if not len(steps) or excluded[start:].max() < excluded[start] + RISE:
+    # So that losses that are no numbers show no border either.
+    rises = len(steps) > 0 and excluded[start:].max() >= excluded[start] + RISE
+    if not rises:
         return boundaries
     boundaries["memorisation_end"] = int(steps[start])
     formed = np.flatnonzero(restricted[start:] < FORMED_LOSS)

@@ -280,6 +280,15 @@ def test_a_run_cut_short_has_the_borders_it_has_passed(rows, borders):
     assert progress.phases(step[:0].astype(int), excluded[:0], restricted[:0]) == {}
 
 
+@pytest.mark.parametrize("lost", [slice(None), slice(-1, None)])
+def test_losses_that_are_no_numbers_show_no_border(lost):
+    """Weights of NaN answer nothing, at one checkpoint as at all."""
+    step, restricted, excluded = MAINLINE.T
+    gone = excluded.copy()
+    gone[lost] = np.nan
+    assert progress.phases(step.astype(int), gone, restricted) == {}
+
+
 def test_operations_without_a_wave_are_skipped_by_name(planted):
     """The reason names the formula."""
     assert "a^2 + b" in progress.Progress().why_not(planted.untrained(5, expression="a^2 + b"))

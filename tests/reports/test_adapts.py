@@ -1,6 +1,7 @@
 """A report adapts to what the run has: one checkpoint, curves only, nothing at all, weights that diverged."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports.page import page
-from grokinterp.reports.section import Plate, Section
+from grokinterp.reports.section import Absent, Plate, Section
 from grokinterp.reports.sections import sections_of
 from grokinterp.reports.subject import Subject
 from grokinterp.runs.provenance import Provenance
@@ -122,6 +123,8 @@ def test_a_run_that_diverged_has_a_report():
         assert "Diverged" in page(subject)
         said = text(sections_of(subject)[:-1])
         assert "the run diverged, and nothing is claimed" in said and "nan" not in said.lower().split()
+        assert not isinstance(subject.trace, Absent)
+        assert not {"NaN", "Infinity"} & set(re.findall(r"\w+", str(subject.trace.attrs["verdict_evidence"])))
 
 
 def test_assumptions_about_a_third_party_file_are_told():

@@ -54,7 +54,10 @@ def _held(run: Run, room: int) -> tuple[list[dict[str, Any]], float]:
                 kept[step] = _rounded(run, step)
         finite = {step: each for step in chosen if (each := kept[step]) is not None}
         if chosen[-1] not in finite:
-            raise BadRequest(f"the last weights of {run.name} are no numbers; its training has diverged")
+            raise BadRequest(
+                f"the last weights of {run.name} answer with no finite numbers, and a file of them would show nothing; "
+                f"`grokinterp info` counts what is not finite"
+            )
         held = [rounded.as_data(step) for step, (rounded, _) in finite.items()]
         if sum(len(json.dumps(each)) for each in held) <= room:
             return held, max(error for _, error in finite.values())
