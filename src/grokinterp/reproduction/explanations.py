@@ -36,8 +36,8 @@ EXPLANATIONS = {
         "norm was held below the .75 at which it groks freely. The setting cannot tell anything about delays."
     ),
     "held-norm-delays-larger": (
-        f"{_P31}From .85 to .95 of the initial norm the steps triple, 220 to 660, as the source says of larger norms; at "
-        ".75 the network stops at 94 % of the unseen rows, below the norm at which it can answer all. One step of "
+        f"{_P31}From .85 to .95 of the initial norm the steps triple, 220 to 660, as the source says of larger norms; "
+        "at .75 the network stops at 94 % of the unseen rows, below the norm at which it can answer all. One step of "
         "the norm is no law, and holding the norm also moves the scale of the logits (8, 66 and 14), which is said to "
         "explain the delay better (arXiv 2606.18465)."
     ),
@@ -179,9 +179,9 @@ EXPLANATIONS = {
         "steps and its larger steps cost more than they bring. The source's 43.8 compares different decays."
     ),
     "grokfast-decay-tenth": (
-        f"{_P31}At a tenth of the decay there is a delay to shorten, 8,340 steps, and the filter lengthens it to 9,650. So "
-        "it is not the short delay at decay 1 that hid a gain; one seed, and the filter's own two numbers, "
-        "chosen for p = 97, were not varied."
+        f"{_P31}At a tenth of the decay there is a delay to shorten, 8,340 steps, and the filter lengthens it to 9,650. "
+        "So it is not the short delay at decay 1 that hid a gain. One seed; the filter's own two numbers, chosen for "
+        "p = 97, were not varied."
     ),
     "pizza-rate-irrelevance": (
         "At both ends it is theirs, .27 and .84. At rate .45 ours is .54 where theirs is .36: distance irrelevance of "
