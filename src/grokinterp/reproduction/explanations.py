@@ -179,8 +179,8 @@ EXPLANATIONS = {
         "steps and its larger steps cost more than they bring. The source's 43.8 compares different decays."
     ),
     "grokfast-decay-tenth": (
-        f"{_P31}At a tenth of the decay there is a delay to shorten, 8,340 steps, and the filter lengthens it to 9,650. "
-        "So it is not the short delay at decay 1 that hid a gain. One seed; the filter's own two numbers, chosen for "
+        f"{_P31}At a tenth of the decay there is a delay to shorten, 8,340 steps; the filter lengthens it to 9,650: "
+        "it is not the short delay at decay 1 that hid a gain. One seed; the filter's own two numbers, chosen for "
         "p = 97, were not varied."
     ),
     "pizza-rate-irrelevance": (
