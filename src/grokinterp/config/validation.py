@@ -11,6 +11,9 @@ from grokinterp.errors import ConfigError, listed, require
 MOST_THREADS = 4096
 """More than any machine has cores; torch fails where the system has no room for as many."""
 
+LONGEST_PATH = 4096
+"""Bytes of a path that no file system takes more of, and 255 of each of its names."""
+
 MOST_SHOWN = 80
 """Characters of a wrong value that a message repeats."""
 
@@ -73,6 +76,9 @@ def check_path(name: str, path: Any) -> None:
     """Refuse what is no place on disk. Raises `ConfigError`."""
     right = path is None or isinstance(path, str | PathLike)
     require(right, f"{name}={shown(path)} must be a path, as in {name}='runs/add'")
+    sizes = [len(part.encode(errors="replace")) for part in str(path).split("/")]
+    fits = sum(sizes) + len(sizes) <= LONGEST_PATH and max(sizes) <= 255
+    require(fits, f"{name}={shown(str(path))} is longer than a path can be; name a file or a directory")
 
 
 def plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from grokinterp.config.own_module import OwnModuleConfig
 from grokinterp.config.stated import Stated
-from grokinterp.config.validation import shown
+from grokinterp.config.validation import check_path, shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.importers import curves, nanda, one_hot, pizza, state_dict, transformer_lens
 from grokinterp.importers._base import Importer, ImportFileError, Payload
@@ -84,6 +84,7 @@ def load(
     """
     if not isinstance(path, str | PathLike) or not str(path):
         raise ImportFileError(f"one path is asked, as in gi.load('runs/add'), not {shown(path)}")
+    check_path("path", path)
     path = Path(path)
     loaded = _load(path, format, _task(task, p, layout), Stated.of(stated))
     if module is not None:

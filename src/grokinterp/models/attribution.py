@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens import ActivationCache, patching
 
+from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.models.answers import answers as right_answers
 from grokinterp.models.blocks import Norm
@@ -138,6 +139,9 @@ def patch(
     transformer = _transformer(model)
     if what not in PATCHES:
         raise AttributionError(f"what={what!r} is unknown.{did_you_mean(what, PATCHES)} Choose of {listed(PATCHES)}")
+    for name, rows in (("clean", clean), ("corrupted", corrupted)):
+        if not isinstance(rows, Tensor):
+            raise AttributionError(f"{name}={shown(rows)} must be rows of tokens, as in run.task.inputs[[0, 1]]")
     if clean.shape != corrupted.shape:
         raise AttributionError(
             f"clean is {[*clean.shape]} and corrupted {[*corrupted.shape]}; pair the rows one to one"

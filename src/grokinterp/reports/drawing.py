@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from jaxtyping import Shaped
 
+from grokinterp.config.validation import has_type, plain, shown
 from grokinterp.errors import BadRequest, listed
 from grokinterp.reports import labels, style
 from grokinterp.reports.figures import palette
@@ -55,6 +56,9 @@ def draw(
 
     Raises `BadRequest` for what is no variable, holds neither numbers nor words, has no such step, or has no log.
     """
+    step = plain(step)
+    if not has_type(step, int | None):
+        raise BadRequest(f"step={shown(step)} must be a whole number, as in step=5000")
     return cast(Figure, sized(_drawn(data, step, log), width_cm, font_pt))
 
 

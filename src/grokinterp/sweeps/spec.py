@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -102,6 +103,8 @@ class Spec:
             return cls.from_dict(source)
         from grokinterp.runs.files import read_whole
 
+        if not isinstance(source, str | PathLike):
+            raise ConfigError(f"a sweep is a TOML file or a dictionary of its tables, not {shown(source)}")
         path = Path(source)
         try:
             tables = tomllib.loads(read_whole(path).decode())
@@ -123,6 +126,9 @@ class Spec:
                     f"{name!r} is no part of a sweep.{did_you_mean(name, _SECTIONS)} The parts: {listed(_SECTIONS)}"
                 )
         run, grid, keep = (_table(tables, name) for name in ("run", "grid", "keep"))
+        require(
+            bool(run or grid or tables.get("variant")), "a sweep of nothing; say what is trained in [run] or [grid]"
+        )
         unknown = sorted(set(keep) - {"checkpoints", "circuits"})
         require(not unknown, f"[keep] has no {listed(unknown)}; it has checkpoints and circuits")
         kinds = ("all", "final")

@@ -8,6 +8,7 @@ import jinja2
 import torch
 from markupsafe import Markup
 
+from grokinterp.config.validation import check_path
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.explorer.checkpoint import Scores
@@ -33,6 +34,7 @@ def freeze(run: Given, out: str | Path) -> Path:
     It holds the last checkpoint and as many others, evenly apart on a log scale, as fit into 12 MB. Raises `BadRequest`
     for a model or a task that a page cannot compute.
     """
+    check_path("out", out)
     run, out = holding.held_run(run), Path(out)
     assets = _assets()
     room = holding.MOST_BYTES - len(_page(run, assets, [], 0.0, {}))

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from grokinterp import markup
-from grokinterp.config.validation import plain
+from grokinterp.config.validation import plain, shown
 from grokinterp.errors import did_you_mean, listed
 from grokinterp.runs.population.fields import BLANK, fields_of
 from grokinterp.runs.population.table import RESULTS, table
@@ -34,6 +34,9 @@ class Runs(Mapping[str, Run]):
         missing: Mapping[str, Mapping[str, Any]] | None = None,
     ):
         self._runs = dict(runs)
+        for name, run in self._runs.items():
+            if not isinstance(run, Run):
+                raise RunError(f"{name!r} is no run but {shown(run)}; load it, as in gi.load('runs/add')")
         self.skipped = dict(skipped or {})
         self.missing = {name: dict(fields) for name, fields in (missing or {}).items()}
 
