@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import grokinterp as gi
-from grokinterp.importers.reading.scores import Score, draw
+from grokinterp.importers.judging.scores import Score, draw
 
 TASK = gi.Task("a + b", p=5, layout="a b")
 CHANCE = Score(loss=1.0, capped=1.0, accuracy=0.0, known=0.0, chance=0.01, spread=1.0)
