@@ -72,7 +72,7 @@ def caption(found: xr.Dataset) -> str:
         else "joins tokens that are the named stride apart, the inverse of the frequency"
     )
     moves = (
-        " Earlier checkpoints are projected on the same components: move the slider and watch the rings open."
+        " Earlier checkpoints are projected on the same components: move the slider to see where they lay."
         if found.sizes["step"] > 1
         else ""
     )
