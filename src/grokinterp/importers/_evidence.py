@@ -79,7 +79,7 @@ def find_split(
         shuffled = row_losses[draw_order(n, "nanda", seed, torch.Generator())]
         for frac in fracs:
             means = (shuffled[: int(frac * n)].mean(), shuffled[int(frac * n) :].mean())
-            distance = max(_log_ratio(float(mean), loss) for mean, loss in zip(means, recorded, strict=True))
+            distance = max(log_ratio(float(mean), loss) for mean, loss in zip(means, recorded, strict=True))
             scored.append((distance, seed, frac))
     (distance, seed, frac), (second, _, _) = sorted(scored)[:2]
     if distance > near or second < APART * max(distance, near / 100):
@@ -87,7 +87,8 @@ def find_split(
     return SplitMatch(task.split(frac=frac, seed=seed, split="nanda"), seed, frac, distance)
 
 
-def _log_ratio(a: float, b: float) -> float:
+def log_ratio(a: float, b: float) -> float:
+    """How far apart two losses are, in natural logarithms; infinite where one is not positive."""
     return abs(math.log(a / b)) if a > 0 and b > 0 else math.inf
 
 

@@ -155,6 +155,11 @@ def with_unit_norms(parameters: Mapping[str, Tensor], blocks: bool = True, final
     return {**{name: torch.full((d_model,), float(name.endswith("w"))) for name in sorted(norms)}, **parameters}
 
 
+def without_norm_biases(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters without the biases of norms, which an RMSNorm does not have."""
+    return {name: value for name, value in parameters.items() if not re.search(r"(^|\.)ln(\d|_final)\.b$", name)}
+
+
 def has_norm_weights(parameters: Mapping[str, Tensor]) -> bool:
     return any(re.search(r"(^|\.)ln(\d|_final)\.", name) for name in parameters)
 

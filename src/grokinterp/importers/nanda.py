@@ -23,7 +23,7 @@ from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.importers.reading.classic import File, Sizes, best_task, by_activation, settle
 from grokinterp.importers.reading.settings import check_sizes, known_settings
 from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
-from grokinterp.importers.reading.wrappings import Wrapped, losses_of, settings_of, step_list
+from grokinterp.importers.reading.wrappings import Wrapped, losses_of, settings_of, step_list, updates_of
 from grokinterp.models.initialisation import initialise
 from grokinterp.runs.provenance import OPTIMISER_UNKNOWN, Provenance
 from grokinterp.runs.run import UNKNOWN_TASK, Run
@@ -91,9 +91,7 @@ def read(payload: Payload) -> Run:
     if task is not None and step:
         notes += disagreement(model, parameters, task, losses_of(content))
     provenance = Provenance.of_file(NANDA.name, payload.path, notes, assumptions=tuple(assumptions))
-    store = MemoryStore(
-        {s: lambda state=state: state for s, state in zip(kept.steps, checkpoints, strict=True)}, metrics
-    )
+    store = MemoryStore.of(kept.steps, checkpoints, metrics)
     return Run(store, payload.name, config, task, payload.path, provenance)
 
 
@@ -108,11 +106,8 @@ def _wrapped(content: Mapping[str, Any], recorded: list[int] | None, n_losses: i
 
 def _updates(content: Mapping[str, Any], n_losses: int) -> int:
     """How many updates the weights have had: the optimiser counts them, else one for each loss."""
-    state = content.get("optimizer", {}).get("state", {})
-    counts = [int(entry["step"]) for entry in state.values() if "step" in entry]
-    if counts:
-        return max(counts)
-    return n_losses or int(content.get("epoch", -1)) + 1
+    counted = updates_of(content.get("optimizer"))
+    return counted if counted is not None else n_losses or int(content.get("epoch", -1)) + 1
 
 
 def _optimiser(content: Mapping[str, Any], settings: Mapping[str, Any], notes: list[str]) -> OptimiserConfig:

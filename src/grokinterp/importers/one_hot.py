@@ -17,7 +17,7 @@ from grokinterp.config import OneHotMLPConfig, RunConfig, ScheduleConfig, SplitC
 from grokinterp.config.activation import Activation
 from grokinterp.errors import listed
 from grokinterp.importers._base import Importer, ImportFileError, Payload
-from grokinterp.importers._evidence import APART, NEAR, answer_logits, curve_table, find_split, losses
+from grokinterp.importers._evidence import APART, NEAR, answer_logits, curve_table, find_split, log_ratio, losses
 from grokinterp.importers._parameters import float_tensors
 from grokinterp.importers._splits import Recorded, recorded_split, row_remarks
 from grokinterp.importers.judging.judgement import judge
@@ -76,10 +76,7 @@ def read(payload: Payload) -> Run:
         model=reading.config,
         schedule=ScheduleConfig(steps=max(kept.steps[-1], 1)),
     )
-    store = MemoryStore(
-        {step: lambda state=state: state for step, state in zip(kept.steps, checkpoints, strict=True)},
-        curve_table(curves, notes) if curves else None,
-    )
+    store = MemoryStore.of(kept.steps, checkpoints, curve_table(curves, notes) if curves else None)
     provenance = Provenance.of_file(ONE_HOT.name, payload.path, notes, assumptions=tuple(assumptions))
     return Run(store, payload.name, config, reading.task, payload.path, provenance)
 
@@ -184,17 +181,13 @@ def _match(
     train, test = recorded["train_loss"], recorded["test_loss"]
     if task.is_train is not None:
         unseen = float(rows[~task.is_train].mean()) if not task.is_train.all() else whole
-        return Match(max(_apart(float(rows[task.is_train].mean()), train), _apart(unseen, test)), unseen)
+        return Match(max(log_ratio(float(rows[task.is_train].mean()), train), log_ratio(unseen, test)), unseen)
     if train == test:  # of all rows, both
-        return Match(_apart(whole, test), whole, task.split(frac=1.0, split="nanda"))
+        return Match(log_ratio(whole, test), whole, task.split(frac=1.0, split="nanda"))
     found = find_split(rows, task, (train, test), SEEDS, FRACS)
     if found is None or found.task.is_train is None:
         return Match(math.inf, whole)
     return Match(found.distance, float(rows[~found.task.is_train].mean()), found.task, found.frac, found.seed)
-
-
-def _apart(a: float, b: float) -> float:
-    return abs(math.log(a / b)) if a > 0 and b > 0 else math.inf
 
 
 ONE_HOT = Importer("one_hot", "one-hot MLPs of He et al. 2026 (.pth)", recognise, read)

@@ -85,11 +85,10 @@ def read(payload: Payload) -> Run:
         model=model,
         schedule=ScheduleConfig(steps=max(kept.steps[-1], 1)),
     )
-    weights = {step: lambda state=state: state for step, state in zip(kept.steps, checkpoints, strict=True)}
     provenance = Provenance.of_file(
         STATE_DICT.name, payload.path, notes, mapping=places, assumptions=tuple(assumptions)
     )
-    return Run(MemoryStore(weights), payload.name, config, task, payload.path, provenance)
+    return Run(MemoryStore.of(kept.steps, checkpoints), payload.name, config, task, payload.path, provenance)
 
 
 def _of_transformer_lens(

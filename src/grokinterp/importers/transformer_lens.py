@@ -30,6 +30,7 @@ from grokinterp.importers._parameters import (
     is_native,
     with_unit_norms,
     without_idle_biases,
+    without_norm_biases,
 )
 from grokinterp.importers._splits import NOT_RECORDED, recorded_split, row_remarks
 from grokinterp.importers.reading.candidates import Candidate
@@ -110,8 +111,8 @@ def read(payload: Payload) -> Run:
     if task is not None and steps[-1]:
         notes += disagreement(model, checkpoints[-1], task, losses_of(content))
     provenance = Provenance.of_file(TRANSFORMER_LENS.name, payload.path, notes, assumptions=tuple(assumptions))
-    weights = {step: lambda state=state: state for step, state in zip(steps, checkpoints, strict=True)}
-    return Run(MemoryStore(weights, _metrics(content, steps[-1])), payload.name, config, task, payload.path, provenance)
+    store = MemoryStore.of(steps, checkpoints, _metrics(content, steps[-1]))
+    return Run(store, payload.name, config, task, payload.path, provenance)
 
 
 def _wrapped(content: Mapping[str, Any], where: str) -> Wrapped:
@@ -187,11 +188,7 @@ def classic_parameters(state: Mapping[str, Any], settings: Mapping[str, Any], wh
         )
     if kind in ("LNPre", "RMSPre"):
         classic = with_unit_norms(classic)
-    return (
-        {n: v for n, v in classic.items() if not n.endswith((".ln1.b", ".ln2.b")) and n != "ln_final.b"}
-        if (kind in ("RMS", "RMSPre"))
-        else classic
-    )
+    return without_norm_biases(classic) if kind in ("RMS", "RMSPre") else classic
 
 
 def classic_file(checkpoints: list[dict[str, Tensor]], settings: Mapping[str, Any], where: str) -> File:

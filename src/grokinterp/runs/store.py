@@ -48,6 +48,14 @@ class MemoryStore:
         self._digests: dict[int, str] = {}
         self._metrics = pd.DataFrame({"step": []}) if metrics is None else metrics
 
+    @classmethod
+    def of(
+        cls, steps: Sequence[int], checkpoints: Sequence[dict[str, Tensor]], metrics: pd.DataFrame | None = None
+    ) -> "MemoryStore":
+        """Of checkpoints that are read already, one for each step."""
+        given = zip(steps, checkpoints, strict=True)
+        return cls({step: lambda checkpoint=checkpoint: checkpoint for step, checkpoint in given}, metrics)
+
     def steps(self) -> list[int]:
         return list(self._checkpoints)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from grokinterp.config import EmbeddingMLPConfig, ModelConfig
 from grokinterp.errors import listed
 from grokinterp.importers._base import ImportFileError
-from grokinterp.importers._parameters import from_native, tied, transformer_config, with_unit_norms
+from grokinterp.importers._parameters import from_native, tied, transformer_config, with_unit_norms, without_norm_biases
 from grokinterp.importers.reading.names import (
     is_transformer,
     mlp_layers,
@@ -228,7 +228,7 @@ def _norms(classic: Mapping[str, Tensor]) -> list[dict[str, Any]]:
     """The places and kinds of norms that parameters leave open; of a model without any, norms folded into them too."""
     in_blocks = any(re_ln in name for name in classic for re_ln in (".ln1.", ".ln2."))
     final = "ln_final.w" in classic
-    has_bias = any(name.endswith((".ln1.b", ".ln2.b")) or name == "ln_final.b" for name in classic)
+    has_bias = len(without_norm_biases(classic)) < len(classic)
     if not in_blocks and not final:
         places: list[tuple[str, str, bool]] = [("none", "layer", False)]
         places += [("pre", kind, True) for kind in ("layer", "rms")]
@@ -245,11 +245,7 @@ def _with_norms(classic: dict[str, Tensor], norm: Mapping[str, Any]) -> dict[str
     if norm["normalization"] == "none" and not norm["final_norm"]:
         return classic
     whole = with_unit_norms(classic, blocks=norm["normalization"] != "none", final=norm["final_norm"])
-    return whole if norm["norm_kind"] == "layer" else {n: v for n, v in whole.items() if not _is_norm_bias(n)}
-
-
-def _is_norm_bias(name: str) -> bool:
-    return name == "ln_final.b" or name.endswith((".ln1.b", ".ln2.b"))
+    return whole if norm["norm_kind"] == "layer" else without_norm_biases(whole)
 
 
 # -- embedding MLPs
