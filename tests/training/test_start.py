@@ -86,7 +86,7 @@ def test_what_is_no_run_is_left_alone(tmp_path):
 
 
 def test_parts_are_those_of_furuta_et_al():
-    """Embeddings of either operand and of positions; the unembedding; all between is the transformer."""
+    """Embeddings of every operand and of positions; the unembedding; all between is the transformer."""
     parts = {
         name: part_of(name) for name in ("embed.W_E", "embed_b.W_E", "pos_embed.W_pos", "unembed.W_U", "ln_final.w")
     }
@@ -94,6 +94,7 @@ def test_parts_are_those_of_furuta_et_al():
         "embed.W_E": "embed", "embed_b.W_E": "embed", "pos_embed.W_pos": "embed", "unembed.W_U": "unembed",
         "ln_final.w": "transformer",
     }  # fmt: skip
+    assert part_of("embed_c.W_E") == "embed"
     assert part_of("blocks.0.mlp.W_in") == part_of("inner_embed.W_E") == "transformer"
 
 

@@ -58,7 +58,9 @@ def initial_parameters(config: RunConfig) -> dict[str, Tensor]:
 def part_of(parameter: str) -> str:
     """`embed`, `unembed` or `transformer`: the part of the model that a parameter belongs to (Furuta et al. 2024)."""
     root = parameter.split(".")[0]
-    return "embed" if root in ("embed", "embed_b", "pos_embed") else "unembed" if root == "unembed" else "transformer"
+    if root in ("embed", "pos_embed") or root.startswith("embed_"):  # a table for each operand: embed_b, embed_c, ...
+        return "embed"
+    return "unembed" if root == "unembed" else "transformer"
 
 
 def open_directory(
