@@ -23,6 +23,7 @@ from grokinterp.analysis import circle_formulas, public_runs
 from grokinterp.analysis.clock_or_pizza import Evidence, Rule, mean_cosine, widened
 from grokinterp.analysis.cycles import Wave
 from grokinterp.config import ModelConfig
+from grokinterp.config.validation import finite_or_none
 from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.evaluation.gradients import (
     WIDE,
@@ -260,7 +261,7 @@ class ClockPizza(Circuit):
         }
         attributes: dict[str, Any] = {
             "verdict_rule": json.dumps(dataclasses.asdict(self.rule)),
-            "verdict_evidence": json.dumps({name: _known(value) for name, value in last_evidence.items()}),
+            "verdict_evidence": json.dumps({name: finite_or_none(value) for name, value in last_evidence.items()}),
             # What one more answer would do says nothing of a model that is far from all of them.
             "verdict_flips": "; ".join(self.rule.flips(evidence) if evidence.accuracy >= self.rule.solved else []),
         }
@@ -274,11 +275,6 @@ class ClockPizza(Circuit):
             shares |= {f"rules_{name}": round(share, 4) for name, share in public_runs.agreement(kin).items()}
             attributes["verdict_public_runs"] = json.dumps(shares)
         return attributes
-
-
-def _known(value: Any) -> Any:
-    """None for what is no finite number: JSON has no NaN."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _explained(snapshot: Snapshot, wave: Wave) -> dict[str, Variable]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import tyro
 
 from grokinterp.cli.arguments import parse, say
 from grokinterp.cli.source import Source, read
+from grokinterp.config.validation import finite_or_none
 
 ORDER = 50
 
@@ -71,9 +71,7 @@ def run(argv: list[str]) -> None:
         scores = {name: float(last[name]) for name in SCORES if name in last}
         values["outcome"] = Outcome.of(scores, Ending.of(source), not source.unexplained).kind
     if given.json:
-        # JSON has no word for what is not a number.
-        finite = {name: None if isinstance(value, float) and not math.isfinite(value) else value
-                  for name, value in values.items()}  # fmt: skip
+        finite = {name: finite_or_none(value) for name, value in values.items()}
         assumed = [dataclasses.asdict(assumption) for assumption in source.assumptions]
         say(json.dumps({**finite, "assumed": assumed}, default=str, allow_nan=False))
     else:

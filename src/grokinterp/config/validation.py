@@ -1,5 +1,6 @@
 """Whether the fields of a dataclass hold what their annotations say."""
 
+import math
 from dataclasses import is_dataclass
 from functools import cache
 from os import PathLike
@@ -84,6 +85,11 @@ def check_path(name: str, path: Any) -> None:
 def plain(value: Any) -> Any:
     """A number of NumPy or torch as Python's, an array or tensor as a list; anything else as it is."""
     return value.tolist() if hasattr(value, "tolist") and hasattr(value, "dtype") else value
+
+
+def finite_or_none(value: Any) -> Any:
+    """None for a number that is not finite, for which JSON has no word; anything else as it is."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def shown(value: Any) -> str:

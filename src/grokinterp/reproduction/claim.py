@@ -1,12 +1,12 @@
 """Claim: one sentence of a source, what would bear it out, and the function that measures it."""
 
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from grokinterp.config.validation import finite_or_none
 from grokinterp.errors import require
 from grokinterp.reproduction.needed_run import Training
 from grokinterp.reproduction.target import Target, Value
@@ -143,8 +143,7 @@ def plain(values: Values) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return plain(value)
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return finite_or_none(value.item() if hasattr(value, "item") else value)
 
 
 def claim(
