@@ -80,15 +80,19 @@ def sample(parts: list[str], count: int, seed: int) -> list[Change]:
     """So many changes at different places of these parts, every place as likely as another."""
     places: dict[tuple[str, tuple[int, int]], list[Change]] = {}
     for part in parts:
-        files = sorted({path for pattern in MATHS[part] for path in ROOT.glob(pattern)})
-        for path in files:
-            if path.stem not in NO_MATHS:
-                for position, change in _changes(path.relative_to(ROOT).as_posix()):
-                    places.setdefault((change.file, position), []).append(change)
+        for path in maths_files(part):
+            for position, change in _changes(path.relative_to(ROOT).as_posix()):
+                places.setdefault((change.file, position), []).append(change)
     draw = random.Random(seed)
     chosen = draw.sample(sorted(places), len(places))
     changes = (next(filter(_is_code, draw.sample(places[place], len(places[place]))), None) for place in chosen)
     return list(itertools.islice(filter(None, changes), count))
+
+
+def maths_files(*parts: str) -> list[Path]:
+    """The files of these parts, or of all."""
+    files = {path for part in parts or MATHS for pattern in MATHS[part] for path in ROOT.glob(pattern)}
+    return sorted(path for path in files if path.stem not in NO_MATHS)
 
 
 def part_of(change: Change) -> str:

@@ -1,0 +1,192 @@
+"""Learnt: which functions each test calls and how long it takes, kept until the test or the code that it calls changes.
+
+A file of tests is run once. Every function of the repository is given code that reports it, so that what the tests
+spend in torch costs nothing more, as it would if each call of the interpreter were told.
+"""
+
+import ast
+import builtins
+import functools
+import gc
+import hashlib
+import itertools
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FunctionType
+
+import pytest
+from _pytest.runner import runtestprotocol
+from changes import ROOT, Change
+
+SHARED = (ROOT / "tests" / "conftest.py", ROOT / "tests" / "planted.py")
+"""What the files of tests have in common."""
+
+REPORT = "__report__"
+"""The name, among Python's own, of what the functions call while the tests are learnt."""
+
+
+@dataclass
+class Learnt:
+    """By test its seconds; by function, `file:Class.name`, the tests that call it."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    calls: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, other: "Learnt") -> None:
+        """Take in what was learnt of other tests."""
+        self.seconds |= other.seconds
+        for name, tests in other.calls.items():
+            self.calls.setdefault(name, []).extend(tests)
+
+    def tests(self, change: Change) -> list[str]:
+        """The tests that reach a change, the quickest first; of a line outside functions those that reach its file."""
+        prefix = f"{change.file}:{change.function or ''}"
+        fits = lambda name: name == prefix if change.function else name.startswith(prefix)
+        names = {test for name, tests in self.calls.items() if fits(name) for test in tests}
+        return sorted((name for name in names if name in self.seconds), key=lambda name: self.seconds[name])
+
+
+class Shelf:
+    """What is kept of each file of tests, in a folder."""
+
+    def __init__(self, folder: Path, items: Sequence[pytest.Item]):
+        self.folder = folder
+        self.files: dict[Path, list[pytest.Item]] = {}
+        for item in items:
+            self.files.setdefault(item.path, []).append(item)
+
+    def place(self, file: Path) -> Path:
+        return self.folder / f"{file.stem}-{_digest(file, *SHARED)}.json"
+
+    def missing(self) -> list[pytest.Item]:
+        """The tests of files of which nothing is kept, or of other code than there is."""
+        return [item for file, group in self.files.items() if not self._holds(file) for item in group]
+
+    def read(self) -> Learnt:
+        learnt = Learnt()
+        for file in self.files:
+            kept = json.loads(self.place(file).read_text())
+            learnt.add(Learnt(kept["seconds"], kept["calls"]))
+        return learnt
+
+    def learn(self, items: Sequence[pytest.Item]) -> int:
+        """Run tests, file by file, and keep what was learnt of each file's as soon as it is known."""
+        self.folder.mkdir(exist_ok=True)
+        reached: set[str] = set()
+        setattr(builtins, REPORT, reached.add)
+        for path in {code.co_filename for function in repository_functions() if (code := function.__code__)}:
+            _report(Path(path))
+        seconds: dict[str, float] = {}
+        by_test: dict[str, set[str]] = {}
+        for item, following in itertools.pairwise([*items, None]):
+            reached.clear()
+            started = time.process_time()
+            reports = runtestprotocol(item, log=False, nextitem=following)
+            if all(report.passed for report in reports):
+                seconds[item.nodeid] = time.process_time() - started
+                by_test[item.nodeid] = {*reached}
+            if following is None or following.path != item.path:
+                _keep(self.place(item.path), seconds, by_test)
+                seconds, by_test = {}, {}
+        return len(items)
+
+    def _holds(self, file: Path) -> bool:
+        place = self.place(file)
+        if not place.exists():
+            return False
+        code = json.loads(place.read_text())["code"]
+        return all((ROOT / name).is_file() and _digest(ROOT / name) == digest for name, digest in code.items())
+
+
+@functools.cache
+def _digest(*paths: Path) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+
+
+def _keep(place: Path, seconds: Mapping[str, float], by_test: Mapping[str, set[str]]) -> None:
+    """Write what was learnt of one file. Its first test sets up what the others share."""
+    shared = next(iter(by_test.values()), set())
+    calls: dict[str, list[str]] = {}
+    for test, called in by_test.items():
+        for name in called | shared:
+            calls.setdefault(name, []).append(test)
+    code = {file: _digest(ROOT / file) for file in {name.partition(":")[0] for name in calls}}
+    place.write_text(json.dumps({"seconds": seconds, "calls": calls, "code": code}))
+
+
+# -- the functions of the repository
+
+
+def repository_functions() -> Iterator[FunctionType]:
+    """Every function that is loaded of the repository's own code."""
+    inside, outside = f"{ROOT}/", (f"{ROOT}/tests/", f"{ROOT}/.venv/")
+    for each in gc.get_objects():
+        # By `type`: `isinstance` asks the objects themselves, and dead weak references among them object.
+        if type(each) is FunctionType:
+            file = each.__code__.co_filename
+            if file.startswith(inside) and not file.startswith(outside):
+                yield each
+
+
+def exchange(path: Path, codes: Mapping[str, CodeType]) -> int:
+    """Give the functions of a file other code, by qualified name; how many functions there were."""
+    functions = [each for each in repository_functions() if each.__code__.co_filename == str(path)]
+    functions = [each for each in functions if each.__code__.co_qualname in codes]
+    for each in functions:
+        each.__code__ = codes[each.__code__.co_qualname]
+    return len(functions)
+
+
+def codes(module: CodeType) -> dict[str, CodeType]:
+    """The code of every function of a module that lies in no other, by qualified name."""
+
+    def walk(code: CodeType) -> Iterator[CodeType]:
+        for each in code.co_consts:
+            if isinstance(each, CodeType):
+                yield each
+                if "<locals>" not in each.co_qualname:
+                    yield from walk(each)
+
+    return {code.co_qualname: code for code in walk(module)}
+
+
+def _report(path: Path) -> None:
+    """Let the functions of a file report themselves, those inside others as the outermost."""
+    tree = ast.parse(path.read_text("utf-8"))
+    _Reporting(path.relative_to(ROOT).as_posix()).visit(tree)
+    exchange(path, codes(compile(ast.fix_missing_locations(tree), str(path), "exec")))
+
+
+class _Reporting(ast.NodeTransformer):
+    """Puts a report, of `file:Class.name`, at the start of functions."""
+
+    def __init__(self, file: str):
+        self.file, self.classes, self.function = file, "", ""
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        before = self.classes
+        self.classes += f"{node.name}."
+        self.generic_visit(node)
+        self.classes = before
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        before = self.function
+        self.function = before or self.classes + node.name
+        self.generic_visit(node)
+        node.body.insert(1 if ast.get_docstring(node) else 0, ast.Expr(self._call()))
+        self.function = before
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:
+        self.generic_visit(node)
+        if self.function:
+            # What reports gives None.
+            node.body = ast.BoolOp(ast.Or(), [self._call(), node.body])
+        return node
+
+    def _call(self) -> ast.Call:
+        return ast.Call(ast.Name(REPORT, ast.Load()), [ast.Constant(f"{self.file}:{self.function}")], [])
