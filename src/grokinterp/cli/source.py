@@ -28,6 +28,9 @@ class Source:
 def read(source: Source) -> "Run | Runs":
     """Open it. Raises `BadRequest` for what cannot be read, or a --p or --layout without a --task."""
     from grokinterp.errors import BadRequest
+    from grokinterp.evaluation.lean_xarray import leave_out_dask
+
+    leave_out_dask()
     from grokinterp.importers import load
 
     parameters = {"p": source.p, "layout": source.layout}

@@ -1,6 +1,6 @@
 """Processes: worker processes that do work side by side, of which a killed one costs its own task alone.
 
-Nothing heavy is imported here: a worker is ready for the death of its parent before it imports torch.
+Nothing heavy is imported with this module: a worker is ready for the death of its parent before it imports torch.
 """
 
 import contextlib
@@ -19,6 +19,8 @@ from types import ModuleType
 from typing import Any
 
 from pebble import ProcessPool
+
+from grokinterp.evaluation.lean_xarray import leave_out_dask
 
 SECONDS_TO_STOP = 20.0
 """How long workers may take to write what their work needs to go on, once they are asked to stop."""
@@ -98,6 +100,7 @@ def _prepare(parent: int, stop: Any, words: str) -> None:
         file = os.open(_words_of(words, os.getpid()), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for output in (1, 2):
             os.dup2(file, output)
+    leave_out_dask()
 
 
 def _watch(parent: int, stop: Any) -> None:

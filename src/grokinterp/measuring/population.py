@@ -79,7 +79,6 @@ def _shared(
     So this one reads while the others begin, which takes them seconds.
     """
     left = deque(elsewhere)
-    size = min(CHUNK, math.ceil(len(left) / (pool.workers + 1) / 8))
     ended: SimpleQueue[tuple[Future[Any], list[str]]] = SimpleQueue()
     submitted, collected = 0, 0
     lock = threading.Lock()
@@ -87,7 +86,9 @@ def _shared(
     def feed() -> None:
         nonlocal submitted
         with lock:
-            chunk = [left.popleft() for _ in range(min(size, len(left)))]
+            # Smaller and smaller, so that all end together.
+            size = min(CHUNK, math.ceil(len(left) / (pool.workers + 1) / 4))
+            chunk = [left.popleft() for _ in range(size)]
             submitted += bool(chunk)
         if chunk:
             future = pool.submit(_read_in_worker, {name: elsewhere[name] for name in chunk}, wanted)
@@ -98,7 +99,7 @@ def _shared(
             return left.pop() if left else None
 
     try:
-        for _ in range(2 * pool.workers):  # one that is read and one that waits
+        for _ in range(pool.workers):
             feed()
         while (name := take()) is not None:
             yield name, _read(lambda name=name: runs[name], wanted)
