@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from grokinterp import Task, ablate, fourier
-from grokinterp.analysis import cycles
-from grokinterp.analysis.cycles import Cycle
+from grokinterp.analysis.cycles import Cycle, sparser_order, token_order
 from grokinterp.config import EmbeddingMLPConfig
 from grokinterp.interventions import AblationError, cycle_length
 from grokinterp.models.mlp import EmbeddingMLP
@@ -65,8 +64,8 @@ def test_a_table_in_another_order_is_no_grid_as_it_stands(expression):
 @pytest.mark.parametrize(("multiplicative", "group"), [(0.59, "additive"), (0.61, "multiplicative")])
 def test_the_multiplicative_order_is_taken_from_a_margin_on(monkeypatch, multiplicative, group):
     """A Gini index larger by more than a tenth; of p = 2, and of no prime, there is no other order."""
-    monkeypatch.setattr(cycles, "sparsity", lambda W_E: 0.5 if len(W_E) == 7 else multiplicative)
-    assert cycles.sparser_order(torch.ones(7, 2)).group == group
-    assert cycles.sparser_order(torch.ones(7, 2), margin=0.2).group == "additive"
+    monkeypatch.setattr(token_order, "sparsity", lambda W_E: 0.5 if len(W_E) == 7 else multiplicative)
+    assert sparser_order(torch.ones(7, 2)).group == group
+    assert sparser_order(torch.ones(7, 2), margin=0.2).group == "additive"
     for p in (2, 9):
-        assert [*cycles.sparser_order(torch.ones(p, 2)).gini] == ["additive"]
+        assert [*sparser_order(torch.ones(p, 2)).gini] == ["additive"]
