@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import grokinterp as gi
-from grokinterp.analysis.clock_or_pizza import Evidence, Rule, widened
+from grokinterp.analysis.clock_or_pizza import Evidence, Rule, mean_cosine, widened
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,12 @@ def test_the_nearer_the_threshold_the_more_triples(mean, most):
     assert error == pytest.approx(0.4 / len(taken) ** 0.5, rel=0.2)
     assert abs(found - mean) < 4 * error
     assert (len(taken) == 4000) == (mean == 0.7)
+
+
+def test_a_mean_cosine_is_a_cosine():
+    """Rounding may leave a cosine, and so a mean, beyond 1."""
+    assert [mean_cosine(torch.full((3,), sign * 1.0000002)) for sign in (-1, 1)] == [-1, 1]
+    assert mean_cosine(torch.tensor([-1.0, 0.5, 0.8])) == pytest.approx(0.1)
 
 
 def test_all_triples_leave_no_error():

@@ -155,6 +155,7 @@ def test_output_layer_finds_the_planted_cosets(planted):
         assert found.output_explained.item() == pytest.approx(1)
         assert torch.equal(torch.tensor(found.output_colour.values), subgroup.labels(side)) and fitted.side == side
         assert len({tuple(row) for row in found.output_pca.values.round(4).tolist()}) == 4
+        assert (found.output_next == -1).all()
     with pytest.raises(gi.BadRequest, match="no subgroup has order 5; the orders are 2, 3, 4, 6, 8, 12"):
         output_layer.OutputLayer(order=5).fit(snapshot)
 

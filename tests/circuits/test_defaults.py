@@ -5,17 +5,38 @@ import inspect
 import pytest
 
 import grokinterp as gi
-from grokinterp.analysis import baselines
+from grokinterp.analysis import baselines, key_frequencies, outcome, proportions, simple_neurons
 from grokinterp.analysis.clock_or_pizza import Rule
-from grokinterp.circuits import clock_pizza, embedding, geometry, registered
+from grokinterp.circuits import (
+    activation_swap,
+    attention,
+    causal,
+    clock_pizza,
+    cosets,
+    embedding,
+    geometry,
+    head_masks,
+    irreps,
+    latent_circuit,
+    local_learning_coefficient,
+    loss,
+    progress,
+    registered,
+    spectrum,
+)
+from grokinterp.evaluation import losses
 from grokinterp.evaluation.gradients import EmbeddingView
 from grokinterp.interventions import ablate
+from grokinterp.models import blocks
+from grokinterp.runs.population import landmarks
 
 SETTINGS = {
     "sharpness": {"dimensions": 10, "epsilon": 1e-3, "iterations": 10, "seed": 0},  # Power et al. 2022, appendix
     "spectrum": {"eta": 0.5},  # Furuta et al. 2024
-    "local_learning_coefficient": {"n_beta": None, "rate": None, "localisation": 5.0},  # Lau et al. 2023; n / ln n
-    "commutator_defect": {"rows": 512, "draws": 5, "eta": 1e-3},  # arXiv 2602.16746
+    # Lau et al. 2023; n / ln n
+    "local_learning_coefficient": {"n_beta": None, "rate": None, "localisation": 5.0, "seed": 0}
+    | {"chains": 4, "burn_in": 100, "draws": 200, "rows": 512},
+    "commutator_defect": {"rows": 512, "draws": 5, "eta": 1e-3, "seed": 0},  # arXiv 2602.16746
     "ipr_pruning": {"shares": tuple(i / 10 for i in range(10, -1, -1)), "seed": 0},
     "ablation": {"how": "zero", "seed": 0},
     "head_masks": {"how": "zero", "seed": 0},
@@ -49,6 +70,52 @@ def test_rules_have_the_thresholds_that_their_pages_state():
     assert registered()["corrupted_labels"].rule == (0.95, 0.9, 0.05, 0.1)
     assert geometry.RULE == (0.85, 0.65, 0.85) and geometry.LEAST == 8
     assert registered()["clock_pizza"].rule == Rule()
+
+
+THRESHOLDS = {
+    # Stander et al. 2023: no coset neuron above 1; trained long, all below 1e-5.
+    cosets: {"THRESHOLDS": (1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001, 0.000001)},
+    irreps: {"KEY_SIMILARITY": 0.005, "LEARNT_SIMILARITY": 0.05},  # Chughtai et al. 2023, their code
+    spectrum: {"EMPTY": 1e-6},
+    latent_circuit: {"DRAWS": 4, "CONTROL_ROWS": 1024, "SURE": 3.0},
+    activation_swap: {"NEAR": 0.25},
+    attention: {"FLAT": 1e-5},
+    loss: {"LATER": 2.0},
+    landmarks: {"ALL_TRAINED": 1.0, "SOLVED": 0.99},
+    outcome: {"REMEMBERED": 0.99, "HALF": 0.5},
+    progress: {"RISE": 1.0, "FORMED_LOSS": 0.01, "CLEANED_SHARE": 0.95},
+    key_frequencies: {"NEURON_SHARE": 0.005, "LOGIT_SHARE": 0.005, "LOGIT_CONTRAST": 4.0, "LOOKUP_RATIO": 2.0}
+    | {"NOISE": 10.8, "EMBEDDING_RATIO": 0.25, "FLAT": 1e-5},
+    simple_neurons: {"COUNTED": 0.01},  # arXiv 2512.25060
+    proportions: {"CONFIDENCE": 0.95, "RESAMPLES": 999},
+    losses: {"TOLERANCE": 0.01},
+    blocks: {"LAYER_NORM_EPS": 1e-5},  # TransformerLens's
+    local_learning_coefficient: {"SHARE": 0.5, "AGREE": 1.1},  # Gelman and Rubin 1992
+    head_masks: {"MOST_HEADS": 8},
+}
+
+
+@pytest.mark.parametrize("module", THRESHOLDS, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_a_verdict_is_given_by_the_thresholds_that_its_page_states(module):
+    assert {name: getattr(module, name) for name in THRESHOLDS[module]} == THRESHOLDS[module]
+
+
+def test_activations_are_tampered_with_as_the_paper_says():
+    """Stander et al. 2023, section 7."""
+    plain = {"left": 1, "right": 1, "absolute": False, "swap": False, "noise": None}
+    changed = {
+        "none": {},
+        "swap embeddings": {"swap": True},
+        "flip both": {"left": -1, "right": -1},
+        "flip left": {"left": -1},
+        "flip right": {"right": -1},
+        "absolute value": {"absolute": True},
+    } | {
+        f"noise N({mean}, {spread})": {"noise": (mean, spread)} for mean, spread in ((0, 0.1), (0, 1), (1, 1), (-1, 1))
+    }
+    assert {name: each._asdict() for name, each in causal.INTERVENTIONS.items()} == {
+        name: plain | settings for name, settings in changed.items()
+    }
 
 
 @pytest.mark.parametrize(

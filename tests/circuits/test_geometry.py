@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 import grokinterp as gi
 from grokinterp import Task, circuits
@@ -133,6 +134,27 @@ def test_published_models_have_the_geometry_measured_elsewhere(
     assert float(read.phase_sum_median) == pytest.approx(phase_sum or math.nan, abs=0.01, nan_ok=True)
     assert float(read.cluster_share_of_two) == pytest.approx(two, abs=0.015)
     assert str(read.geometry.values) == shape
+
+
+@pytest.mark.parametrize(("expression", "sign"), [("a + b", 1), ("a - b", -1)])
+def test_frequencies_and_phases_rebuild_the_neurons(planted, expression, sign):
+    """Every planted neuron is cos(w a + phi_a) + cos(w b +- phi_b), up to its size."""
+    one = planted.simple_neurons(offsets=[0.4, 2.0], expression=expression)
+    read = GeometryCircuit().read(one)
+    a, b = (one.task.operands.double().numpy()[:, i, None] * 2 * math.pi / 23 for i in (0, 1))
+    k = read.simple_neuron_frequency.values
+    rebuilt = np.cos(k * a + read.phase_a.values) + np.cos(k * b + sign * read.phase_b.values)
+    (pre,) = one.layers("mlp.hook_pre")
+    found = one[pre].double().numpy()
+    for each in (rebuilt, found):
+        each -= each.mean(0)
+        each /= np.linalg.norm(each, axis=0)
+    assert (rebuilt * found).sum(0) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_summary_is_of_the_last_checkpoint():
+    found = GeometryCircuit().summarise(xr.Dataset({"geometry": ("step", ["none", "disc"])}))
+    assert found["geometry"] == "disc"
 
 
 def test_solved_is_said_of_unseen_rows(planted):

@@ -99,6 +99,14 @@ def test_the_plane_is_that_of_the_largest_variance():
     assert found[:, 1].abs().tolist() == pytest.approx(x[:, 1].abs().tolist())
 
 
+def test_components_point_to_where_their_cubes_sum_to_more():
+    """Whichever sign a decomposition gives them: of ten clouds none has a plane that points the other way."""
+    for cloud in torch.randn(10, 40, 3).double().exp():
+        assert (translation.plane(cloud).pow(3).sum(0) > 0).all() and (
+            translation.plane(-cloud).pow(3).sum(0) > 0
+        ).all()
+
+
 def test_what_does_not_vary_has_no_share():
     """All clean lines have as many pixels, wherever they lie: a count of them does not vary. A fresh model does."""
     read = translation.Translation().read(vision())

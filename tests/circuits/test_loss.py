@@ -90,6 +90,18 @@ def test_landmarks_are_the_first_steps_that_reach_their_thresholds(train, test, 
     assert "train accuracy >= 1.0" in found["memorised_rule"] and "0.99" in found["grokked_rule"]
 
 
+@pytest.mark.parametrize(
+    ("memorised", "grokked", "regime"),
+    [
+        (None, None, "not learnt"), (50, None, "memorises"), (None, 50, "generalises at once"),
+        (100, 199, "generalises at once"), (100, 200, "groks"),
+    ],
+)  # fmt: skip
+def test_a_regime_goes_by_the_two_first_steps(memorised, grokked, regime):
+    """It groks where the test rows come twice as late as the training rows, or later."""
+    assert loss.regime_of(memorised, grokked) == regime
+
+
 def test_nandas_model_has_the_published_losses(released):
     """Weight decay 0.1: final losses 9.20e-9 and 4.99e-7, all rows right, sum of squared weights 1181."""
     final = released.final

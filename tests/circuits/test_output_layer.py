@@ -1,5 +1,7 @@
 """The map of the output layer: how much of it groups explain, and how alike neighbours are, less what chance gives."""
 
+import math
+
 import pytest
 import torch
 
@@ -27,3 +29,12 @@ def test_what_groups_explain_by_hand():
     weights = torch.tensor([[0.0], [2.0], [4.0], [6.0]])
     found = output_layer.explained(weights, torch.tensor([0, 0, 1, 1]))
     assert found == pytest.approx(1 - (4 / 2) / (20 / 3))
+
+
+@pytest.mark.parametrize("p", [7, 12, 13])
+def test_the_nearest_step_is_found_up_to_the_half_of_the_line(p):
+    """On a circle of frequency k neighbours are the s with k s = 1 mod p."""
+    for step in range(1, p // 2 + 1):
+        if math.gcd(step, p) == 1:
+            angle = 2 * math.pi * pow(step, -1, p) / p * torch.arange(p)
+            assert output_layer.nearest_step(torch.stack([angle.cos(), angle.sin()], 1)) == step

@@ -11,6 +11,7 @@ import gc
 import hashlib
 import itertools
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ from changes import ROOT, Change
 
 SHARED = (ROOT / "tests" / "conftest.py", ROOT / "tests" / "planted.py")
 """What the files of tests have in common."""
+
+SETTINGS = "circuits/test_defaults.py"
+"""The tests of what functions and circuits are set to where nobody says anything."""
 
 REPORT = "__report__"
 """The name, among Python's own, of what the functions call while the tests are learnt."""
@@ -41,12 +45,19 @@ class Learnt:
         for name, tests in other.calls.items():
             self.calls.setdefault(name, []).extend(tests)
 
-    def tests(self, change: Change) -> list[str]:
-        """The tests that reach a change, the quickest first; of a line outside functions those that reach its file."""
+    def tests(self, change: Change, seconds: float = math.inf) -> list[str]:
+        """The tests that reach a change, the quickest first, as many as fit into so much time, but one at least.
+
+        Of a line outside functions, those that reach its file, and those of the settings, which call no function.
+        """
         prefix = f"{change.file}:{change.function or ''}"
         fits = lambda name: name == prefix if change.function else name.startswith(prefix)
         names = {test for name, tests in self.calls.items() if fits(name) for test in tests}
-        return sorted((name for name in names if name in self.seconds), key=lambda name: self.seconds[name])
+        if change.function is None:
+            names |= {name for name in self.seconds if SETTINGS in name}
+        order = sorted((name for name in names if name in self.seconds), key=lambda name: self.seconds[name])
+        before = itertools.accumulate((self.seconds[name] for name in order), initial=0.0)
+        return [name for name, spent in zip(order, before, strict=False) if spent < seconds or name == order[0]]
 
 
 class Shelf:

@@ -9,6 +9,7 @@ docs/RELIABILITY.md lists the accepted ones.
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -17,7 +18,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from changes import MATHS, ROOT, Change, part_of, sample
-from trial import Learnt, Only, Trial, install
+from learning import SETTINGS
+from trial import SECONDS, Only, Trial, install
 
 IMPORTERS = [f"importers/test_{name}.py" for name in ("scores", "reading", "state_dict", "judgement", "contradictions")]
 TESTS = {
@@ -37,11 +39,11 @@ TESTS = {
 OPTIONS = ["-q", "-p", "no:cacheprovider", "-m", "not slow", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
 
 
-def is_noticed(change: Change, learnt: Learnt) -> bool:
-    """Whether any test that reaches a change fails, in a process that knows nothing else."""
+def is_noticed(change: Change, tests: list[str]) -> bool:
+    """Whether any of these tests fails under a change, in a process that knows nothing else."""
     command = [sys.executable, __file__, "--one", json.dumps(change.as_dict())]
-    nowhere, tests = subprocess.DEVNULL, json.dumps(learnt.tests(change)).encode()
-    return subprocess.run(command, input=tests, stdout=nowhere, stderr=nowhere, cwd=ROOT).returncode != 0
+    nowhere, text = subprocess.DEVNULL, json.dumps(tests).encode()
+    return subprocess.run(command, input=text, stdout=nowhere, stderr=nowhere, cwd=ROOT).returncode != 0
 
 
 def try_one(change: Change, tests: list[str]) -> int:
@@ -56,7 +58,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=MATHS, action="append", help="a part of the maths")
     parser.add_argument("--share", action="store_true", help="of a sample of all parts what lies in those of --only")
-    parser.add_argument("--quick", action="store_true", help="what passes in its fork survives, untried by all tests")
+    parser.add_argument(
+        "--quick", action="store_true", help="one try a change, by the quickest of the tests that reach it"
+    )
     parser.add_argument("--list", action="store_true", help="say which changes there are, and try none")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--tests", action="append", help="a file or folder of tests/, instead of those of the parts")
@@ -69,7 +73,7 @@ def main() -> int:
     if given.list:
         print(*changes, sep="\n")
         return 0
-    tests = given.tests or dict.fromkeys(name for part in parts for name in TESTS[part])
+    tests = given.tests or dict.fromkeys([SETTINGS, *(name for part in parts for name in TESTS[part])])
     places = [str(ROOT / "tests" / name) for name in tests]
     doubtful = [change for change in changes if change.function is None]
 
@@ -85,7 +89,8 @@ def main() -> int:
         return 1  # what was not tried is not noticed
     survivors = []
     for change in doubtful:
-        if (given.quick and change.function is not None) or not is_noticed(change, trial.learnt):
+        tests = trial.learnt.tests(change, SECONDS if given.quick else math.inf)
+        if (given.quick and change.function is not None) or not is_noticed(change, tests):
             survivors.append(change)
             print(f"survived {change}", file=sys.stderr, flush=True)
     print(f"{len(changes) - len(survivors)} of {len(changes)} changes noticed, seed {given.seed}")

@@ -54,11 +54,7 @@ class Trial:
         for change in self.changes:
             if change.function is None:
                 continue  # what is computed at import is tried in a process that imports it anew
-            tests, left = [], SECONDS
-            for name in self.learnt.tests(change):
-                if name in items and (not tests or left > 0):
-                    tests.append(items[name])
-                    left -= self.learnt.seconds[name]
+            tests = [items[name] for name in self.learnt.tests(change, SECONDS) if name in items]
             self.told(change, _noticed_by(change, tests))
         return True
 
