@@ -19,6 +19,7 @@ from grokinterp.reproduction.target import at_least
 from grokinterp.runs.directory import is_finished
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
+from grokinterp.runs.summary import Summary
 from grokinterp.training.loop import Trainer
 
 SMALL = {"p": 5, "d_model": 8, "n_heads": 2, "frac": 0.5, "steps": 40, "metrics_every": 10, "checkpoint_every": 20}
@@ -63,7 +64,7 @@ def test_runs_are_trained_together_as_they_are_alone(bench, no_training, tmp_pat
     together = bench.run(WANTED)
     assert all(value.equal(together.final.parameters[name]) for name, value in alone.final.parameters.items())
     assert bench.run(MOVED).config.schedule.frozen_parts == ("embed",) and not bench.missing(claim_on(MOVED, WANTED))
-    assert set(bench.seconds) == {bench.run(each).path for each in (WANTED, MOVED)}
+    assert all(Summary.read(bench.run(each).path).of(40).wall_seconds for each in (WANTED, MOVED))
 
 
 def test_a_run_is_found_by_its_configuration_under_any_name(bench, no_training):
@@ -80,24 +81,28 @@ def test_another_configuration_is_another_run(bench):
         assert bench.find(training("a + b", 1.0, **{"seed": 0, **SMALL, **changes})) is None
 
 
-def test_an_interrupted_run_is_continued_where_it_lies(bench, monkeypatch):
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_an_interrupted_run_is_continued_where_it_lies(bench, monkeypatch, how):
     log = Trainer._log
 
-    def stop_at_20(self, *given):
+    def stop_at_30(self, *given):
         log(self, *given)
-        if self.step == 20:
+        if self.step == 30:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Trainer, "_log", stop_at_20)
+        patched.setattr(Trainer, "_log", stop_at_30)
         with pytest.raises(KeyboardInterrupt):
             bench.run(WANTED)
     (begun,) = bench.places[0].iterdir()
     assert not is_finished(begun) and bench.find(WANTED) is None
     renamed = begun.rename(begun.with_name("begun"))
+    if how == "killed":  # then nobody notes how long it took so far
+        (renamed / "summary.json").unlink()
     assert bench.run(WANTED).path == renamed
     assert is_finished(renamed)
-    assert renamed not in bench.seconds  # when it was begun is not known
+    seconds = attempt(claim_on(WANTED), bench).training_seconds
+    assert seconds is None if how == "killed" else seconds > 0
 
 
 def test_a_run_is_found_wherever_the_run_lies_that_it_starts_from(bench, no_training):
@@ -160,13 +165,13 @@ def test_a_result_says_how_to_get_it_again(bench, tmp_path):
     claim = claim_on(WANTED, measure=lambda run: {"x": {"seed 0": float("nan")}})
     result = attempt(claim, bench)
     assert result.seeds == [0] and result.runs[0]["config"] == WANTED.config().to_json()
-    assert result.training_seconds is not None  # trained here, from its first step
+    assert result.training_seconds > 0
     path = store(result, tmp_path / "results")
     assert json.loads(path.read_text())["values"] == {"x": {"seed 0": None}}
     assert platform.node() not in path.read_text() and str(tmp_path) not in path.read_text()
     assert stored(tmp_path / "results") == {"made": dataclasses.replace(result)}
     again = Bench(bench.places, bench.data, progress=False)
-    assert attempt(claim, again).training_seconds is None  # nobody noted it
+    assert attempt(claim, again).training_seconds == result.training_seconds  # trained for an earlier claim
 
 
 def test_a_damaged_result_is_refused(tmp_path):

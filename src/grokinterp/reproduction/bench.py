@@ -15,6 +15,7 @@ from grokinterp.runs.directory import CONFIG, is_finished, is_run, open_run, rea
 from grokinterp.runs.population.wanted import log_of
 from grokinterp.runs.run import Run
 from grokinterp.runs.summary import Summary
+from grokinterp.runs.writer import resumable_step
 from grokinterp.sweeps.running import train_jobs
 from grokinterp.sweeps.spec import Keep
 from grokinterp.sweeps.work import Job
@@ -39,7 +40,6 @@ class Bench:
     Attributes:
         data: the directory of third-party files.
         alter: what becomes of each run's configuration before it is looked for; nothing where left out.
-        seconds: by a run's directory, the wall time of those that were trained here from their first step.
     """
 
     def __init__(
@@ -51,7 +51,6 @@ class Bench:
         progress: bool = True,
     ):
         self.places, self.data, self.threads, self.alter, self.progress = places, data, threads, alter, progress
-        self.seconds: dict[Path, float] = {}
         self._read: dict[Path, tuple[int, RunConfig | None]] = {}
 
     @contextmanager
@@ -103,18 +102,20 @@ class Bench:
         source = self.run(wanted.frozen_from).path if wanted.frozen_from else None
         config = self._config(wanted, source)
         out = self._directory(config)
-        fresh, start = not is_run(out), time.monotonic()
-        trained = train(
-            config.task.expression,
-            out=out,
-            resume=True,
-            threads=self.threads,
-            progress=self.progress,
-            **_fields(config),
-        )
-        if fresh:
-            self.seconds[out] = time.monotonic() - start
-        return trained
+        begun, start = resumable_step(out), time.monotonic()
+        try:
+            return train(
+                config.task.expression,
+                out=out,
+                resume=True,
+                threads=self.threads,
+                progress=self.progress,
+                **_fields(config),
+            )
+        finally:
+            # Also of a run that stops here: it goes on another time.
+            if is_run(out):
+                Summary.add_time(out, time.monotonic() - start, resumable_step(out) - begun)
 
     def train_together(self, wanted: Sequence[Training], engine: str = "local", workers: int | None = None) -> None:
         """Train those of several runs that are missing side by side, each with one thread, on an engine of sweeps.
@@ -125,12 +126,10 @@ class Bench:
         while left := [each for each in every.values() if self.find(each) is None]:
             ready = [each for each in left if each.frozen_from is None or self.find(each.frozen_from) is not None]
             jobs = [self._job(each) for each in ready]
-            fresh = [path for job in jobs if not is_run(path := Path(job.directory))]
             failed = train_jobs(jobs, self.places[0], engine, workers, self.progress)
             if failed:
                 lines = "; ".join(f"{name}: {line}" for name, line in failed.items())
                 raise BadRequest(f"{len(failed)} of {len(jobs)} runs failed. {lines}")
-            self.seconds |= {path: Summary.read(path).seconds for path in fresh}
 
     def _job(self, wanted: Training) -> Job:
         origin = self.find(wanted.frozen_from) if wanted.frozen_from else None

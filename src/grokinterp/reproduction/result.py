@@ -24,6 +24,7 @@ from grokinterp.reproduction.target import Value
 from grokinterp.runs.files import cannot_read, make_directory, read_json, write_atomic
 from grokinterp.runs.format import library_versions
 from grokinterp.runs.run import Run
+from grokinterp.runs.summary import Summary
 
 ON_DISK = {"outcome": "verdict"}
 """What a field is called in a file, where that is not its name: as in the first results, which stay as they are."""
@@ -37,8 +38,8 @@ class Result:
         values: what was measured, by name, as the claim's function returned it.
         outcome: by the targets that stood when it was measured.
         seeds: of the runs. runs: their configurations, versions and days. files: name and SHA-256 of each.
-        measuring_seconds: wall time of the measuring. training_seconds: of the runs' training, None where one of
-            them does not tell.
+        measuring_seconds: wall time of the measuring. training_seconds: of the runs' training, also where an earlier
+            claim had them trained; None where one of them does not tell.
         machine: cores and processors of the measuring, without a name. versions: libraries of the measuring.
         date: UTC. command: which reruns it.
         commit: of the clone that measured it, with `+` where files were changed since; None where that is not known.
@@ -72,7 +73,7 @@ def attempt(claim: Claim, bench: Bench, nulls: Mapping[str, Values] | None = Non
     runs = bench.runs(claim)
     start = time.monotonic()
     values = plain(claim.measure(*runs, *files))
-    seconds = [_training_seconds(run, bench) for run in runs]
+    seconds = [_training_seconds(run) for run in runs]
     known = [each for each in seconds if each is not None]
     return Result(
         claim=claim.id,
@@ -171,11 +172,11 @@ def _described(run: Run) -> dict[str, Any]:
             "config": config.to_json()}  # fmt: skip
 
 
-def _training_seconds(run: Run, bench: Bench) -> float | None:
+def _training_seconds(run: Run) -> float | None:
     metrics = run.metrics
     if "time" in metrics:
         return float(cast(float, metrics["time"].max()))
-    return bench.seconds.get(run.path) if run.path else None
+    return Summary.read(run.path).of(run.steps[-1]).wall_seconds if run.path else None
 
 
 def _digest(path: Path) -> str:

@@ -95,6 +95,12 @@ class Summary:
         write_atomic(directory / SUMMARY, (json.dumps(entries, indent=1) + "\n").encode())
 
     @classmethod
+    def add_time(cls, directory: Path, seconds: float, steps: int, **changes: Any) -> None:
+        """Add to the summary of the run in this directory how long so many steps took; `changes` are other fields."""
+        before = cls.read(directory)
+        replace(before, seconds=before.seconds + seconds, timed=before.timed + steps, **changes).write(directory)
+
+    @classmethod
     def _from_json(cls, entries: Mapping[str, Any]) -> "Summary":
         scores = {name: math.nan if value is None else float(value) for name, value in entries["scores"].items()}
         frequencies, ensemble = entries["key_frequencies"], entries.get("ensemble")

@@ -140,8 +140,5 @@ def write_pace(job: Job, begun: int, seconds: float, members: int) -> None:
     path = Path(job.directory)
     with contextlib.suppress(StorageError):
         if is_run(path):
-            before = Summary.read(path)
-            steps = resumable_step(path) - begun
-            ensemble = before.ensemble if job.pace is None else {**job.pace, "members": members}
-            seconds += before.seconds
-            replace(before, seconds=seconds, timed=before.timed + steps, ensemble=ensemble).write(path)
+            ensemble = {} if job.pace is None else {"ensemble": {**job.pace, "members": members}}
+            Summary.add_time(path, seconds, resumable_step(path) - begun, **ensemble)
