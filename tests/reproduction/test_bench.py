@@ -4,6 +4,7 @@ import dataclasses
 import json
 import platform
 import shutil
+import signal
 
 import pandas as pd
 import pytest
@@ -88,7 +89,7 @@ def test_an_interrupted_run_is_continued_where_it_lies(bench, monkeypatch, how):
     def stop_at_30(self, *given):
         log(self, *given)
         if self.step == 30:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "_log", stop_at_30)
