@@ -18,7 +18,7 @@ from grokinterp.explorer.page import controls, layout
 from grokinterp.explorer.page.population import RUNS, runs_page
 from grokinterp.explorer.session import Session
 from grokinterp.explorer.state import State
-from grokinterp.explorer.web import deferred
+from grokinterp.explorer.web import deferred, exports
 from grokinterp.explorer.web.ahead import Ahead
 from grokinterp.explorer.web.respond import message_alone, respond
 from grokinterp.markup import escape
@@ -71,6 +71,7 @@ def build(session: Session, prefix: str = "/") -> Dash:
         app.server.add_url_rule(f"/{RUNS}", "all-runs", lambda: runs_page(session))
     _main(app, session)
     deferred.register(app, session)
+    exports.register(app, session)
     _in_the_browser(app)
     return app
 
