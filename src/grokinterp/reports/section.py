@@ -154,6 +154,15 @@ class RequestedFinding(Finding):
         return subject.requested(self.circuit, self.requires)
 
 
+class OneHotFinding(RequestedFinding):
+    """One of a circuit that is about networks on one-hots: of these it is read for the page, at the last checkpoint."""
+
+    def trace_of(self, subject: "Subject") -> xr.Dataset | Absent:
+        """What has been read of any run; of a network on one-hots what can be read now."""
+        trace = super().trace_of(subject)
+        return subject.on_one_hots(self.circuit) if isinstance(trace, Absent) else trace
+
+
 Kind = TypeVar("Kind")
 
 

@@ -117,6 +117,14 @@ class Subject:
         steps = sorted(measuring.kept(self.run, shipped.registered()[name]))
         return self.measured([name], steps) if steps else Absent(f"{name} has not been read")
 
+    def on_one_hots(self, name: str) -> xr.Dataset | Absent:
+        """What a circuit reads of the last checkpoint of a network whose neurons read the numbers themselves."""
+        if self.why_not_measured:
+            return Absent(self.why_not_measured)
+        if not any(parameter.endswith("W_in") for parameter, _ in self.run.model_config.token_rows):
+            return Absent("no neurons read one-hots")
+        return self.measured([name], self.run.steps[-1:])
+
     @cached_property
     def head_masks(self) -> xr.Dataset | Absent:
         """Every set of heads taken out, at as many of `frame_steps` as there is time for."""
