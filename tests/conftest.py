@@ -1,6 +1,9 @@
 """Fixtures shared by all tests."""
 
+import dataclasses
+import functools
 import importlib.util
+import inspect
 import os
 import shutil
 import sys
@@ -12,13 +15,14 @@ os.environ["OMP_NUM_THREADS"] = "1"
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from types import FunctionType, ModuleType, SimpleNamespace
+from typing import Any, get_type_hints
 
 import hypothesis
 import jaxtyping
 import pytest
 import torch
+from beartype import BeartypeConf, beartype
 
 DATA = Path(os.environ.get("GROKINTERP_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 ROOT = Path(__file__).parents[1]
@@ -35,9 +39,61 @@ def with_shapes() -> list[str]:
     ]
 
 
+CHECK = beartype(conf=BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError))
+
+
+def checked(of: Any, *, typechecker: Any = None) -> Any:
+    """Decorate a function, or a dataclass, so that its calls check types and shapes, as `jaxtyped` does.
+
+    That checks arguments twice, in two functions beside the one that is called, which it makes of text. Here the
+    function itself is checked, within a context that holds the axes' sizes, in a third of the time.
+    """
+    if inspect.isclass(of):
+        if dataclasses.is_dataclass(of) and not hasattr(of.__init__, "__wrapped__"):
+            of.__init__ = checked(of.__init__)
+        return of
+    if inspect.isgeneratorfunction(of):
+        return JAXTYPED(of, typechecker=CHECK)
+    function = with_known_hints(of)
+    called = CHECK(function)
+
+    @functools.wraps(of)
+    def within(*arguments: Any, **named: Any) -> Any:
+        with SIZES:
+            try:
+                return called(*arguments, **named)
+            except jaxtyping.TypeCheckError:
+                jaxtyping.print_bindings()
+                raise
+
+    return of if called is function else within
+
+
+def with_known_hints(of: Any) -> Any:
+    """The function, or its like, of whose hints those are `Any` that name what is not there yet."""
+    hints = {name: known(hint, of.__globals__) for name, hint in of.__annotations__.items()}
+    if all(hints[name] is hint for name, hint in of.__annotations__.items()):
+        return of
+    function = FunctionType(of.__code__, of.__globals__, of.__name__, of.__defaults__, of.__closure__)
+    for name in ("__module__", "__qualname__", "__doc__", "__kwdefaults__"):
+        setattr(function, name, getattr(of, name))
+    function.__annotations__ = hints
+    return function
+
+
+def known(hint: Any, names: dict[str, Any]) -> Any:
+    """A hint, what it names as text looked up among the names."""
+    try:
+        return get_type_hints(SimpleNamespace(__annotations__={"it": hint}), names, include_extras=True)["it"]
+    except Exception:  # evaluating a text may raise anything
+        return Any
+
+
 # Calls of these check shapes and types. Of the others, which pyright alone checks, the tests see what a user sees,
-# and take a quarter less time.
-jaxtyping.install_import_hook(with_shapes(), "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+# and take a quarter less time. The hook decorates with `jaxtyping.jaxtyped(typechecker=...)`.
+JAXTYPED, SIZES = jaxtyping.jaxtyped, jaxtyping.jaxtyped("context")
+jaxtyping.jaxtyped = lambda typechecker: checked  # type: ignore[assignment]
+jaxtyping.install_import_hook(with_shapes(), "beartype.beartype")
 
 
 class TorchRandom:
