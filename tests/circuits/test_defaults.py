@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 import grokinterp as gi
+from grokinterp import models
 from grokinterp.analysis import baselines, key_frequencies, outcome, proportions, simple_neurons
 from grokinterp.analysis.clock_or_pizza import Rule
 from grokinterp.circuits import (
@@ -27,8 +28,10 @@ from grokinterp.circuits import (
 from grokinterp.evaluation import losses
 from grokinterp.evaluation.gradients import EmbeddingView
 from grokinterp.interventions import ablate
+from grokinterp.interventions.request import Ablation
 from grokinterp.models import blocks
 from grokinterp.runs.population import landmarks
+from grokinterp.training.optimiser import Optimiser
 
 SETTINGS = {
     "sharpness": {"dimensions": 10, "epsilon": 1e-3, "iterations": 10, "seed": 0},  # Power et al. 2022, appendix
@@ -129,6 +132,12 @@ def test_activations_are_tampered_with_as_the_paper_says():
         (EmbeddingView.of_model, {"position": -1}),
         (ablate, {"where": "embedding", "how": "zero", "seed": 0, "data": None}),
         (gi.patch, {"what": "head_by_position", "metric": None}),
+        (clock_pizza.seeded_triples, {"count": 100}),
+        (local_learning_coefficient.largest_curvature, {"seed": 0, "h": 1e-4}),
+        (cosets.noise_share, {"neurons": 1000}),
+        (Ablation.of, {"where": "embedding", "how": "zero", "seed": 0}),
+        (Optimiser, {"seed": 0}),
+        (models.build, {"seed": 0}),
         # scikit-learn's, and the sizes of the thread "The grokking challenge?".
         (baselines.mlp, {"hidden_sizes": (800, 400, 400, 400, 400), "iterations": 25, "seed": 0}),
         (baselines.random_forest, {"trees": 100, "max_depth": None, "seed": 0}),

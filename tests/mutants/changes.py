@@ -23,13 +23,14 @@ MATHS = {
     "evaluation": ("src/grokinterp/evaluation/*.py",),
     "analysis": ("src/grokinterp/analysis/*.py",),
     "interventions": ("src/grokinterp/interventions/*.py",),
-    "training": ("src/grokinterp/training/[obst]*.py",),
-    "reading": tuple(f"src/grokinterp/importers/reading/{name}.py" for name in ("judgement", "scores", "candidates")),
+    "training": ("src/grokinterp/training/*.py",),
+    "judging": ("src/grokinterp/importers/judging/*.py", "src/grokinterp/importers/reading/candidates.py"),
     "circuits": ("circuits/*.py",),
 }
 """The files of each part."""
 
 NO_MATHS = ("__init__", "_naming", "_parameters", "_building", "bridge", "processes", "processor", "hooked", "timing")
+NO_MATHS += ("fields", "loggers", "listeners", "trainer")
 """Files in them that only name, build or start things."""
 
 OTHER_OPERATORS = ("RemoveDecorator", "ExceptionReplacer", "VariableReplacer", "VariableInserter")

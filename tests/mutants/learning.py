@@ -25,7 +25,7 @@ from changes import ROOT, Change
 SHARED = (ROOT / "tests" / "conftest.py", ROOT / "tests" / "planted.py")
 """What the files of tests have in common."""
 
-SETTINGS = "circuits/test_defaults.py"
+SETTINGS = ("circuits/test_defaults.py", "tasks/test_defaults.py")
 """The tests of what functions and circuits are set to where nobody says anything."""
 
 REPORT = "__report__"
@@ -54,7 +54,7 @@ class Learnt:
         fits = lambda name: name == prefix if change.function else name.startswith(prefix)
         names = {test for name, tests in self.calls.items() if fits(name) for test in tests}
         if change.function is None:
-            names |= {name for name in self.seconds if SETTINGS in name}
+            names |= {name for name in self.seconds if name.partition("::")[0].endswith(SETTINGS)}
         order = sorted((name for name in names if name in self.seconds), key=lambda name: self.seconds[name])
         before = itertools.accumulate((self.seconds[name] for name in order), initial=0.0)
         return [name for name, spent in zip(order, before, strict=False) if spent < seconds or name == order[0]]

@@ -31,7 +31,7 @@ TESTS = {
     "analysis": ["analysis", "circuits", "test_planted.py"],
     "interventions": ["interventions", "circuits/test_ablation.py", "models"],
     "training": ["training"],
-    "reading": IMPORTERS,
+    "judging": IMPORTERS,
     "circuits": ["circuits", "analysis", "models/test_nalu.py"],
 }
 """Of each part the tests that are there for it."""
@@ -73,7 +73,7 @@ def main() -> int:
     if given.list:
         print(*changes, sep="\n")
         return 0
-    tests = given.tests or dict.fromkeys([SETTINGS, *(name for part in parts for name in TESTS[part])])
+    tests = given.tests or dict.fromkeys([*SETTINGS, *(name for part in parts for name in TESTS[part])])
     places = [str(ROOT / "tests" / name) for name in tests]
     doubtful = [change for change in changes if change.function is None]
 
