@@ -5,8 +5,8 @@ A dictionary with `model` and any of `optimizer`, `scheduler`, `train_losses`, `
 the weights are those after the last update, one step past the last loss.
 """
 
-import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,10 +22,10 @@ from grokinterp.importers._splits import recorded_split, row_remarks
 from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.importers.reading.classic import File, Sizes, best_task, by_activation, settle
 from grokinterp.importers.reading.settings import check_sizes, known_settings
-from grokinterp.importers.reading.snapshots import disagreement, nan_among, snapshots
+from grokinterp.importers.reading.snapshots import Snapshots, disagreement, nan_among, snapshots
 from grokinterp.importers.reading.wrappings import Wrapped, losses_of, settings_of, step_list, updates_of
 from grokinterp.models.initialisation import initialise
-from grokinterp.runs.provenance import OPTIMISER_UNKNOWN, Provenance
+from grokinterp.runs.provenance import OPTIMISER_UNKNOWN, Assumption, Provenance
 from grokinterp.runs.run import UNKNOWN_TASK, Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.tasks import Task
@@ -49,50 +49,50 @@ def recognise(payload: Payload) -> bool:
 
 def read(payload: Payload) -> Run:
     content = {"model": payload.content} if is_early(payload.content) else payload.content
-    where = str(payload.path)
+    where, settings, stated = str(payload.path), settings_of(content), payload.stated
+    told = known_settings(settings, where, stated.fields)
     notes: list[str] = []
-    settings = settings_of(content)
-    known = known_settings(settings, where, payload.stated.fields)
-    curves = {name: content[name + "es"] for name in ("train_loss", "test_loss") if name + "es" in content}
     recorded = step_list(content.get("epochs"))
+    curves = {name: content[name + "es"] for name in ("train_loss", "test_loss") if name + "es" in content}
     metrics = curve_table(curves, notes, recorded)
     kept = snapshots(_wrapped(content, recorded, len(metrics)))
-    raw = [from_early(float_tensors(state, f"a model in {where}")) for state in kept.states]
-    step = kept.steps[-1]
-    file = File(raw, known | norms_of(raw[-1]), HABITS, {"initialisation": "nanda"}, where, settings)
-    if known.get("has_norms", (False, ""))[0] and not has_norm_weights(raw[-1]):
-        words = known["has_norms"][1]
-        raise ImportFileError(f"{where} has the setting {words} and no weights of norms; state normalization='none'")
     notes += kept.notes
-    task, split = payload.task, SplitConfig(frac=0.3, split="nanda")
+    file = _file(kept, told, settings, where)
+    task = payload.task
     if task is None:
-        task = _task(by_activation(file.readings(payload.stated, None)), settings, notes)
-    model, checkpoints, assumptions = settle(file, payload.stated, task)
-    check_sizes(known, model, where)
-    parameters = checkpoints[-1]
-    assumptions = [*kept.assumptions, *nan_among(parameters), *assumptions]
-    seed = int(settings.get("seed", 0))
-    if task is not None:
-        rows = recorded_split(content, task)
-        task, notes = rows.task, [*notes, *rows.notes, *row_remarks(rows, model, parameters)]
-        assumptions += rows.assumptions
-        split = rows.split if rows.is_found else split
-        if task.is_train is None:
-            task, split, seed = _split(task, model, parameters, content, settings, notes, split, seed)
+        task = _task(by_activation(file.readings(stated, None)), settings, notes)
+    model, checkpoints, settled = settle(file, stated, task)
+    check_sizes(told, model, where)
+    trained = Trained(content, settings, model, checkpoints[-1])
+    rows = trained.rows(task)
+    notes += rows.notes
+    optimiser, step = _optimiser(content, settings, notes), kept.steps[-1]
+    if rows.task is not None and step:
+        notes += disagreement(model, trained.parameters, rows.task, losses_of(content))
+    batch_size = content.get("data_config", {}).get("batch_size")
     config = RunConfig(
         preset="nanda",
-        seed=seed,
-        task=UNKNOWN_TASK if task is None else task.config(),
-        split=split,
+        seed=rows.seed,
+        task=UNKNOWN_TASK if rows.task is None else rows.task.config(),
+        split=rows.split,
         model=model,
-        optimiser=_optimiser(content, settings, notes),
-        schedule=dataclasses.replace(ScheduleConfig(), steps=max(step, 1), batch_size=_batch_size(content)),
+        optimiser=optimiser,
+        schedule=replace(ScheduleConfig(), steps=max(step, 1), batch_size=batch_size),
     )
-    if task is not None and step:
-        notes += disagreement(model, parameters, task, losses_of(content))
-    provenance = Provenance.of_file(NANDA.name, payload.path, notes, assumptions=tuple(assumptions))
+    assumptions = (*kept.assumptions, *nan_among(trained.parameters), *settled, *rows.assumptions)
+    provenance = Provenance.of_file(NANDA.name, payload.path, notes, assumptions=assumptions)
     store = MemoryStore.of(kept.steps, checkpoints, metrics)
-    return Run(store, payload.name, config, task, payload.path, provenance)
+    return Run(store, payload.name, config, rows.task, payload.path, provenance)
+
+
+def _file(kept: Snapshots, told: Mapping[str, tuple[Any, str]], settings: Mapping[str, Any], where: str) -> File:
+    """His checkpoints under classic names. Refuses settings that say norms of weights that have none."""
+    checkpoints = [from_early(float_tensors(state, f"a model in {where}")) for state in kept.states]
+    has_norms, words = told.get("has_norms", (False, ""))
+    if has_norms and not has_norm_weights(checkpoints[-1]):
+        raise ImportFileError(f"{where} has the setting {words} and no weights of norms; state normalization='none'")
+    told = {**told, **norms_of(checkpoints[-1])}
+    return File(checkpoints, told, HABITS, {"initialisation": "nanda"}, where, settings)
 
 
 def _wrapped(content: Mapping[str, Any], recorded: list[int] | None, n_losses: int) -> Wrapped:
@@ -117,13 +117,13 @@ def _optimiser(content: Mapping[str, Any], settings: Mapping[str, Any], notes: l
     if not groups:
         decay = content.get("optim_config", settings).get("weight_decay", default.weight_decay)
         notes.append(f"{OPTIMISER_UNKNOWN}: weight decay {decay} and the others are assumed")
-        return dataclasses.replace(default, weight_decay=float(decay))
+        return replace(default, weight_decay=float(decay))
     group = groups[0]
     stated = settings.get("weight_decay", group["weight_decay"])
     if stated != group["weight_decay"]:
         notes.append(f"weight decay {group['weight_decay']} is the optimiser's; the file's config says {stated}")
     beta1, beta2 = group["betas"]
-    return dataclasses.replace(
+    return replace(
         default,
         lr=float(group.get("initial_lr", group["lr"])),
         beta1=beta1,
@@ -131,10 +131,6 @@ def _optimiser(content: Mapping[str, Any], settings: Mapping[str, Any], notes: l
         eps=group["eps"],
         weight_decay=float(group["weight_decay"]),
     )
-
-
-def _batch_size(content: Mapping[str, Any]) -> int | None:
-    return content.get("data_config", {}).get("batch_size")
 
 
 def _task(readings: list[Candidate], settings: Mapping[str, Any], notes: list[str]) -> Task | None:
@@ -182,57 +178,79 @@ def _digits(sizes: Sizes, readings: list[Candidate], notes: list[str]) -> Task |
     return task
 
 
-def _split(
-    task: Task,
-    model: ModelConfig,
-    parameters: Mapping[str, Tensor],
-    content: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    notes: list[str],
-    split: SplitConfig,
-    seed: int,
-) -> tuple[Task, SplitConfig, int]:
-    """The task with his training mask: by the seed in his config, else by the recorded losses."""
-    if "seed" in settings and "frac_train" in settings:
-        split = dataclasses.replace(split, frac=settings["frac_train"])
-        return task.split(frac=split.frac, seed=seed, split="nanda"), split, seed
-    found = _split_of_final_loss(task, model, parameters, content) or _split_of_first_loss(task, model, content)
-    if found is None:
-        why = "no seed from 0 to 9 with one of his fractions gives the recorded losses"
-        notes.append(f"the split is unknown: {why if _recorded(content, 0) else 'there are no losses to find it by'}")
-        return task, split, seed
-    off = f"{found.distance:.1e}"
-    notes.append(f"the split (seed {found.seed}, frac {found.frac}) is inferred: it gives the recorded losses to {off}")
-    return found.task, dataclasses.replace(split, frac=found.frac), found.seed
+@dataclass(frozen=True)
+class Rows:
+    """The task with the rows trained on, where they are known, and how a run's configuration says them."""
+
+    task: Task | None
+    split: SplitConfig
+    seed: int
+    assumptions: tuple[Assumption, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def _recorded(content: Mapping[str, Any], index: int) -> tuple[float, float] | None:
-    lists = [content.get(f"{part}_losses", []) for part in ("train", "test")]
-    return (float(lists[0][index]), float(lists[1][index])) if all(len(values) for values in lists) else None
+@dataclass(frozen=True)
+class Trained:
+    """A model of his as it is read, and what its file keeps of its training."""
 
+    content: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    model: ModelConfig
+    parameters: Mapping[str, Tensor]
 
-def _split_of_final_loss(
-    task: Task, model: ModelConfig, parameters: Mapping[str, Tensor], content: Mapping[str, Any]
-) -> SplitMatch | None:
-    recorded = _recorded(content, -1)
-    if recorded is None:
+    def rows(self, task: Task | None) -> Rows:
+        """The rows trained on: as they are stated or the file lists them, else as his code draws them."""
+        unknown = Rows(task, SplitConfig(frac=0.3, split="nanda"), int(self.settings.get("seed", 0)))
+        if task is None:
+            return unknown
+        recorded = recorded_split(self.content, task)
+        notes = (*recorded.notes, *row_remarks(recorded, self.model, self.parameters))
+        if recorded.task.is_train is None:
+            drawn = self._drawn(unknown, task)
+            return replace(drawn, notes=(*notes, *drawn.notes))
+        split = recorded.split if recorded.is_found else unknown.split
+        return Rows(recorded.task, split, unknown.seed, recorded.assumptions, notes)
+
+    def _drawn(self, unknown: Rows, task: Task) -> Rows:
+        """His draw of the rows by the seed in his config, else by the recorded losses."""
+        if {"seed", "frac_train"} <= self.settings.keys():
+            split = replace(unknown.split, frac=self.settings["frac_train"])
+            return replace(unknown, task=task.split(frac=split.frac, seed=unknown.seed, split="nanda"), split=split)
+        match = self._match_of_last_losses(task) or self._match_of_first_losses(task)
+        if match is None:
+            none = "no seed from 0 to 9 with one of his fractions gives the recorded losses"
+            why = none if self._recorded(0) else "there are no losses to find it by"
+            return replace(unknown, notes=(f"the split is unknown: {why}",))
+        drawn = f"the split (seed {match.seed}, frac {match.frac}) is inferred"
+        notes = (f"{drawn}: it gives the recorded losses to {match.distance:.1e}",)
+        return Rows(match.task, replace(unknown.split, frac=match.frac), match.seed, notes=notes)
+
+    def _recorded(self, index: int) -> tuple[float, float] | None:
+        """The train and the test loss at an index of his lists."""
+        lists = [self.content.get(f"{part}_losses", []) for part in ("train", "test")]
+        return (float(lists[0][index]), float(lists[1][index])) if all(len(values) for values in lists) else None
+
+    def _match_of_last_losses(self, task: Task) -> SplitMatch | None:
+        recorded = self._recorded(-1)
+        if recorded is None:
+            return None
+        row_losses = losses(answer_logits(self.model, self.parameters, task), task)
+        return find_split(row_losses, task, recorded, SEEDS, FRACS)
+
+    def _match_of_first_losses(self, task: Task) -> SplitMatch | None:
+        """Where the last losses move too fast to tell: his initial weights, drawn again, have the recorded first ones.
+
+        They are the same to rounding: a wrong split of them is off by 1e-3, the right one by 1e-9 (1e-7 in float32).
+        """
+        recorded, model = self._recorded(0), self.model
+        if recorded is None or not isinstance(model, TransformerConfig) or model.n_layers != 1 or model.attn_only:
+            return None
+        for seed in SEEDS:
+            row_losses = losses(answer_logits(model, initialise(model, seed), task), task)
+            match = find_split(row_losses, task, recorded, (seed,), FRACS, near=1e-5)
+            if match is not None:
+                return match
         return None
-    row_losses = losses(answer_logits(model, parameters, task), task)
-    return find_split(row_losses, task, recorded, SEEDS, FRACS)
-
-
-def _split_of_first_loss(task: Task, model: ModelConfig, content: Mapping[str, Any]) -> SplitMatch | None:
-    """Where the last losses move too fast to tell: his initial weights, drawn again, have the recorded first losses."""
-    recorded = _recorded(content, 0)
-    if recorded is None or not isinstance(model, TransformerConfig) or model.n_layers != 1 or model.attn_only:
-        return None
-    for seed in SEEDS:
-        row_losses = losses(answer_logits(model, initialise(model, seed), task), task)
-        # The same weights to rounding: a wrong split of them is off by 1e-3, the right one by 1e-9 (1e-7 in float32).
-        found = find_split(row_losses, task, recorded, (seed,), FRACS, near=1e-5)
-        if found is not None:
-            return found
-    return None
 
 
 NANDA = Importer("nanda", "weights and losses of Nanda et al. 2023 (.pth)", recognise, read)

@@ -33,6 +33,10 @@ class Answers:
         self.task = task
         self._models: dict[tuple[Any, ...], Any] = {}
 
+    def rows(self, count: int) -> Int[Tensor, "row"]:
+        """So many rows of the table, or all where it has no more."""
+        return draw(len(self.task.inputs), count)
+
     def score(self, candidate: Candidate, rows: Int[Tensor, "row"]) -> Score:
         """The score of one reading on some rows of the table. Weights that are not numbers answer nothing."""
         return Score.of(self.logits(candidate, rows)[..., : self.task.n_answers], self.task, rows)
@@ -81,7 +85,7 @@ class Answers:
         self, candidate: Candidate, counted: Callable[[Float[Tensor, "row"]], Float[Tensor, "_"]]
     ) -> tuple[float, Float[Tensor, "weight"]]:
         """The mean loss of what is counted of each row's, and its gradient with respect to all weights, in float64."""
-        task, rows = self.task, draw(len(self.task.inputs), COMPARED)
+        task, rows = self.task, self.rows(COMPARED)
         parameters = {name: value.detach().clone().requires_grad_() for name, value in candidate.parameters.items()}
         with torch.enable_grad():
             logits = self._logits(candidate.config, parameters, rows)[..., : task.n_answers]

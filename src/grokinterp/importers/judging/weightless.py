@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokinterp.importers.judging.answers import Answers
-from grokinterp.importers.judging.scores import COMPARED, SOLVED, Score, draw
+from grokinterp.importers.judging.scores import COMPARED, SOLVED, Score
 from grokinterp.importers.reading.candidates import Candidate, without_attention_scale
 from grokinterp.runs.provenance import Assumption
 
@@ -20,7 +20,7 @@ Logits = Callable[[Candidate, Int[Tensor, "row"]], Float[Tensor, "row *t column"
 """What a candidate answers to some rows, computed in another way."""
 
 
-def pooled(candidates: Sequence[Candidate], answers: Answers, read: Score, numbers: Sequence[int]) -> Assumption | None:
+def pooled(tried: Sequence[Candidate], answers: Answers, read: Score) -> Assumption | None:
     """What is said of weights that know the rows where their answers are averaged over positions, as no model of this
     project's is read; nothing of others. Of a linear unembedding that is the mean of the logits.
 
@@ -28,7 +28,7 @@ def pooled(candidates: Sequence[Candidate], answers: Answers, read: Score, numbe
     """
     if answers.task.positions != (-1,):
         return None
-    one = _best(candidates, answers, numbers, answers.mean_logits)
+    one = _best(tried, answers, answers.mean_logits)
     if one is None:
         return None
     is_ahead = one.capped < read.capped / AHEAD
@@ -43,13 +43,11 @@ def pooled(candidates: Sequence[Candidate], answers: Answers, read: Score, numbe
     return Assumption("its answers are read at the last position", how, evidence)
 
 
-def normalised(
-    candidates: Sequence[Candidate], answers: Answers, read: Score, numbers: Sequence[int]
-) -> Assumption | None:
+def normalised(tried: Sequence[Candidate], answers: Answers, read: Score) -> Assumption | None:
     """What is said of weights that know the rows where queries and keys are divided by their root mean square, which
     leaves no weights and is not computed here; nothing of others, nor where they know them as well without.
     """
-    one = _best(candidates, answers, numbers, answers.normalised_logits)
+    one = _best(tried, answers, answers.normalised_logits)
     if one is None or not (one.is_borne_out and one.capped < read.capped / AHEAD):
         return None
     evidence = (
@@ -59,23 +57,22 @@ def normalised(
     return Assumption("queries and keys are not normalised", "not explained", evidence)
 
 
-def unscaled(
-    candidates: Sequence[Candidate], answers: Answers, read: Score, numbers: Sequence[int]
-) -> list[Candidate] | None:
-    """The candidates with attention whose scores are not divided by the root of the heads' width, where that explains
-    the weights and half the loss of the best of them as they stand is more; None where it does not.
+def is_unscaled(tried: Sequence[Candidate], answers: Answers, read: Score) -> bool:
+    """Whether attention whose scores are not divided by the root of the heads' width explains the weights, and half the
+    loss of the best of these readings as they stand is more.
     """
-    others = [without_attention_scale(each) for each in candidates]
-    one = _best(others, answers, numbers, answers.logits)
-    return others if one is not None and one.is_borne_out and one.capped < read.capped / AHEAD else None
+    one = _best([without_attention_scale(each) for each in tried], answers, answers.logits)
+    return one is not None and one.is_borne_out and one.capped < read.capped / AHEAD
 
 
-def _best(candidates: Sequence[Candidate], answers: Answers, numbers: Sequence[int], logits: Logits) -> Score | None:
+def _best(tried: Sequence[Candidate], answers: Answers, logits: Logits) -> Score | None:
     """The score of the best of some transformers, computed so; None where there are none."""
-    task = answers.task
 
-    def score(i: int, rows: Int[Tensor, "row"]) -> Score:
-        return Score.of(logits(candidates[i], rows)[..., : task.n_answers], task, rows)
+    def score(candidate: Candidate, count: int) -> Score:
+        rows = answers.rows(count)
+        return Score.of(logits(candidate, rows)[..., : answers.task.n_answers], answers.task, rows)
 
-    few = {i: score(i, draw(len(task.inputs), FEW)) for i in numbers if candidates[i].has_attention}
-    return score(min(few, key=lambda i: few[i].capped), draw(len(task.inputs), COMPARED)) if few else None
+    transformers = [each for each in tried if each.has_attention]
+    few = [score(each, FEW) for each in transformers]
+    leader = min(range(len(few)), key=lambda i: few[i].capped, default=None)
+    return None if leader is None else score(transformers[leader], COMPARED)
