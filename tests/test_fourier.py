@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grokinterp import fourier
+from grokinterp.errors import BadRequest
 from grokinterp.fourier import FourierError
 
 SIZES = [1, 2, 3, 4, 5, 8, 12, 53, 59, 113, 114]
@@ -249,3 +250,32 @@ def test_bad_requests_name_the_remedy(request_, remedy):
     with pytest.raises(FourierError, match=remedy) as refusal:
         request_()
     assert isinstance(refusal.value, ValueError) and "\n" not in str(refusal.value)
+
+
+def test_lists_and_arrays_are_transformed_as_tensors_are():
+    """Of numbers of any kind: what they hold counts, not what holds them."""
+    W_E = one_wave(7, 2)
+    for each in (W_E.tolist(), W_E.numpy()):
+        assert torch.equal(fourier.norms(each), fourier.norms(W_E).to(fourier.norms(each)))
+        assert torch.equal(fourier.transform(each, -2, fourier.basis(7).numpy()), fourier.transform(each, -2))
+    assert fourier.gini([0, 0, 0, 1]) == pytest.approx(0.75)
+    assert fourier.fold([1, 2, 3]).tolist() == [1, 5]
+    assert fourier.project([[1.0], [3.0]], [[1.0, 0.0]]).tolist() == [[1.0], [0.0]]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: fourier.transform("abc"),
+        lambda: fourier.transform([[1.0], [1.0, 2.0]]),
+        lambda: fourier.gini(5),
+        lambda: fourier.basis("7"),
+        lambda: fourier.basis(p=7.5),
+        lambda: fourier.discrete_logs("7"),
+    ],
+)
+def test_what_holds_no_numbers_is_refused_in_one_line(call):
+    """Text, a ragged list, a number alone, and what is no whole number where one is asked."""
+    with pytest.raises(BadRequest, match=r"whole number|tensor, an array|vector") as refusal:
+        call()
+    assert "\n" not in str(refusal.value)

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import operator
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -42,6 +43,21 @@ def require(condition: bool, message: str) -> None:
     """Raise `ConfigError(message)` unless the condition holds."""
     if not condition:
         raise ConfigError(message)
+
+
+def whole(value: Any, name: str, example: str) -> int:
+    """A whole number as Python's, whichever library it is of. Raises `BadRequest` for anything else."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise BadRequest(f"{name}={value!r:.80} must be a whole number, as in {example}") from None
+
+
+def whole_numbers(values: Any, name: str, example: str) -> list[int]:
+    """Several of them, or one. Raises `BadRequest` for anything else."""
+    is_one = isinstance(values, str) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0
+    several = [values] if is_one else values
+    return [whole(value, name, example) for value in several]
 
 
 def counted(n: int, noun: str, plural: str | None = None) -> str:

@@ -62,6 +62,8 @@ def test_inside_an_ablation_it_scores_what_is_left():
         (Fixed(torch.zeros(25, 3)), TASK, "are logits .rows, 5 answers."),
         (Fixed(torch.zeros(25)), TASK, "gives a tensor of shape .25."),
         (Fixed(torch.zeros(25, 5)), gi.Task("a + b", p=5), "no split yet"),
+        (Fixed(torch.zeros(24, 5)), TASK, "gives 24 answers to 25 rows; one a row is read"),
+        (nn.Linear(3, 5), TASK, "Linear cannot be called on rows of task.inputs .RuntimeError: .*wrap it in a module"),
         (nn.Identity(), None, "Identity carries no task"),
     ],
 )

@@ -104,5 +104,5 @@ def test_what_a_model_cannot_read_is_refused(model):
     """Too many tokens, or tokens by name without a task."""
     with pytest.raises(BadRequest, match="at most 3 tokens and was given 4"):
         model(torch.zeros(1, 4, dtype=torch.int64))
-    with pytest.raises(BadRequest, match="no task, so its tokens have no names"):
+    with pytest.raises(BadRequest, match="no task to name its tokens"):
         model.to_tokens("1 2 =")

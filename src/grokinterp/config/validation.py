@@ -1,13 +1,18 @@
 """Whether the fields of a dataclass hold what their annotations say."""
 
 import math
+from collections.abc import Callable
 from dataclasses import is_dataclass
-from functools import cache
+from functools import cache, wraps
+from inspect import signature
 from os import PathLike
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from grokinterp.errors import ConfigError, listed, require
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 MOST_THREADS = 4096
 """More than any machine has cores; torch fails where the system has no room for as many."""
@@ -71,6 +76,31 @@ def check_threads(threads: Any) -> int | None:
     right = threads is None or (has_type(threads, int) and 1 <= threads <= MOST_THREADS)
     require(right, f"threads={shown(threads)} must be a whole number from 1 to {MOST_THREADS}, as in threads=2")
     return threads
+
+
+def checks_switches(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Make a function refuse what is neither True nor False where the annotation of a parameter asks for it.
+
+    Python takes any text for true, `cache="no"` as well. 1 and 0 are taken for what they are equal to.
+    """
+    parameters = signature(function).parameters
+    switches = {name: each.annotation for name, each in parameters.items() if bool in _members(each.annotation)}
+
+    @wraps(function)
+    def checked(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        for name, value in (*zip(parameters, args, strict=False), *kwargs.items()):
+            if name in switches:
+                check_switch(name, value, switches[name])
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def check_switch(name: str, value: Any, hint: Any = bool) -> None:
+    """Refuse what is neither True nor False, nor left open where the hint says so. Raises `ConfigError`."""
+    value = plain(value)
+    right = has_type(value, hint) or (isinstance(value, int) and value in (0, 1))
+    require(right, f"{name}={shown(value)} must be True or False, as in {name}=True")
 
 
 def check_path(name: str, path: Any) -> None:

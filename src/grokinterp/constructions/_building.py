@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from grokinterp.config import RunConfig, ScheduleConfig, SplitConfig
-from grokinterp.config.validation import check_path, shown
+from grokinterp.config.validation import check_path, checks_switches, shown
 from grokinterp.constructions._construction import CONSTRUCTIONS, Construction
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.runs.provenance import Provenance
@@ -21,6 +21,7 @@ PRESET = "formula"
 """What the configuration of a run says that was not trained."""
 
 
+@checks_switches
 def build(
     kind: str,
     p: int | None = None,

@@ -1,5 +1,7 @@
 """Scores of a model on its task's table: loss and accuracy on the rows trained on, and on the others."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -67,17 +69,37 @@ def evaluate(model: nn.Module, task: Task | None = None) -> dict[str, float]:
         raise BadRequest(f"{type(model).__name__} carries no task; give one, as in gi.evaluate(model, run.task)")
     if task.is_train is None:
         raise BadRequest("the task has no split yet; use task.split(frac=0.3, seed=0) or a run's task")
+    place = next((parameter.device for parameter in model.parameters()), task.inputs.device)
+    batches = task.inputs.split(rows_at_once(task.inputs, TOKENS_IN_ONE_CALL))
+    with asked(model):
+        logits = torch.cat([answers_of(model(rows.to(place)), task).cpu() for rows in batches])
+    if len(logits) != len(task.inputs):
+        raise BadRequest(
+            f"{type(model).__name__} gives {len(logits)} answers to {len(task.inputs)} rows; one a row is read"
+        )
+    return losses(logits, task)
+
+
+@contextmanager
+def asked(model: nn.Module) -> Iterator[None]:
+    """A block in which anybody's module answers rows of a task: in evaluation, without gradients; it stays as it was.
+
+    What it fails with is refused in one line. Raises `BadRequest`.
+    """
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            place = next((parameter.device for parameter in model.parameters()), task.inputs.device)
-            batches = task.inputs.split(rows_at_once(task.inputs, TOKENS_IN_ONE_CALL))
-            parts = [answers_of(model(rows.to(place)), task).cpu() for rows in batches]
-            logits = torch.cat(parts)
+            yield
+    except BadRequest:
+        raise
+    except Exception as error:
+        raise BadRequest(
+            f"{type(model).__name__} cannot be called on rows of task.inputs ({type(error).__name__}: {error}); wrap "
+            f"it in a module that maps them to logits"
+        ) from error
     finally:
         model.train(was_training)
-    return losses(logits, task)
 
 
 def answers_of(output: Any, task: Task) -> Float[Tensor, "n *t answer"]:

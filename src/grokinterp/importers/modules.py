@@ -12,7 +12,7 @@ from grokinterp.config import ModelConfig, RunConfig, ScheduleConfig
 from grokinterp.config.own_module import OwnModuleConfig
 from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, listed
-from grokinterp.evaluation.table_scores import answers_of
+from grokinterp.evaluation.table_scores import answers_of, asked
 from grokinterp.importers._parameters import is_classic
 from grokinterp.importers.judging.answers import Answers
 from grokinterp.importers.judging.scores import draw
@@ -230,21 +230,11 @@ def _redrawn(module: nn.Module) -> dict[str, Tensor]:
 def _answers(module: nn.Module, tensors: Mapping[str, Tensor], task: Task, rows: Tensor) -> Tensor:
     """What the module gives on some rows, with these tensors in the place of its own; it is left as it was."""
     device = next(module.parameters()).device
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            there = {name: value.to(device) for name, value in tensors.items()}
-            inputs = (task.inputs[rows].to(device),)
-            output = torch.func.functional_call(module, there, inputs, tie_weights=False)
-    except Exception as error:
-        raise BadRequest(
-            f"{type(module).__name__} cannot be called on rows of task.inputs ({type(error).__name__}: {error}); wrap "
-            f"it in a module that maps them to logits"
-        ) from error
-    finally:
-        module.train(was_training)
-    answers_of(output, task)  # refused where it is none
+    there = {name: value.to(device) for name, value in tensors.items()}
+    with asked(module):
+        inputs = (task.inputs[rows].to(device),)
+        output = torch.func.functional_call(module, there, inputs, tie_weights=False)
+        answers_of(output, task)  # refused where it is none
     if len(output) != len(rows):
         raise BadRequest(f"{type(module).__name__} gives {len(output)} answers to {len(rows)} rows; one a row is read")
     return output.cpu().float()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from grokinterp import models
-from grokinterp.config.validation import check_path
+from grokinterp.config.validation import check_path, checks_switches
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.snapshot import rows_at_once
 from grokinterp.importers import Given
@@ -26,6 +26,7 @@ from grokinterp.tasks import Task
 SUFFIXES = (".safetensors", ".parquet")
 
 
+@checks_switches
 def export_activations(
     run: Given | nn.Module,
     hook: str,

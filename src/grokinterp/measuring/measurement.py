@@ -6,7 +6,7 @@ from typing import SupportsIndex
 import xarray as xr
 from torch import nn
 
-from grokinterp.config.validation import plain, shown
+from grokinterp.config.validation import checks_switches, plain, shown
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.importers import Given, opened_with
@@ -20,6 +20,7 @@ FINAL = "final"
 """What `steps` may be instead of steps: each run's last checkpoint."""
 
 
+@checks_switches
 def measure(
     run: Given | nn.Module,
     task: Task | Chosen = None,

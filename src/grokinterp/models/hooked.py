@@ -15,7 +15,7 @@ from transformer_lens import ActivationCache, HookedRootModule
 from transformer_lens.config import TransformerBridgeConfig
 
 from grokinterp.config import ModelConfig
-from grokinterp.config.validation import shown
+from grokinterp.config.validation import checks_switches, shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.models.answers import answer_loss, check_whole, read_rows
 from grokinterp.models.initialisation import initialise
@@ -95,6 +95,7 @@ class HookedModule(HookedRootModule, Generic[Config]):
         """Make the modules, from parameters that fit; `__init__` calls it once."""
         raise NotImplementedError
 
+    @checks_switches
     def __call__(
         self, *rows: Any, return_type: ReturnType = "logits", loss_per_token: bool = False, **options: Any
     ) -> Any:
@@ -107,9 +108,7 @@ class HookedModule(HookedRootModule, Generic[Config]):
         none of its task's.
         """
         if return_type not in ("logits", "loss", "both", None):
-            raise BadRequest(
-                f"return_type={shown(return_type)} is unknown; choose one of 'logits', 'loss', 'both', None"
-            )
+            raise BadRequest(f"return_type={shown(return_type)} is none; choose one of 'logits', 'loss', 'both', None")
         first, *known = _parameters_of_forward(type(self))
         given = rows or tuple(options.pop(name) for name in (first, "input") if name in options)
         unknown = [name for name in options if name not in known]
@@ -185,6 +184,7 @@ class HookedModule(HookedRootModule, Generic[Config]):
             self._check_names(name)
         return super().hooks(forward, backward, *args, **kwargs)
 
+    @checks_switches
     def run_with_hooks(
         self,
         *inputs: Any,
@@ -224,6 +224,7 @@ class HookedModule(HookedRootModule, Generic[Config]):
         accepted = {name for name in self.hook_dict if name not in idle and _accepts(names, name)}
         return lambda name: name in accepted
 
+    @checks_switches
     def run_with_cache(
         self, *inputs: Any, remove_batch_dim: bool = False, return_cache_object: bool = True, **kwargs: Any
     ) -> tuple[Any, Any]:
@@ -243,22 +244,19 @@ class HookedModule(HookedRootModule, Generic[Config]):
     def to_single_token(self, token: str) -> int:
         """The id of one token of the task's vocabulary, such as `"17"` or `"="`. Raises `BadRequest` for any other."""
         if self.task is None:
-            raise BadRequest(
-                "this model has no task, so its tokens have no names; give token ids, or build it with a task"
-            )
+            raise BadRequest("this model has no task to name its tokens; give token ids, or build it with a task")
         if token not in self.task.tokens:
             near = did_you_mean(token, self.task.tokens)
             raise BadRequest(f"{token!r} is not a token.{near} The tokens: {listed(self.task.tokens)}")
         return self.task.tokens.index(token)
 
+    @checks_switches
     def to_tokens(
         self, text: str | Sequence[Any] | Tensor | ArrayLike, prepend_bos: bool | None = None
     ) -> Int[Tensor, "batch pos"]:
         """Token ids [batch, pos] of a line such as `"3 5 ="` (tokens apart by spaces), of several, or of ids."""
         if prepend_bos:
-            raise BadRequest(
-                "the vocabularies of these tasks have no beginning-of-sequence token; leave prepend_bos out"
-            )
+            raise BadRequest("these vocabularies have no beginning-of-sequence token; leave prepend_bos out")
         rows = [text] if isinstance(text, str) else text
         if isinstance(rows, list | tuple):
             lines = [row for row in rows if isinstance(row, str)]
@@ -282,14 +280,17 @@ class Switches(HookedModule[Config]):
         self._cfg.device, self._cfg.dtype = str(weights.device), weights.dtype
         return self._cfg
 
+    @checks_switches
     def set_use_attn_result(self, use: bool) -> None:
         """Compute `attn.hook_result` [batch pos head d_model], each head's own output (memory!)."""
         self._cfg.use_attn_result = use
 
+    @checks_switches
     def set_use_attn_in(self, use: bool) -> None:
         """Give each head its own copy of the residual stream, `hook_attn_in` [batch pos head d_model]."""
         self._cfg.use_attn_in = use
 
+    @checks_switches
     def set_use_split_qkv_input(self, use: bool) -> None:
         """Give each head's queries, keys and values a copy of their own: `hook_q_input` [batch pos head d_model], ...
 
@@ -297,6 +298,7 @@ class Switches(HookedModule[Config]):
         """
         self._cfg.use_split_qkv_input = use
 
+    @checks_switches
     def set_use_hook_mlp_in(self, use: bool) -> None:
         """Give the MLP its own copy of the residual stream, `hook_mlp_in`, before LayerNorm."""
         self._cfg.use_hook_mlp_in = use

@@ -13,7 +13,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.utilities.matrix import composition_scores
 
 from grokinterp.config import TransformerConfig
-from grokinterp.config.validation import plain, shown
+from grokinterp.config.validation import checks_switches, plain, shown
 from grokinterp.errors import BadRequest
 from grokinterp.models.blocks import Block, Embed, Norm, PosEmbed, Unembed
 from grokinterp.models.bridge import classic_config, native_bridge
@@ -93,6 +93,7 @@ class HookedTransformer(Switches[TransformerConfig]):
 
     # -- what TransformerLens' tools ask of a model
 
+    @checks_switches
     def accumulated_bias(
         self, layer: int, mlp_input: bool = False, include_mlp_biases: bool = True
     ) -> Float[Tensor, "d"]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from grokinterp.config.validation import check_path, shown
+from grokinterp.config.validation import check_path, checks_switches, shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.importers import Given, opened_with
 from grokinterp.measuring.choosing import listed_names
@@ -32,6 +32,7 @@ class PageNotWritten(StorageError):
         self.numbers = numbers
 
 
+@checks_switches
 def report(
     run: Given | nn.Module,
     task: Task | str | Path | None = None,
@@ -98,6 +99,7 @@ def report(
     return _one(subject_of(run), Path(out or "report.html"), pdf, pictures)
 
 
+@checks_switches
 def figure(
     run: Given | nn.Module,
     name: str = "",

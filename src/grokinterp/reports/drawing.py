@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from jaxtyping import Shaped
 
-from grokinterp.config.validation import has_type, plain, shown
+from grokinterp.config.validation import checks_switches, has_type, plain, shown
 from grokinterp.errors import BadRequest, listed
 from grokinterp.reports import labels, style
 from grokinterp.reports.figures import palette
@@ -31,6 +31,7 @@ _ONE = "gi.draw(trace['train_loss'])"
 _SEVERAL = "gi.draw(trace[['train_loss', 'test_loss']])"
 
 
+@checks_switches
 def draw(
     data: xr.DataArray | xr.Dataset,
     step: int | None = None,

@@ -14,6 +14,7 @@ import pandas as pd
 from torch import Tensor
 
 from grokinterp.config import RunConfig
+from grokinterp.config.validation import checks_switches
 from grokinterp.runs.digests import digest_of_tensors
 from grokinterp.runs.directory import (
     CHECKPOINTS,
@@ -215,6 +216,7 @@ def drop_checkpoints(path: Path, but: int) -> None:
             (path / CHECKPOINTS / checkpoint_name(step)).unlink(missing_ok=True)
 
 
+@checks_switches
 def save_run(run: Run, path: str | Path, overwrite: bool = False) -> Run:
     """Write any run, a third-party file read as one included, as a run directory, which appears whole, and open it.
 

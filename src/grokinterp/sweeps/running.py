@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
+from grokinterp.config.validation import checks_switches
 from grokinterp.errors import counted, first_lines
 from grokinterp.evaluation.processes import available_cores
 from grokinterp.runs import Runs
@@ -30,6 +31,7 @@ class SweepError(RuntimeError):
         super().__init__("\n".join([first, *named]))
 
 
+@checks_switches
 def sweep(
     spec: Spec | str | Path | Mapping[str, Any],
     *,

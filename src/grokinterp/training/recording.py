@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex
 import torch
 from torch import Tensor, nn
 
-from grokinterp.config.validation import check_path, plain, shown
+from grokinterp.config.validation import check_path, checks_switches, plain, shown
 from grokinterp.errors import BadRequest
 from grokinterp.importers.modules import PRESET, Adapter
 from grokinterp.runs.directory import RunDirectory, has_nothing_to_lose, is_run, open_run
@@ -19,6 +19,7 @@ from grokinterp.runs.writer import RunWriter
 from grokinterp.tasks import Task
 
 
+@checks_switches
 def record(
     path: str | Path,
     task: Task,

@@ -10,7 +10,7 @@ import torch
 
 from grokinterp.config import RunConfig
 from grokinterp.config.presets import DEFAULT
-from grokinterp.config.validation import check_path, check_threads
+from grokinterp.config.validation import check_path, check_threads, checks_switches
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.runs.checkpoint import Checkpoint
@@ -26,6 +26,7 @@ from grokinterp.training.planning import default_directory, plan
 from grokinterp.training.start import find_device, initial_parameters, open_directory
 
 
+@checks_switches
 def train(
     task: Task | str | None = None,
     *,
