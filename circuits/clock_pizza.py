@@ -23,7 +23,6 @@ from grokinterp.analysis import circle_formulas, public_runs
 from grokinterp.analysis.clock_or_pizza import Evidence, Rule, mean_cosine, widened
 from grokinterp.analysis.cycles import Wave
 from grokinterp.config import ModelConfig
-from grokinterp.config.validation import finite_or_none
 from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.evaluation.gradients import (
     WIDE,
@@ -245,29 +244,17 @@ class ClockPizza(Circuit):
         return readout(variables, {"k": wave.frequencies.numpy()})
 
     def summarise(self, trace: xr.Dataset) -> dict[str, Any]:
-        last = trace.isel(step=-1)
-        gs, error = float(last["gradient_symmetricity"]) if self.gradients_count else None, math.nan
-        if "gradient_symmetricity_wide" in last and not math.isnan(float(last["gradient_symmetricity_wide"])):
-            gs, error = (float(last[f"gradient_symmetricity_{name}"]) for name in ("wide", "error"))
-        evidence = Evidence(gs, float(last["distance_irrelevance_runner_up"]), float(last["verdict_accuracy"]))
-        last_evidence = {
-            "verdict": self.rule.verdict(evidence),
-            "score": self.rule.score(evidence),
-            **evidence._asdict(),
-            "gradient_symmetricity_error": error,
-            "border": self.rule.border(evidence, error),
-            "gradients_say": None if gs is None else self.rule.gradients_say(gs),
-            "distances_say": self.rule.distances_say(evidence.distance_irrelevance_runner_up),
-        }
+        evidence, error = self._last_evidence(trace.isel(step=-1))
+        is_solved, gs = evidence.accuracy >= self.rule.solved, evidence.gradient_symmetricity
         attributes: dict[str, Any] = {
             "verdict_rule": json.dumps(dataclasses.asdict(self.rule)),
-            "verdict_evidence": json.dumps({name: finite_or_none(value) for name, value in last_evidence.items()}),
+            "verdict_evidence": self.rule.finding(evidence, error).to_json(),
             # What one more answer would do says nothing of a model that is far from all of them.
-            "verdict_flips": "; ".join(self.rule.flips(evidence) if evidence.accuracy >= self.rule.solved else []),
+            "verdict_flips": "; ".join(self.rule.flips(evidence) if is_solved else []),
         }
         if gs is not None and not math.isnan(error):
             attributes["verdict_margin"] = gs - self.rule.edge(gs)
-        if self.kin is not None and evidence.accuracy >= self.rule.solved:
+        if self.kin is not None and is_solved:
             layers, rate = self.kin
             kin = public_runs.chosen(layers, plain=True, attention_rate=rate)
             shares = {"layers": layers, "attention_rate": rate, "runs": public_runs.count(kin)}
@@ -275,6 +262,15 @@ class ClockPizza(Circuit):
             shares |= {f"rules_{name}": round(share, 4) for name, share in public_runs.agreement(kin).items()}
             attributes["verdict_public_runs"] = json.dumps(shares)
         return attributes
+
+    def _last_evidence(self, last: xr.Dataset) -> tuple[Evidence, float]:
+        """What the verdict of the last checkpoint rests on, and the standard error of its gradients, else NaN."""
+        value = lambda name: float(last[name]) if name in last else math.nan
+        gs, error = value("gradient_symmetricity_wide"), value("gradient_symmetricity_error")
+        if math.isnan(gs):
+            gs, error = value("gradient_symmetricity"), math.nan
+        known = gs if self.gradients_count else None
+        return Evidence(known, value("distance_irrelevance_runner_up"), value("verdict_accuracy")), error
 
 
 def _explained(snapshot: Snapshot, wave: Wave) -> dict[str, Variable]:

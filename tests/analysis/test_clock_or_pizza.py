@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import grokinterp as gi
-from grokinterp.analysis.clock_or_pizza import Evidence, Rule, mean_cosine, widened
+from grokinterp.analysis.clock_or_pizza import Evidence, Finding, Rule, mean_cosine, widened
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,17 @@ def test_what_would_flip_a_verdict_does(gs, di, accuracy):
         beyond = math.nextafter(edge, -1) if value >= edge else edge
         assert rule.verdict(evidence._replace(**{fields[name]: beyond})) == then != now
     assert flips
+
+
+@pytest.mark.parametrize("gs", [0.71, None])
+@pytest.mark.parametrize("di", [0.9, math.nan])
+def test_a_finding_comes_back_from_its_json(gs, di):
+    """The reports read what the trace was told, and JSON has no word for a number that is not finite."""
+    finding = Rule().finding(Evidence(gs, di, 1.0), math.nan)
+    text = finding.to_json()
+    assert "NaN" not in text and Finding.from_json(text).to_json() == text
+    assert Finding.from_json(text).distances_say == ("clock" if di == 0.9 else "pizza")
+    assert math.isnan(Finding.from_json(text).distance_irrelevance_runner_up) == math.isnan(di)
 
 
 def test_thresholds_out_of_order_are_refused():

@@ -29,7 +29,7 @@ from grokinterp.training.planning import plan
 CLAIMS = ("computes with", "would be called", "key frequencies alone", "Zhong", "distance irrelevance", "public runs")
 
 EVIDENCE = {
-    "verdict": "mixed", "border": "clock", "accuracy": 1.0, "gradient_symmetricity": 0.7036,
+    "verdict": "mixed", "score": 0.7, "border": "clock", "accuracy": 1.0, "gradient_symmetricity": 0.7036,
     "gradient_symmetricity_error": 0.0063, "distance_irrelevance_runner_up": 0.98, "gradients_say": "between",
     "distances_say": "clock",
 }  # fmt: skip

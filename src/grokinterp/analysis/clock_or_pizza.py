@@ -4,15 +4,17 @@ Their code has no threshold. Ours are placed on their 13,890 measured public run
 distance irrelevance is of the RUNNER-UP logit: the verdict reads that one, never the correct logit's.
 """
 
+import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from grokinterp.config.validation import finite_or_none
 from grokinterp.errors import require
 
 Kind: TypeAlias = Literal["clock", "pizza", "mixed", "unsolved"]
@@ -26,6 +28,38 @@ class Evidence(NamedTuple):
     gradient_symmetricity: float | None
     distance_irrelevance_runner_up: float
     accuracy: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict with its evidence and what each measure alone says: the attribute `verdict_evidence` of a trace.
+
+    Attributes:
+        gradient_symmetricity: None where gradients say nothing, as is `gradients_say`.
+        gradient_symmetricity_error: its standard error; None where it is not known.
+        border: the verdict across the nearer gradient threshold, where that is within two standard errors.
+    """
+
+    verdict: Kind
+    score: float
+    gradient_symmetricity: float | None
+    distance_irrelevance_runner_up: float
+    accuracy: float
+    gradient_symmetricity_error: float | None
+    border: Kind | None
+    gradients_say: Side | None
+    distances_say: Literal["clock", "pizza"]
+
+    def to_json(self) -> str:
+        """One JSON object; a number that is not finite is null there."""
+        return json.dumps({name: finite_or_none(value) for name, value in asdict(self).items()})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Finding":
+        """What `to_json` wrote; a number that is always told, and was not finite, is NaN again."""
+        values = json.loads(text)
+        always = ("score", "distance_irrelevance_runner_up", "accuracy")
+        return cls(**values | {name: math.nan for name in always if values[name] is None})
 
 
 @dataclass(frozen=True)
@@ -87,6 +121,19 @@ class Rule:
         gs = evidence.gradient_symmetricity
         return by_distances if gs is None or by_distances == self.gradients_say(gs) else "mixed"
 
+    def finding(self, evidence: Evidence, error: float) -> Finding:
+        """The verdict with its reasons; `error` is the standard error of the gradients, NaN where it is not known."""
+        gs = evidence.gradient_symmetricity
+        return Finding(
+            verdict=self.verdict(evidence),
+            score=self.score(evidence),
+            **evidence._asdict(),
+            gradient_symmetricity_error=finite_or_none(error),
+            border=self.border(evidence, error),
+            gradients_say=None if gs is None else self.gradients_say(gs),
+            distances_say=self.distances_say(evidence.distance_irrelevance_runner_up),
+        )
+
     def score(self, evidence: Evidence) -> float:
         """From -1 (pizza) to 1 (clock), whatever the accuracy: the mean of a place by gradients and one by distances.
 
@@ -114,11 +161,8 @@ class Rule:
         moves = []
         for field, (name, thresholds) in edges.items():
             value = getattr(evidence, field)
-            moves += (
-                []
-                if value is None or value != value
-                else [(abs(value - edge), field, name, value, edge) for edge in thresholds]
-            )
+            if value is not None and value == value:
+                moves += [(abs(value - edge), field, name, value, edge) for edge in thresholds]
         for _, field, name, value, edge in sorted(moves):
             # Just across the threshold: every rule holds its lower edge.
             word, moved = ("fell below", math.nextafter(edge, -math.inf)) if value >= edge else ("rose to", edge)

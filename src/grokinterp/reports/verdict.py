@@ -1,10 +1,10 @@
 """Verdict: what was found, in one paragraph with the numbers it rests on, and what would change it."""
 
 import json
-from typing import Any
 
 import xarray as xr
 
+from grokinterp.analysis.clock_or_pizza import Finding
 from grokinterp.analysis.outcome import UNEXPLAINED, Ending, Outcome
 from grokinterp.circuits.irreps import borne_out
 from grokinterp.errors import listed
@@ -34,17 +34,17 @@ def verdict(subject: Subject) -> list[str]:
         reason = subject.skipped.get("clock_pizza", "its measures were not read").split(";")[0]
         sentences.append(f"Whether it is a clock or a pizza is not judged, because {reason}.")
         return [" ".join([*sentences, *_without_waves(trace)])]
-    evidence = json.loads(trace.attrs["verdict_evidence"])
-    if evidence["verdict"] == "unsolved":
-        right = percent(evidence["accuracy"])
+    finding = Finding.from_json(trace.attrs["verdict_evidence"])
+    if finding.verdict == "unsolved":
+        right = percent(finding.accuracy)
         return [" ".join([*sentences, f"Clock or pizza is not judged: of the whole table it answers {right}."])]
-    border = f", at the border of {evidence['border']}" if evidence["border"] else ""
+    border = f", at the border of {finding.border}" if finding.border else ""
     # Near a threshold "neither clearly" would say more than is known.
-    kind = "mixed" if border and evidence["verdict"] == "mixed" else _SAY[evidence["verdict"]]
+    kind = "mixed" if border and finding.verdict == "mixed" else _SAY[finding.verdict]
     sentences.append(f"By Zhong et al.'s measures it is {kind}{border}.")
     return [
-        " ".join(sentences) + _measures(trace, evidence),
-        *_geometry(trace, evidence),
+        " ".join(sentences) + _measures(trace, finding),
+        *_geometry(trace, finding),
         *_changes(trace),
         *_kin(trace),
     ]
@@ -67,10 +67,10 @@ def headline(subject: Subject) -> str:
         return f"{outcome.kind.capitalize()}{stopped}: {it} answers {listed(shares)}"
     parts = []
     if "verdict_evidence" in trace.attrs:
-        evidence = json.loads(trace.attrs["verdict_evidence"])
-        if evidence["verdict"] != "unsolved":
-            border = f", at the border of {evidence['border']}," if evidence["border"] else ""
-            parts.append(f"{evidence['verdict']}{border} by Zhong et al.'s measures")
+        finding = Finding.from_json(trace.attrs["verdict_evidence"])
+        if finding.verdict != "unsolved":
+            border = f", at the border of {finding.border}," if finding.border else ""
+            parts.append(f"{finding.verdict}{border} by Zhong et al.'s measures")
     if landmarks.grokked_step is not None:
         parts.append(f"99 % of test rows from step {landmarks.grokked_step:,}")
     keys = list(trace.attrs.get("key_frequencies", []))
@@ -221,16 +221,16 @@ def _of_a_memory(irreps: list[str]) -> str:
     return f", of which {listed(irreps)} show no more than in a table of the rows it was trained on" if irreps else ""
 
 
-def _measures(trace: xr.Dataset, evidence: dict[str, Any]) -> str:
+def _measures(trace: xr.Dataset, finding: Finding) -> str:
     rule = json.loads(trace.attrs["verdict_rule"])
-    gs, di = evidence["gradient_symmetricity"], evidence["distance_irrelevance_runner_up"]
+    gs, di = finding.gradient_symmetricity, finding.distance_irrelevance_runner_up
     distances = (
-        f" Its distance irrelevance is {di:.2f}, which says {evidence['distances_say']} (a clock's is at least "
+        f" Its distance irrelevance is {di:.2f}, which says {finding.distances_say} (a clock's is at least "
         f"{rule['distant']})"
     )
     if gs is None:
         return f"{distances}; gradients say nothing where the task subtracts."
-    side, error = evidence["gradients_say"], evidence["gradient_symmetricity_error"]
+    side, error = finding.gradients_say, finding.gradient_symmetricity_error
     words = "lies between the two" if side == "between" else f"says {side}"
     # As many digits as tell it from the threshold, where it is near.
     gradients = f"{gs:.2f}" if error is None else f"{gs:.4f} with a standard error of {error:.4f}"
@@ -240,16 +240,16 @@ def _measures(trace: xr.Dataset, evidence: dict[str, Any]) -> str:
     )
 
 
-def _geometry(trace: xr.Dataset, evidence: dict[str, Any]) -> list[str]:
+def _geometry(trace: xr.Dataset, finding: Finding) -> list[str]:
     """Where the neurons lie on another shape than the verdict's: a pizza adds vectors, on a disc; a clock need not."""
     shape = str(trace["geometry"].values[-1]) if "geometry" in trace else "none"
-    expected = {"clock": "torus", "pizza": "disc"}.get(evidence["verdict"])
+    expected = {"clock": "torus", "pizza": "disc"}.get(finding.verdict)
     if expected is None or shape == "none" or shape == expected:
         return []
     two = percent(float(trace["cluster_share_of_two"][-1]))
     where = "between a disc and a torus" if shape == "mixed" else f"on a {shape}"
     return [
-        f"Another measure disagrees: {evidence['verdict']} by gradients and logits, its neurons lie {where} (two "
+        f"Another measure disagrees: {finding.verdict} by gradients and logits, its neurons lie {where} (two "
         f"components hold {two} of the variance of a frequency's neurons; a disc, which adds vectors as a pizza does, "
         f"has 100 %, a torus 50 %). Zhong et al.'s measures and the geometry are not the same question."
     ]
