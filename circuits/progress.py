@@ -1,7 +1,7 @@
 """Progress measures (Nanda et al. 2023): the loss with the key frequencies alone, and without them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -10,12 +10,15 @@ import torch
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
-from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.key_frequencies import KeyFrequencies, last_neurons
-from grokinterp.analysis.periodicity import coefficients, sums_by_answer
+from grokinterp.analysis.logit_parts import cube_part as cube_part
+from grokinterp.analysis.logit_parts import excluded_logits as excluded_logits
+from grokinterp.analysis.logit_parts import excluded_losses as excluded_losses
+from grokinterp.analysis.logit_parts import neuron_part as neuron_part
+from grokinterp.analysis.logit_parts import restricted_loss as restricted_loss
+from grokinterp.analysis.logit_parts import wave_part as wave_part
 from grokinterp.evaluation.losses import accuracy
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.readout import Circuit, Variable, readout
@@ -34,104 +37,6 @@ PHASE_RULE = (
     f"first restricted loss below {FORMED_LOSS}; cleanup where the excluded loss has done {CLEANED_SHARE:.0%} of its "
     "fall from its largest to its last value, if it does no more than the rest in the last tenth of that time"
 )
-
-# -- the circuit's part of the logits. It depends on a row's answer alone, so that [place, answer] holds it.
-
-
-def wave_part(folded: Float[Tensor, "place *rest"], frequencies: Sequence[int]) -> Float[Tensor, "place *rest"]:
-    """sum_k P_k x of a tensor x on the table, for each place on the cycle, from `folded = wave.fold(x)`; float64.
-
-    P_k projects on the unit directions cos(w_k(a + b)) and sin(w_k(a + b)), for every output column (Nanda et al.
-    2023's code); for other operations on those of the wave.
-    """
-    return fourier.project(folded.double(), fourier.wave_rows(len(folded), list(frequencies)))
-
-
-def cube_part(
-    folded: Float[Tensor, "place answer"], wave: Wave, frequencies: Sequence[int]
-) -> Float[Tensor, "place answer"]:
-    """The logits' part along the single directions cos(w_k(a + b - c)) of the p^3 cube (their 3D forms); float64."""
-    n = wave.cycle
-    rows = fourier.basis(n)[[2 * k - 1 for k in frequencies]]
-    chosen = coefficients(folded, wave)[[k - 1 for k in frequencies]]
-    place = torch.arange(n)
-    part = torch.zeros(folded.shape, dtype=torch.float64)
-    part[:, wave.tokens] = (chosen @ rows / n)[(place[:, None] - place) % n]
-    return part
-
-
-def neuron_part(
-    folded: Float[Tensor, "place neuron"], W_L: Float[Tensor, "neuron answer"], frequencies: Sequence[int]
-) -> Float[Tensor, "place answer"]:
-    """What the waves in the last layer's neurons add to the logits through the neuron-logit map W_L; float64.
-
-    (sum_k P_k A) W_L, which TransformerLens' grokking demo keeps or removes. `folded = wave.fold(neurons)`.
-    """
-    return wave_part(folded, frequencies) @ W_L.double()
-
-
-# -- the logits with that part alone, and without it. Every loss here is over the answers that occur on the cycle
-# (`Wave.answers`): no row of a product on it has the answer 0, so that its column is no class.
-
-
-def restricted_loss(
-    folded: Float[Tensor, "place answer"],
-    part: Float[Tensor, "place answer"],
-    wave: Wave,
-    rows: Bool[Tensor, "ab"] | None = None,
-) -> float:
-    """Cross-entropy in nats of `part` and a constant alone, over all rows of the cycle, or those of a mask.
-
-    The constant gives each answer the mean of the logits (`folded = wave.fold(logits)`): the bias correction of Nanda
-    et al. 2023. Of `wave_part(folded)` this is their code's trig loss, the paper's restricted loss. NaN of no rows.
-    The classes are the answers that occur on the cycle (`Wave.answers`).
-    """
-    logits = wave.answers(part - part.mean(0) + folded.double().mean(0))
-    # Rows of one answer have the same logits, so that each answer counts as often as it has rows.
-    rows_of_answer = torch.bincount(wave.index[wave.is_on if rows is None else wave.is_on & rows], minlength=wave.cycle)
-    each = F.cross_entropy(logits, torch.arange(wave.cycle), reduction="none")
-    return (each @ rows_of_answer.double() / rows_of_answer.sum()).item()
-
-
-def excluded_logits(
-    logits: Float[Tensor, "row answer"], part: Float[Tensor, "place answer"], index: Int[Tensor, "row"]
-) -> Float[Tensor, "row answer"]:
-    """The logits of some rows of the cycle less `part`, without bias correction; `index` is the rows' `wave.index`.
-
-    Nanda et al. 2023 take their loss on training rows: what the model knows of those without its circuit.
-    """
-    return logits - part.index_select(0, index)  # several times faster than part[index]
-
-
-def excluded_losses(
-    logits: Float[Tensor, "row answer"],
-    parts: Sequence[Float[Tensor, "place answer"]],
-    index: Int[Tensor, "row"],
-    tokens: Int[Tensor, "place"],
-) -> list[float]:
-    """Cross-entropy in nats of `excluded_logits` for each part in turn.
-
-    The classes are the answers that occur on the cycle, the columns `tokens`; the right one is `tokens[index]`.
-
-    exp(logit - part) = exp(logit) exp(-part), and a part has few rows: the exponentials of the logits are taken once,
-    and summed for all parts by one product for each answer. A row in which the product is lost to rounding (a loss of
-    several hundred nats) is done directly.
-    """
-    logits = logits.double().index_select(1, tokens)
-    peak = logits.amax(1)
-    exponentials = (logits - peak[:, None]).exp_()
-    margin = peak - logits.gather(1, index[:, None])[:, 0]
-    removed = torch.stack([part.index_select(1, tokens).double() for part in parts], 2)
-    shift = removed.amin(1)
-    totals = sums_by_answer(exponentials, (shift[:, None] - removed).exp_(), index)
-    at_label = removed.diagonal().T - shift
-    losses = totals.log() + margin[:, None] + at_label[index]
-    for i in range(len(parts)):
-        if (lost := totals[:, i] < 1e-290).any():
-            left = excluded_logits(logits[lost], removed[:, :, i], index[lost])
-            losses[lost, i] = F.cross_entropy(left, index[lost], reduction="none")
-    return losses.mean(0).tolist()
-
 
 # -- phases
 
@@ -215,77 +120,40 @@ class Progress(Circuit):
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
-        wave = Wave.required(snapshot.task)
+        task, wave = snapshot.task, Wave.required(snapshot.task)
         key = self.frequencies if self.frequencies is not None else KeyFrequencies.of(snapshot, wave).key
-        is_train = snapshot.task.is_train
         train = _training_rows(snapshot, wave)
-        test = wave.is_on if is_train is None else wave.is_on & ~is_train
-        folded = wave.fold(snapshot.logits)
+        test = wave.is_on if task.is_train is None else wave.is_on & ~task.is_train
         index = wave.index[train]
-        # Once for all of them: every loss below is of these logits less a part.
+        # Once for all of them: every excluded loss is of these logits less a part.
         trained = snapshot.logits.index_select(0, train.nonzero().flatten()).double()
+        folded = wave.fold(snapshot.logits)
+        part, neurons = wave_part(folded, key), _neuron_part(snapshot, wave, key)
 
-        part = wave_part(folded, key)
         every = wave.frequencies.tolist()
-        removed = {
-            "2d": part,
-            "3d": cube_part(folded, wave, key),
-            "2d full": wave_part(folded, every),
-            "3d full": cube_part(folded, wave, every),
+        removed: dict[str | int, Tensor] = {
+            "excluded_loss": part,
+            "excluded_loss_3d": cube_part(folded, wave, key),
+            "excluded_loss_full": wave_part(folded, every),
+            "excluded_loss_3d_full": cube_part(folded, wave, every),
             **{k: wave_part(folded, [k]) for k in key},
+            **({} if neurons is None else {"excluded_loss_mlp": neurons}),
         }
-        neurons = _neuron_part(snapshot, wave, key)
-        if neurons is not None:
-            removed["mlp"] = neurons
-        without = excluded_losses(trained, list(removed.values()), index, wave.tokens)
-        excluded = dict(zip(removed, without, strict=True))
-        by_frequency = torch.full((len(wave.frequencies),), torch.nan, dtype=torch.float64)
-        for k in key:
-            by_frequency[k - 1] = excluded[k]
+        losses = excluded_losses(trained, list(removed.values()), index, wave.tokens)
+        excluded = dict(zip(removed, losses, strict=True))
         restricted = restricted_loss(folded, part, wave)
-        right = accuracy(wave.answers(excluded_logits(trained, part, index)), index).item()
-
-        unknown = "all rows: the split is not known"
-        on_train, on_test = (unknown, unknown) if is_train is None else ("training rows", "test rows")
-        nanda, demo = "Nanda et al. 2023", "TransformerLens grokking demo"
-        nats = lambda value, source: Variable((), value, "nats", source)
-        return readout(
-            {
-                "is_key": Variable(("k",), _mask(key, wave), "1", "KeyFrequencies at the final checkpoint"),
-                "restricted_loss": nats(restricted, f"key waves of the logits and their mean alone, all rows; {nanda}"),
-                "trig_loss": nats(restricted, f"the restricted loss by the name of their code; {nanda}"),
-                "restricted_test_loss": nats(restricted_loss(folded, part, wave, test), f"restricted loss, {on_test}"),
-                "excluded_loss": nats(
-                    excluded["2d"],
-                    f"key waves cos, sin w_k(a + b) of the logits removed (2D), {on_train}; {nanda}",
-                ),
-                "excluded_accuracy": Variable((), right, "share", "of the excluded loss"),
-                "excluded_loss_3d": nats(
-                    excluded["3d"],
-                    f"{wave.formula} of key k removed from the logits (3D), {on_train}; {nanda}",
-                ),
-                "excluded_loss_full": nats(
-                    excluded["2d full"],
-                    f"as excluded_loss, all frequencies removed (the `full` curves of their figures); {nanda}",
-                ),
-                "excluded_loss_3d_full": nats(
-                    excluded["3d full"],
-                    f"as excluded_loss_3d, all frequencies removed; {nanda}",
-                ),
-                "excluded_loss_by_frequency": Variable(
-                    ("k",), by_frequency, "nats", f"excluded loss of one key frequency, NaN of others; {nanda}"
-                ),
-                "restricted_loss_mlp": nats(
-                    torch.nan if neurons is None else restricted_loss(folded, neurons, wave, test),
-                    f"key waves of the last layer's neurons and mean logits alone, {on_test}; {demo}",
-                ),
-                "excluded_loss_mlp": nats(
-                    excluded.get("mlp", torch.nan),
-                    f"key waves removed from the last layer's neurons, {on_train}; {demo}",
-                ),
-            },
-            {"k": wave.frequencies.numpy()},
-        )
+        values = {
+            **excluded,
+            "is_key": torch.isin(wave.frequencies, torch.tensor(list(key), dtype=torch.int64)),
+            "restricted_loss": restricted,
+            "trig_loss": restricted,
+            "restricted_test_loss": restricted_loss(folded, part, wave, test),
+            "excluded_accuracy": accuracy(wave.answers(excluded_logits(trained, part, index)), index).item(),
+            "excluded_loss_by_frequency": [excluded.get(k, torch.nan) for k in every],
+            "restricted_loss_mlp": torch.nan if neurons is None else restricted_loss(folded, neurons, wave, test),
+            "excluded_loss_mlp": excluded.get("excluded_loss_mlp", torch.nan),
+        }
+        return readout(_variables(values, wave, task.is_train is not None), {"k": wave.frequencies.numpy()})
 
     def summarise(self, trace: xr.Dataset) -> dict[str, Any]:
         key = trace.is_key.isel(step=-1)
@@ -297,6 +165,33 @@ class Progress(Circuit):
             **boundaries,
             "phase_rule": PHASE_RULE,
         }
+
+
+def _variables(values: Mapping[Any, Any], wave: Wave, is_split: bool) -> dict[str, Variable]:
+    """What was read, each value with its unit and source; `is_split` where training rows are told from test rows."""
+    on_train, on_test = ("training rows", "test rows") if is_split else ("all rows: the split is not known",) * 2
+    nanda, demo = "Nanda et al. 2023", "TransformerLens grokking demo"
+    sources = {
+        "is_key": "KeyFrequencies at the final checkpoint",
+        "restricted_loss": f"key waves of the logits and their mean alone, all rows; {nanda}",
+        "trig_loss": f"the restricted loss by the name of their code; {nanda}",
+        "restricted_test_loss": f"restricted loss, {on_test}",
+        "excluded_loss": f"key waves cos, sin w_k(a + b) of the logits removed (2D), {on_train}; {nanda}",
+        "excluded_accuracy": "of the excluded loss",
+        "excluded_loss_3d": f"{wave.formula} of key k removed from the logits (3D), {on_train}; {nanda}",
+        "excluded_loss_full": "as excluded_loss, all frequencies removed (the `full` curves of their figures); "
+        + nanda,
+        "excluded_loss_3d_full": f"as excluded_loss_3d, all frequencies removed; {nanda}",
+        "excluded_loss_by_frequency": f"excluded loss of one key frequency, NaN of others; {nanda}",
+        "restricted_loss_mlp": f"key waves of the last layer's neurons and mean logits alone, {on_test}; {demo}",
+        "excluded_loss_mlp": f"key waves removed from the last layer's neurons, {on_train}; {demo}",
+    }
+    units = {"is_key": "1", "excluded_accuracy": "share"}
+    along_k = ("is_key", "excluded_loss_by_frequency")
+    return {
+        name: Variable(("k",) if name in along_k else (), values[name], units.get(name, "nats"), source)
+        for name, source in sources.items()
+    }
 
 
 def _neuron_part(snapshot: Snapshot, wave: Wave, key: Sequence[int]) -> Float[Tensor, "place answer"] | None:
@@ -312,7 +207,3 @@ def _training_rows(snapshot: Snapshot, wave: Wave) -> Bool[Tensor, "ab"]:
     """[ab]: the rows of the cycle that are trained on; all of them where the split is not known."""
     is_train = snapshot.task.is_train
     return wave.is_on if is_train is None else wave.is_on & is_train
-
-
-def _mask(key: Sequence[int], wave: Wave) -> Bool[Tensor, "k"]:
-    return torch.isin(wave.frequencies, torch.tensor(list(key), dtype=torch.int64))
