@@ -169,8 +169,9 @@ def test_what_it_does_not_have_cannot_be_ablated(request_, remedy):
 
 def test_images_of_another_size_are_refused():
     """And sizes that patches do not divide."""
-    with pytest.raises(BadRequest, match="images of 64 pixels"):
-        build("patches")(torch.ones(1, 81))
+    for pixels in (49, 81):
+        with pytest.raises(BadRequest, match="images of 64 pixels"):
+            build("patches")(torch.ones(1, pixels))
     for sizes in ({"patch": 4, "d_in": 80}, {"patch": 3, "d_in": 64}):
         with pytest.raises(BadRequest, match="patch=1"):
             VisionConfig(**sizes)
