@@ -69,7 +69,10 @@ def path(points: torch.Tensor) -> float:
     steps = {
         i: readout({"weight_sketch": Variable(("bucket",), sketch(x, 4096, 0), "1", "")}) for i, x in enumerate(points)
     }
-    return Trajectory().summarise(join(steps))["trajectory_pc1_share"]
+    found = Trajectory().summarise(join(steps))
+    assert found["trajectory_shares"][0] == found["trajectory_pc1_share"] and len(found["trajectory_shares"]) == 5
+    assert sum(found["trajectory_shares"]) <= 1 + 1e-9
+    return found["trajectory_pc1_share"]
 
 
 def test_a_line_has_one_direction_a_circle_two_and_a_random_walk_its_own_share():

@@ -59,6 +59,8 @@ def test_regimes_of_networks_written_down():
     assert regime(network(rule(), (read[:, ::2], write[::2]))) == "partial inversion"
     alone = CorruptedLabels().read(network(rule()))
     assert alone.train_accuracy_corrected == alone.train_accuracy_clean == 1 and alone.train_accuracy_corrupted == 0
+    off_by_one = CorruptedLabels().read(network((rule()[0], rule()[1].roll(1, 1))))
+    assert alone.test_accuracy_clean == 1 and off_by_one.test_accuracy_clean == 0
 
 
 @pytest.mark.parametrize(

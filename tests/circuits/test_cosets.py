@@ -53,6 +53,29 @@ def test_planted_coset_neurons(planted):
     assert found.coset_dropped.sel(threshold=1e-6).item() == 3
 
 
+def test_neurons_above_a_threshold_are_left_out(planted):
+    """Without three loud neurons of noise the logits are those of a model in which they are silent."""
+    silent = coset_model(planted, ["12", "8", "6"], noise=3)
+    W_U = silent.parameters["unembed.W_U"].clone()
+    W_U[3:] = 5 * torch.randn(3, 24)
+    loud = Snapshot(0, silent.config, silent.task, {**silent.parameters, "unembed.W_U": W_U})
+    found = cosets.Cosets().read(loud).sel(threshold=1e-6)
+    assert found.coset_ablated_loss.item() == pytest.approx(silent.loss(silent.logits), rel=1e-5)
+    right = (silent.logits.argmax(1) == silent.labels).double().mean()
+    assert found.coset_ablated_accuracy.item() == pytest.approx(right.item())
+
+
+@pytest.mark.parametrize(("turned", "conjugate"), [(False, 1), (True, 0)])
+def test_both_sides_have_conjugate_subgroups_or_not(planted, turned, conjugate):
+    """Neurons of the same kind on both sides; the same with the parts of y of two kinds exchanged."""
+    snapshot = coset_model(planted, ["8", "6"])
+    W_in = snapshot.parameters["blocks.0.mlp.W_in"]
+    W_in = torch.cat([W_in[:24], W_in[24:].flip(1)]) if turned else W_in
+    changed = {**snapshot.parameters, "blocks.0.mlp.W_in": W_in}
+    found = cosets.Cosets().read(Snapshot(0, snapshot.config, snapshot.task, changed))
+    assert found.coset_neurons.item() == 1 and found.coset_conjugate.item() == conjugate
+
+
 def test_left_and_right_are_told_apart(planted):
     """Functions of the other sides' cosets are not concentrated, but for normal subgroups."""
     snapshot = coset_model(planted, ["12", "6"])
@@ -112,6 +135,10 @@ def test_causal_tests_of_a_planted_sign_circuit(planted):
         "none": 1, "flip both": 1, "absolute value": 1, "swap embeddings": 1,
     }  # fmt: skip
     assert accuracy["flip left"] == accuracy["flip right"] == 0
+    # Logits 1, 0 where the signs are alike and -1, 2 where they are not; with one of them flipped the other way round.
+    softplus = lambda x: math.log(1 + math.exp(x))
+    for how, loss in {"none": softplus(-1) + softplus(-3), "flip left": softplus(1) + softplus(3)}.items():
+        assert found.causal_loss.sel(intervention=how).item() == pytest.approx(loss / 2, rel=1e-6)
     # With b = -1 the two tables are each other's negative, so that swapping them flips both signs.
     assert causal.Causal().read(sign_model(planted, b=-1.0)).causal_accuracy.sel(intervention="swap embeddings") == 1
 

@@ -150,6 +150,9 @@ def test_frequencies_and_phases_rebuild_the_neurons(planted, expression, sign):
         each -= each.mean(0)
         each /= np.linalg.norm(each, axis=0)
     assert (rebuilt * found).sum(0) == pytest.approx(1, abs=1e-5)
+    assert sorted({round(each, 3) for each in np.abs(read.phase_difference.values)}) == [0.4, 2.0]
+    assert read.simple_neuron_r2.values == pytest.approx(1, abs=1e-5)
+    assert read.answer_wave_share.values == pytest.approx(0, abs=1e-5)
 
 
 def test_the_summary_is_of_the_last_checkpoint():

@@ -99,6 +99,18 @@ def test_the_plane_is_that_of_the_largest_variance():
     assert found[:, 1].abs().tolist() == pytest.approx(x[:, 1].abs().tolist())
 
 
+def test_pixels_are_read_as_they_are():
+    """Of a layer that hands them on, what it has between classes is what they have, and so in the plane."""
+    images, labels = TASK.inputs.double(), TASK.labels
+    found = translation.Translation().read(dense(torch.eye(64), torch.zeros(64, TASK.n_answers), torch.zeros(64)))
+    within = sum(float(images[labels == c].var(0, correction=0).sum() * (labels == c).sum()) for c in labels.unique())
+    share = 1 - within / float((images - images.mean(0)).square().sum())
+    assert float(found.translation_invariance_of_pixels) == pytest.approx(share, rel=1e-6)
+    assert float(found.translation_invariance) == pytest.approx(share, rel=1e-6)
+    plane = torch.from_numpy(found.translation_plane.values)
+    assert float(found.translation_invariance_in_plane) == pytest.approx(translation.between(plane, labels), rel=1e-4)
+
+
 def test_components_point_to_where_their_cubes_sum_to_more():
     """Whichever sign a decomposition gives them: of ten clouds none has a plane that points the other way."""
     for cloud in torch.randn(10, 40, 3).double().exp():
