@@ -14,7 +14,7 @@ from grokinterp.errors import BadRequest
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.reports import labels
 from grokinterp.reports.drawing import PANELS, frame
-from grokinterp.reports.frames import LEVELS, texture, untexture
+from grokinterp.reports.figures.frames import LEVELS, texture, untexture
 from grokinterp.reports.page import page
 from grokinterp.reports.sections import sections_of
 from grokinterp.reports.subject import Subject

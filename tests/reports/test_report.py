@@ -21,7 +21,7 @@ from grokinterp.measuring import snapshot_of
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports import report, verdict
 from grokinterp.reports.figures.attention import positions
-from grokinterp.reports.frames import untexture
+from grokinterp.reports.figures.frames import untexture
 from grokinterp.reports.glossary import WORDS
 from grokinterp.reports.page import page
 from grokinterp.reports.prose import baselines, percent

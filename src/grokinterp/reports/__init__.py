@@ -1,6 +1,6 @@
 """Reports: a run as one self-contained page. Drawing only; the numbers come from `measure`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,11 @@ from grokinterp.importers import Given, opened_with
 from grokinterp.measuring.choosing import listed_names
 from grokinterp.runs.files import StorageError, make_directory
 from grokinterp.runs.population.collection import Runs
-from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 
 if TYPE_CHECKING:
     from grokinterp.readout import Circuit
-    from grokinterp.reports.saving import Figure, Pictures
-    from grokinterp.reports.subject import Subject
+    from grokinterp.reports.saving import Figure
 
 FEW = 12
 """Of so many runs the page of each is written too, where nobody says whether: it takes seconds a run."""
@@ -74,8 +72,10 @@ def report(
     `PageNotWritten`, with its numbers, where there is no room or no right to write it.
     """
     from grokinterp.reports import export  # plotly and jinja2 are imported when a report is made
+    from grokinterp.reports.population.writing import write_all
     from grokinterp.reports.saving import Pictures
     from grokinterp.reports.subject import Subject
+    from grokinterp.reports.writing import Destination, write_page
 
     if task is not None and not isinstance(task, Task):
         if out is not None:
@@ -94,9 +94,9 @@ def report(
         make_directory(Path(out).parent)  # now: a place that is none is told before minutes of measuring
     if isinstance(run, Runs):
         wanted = len(run) <= FEW if pages is None else pages
-        target = Path(out) if out else _page_of(run)
-        return _many(run, target, subject_of if wanted else None, pdf, pictures, progress)
-    return _one(subject_of(run), Path(out or "report.html"), pdf, pictures)
+        destination = Destination(Path(out) if out else _page_of(run), pdf, pictures)
+        return write_all(run, destination, subject_of if wanted else None, progress)
+    return write_page(subject_of(run), Destination(Path(out or "report.html"), pdf, pictures))
 
 
 @checks_switches
@@ -130,82 +130,8 @@ def figure(
     return of_plate(plates[name], width_cm, font_pt)
 
 
-def _one(subject: "Subject", out: Path, pdf: bool, pictures: "Pictures | None") -> Path:
-    from grokinterp.reports import export
-    from grokinterp.reports.page import numbers, page, plates_of
-    from grokinterp.reports.sections import sections_of
-    from grokinterp.runs.replacing import write_over
-
-    content = page(subject).encode()
-    try:
-        write_over(out, content)
-    except StorageError as refusal:
-        raise PageNotWritten(str(refusal), numbers(subject)) from None
-    if pictures is not None:
-        pictures.write(plates_of(sections_of(subject)))
-    if pdf:
-        export.write_pdf(out)
-    return out
-
-
 def _page_of(runs: Runs) -> Path:
     """Where the page of many runs lies that no one gave a place: in the directory that holds them, where one does."""
     parents = {None if run.path is None or not run.path.is_dir() else run.path.parent for run in runs.values()}
     parent = parents.pop() if len(parents) == 1 else None
     return Path("reports/index.html") if parent is None else parent / "report.html"
-
-
-def _many(
-    runs: Runs,
-    out: Path,
-    subject_of: "Callable[[Run], Subject] | None",
-    pdf: bool,
-    pictures: "Pictures | None",
-    progress: bool,
-) -> Path:
-    """The page of many runs, and those of each where `subject_of` makes them."""
-    from grokinterp.reports import export
-    from grokinterp.reports.page import plates_of
-    from grokinterp.reports.population.links import existing_pages, file_names
-    from grokinterp.reports.population.page import page
-    from grokinterp.reports.population.population import Population
-    from grokinterp.reports.population.sections import sections_of
-    from grokinterp.reports.population.work import Pages, measure_what_is_missing
-    from grokinterp.reports.verdict import headline
-    from grokinterp.runs.population.collection import as_shown
-    from grokinterp.runs.replacing import write_over
-
-    if not runs:
-        raise BadRequest("none of the runs could be reported: there are none")
-    make_directory(out.parent)
-    skipped, headlines, unwritten = dict(runs.skipped), {}, []
-    if subject_of is not None:
-        with Pages(runs, out.parent, progress) as written:
-            for name, file in zip(runs, file_names(list(runs)), strict=True):
-                own = None if pictures is None else pictures.within(Path(file).stem)
-                try:
-                    subject = subject_of(runs[name])
-                    written.add(_one(subject, out.parent / file, pdf, own))
-                    headlines[name] = headline(subject)
-                except PageNotWritten as error:
-                    skipped[name] = str(error)
-                    unwritten.append(error.numbers)
-                except BadRequest as error:
-                    # One run that cannot be read must not cost the others their reports.
-                    skipped[name] = str(error)
-        if not written.count:
-            why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-            refusal = f"none of the runs could be reported: {why}"
-            raise PageNotWritten(refusal, "\n\n".join(unwritten)) if unwritten else BadRequest(refusal)
-    skipped |= measure_what_is_missing(Runs({name: run for name, run in runs.items() if name not in skipped}), progress)
-    population = Population(runs, existing_pages(runs, out.parent), skipped, headlines)
-    try:
-        write_over(out, page(population).encode())
-    except StorageError as error:
-        table = as_shown(population.table).to_string()
-        raise PageNotWritten(str(error), "\n\n".join([table, *unwritten])) from None
-    if pictures is not None:
-        pictures.write(plates_of(list(sections_of(population))))
-    if pdf:
-        export.write_pdf(out)
-    return out

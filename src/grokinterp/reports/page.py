@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from grokinterp.markup import inside_script, joined
 from grokinterp.reports import prose, verdict
-from grokinterp.reports.frames import texture
+from grokinterp.reports.figures.frames import texture
 from grokinterp.reports.glossary import words_in
 from grokinterp.reports.section import Absent, Plate, Section
 from grokinterp.reports.sections import sections_of
