@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from grokinterp.interventions.request import Ablation, AblationError
+from grokinterp.interventions.arguments import AblationError
+from grokinterp.interventions.request import Ablation
 
 
 class Call:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from grokinterp import models
 from grokinterp.config import ModelConfig
 from grokinterp.evaluation.snapshot import rows_at_once
+from grokinterp.interventions.arguments import AblationError
 from grokinterp.interventions.edits import Call, DirectPath, EmbeddingWaves, Part, Replace, TableWaves
-from grokinterp.interventions.request import Ablation, AblationError
+from grokinterp.interventions.request import Ablation
 
 LOGITS = "unembed"
 """Where logits are edited. It is a module, not a hook point: `model.hook_dict` does not have it."""

@@ -1,9 +1,8 @@
 """Ablation: what is taken out of a model and what is put in its place, checked before anything runs."""
 
-import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, SupportsIndex, TypeAlias, get_args
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -15,17 +14,25 @@ from grokinterp.analysis.cycles import Cycle, Wave
 from grokinterp.config import ModelConfig
 from grokinterp.config.family import Component
 from grokinterp.config.validation import shown
-from grokinterp.errors import BadRequest, did_you_mean, listed
+from grokinterp.errors import listed
+from grokinterp.interventions.arguments import (
+    AblationError,
+    batch_rows,
+    irrep_numbers,
+    layer_pairs,
+    n_positions,
+    numbers_within,
+    one_of,
+    orthonormal,
+    refuse_absent,
+    whole_numbers,
+)
 from grokinterp.interventions.frequencies import cycle_length, number_blocks, number_waves
-from grokinterp.interventions.irreps import element_functions, numbered, table_functions
-from grokinterp.tasks import Task, as_tensor
+from grokinterp.interventions.irreps import element_functions, table_functions
+from grokinterp.tasks import Task
 
 Where: TypeAlias = Literal["embedding", "mlp", "logits"]
 How: TypeAlias = Literal["zero", "mean", "resample"]
-
-
-class AblationError(BadRequest):
-    """An ablation of something the model does not have, or that this batch does not allow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,20 +84,20 @@ class Ablation:
         if not isinstance(components, Iterable):
             raise AblationError(f"components={shown(components)} must be names, as in components=['attention']")
         request = cls(
-            config,
-            task,
-            _pairs("head", heads, config, config.layer_heads),
-            _pairs("neuron", neurons, config, config.layer_neurons),
-            tuple(dict.fromkeys(_whole(frequencies, "frequencies", "[14, 35]"))),
-            _irreps(task, irreps),
-            _orthonormal(directions),
-            _within("layer", layers, len(config.layer_neurons or config.layer_heads)),
-            _within("position", positions, _n_positions(config, task)),
-            tuple(_option("components", name, Component) for name in components),
-            _option("where", where, Where),
-            _option("how", how, How),
-            task.inputs if data is None and task is not None else _rows(data, config, task),
-            _whole([seed], "seed", "0")[0],
+            config=config,
+            task=task,
+            heads=layer_pairs("head", heads, config, config.layer_heads),
+            neurons=layer_pairs("neuron", neurons, config, config.layer_neurons),
+            frequencies=tuple(dict.fromkeys(whole_numbers(frequencies, "frequencies", "[14, 35]"))),
+            irreps=irrep_numbers(task, irreps),
+            directions=orthonormal(directions),
+            layers=numbers_within("layer", layers, len(config.layer_neurons or config.layer_heads)),
+            positions=numbers_within("position", positions, n_positions(config, task)),
+            components=tuple(one_of("components", name, Component) for name in components),
+            where=one_of("where", where, Where),
+            how=one_of("how", how, How),
+            data=task.inputs if data is None and task is not None else batch_rows(data, config, task),
+            seed=whole_numbers([seed], "seed", "0")[0],
         )
         request._check()
         return request
@@ -116,7 +123,7 @@ class Ablation:
                 )
         asked: tuple[Component, ...] = ("positions",) if self.positions else ()
         for component in (*asked, *self.components):
-            _refuse_absent(self.config, component)
+            refuse_absent(self.config, component)
         if self.how != "zero" and self.data is None:
             raise AblationError(f"how={self.how!r} needs inputs and this model has no task; give data=, rows of tokens")
 
@@ -127,7 +134,7 @@ class Ablation:
                 raise AblationError(f"a {config.kind} has no unembedding behind its cells; use where='mlp'")
             return {config.d_vocab_out or 0}
         if self.where == "mlp":
-            _refuse_absent(config, "mlp")
+            refuse_absent(config, "mlp")
             return set(config.layer_neurons)
         return {config.stream_width}
 
@@ -204,105 +211,3 @@ class Ablation:
 def has_positions(config: ModelConfig) -> bool:
     """Whether it has a position embedding."""
     return config.has_positions
-
-
-def _n_positions(config: ModelConfig, task: Task | None) -> int:
-    return config.n_positions(task.inputs.shape[1] if task is not None else 0)
-
-
-def _refuse_absent(config: ModelConfig, component: Component) -> None:
-    if reason := config.why_not_ablated(component):
-        raise AblationError(reason)
-
-
-# -- reading arguments
-
-
-def _whole(given: Iterable[Any], name: str, example: str) -> list[int]:
-    try:
-        return [operator.index(item) for item in given]
-    except TypeError:
-        raise AblationError(f"{name}={shown(given)} must be whole numbers, as in {name}={example}") from None
-
-
-def _pairs(noun: str, given: Iterable[Any], config: ModelConfig, sizes: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    try:
-        asked = list(given)
-    except TypeError:
-        raise AblationError(f"{noun}s={shown(given)} must be (layer, {noun}) pairs, as in {noun}s=[(0, 1)]") from None
-    try:
-        pairs = [(operator.index(layer), operator.index(index)) for layer, index in asked]
-    except (TypeError, ValueError):
-        raise AblationError(f"{noun}s={shown(asked)} must be (layer, {noun}) pairs, as in {noun}s=[(0, 1)]") from None
-    if pairs and not sizes:
-        _refuse_absent(config, "attention" if noun == "head" else "mlp")
-    for layer, index in pairs:
-        if not 0 <= layer < len(sizes):
-            raise AblationError(f"{noun} {(layer, index)} names layer {layer}; the layers are 0 to {len(sizes) - 1}")
-        if not 0 <= index < sizes[layer]:
-            raise AblationError(f"layer {layer} has no {noun} {index}; its {noun}s are 0 to {sizes[layer] - 1}")
-    return tuple(dict.fromkeys(pairs))
-
-
-def _irreps(task: Task | None, given: Iterable[Any]) -> tuple[int, ...]:
-    try:
-        asked = [given] if isinstance(given, str | int) else list(given)
-        return numbered(task, asked) if asked else ()
-    except TypeError:
-        raise AblationError(f"irreps={shown(given)} must be names, as in irreps=['sign']") from None
-    except BadRequest as refused:
-        raise AblationError(str(refused)) from None
-
-
-def _within(noun: str, given: Iterable[Any], n: int) -> tuple[int, ...]:
-    numbers = _whole(given, f"{noun}s", "(0, 1)")
-    for number in numbers:
-        if not 0 <= number < n:
-            raise AblationError(f"there is no {noun} {number}; the {noun}s are 0 to {n - 1}")
-    return tuple(dict.fromkeys(numbers))
-
-
-def _option(name: str, given: str, options: Any) -> Any:
-    known = get_args(options)
-    if not isinstance(given, str) or given not in known:
-        raise AblationError(f"{name}={shown(given)} is unknown.{did_you_mean(given, known)} Choose of {listed(known)}")
-    return given
-
-
-def _orthonormal(given: Any) -> Float[Tensor, "direction width"] | None:
-    if given is None:
-        return None
-    directions = as_tensor(given, "directions", "vectors [n, width]").detach()
-    if directions.is_complex():
-        raise AblationError("directions must be real vectors [n, width]; give the real and the imaginary part as two")
-    rows = torch.atleast_2d(directions.to(torch.float64))
-    if not rows.numel() or rows.ndim != 2 or not rows.isfinite().all() or not (rows.norm(dim=1) > 0).all():
-        raise AblationError(
-            f"directions must be finite vectors [n, width], none of them zero; not {_shown(directions)}"
-        )
-    _, singular, right = torch.linalg.svd(rows, full_matrices=False)
-    # Directions that depend on others span nothing more.
-    return right[singular > 1e-10 * singular[0]]
-
-
-def _rows(
-    given: Any, config: ModelConfig, task: Task | None
-) -> Int[Tensor, "n position"] | Float[Tensor, "n feature"] | None:
-    if given is None:
-        return None
-    data = as_tensor(given, "data", "rows such as task.inputs")
-    if config.reads == "features":
-        if data.ndim != 2 or not len(data) or not data.is_floating_point() or data.shape[1] != config.row_width:
-            raise AblationError(f"data must be rows [n, {config.row_width}], as in task.inputs; not {_shown(data)}")
-        return data
-    width, n_tokens = _n_positions(config, task), config.n_tokens
-    whole = not (data.is_floating_point() or data.is_complex() or data.dtype == torch.bool)
-    if data.ndim != 2 or not len(data) or not whole or data.shape[1] > width:
-        raise AblationError(f"data must be rows of tokens [n, {width}], as in task.inputs; not {_shown(data)}")
-    if n_tokens is not None and not (0 <= int(data.min()) and int(data.max()) < n_tokens):
-        raise AblationError(f"data holds tokens outside 0 to {n_tokens - 1}; give rows such as task.inputs")
-    return data
-
-
-def _shown(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
