@@ -6,7 +6,8 @@ import torch
 import grokinterp as gi
 from grokinterp import models
 from grokinterp.config import TransformerConfig
-from grokinterp.importers.reading.placing import native_names, parts_of
+from grokinterp.importers.reading.parts import parts_of
+from grokinterp.importers.reading.placing import native_names
 from grokinterp.importers.reading.wrappings import unwrap
 from grokinterp.models.functional import sinusoids
 from grokinterp.models.initialisation import initialise

@@ -1,5 +1,4 @@
-"""State dicts, from `torch.save(model.state_dict(), ...)` or safetensors: of a HookedTransformer, or of an
-ordinary `nn.Module` whose task is given.
+"""State dicts from `torch.save` or safetensors: of a HookedTransformer, or of an `nn.Module` whose task is given.
 
 Weights do not say everything. What they leave open, and neither the file's settings nor the user states, is judged by
 the loss of each reading on the task's table, and told in `run.assumptions`.

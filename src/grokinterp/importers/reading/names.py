@@ -1,4 +1,4 @@
-"""Parameters of an ordinary `nn.Module`, found their places in this project's models by name patterns and shapes."""
+"""Names: which part of a model of ours each parameter of an ordinary `nn.Module` is, by name patterns and shapes."""
 
 import re
 from collections.abc import Mapping

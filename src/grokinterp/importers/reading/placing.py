@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,64 +11,15 @@ from grokinterp.importers._base import ImportFileError
 from grokinterp.importers._contents import cut
 from grokinterp.importers.reading.joining import joined_heads, without_head_dimension
 from grokinterp.importers.reading.names import BLOCK_ROLES, refuse_names, role_of
+from grokinterp.importers.reading.parts import Part, parts_of
 from grokinterp.tasks import Task
 
-_BIASES = ("bias", "beta", "b", "shift", "offset")
-_WEIGHTS = ("weight", "kernel", "scale", "gamma", "g", "w", "embedding")
 _FINAL = re.compile(r"final|(?:ln|norm)_?(?:f|out)(?=[._]|$)|(?:^|[._])(?:f|out|last)_(?:ln|norm)")
-_BARE_BIAS = re.compile(r"b(?:_\w+|[\dA-Z]\w*|[qkvo])|\w+_bias")
-_OF_ATTENTION, _OF_MLP = (
-    re.compile(r"attn|attention|input_"),
-    re.compile(r"mlp|ffn?(?=[._]|$)|ffn?_|feed_?forward|post_"),
-)
-
+_OF_ATTENTION = re.compile(r"attn|attention|input_")
+_OF_MLP = re.compile(r"mlp|ffn?(?=[._]|$)|ffn?_|feed_?forward|post_")
 
 ON_TOP = ("embed", "pos_embed", "unembed")
 """What no block has."""
-
-
-@dataclass
-class Part:
-    """A module's weight and bias, or two bare parameters that belong together; `name` is what both begin with."""
-
-    name: str
-    tensors: dict[str, Tensor] = field(default_factory=dict)
-    names: list[str] = field(default_factory=list)
-
-    @property
-    def weight(self) -> Tensor | None:
-        return self.tensors.get("weight")
-
-    @property
-    def is_matrix(self) -> bool:
-        return self.weight is not None and self.weight.ndim >= 2
-
-    @property
-    def is_norm(self) -> bool:
-        """Whether it can be nothing else: a vector, which no matrix has for its bias."""
-        return self.weight is not None and self.weight.ndim == 1
-
-    @property
-    def is_kept_in_out(self) -> bool:
-        """Whether it is called as what is multiplied from the right: JAX's kernel, or a bare matrix."""
-        return not any(name.endswith("weight") for name in self.names)
-
-
-def parts_of(parameters: Mapping[str, Tensor]) -> list[Part]:
-    """The parameters, a weight and its bias together, in the order of the file."""
-    parts: dict[str, Part] = {}
-    for name, value in parameters.items():
-        before, _, leaf = name.rpartition(".")
-        kind = "bias" if leaf in _BIASES or _BARE_BIAS.fullmatch(leaf) else "weight"
-        key = before
-        if leaf not in (*_BIASES, *_WEIGHTS):
-            key = f"{before}.{re.sub(r'_(?:weight|bias)$|^(?:[Ww]_?|b_?)(?=[A-Z0-9qkvo]|in|out)', '', leaf)}"
-        part = parts.setdefault(key, Part(key))
-        if kind in part.tensors:  # two that only look as if they belonged together
-            part = parts.setdefault(name, Part(name))
-        part.tensors[kind] = value
-        part.names.append(name)
-    return list(parts.values())
 
 
 @dataclass(frozen=True)
@@ -100,6 +51,24 @@ def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> Na
     roles = {part.name: role_of(part.names[0]) for part in parts}
     width = next((p.weight.shape[-1] for p in parts if roles[p.name] == "embed" and p.weight is not None), 0)
     stems = _stems([part.names[0] for part in parts if roles[part.name] in ("attn.qkv", "attn.q")])
+    placed, unplaced = _placed(parts, roles, stems, width, task)
+    for i in range(len(stems)):
+        _refuse_one_norm(f"blocks.{i}", placed, where)
+    missing = [name for name in ("embed", "blocks.0.attn.o") if name not in placed]
+    if unplaced or missing:
+        names = [name for part in unplaced for name in part.names]
+        refuse_names(where, "transformer", names or [f"(nothing is the {n}.weight)" for n in missing], joined)
+    native, heads = _oriented_parts(placed, len(stems), width)
+    heads = (heads | {n_heads}) - {None}
+    is_fused = any(name.endswith(".attn.qkv") for name in placed)
+    return Native(native, heads.pop() if len(heads) == 1 else None, is_fused)
+
+
+def _placed(
+    parts: list[Part], roles: Mapping[str, str | None], stems: list[str], width: int, task: Task
+) -> tuple[dict[str, Part], list[Part]]:
+    """The parts by their place, and those that have none; `roles` are by the parts' names, `stems` those of blocks."""
+    roles = dict(roles)
     blocks: dict[int | None, list[Part]] = {}
     for part in parts:
         inside = _block_of(part, roles[part.name], stems)
@@ -109,8 +78,8 @@ def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> Na
     placed: dict[str, Part] = {}
     unplaced: list[Part] = []
     for i, members in blocks.items():
-        found = _on_top(members, roles) if i is None else _of_block(f"blocks.{i}", members, roles, bool(stems[i]))
-        for name, part in found:
+        places = _on_top(members, roles) if i is None else _of_block(f"blocks.{i}", members, roles, bool(stems[i]))
+        for name, part in places:
             if name is None or name in placed:
                 unplaced.append(part)
             else:
@@ -122,24 +91,22 @@ def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> Na
                 placed[name] = part
                 unplaced.remove(part)
                 break
-    for i in range(len(stems)):
-        _refuse_one_norm(f"blocks.{i}", placed, where)
-    missing = [name for name in ("embed", "blocks.0.attn.o") if name not in placed]
-    if unplaced or missing:
-        names = [name for part in unplaced for name in part.names]
-        refuse_names(where, "transformer", names or [f"(nothing is the {n}.weight)" for n in missing], joined)
-    heads = {n_heads} - {None}
+    return placed, unplaced
+
+
+def _oriented_parts(placed: Mapping[str, Part], n_blocks: int, width: int) -> tuple[dict[str, Tensor], set[int | None]]:
+    """The tensors of all places as [out, in], and the numbers of heads that their shapes tell."""
+    heads: set[int | None] = set()
     native: dict[str, Tensor] = {}
-    for i in range(len(stems)):
-        is_in_out = _is_kept_in_out({n: p for n, p in placed.items() if n.startswith(f"blocks.{i}.")}, width)
-        for name, part in placed.items():
-            if name.startswith(f"blocks.{i}."):
-                native |= _oriented(name, part, width, is_in_out, heads)
+    for i in range(n_blocks):
+        members = {name: part for name, part in placed.items() if name.startswith(f"blocks.{i}.")}
+        is_in_out = _is_kept_in_out(members, width)
+        for name, part in members.items():
+            native |= _oriented(name, part, width, is_in_out, heads)
     for name, part in placed.items():
         if not name.startswith("blocks."):
             native |= {f"{name}.{kind}": _flat(name, value, width, part) for kind, value in part.tensors.items()}
-    is_fused = any(name.endswith(".attn.qkv") for name in placed)
-    return Native(native, heads.pop() if len(heads) == 1 else None, is_fused)
+    return native, heads
 
 
 def _refuse_one_norm(block: str, placed: Mapping[str, Part], where: str) -> None:
