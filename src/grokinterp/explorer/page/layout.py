@@ -1,28 +1,19 @@
 """Layout: the page's skeleton. Everything in it is filled by callbacks."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from dash import dcc, html
 
-from grokinterp.explorer.neurons import AXES
-from grokinterp.explorer.page import phases, text
-from grokinterp.explorer.page.controls import HOWS, MAPS, MODES, PAGES, PLACES, SCALES, SIDES, SPEEDS, options
-from grokinterp.explorer.page.figures import nothing
+from grokinterp.explorer.page.controls import HOWS, MODES, PAGES, PLACES, SPEEDS, options
+from grokinterp.explorer.page.elements import chips, numbers, radio, slider
 from grokinterp.explorer.page.population import RUNS
+from grokinterp.explorer.page.tabs import tabs
 from grokinterp.runs.run import Run
 from grokinterp.tasks.groups import GroupTask
 
 USUAL_SPEED = 250
 """Milliseconds between two checkpoints, where nobody chooses."""
 
-GRAPH: Any = {
-    "displayModeBar": False,
-    "responsive": True,
-    "displaylogo": False,
-    "doubleClick": "reset",
-    "scrollZoom": False,
-}
 DRAWS = tuple(f"draw-{panel}" for panel in ("neurons", "neuron", "place", "attention", "pair", "phases", "compare"))
 STORES = ("history", "lasso", "boxes", "operands", "news", *DRAWS, "compared", "filled", "filled-phases", "export")
 
@@ -56,9 +47,7 @@ def page(runs: Mapping[str, Run]) -> html.Div:
             html.Div(
                 [
                     _controls(of_groups),
-                    html.Main(
-                        [_numbers(""), _overview(waves), _pair(), _phases(), _compare(waves), _python()], id="pages"
-                    ),
+                    html.Main([numbers(""), *tabs(waves)], id="pages"),
                 ],
                 id="body",
             ),
@@ -72,7 +61,7 @@ def _header(title: str, several: bool) -> html.Header:
     return html.Header(
         [
             html.H1(title),
-            _radio("page", PAGES, "tabs"),
+            radio("page", PAGES, "tabs"),
             html.Div(
                 [
                     *([html.A("All runs", href=RUNS, title="What differs between the runs")] if several else []),
@@ -125,27 +114,11 @@ def _timeline() -> html.Div:
                 className="speed",
             ),
             dcc.Checklist(id="loop", options=options({"loop": "Loop"}), value=["loop"], className="chips", inline=True),
-            _slider("step"),
+            slider("step"),
             html.Output(id="step-label", className="step-label"),
         ],
         id="timeline",
     )
-
-
-def _slider(name: str) -> html.Div:
-    slider = dcc.Slider(
-        id=name, min=0, max=1, step=1, value=0, marks=None, tooltip=None, allow_direct_input=False, updatemode="mouseup"
-    )
-    label: dict[str, Any] = {"aria-label": "Checkpoint"}
-    return html.Div(slider, className="slider", **label)
-
-
-def _radio(name: str, named: dict[str, str], kind: str = "segments") -> dcc.RadioItems:
-    return dcc.RadioItems(id=name, options=options(named), value=next(iter(named)), className=kind, inline=True)
-
-
-def _chips(name: str, kind: str = "chips") -> dcc.Checklist:
-    return dcc.Checklist(id=name, options=[], value=[], className=kind, inline=True)
 
 
 def _controls(of_groups: bool) -> html.Aside:
@@ -154,166 +127,20 @@ def _controls(of_groups: bool) -> html.Aside:
     group = lambda title, *inside: html.Section([html.H2(title), *inside])
     return html.Aside(
         [
-            group("Attention heads", _chips("heads"), html.P(id="no-heads", className="note")),
-            group("Components", _chips("components")),
+            group("Attention heads", chips("heads"), html.P(id="no-heads", className="note")),
+            group("Components", chips("components")),
             html.Section(
                 [
-                    html.Div([html.H2(noun), _radio("keep", MODES)], className="line"),
-                    _chips("frequencies", "chips" if of_groups else "chips small"),
+                    html.Div([html.H2(noun), radio("keep", MODES)], className="line"),
+                    chips("frequencies", "chips" if of_groups else "chips small"),
                     html.P(id="no-frequencies", className="note"),
-                    html.Div([html.Span("of", className="note"), _radio("where", PLACES)],
+                    html.Div([html.Span("of", className="note"), radio("where", PLACES)],
                              className="line start"),
                 ]
             ),
-            group("Put in their place", _radio("how", HOWS)),
+            group("Put in their place", radio("how", HOWS)),
             html.Section([html.H2("Neurons"), html.P(id="chosen-neurons", className="note")]),
             html.Section([html.H2("Attention", id="attention-title"), html.Div(id="attention")], className="grow"),
         ],
         id="controls",
     )  # fmt: skip
-
-
-def _numbers(which: str) -> html.Div:
-    return html.Div(id=f"{which}numbers", className="numbers")
-
-
-def _graph(name: str) -> dcc.Graph:
-    return dcc.Graph(id=name, config=GRAPH, figure=nothing(""), responsive=True, className="graph")
-
-
-def _panel(title: Any, *inside: Any, name: str = "", tools: Any = ()) -> html.Section:
-    heading = html.Div([html.H2(title, id=f"{name}-title") if name else html.H2(title), *tools], className="line")
-    return html.Section([heading, *inside], className="panel")
-
-
-def _overview(waves: str) -> html.Div:
-    axis = lambda name, said: dcc.Dropdown(
-        id=name, options=options(AXES), value=said, clearable=False, className="axis", searchable=False
-    )
-    return html.Div(
-        [
-            _panel("Pairs", _graph("table"), tools=[_radio("map", MAPS), _radio("rows", SIDES)]),
-            _panel(
-                "Neurons, as trained",
-                _graph("neurons"),
-                html.Div(
-                    [html.Span("across"), axis("x", "frequency"), html.Span("up"), axis("y", "share")], className="axes"
-                ),
-                tools=[dcc.Dropdown(id="layer", clearable=False, className="layer", searchable=False)],
-            ),
-            _panel("Training", _graph("curves"), tools=[html.Span(_CURVES, className="key")]),
-            _panel(waves, _graph("spectrum"), tools=[html.Span(_KEY, className="key")]),
-            _panel(
-                "Neuron",
-                html.Div([_graph("activation"), _graph("waves")], className="halves"),
-                name="neuron",
-            ),
-            _panel("Clock or pizza, as trained", _graph("plane"), name="plane"),
-        ],
-        className="page overview",
-    )
-
-
-_KEY = [html.I(className="before"), "before", html.I(className="after"), "after"]
-
-
-_CURVES = [html.I(className="line train"), "train", html.I(className="line test"), "test"]
-
-
-def _pair() -> html.Div:
-    return html.Div(
-        [
-            html.Div(
-                [
-                    html.Div(id="operand-boxes"),
-                    html.P(id="pair-refusal", role="alert"),
-                    html.P(id="pair-text"),
-                ],
-                className="ask",
-            ),
-            _panel(
-                text.CIRCLES[0],
-                _graph("circle"),
-                html.P(id="circle-text", className="note"),
-                name="circle",
-            ),
-            _panel("2  Attention: what the last position reads", html.Div(id="pair-attention")),
-            _panel(text.CIRCLES[1], _graph("groups"), name="groups"),
-            _panel("4  Logits: the largest answers", _graph("top"), tools=[html.Span(_KEY, className="key")]),
-        ],
-        className="page pair",
-    )
-
-
-def _phases() -> html.Div:
-    caption = lambda text: html.P(text, className="note")
-    return html.Div(
-        [
-            _panel(
-                "Disc or torus: where each neuron's waves begin, as trained",
-                _graph("phases"),
-                caption(phases.PHASES),
-                html.P(id="phases-text", className="note"),
-            ),
-            _panel("Does a neuron write the phase that it reads? As trained", _graph("order"), caption(phases.ORDER)),
-            _panel(
-                "When it is readable",
-                _graph("latent"),
-                html.P(id="latent-text", className="note"),
-                caption(phases.LATENT),
-                tools=[_lines(phases.ACCURACIES)],
-            ),
-            _panel(
-                "The shape over training",
-                _graph("shape"),
-                caption(phases.SHAPE),
-                tools=[_lines(phases.SHARES)],
-            ),
-        ],
-        className="page phases",
-    )
-
-
-def _lines(curves: Mapping[str, tuple[str, str]]) -> html.Span:
-    """A key of curves: variable -> (name, colour)."""
-    line = lambda colour: html.I(className="line", style={"background": colour})
-    return html.Span([each for name, colour in curves.values() for each in (line(colour), name)], className="key")
-
-
-def _compare(waves: str) -> html.Div:
-    side = lambda name: [
-        _numbers(f"{name}-"),
-        _panel("Every pair", _graph(f"{name}-table")),
-        _panel(waves, _graph(f"{name}-spectrum"), tools=[html.Span(_KEY, className="key")]),
-    ]
-    return html.Div(
-        [
-            html.Div([html.P(id="left-label", className="label"), *side("left")], className="side"),
-            html.Div(
-                [
-                    html.Div(
-                        [
-                            dcc.Dropdown(id="other_run", clearable=False, className="run"),
-                            _slider("other_step"),
-                            html.Output(id="right-label", className="step-label"),
-                            _radio("scale", SCALES),
-                        ],
-                        className="label",
-                    ),
-                    *side("right"),
-                ],
-                className="side",
-            ),
-        ],
-        className="page compare",
-    )
-
-
-def _python() -> html.Div:
-    return html.Div(
-        [
-            html.P("This script opens the same checkpoint, takes out the same parts and prints the same numbers."),
-            html.Pre(id="python-code", tabIndex="0"),
-        ],
-        className="page python",
-    )
