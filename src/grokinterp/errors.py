@@ -1,4 +1,4 @@
-"""How the project says no, one error family, and the wording of its lines: lists, counts and durations."""
+"""Errors: one family of refusals, each one line, and how lists, counts and durations are worded in them."""
 
 import difflib
 import math
@@ -63,6 +63,14 @@ def whole_numbers(values: Any, name: str, example: str) -> list[int]:
 def counted(n: int, noun: str, plural: str | None = None) -> str:
     """`1 run`, `1,000 runs`; `plural` where an s does not make it."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+_COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+
+
+def count_in_words(n: int) -> str:
+    """`two`; figures above six."""
+    return _COUNTS.get(n, str(n))
 
 
 def first_lines(lines: Sequence[str], most: int = 20) -> list[str]:

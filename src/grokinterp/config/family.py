@@ -310,11 +310,3 @@ def family(kind: Any) -> type[ModelConfig]:
 def _import_installed() -> None:
     for entry in entry_points(group=GROUP):
         entry.load()
-
-
-_COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
-
-
-def count_in_words(n: int) -> str:
-    """`two`; figures above six."""
-    return _COUNTS.get(n, str(n))

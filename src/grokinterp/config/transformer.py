@@ -5,16 +5,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from grokinterp.config.activation import ACTIVATIONS_IN_WORDS, Activation
-from grokinterp.config.family import (
-    MLP_ACTIVATIONS,
-    Component,
-    Output,
-    TokenConfig,
-    count_in_words,
-)
+from grokinterp.config.family import MLP_ACTIVATIONS, Component, Output, TokenConfig
 from grokinterp.config.initial import Draw, Shapes, is_bias, leaf, torch_default
 from grokinterp.config.validation import check_init_scale, check_sizes, check_types
-from grokinterp.errors import require
+from grokinterp.errors import count_in_words, require
 
 ATTENTION_ACTIVATIONS = ("attn.hook_pattern", "attn.hook_z", "hook_resid_mid", "hook_resid_post")
 

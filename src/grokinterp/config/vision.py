@@ -5,15 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from grokinterp.config.activation import ACTIVATIONS_IN_WORDS, Activation
-from grokinterp.config.family import (
-    MLP_ACTIVATIONS,
-    NumberConfig,
-    count_in_words,
-)
+from grokinterp.config.family import MLP_ACTIVATIONS, NumberConfig
 from grokinterp.config.initial import Draw, Shapes, over_fan_in
 from grokinterp.config.transformer import ATTENTION_ACTIVATIONS, MOST_LAYERS, TransformerConfig, block_shapes
 from grokinterp.config.validation import check_init_scale, check_sizes, check_types
-from grokinterp.errors import require
+from grokinterp.errors import count_in_words, require
 
 
 @dataclass(frozen=True)

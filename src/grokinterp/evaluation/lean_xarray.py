@@ -1,4 +1,4 @@
-"""Lean xarray: in a process of our own xarray looks for no dask, which takes it a second to import."""
+"""Lean xarray: a process of our own uses xarray without dask, which takes a second to import."""
 
 import sys
 

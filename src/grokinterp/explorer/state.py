@@ -73,11 +73,6 @@ class State:
         takes = ("heads", "neurons", "frequencies", "components", "keep", "where", "how")
         return self.change(**{name: getattr(_FIRST, name) for name in takes})
 
-    @property
-    def takes_out(self) -> bool:
-        """Whether anything is chosen."""
-        return bool(self.heads or self.neurons or self.frequencies or self.components)
-
     # -- as the query of a URL
 
     @property

@@ -1,4 +1,4 @@
-"""Hooked models, one module a family. They import TransformerLens (some seconds), so nothing here does until asked."""
+"""Hooked models, one module a family, imported when first used: they import TransformerLens, which takes seconds."""
 
 import pkgutil
 from collections.abc import Mapping

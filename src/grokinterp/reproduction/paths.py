@@ -1,4 +1,4 @@
-"""Places: where results, the table and third-party files lie, in a clone of the repository or without one."""
+"""Paths: where results, the table and third-party files lie, in a clone of the repository or without one."""
 
 import os
 from dataclasses import dataclass

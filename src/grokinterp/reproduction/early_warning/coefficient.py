@@ -1,4 +1,4 @@
-"""The local learning coefficient as a warning: dear, so of fewer runs and checkpoints than the other measures."""
+"""The local learning coefficient as a warning: it costs more, so it is read off fewer runs and checkpoints."""
 
 from dataclasses import replace
 

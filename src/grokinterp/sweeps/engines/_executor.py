@@ -1,4 +1,4 @@
-"""ExecutorEngine: the runs of a sweep on an executor of the caller's, such as Dask's, whose word is not all."""
+"""ExecutorEngine: the runs of a sweep on the caller's executor; their directories tell which have ended."""
 
 import os
 import secrets
