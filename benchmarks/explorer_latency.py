@@ -1,9 +1,10 @@
 """How long the explorer takes from a click to the picture, measured in the browser.
 
 A headless Chromium clicks head, frequency and component chips one after another, and moves the slider; the clock
-starts in the page before the click and stops when the numbers and the pair map have been drawn from its answer; the
-logits' spectrum follows, and has a clock of its own. A selection is never asked for twice, so that nothing comes from a
-cache; a head or component is put back in before the next click, since without attention or MLP nothing is computed.
+starts in the page before the click and stops at the first frame after the numbers and the pair map's image have been
+set from its answer; the logits' spectrum follows, and has a clock of its own. A selection is never asked for twice, so
+that nothing comes from a cache; a head or component is put back in before the next click, since without attention or
+MLP nothing is computed.
 
     python benchmarks/explorer_latency.py runs/add [--clicks 24] [--json FILE]
 """
@@ -30,13 +31,21 @@ WATCH = """() => {
   const graph = (id) => document.querySelector(`#${id} .js-plotly-plot`);
   const numbers = () => document.querySelector("#numbers").innerHTML;
   window.timed = (use) => new Promise((done, failed) => {
-    const start = performance.now(), before = numbers(), painted = (id) => new Promise((drawn) =>
-      graph(id).once("plotly_afterplot", () => requestAnimationFrame(() => drawn(performance.now() - start))));
-    const map = painted("table").then((ms) => {
+    const start = performance.now(), before = numbers();
+    const framed = (drawn) => requestAnimationFrame(() => drawn(performance.now() - start));
+    const map = new Promise((drawn) => {
+      const isSet = ({ target, attributeName }) => target.tagName === "image" && attributeName === "href";
+      const images = new MutationObserver((changes) => {
+        if (!changes.some(isSet)) return;
+        images.disconnect();
+        framed(drawn);
+      });
+      images.observe(graph("table"), { subtree: true, attributes: true });
+    }).then((ms) => {
       if (numbers() === before) throw new Error("the map was drawn before the numbers");
       return ms;
     });
-    const spectrum = painted("spectrum");
+    const spectrum = new Promise((drawn) => graph("spectrum").once("plotly_afterplot", () => framed(drawn)));
     Promise.all([map, spectrum]).then(([whole, after]) => {
       const asked = performance.getEntriesByType("resource").filter((e) => e.name.includes("/change"));
       const first = asked.find((e) => e.startTime >= start);

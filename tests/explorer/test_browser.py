@@ -164,6 +164,34 @@ def test_chips_slider_and_undo_show_what_ablate_gives(page, path):
     assert page.locator("#heads input:checked").count() == 0
 
 
+def test_cells_are_painted_before_plotly_draws_the_same_image(page):
+    """A head that is taken out sets the map's image; plotly draws after it, and the very same: blank cells, too."""
+    page.evaluate(
+        """() => { window.seen = [];
+        const table = document.querySelector("#table .js-plotly-plot");
+        const note = (what) => seen.push([what, table.querySelector(".heatmaplayer image").href.baseVal]);
+        table.on("plotly_afterplot", () => note("drawn"));
+        const isSet = ({target, attributeName}) => target.tagName === "image" && attributeName === "href";
+        new MutationObserver((changes) => changes.some(isSet) && note("set"))
+            .observe(table, {subtree: true, attributes: true}); }"""
+    )
+    chip = lambda group, name: page.locator(f"#{group}").get_by_text(name, exact=True)
+    images = set()
+    for group, view in (("map", "Margin"), ("map", "Loss"), ("rows", "Test")):
+        if view != "Margin":
+            chip(group, view).click()
+            page.wait_for_function("seen.some(([what]) => what === 'drawn')")
+        _settled(page)
+        page.evaluate("() => { seen.length = 0; }")
+        _changed(page, chip("heads", "Head 1").click)
+        page.wait_for_function("seen.filter(([what]) => what === 'set').length === 2")
+        (first, image), *later = page.evaluate("seen")
+        assert first == "set" and "drawn" in dict(later)
+        assert {href for _, href in later} == {image}
+        images.add(image)
+    assert len(images) == 3
+
+
 def test_a_lasso_survives_the_slider_the_address_and_a_new_server(page, browser, path, handle):
     """The chosen neurons stay while the checkpoint changes; the address alone brings them back, also elsewhere."""
     chosen: list[int] = []

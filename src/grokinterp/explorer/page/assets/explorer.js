@@ -63,18 +63,25 @@
     const inside = typeof found === "string" ? [element("p", found, { className: "note" })] : found.map(tile);
     document.getElementById(id).replaceChildren(...inside);
   };
-  // The map, past Dash: where only its cells and their scale are new, plotly is spared the rest.
-  const blank = { z: null, zmin: null, zmax: null };
-  let wanted, frame;
+  // The map, past Dash: where only its cells are new they are painted at once, and plotly, which draws the axes and the
+  // scale with them, is told after; where only their scale is new too, it is spared the rest.
+  const cells = { z: null }, scale = { zmin: null, zmax: null };
+  const without = (names, figure) => JSON.stringify([figure.data.map((trace) => ({ ...trace, ...names })), figure.layout]);
+  // Texts, since plotly writes into the figure that it draws.
+  let wanted, frame, frameAndScale;
   const map = (figure) => {
     wanted = figure;
     const drawn = graph("table");
     // While the page opens the answer can be there before plotly is.
     if (!drawn) return requestAnimationFrame(() => map(wanted));
-    const around = JSON.stringify([figure.data.map((trace) => ({ ...trace, ...blank })), figure.layout]);
+    const isPainted = without(cells, figure) === frameAndScale && window.grokinterpCells.paint(drawn, figure.data[0]);
+    return isPainted ? painted(() => draw(drawn, wanted)) : draw(drawn, figure);
+  };
+  const draw = (drawn, figure) => {
+    const blank = { ...cells, ...scale }, around = without(blank, figure), isFramed = around === frame;
+    [frame, frameAndScale] = [around, without(cells, figure)];
     const news = Object.keys(blank).map((name) => [name, figure.data.map((trace) => trace[name])]);
-    if (around === frame) return window.Plotly.restyle(drawn, Object.fromEntries(news));
-    frame = around;
+    if (isFramed) return window.Plotly.restyle(drawn, Object.fromEntries(news));
     return window.Plotly.react(drawn, figure.data, figure.layout);
   };
   let asked = 0, shown;
