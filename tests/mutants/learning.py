@@ -13,7 +13,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -88,8 +88,11 @@ class Shelf:
         self.folder.mkdir(exist_ok=True)
         reached: set[str] = set()
         setattr(builtins, REPORT, reached.add)
-        for path in {code.co_filename for function in repository_functions() if (code := function.__code__)}:
-            _report(Path(path))
+        by_path: dict[str, list[FunctionType]] = {}
+        for function in repository_functions():
+            by_path.setdefault(function.__code__.co_filename, []).append(function)
+        for path, functions in by_path.items():
+            exchange(functions, _reporting(Path(path)))
         seconds: dict[str, float] = {}
         by_test: dict[str, set[str]] = {}
         for item, following in itertools.pairwise([*items, None]):
@@ -142,13 +145,12 @@ def repository_functions() -> Iterator[FunctionType]:
                 yield each
 
 
-def exchange(path: Path, codes: Mapping[str, CodeType]) -> int:
-    """Give the functions of a file other code, by qualified name; how many functions there were."""
-    functions = [each for each in repository_functions() if each.__code__.co_filename == str(path)]
-    functions = [each for each in functions if each.__code__.co_qualname in codes]
-    for each in functions:
+def exchange(functions: Iterable[FunctionType], codes: Mapping[str, CodeType]) -> int:
+    """Give functions of one file other code, by qualified name; how many of them there were."""
+    named = [each for each in functions if each.__code__.co_qualname in codes]
+    for each in named:
         each.__code__ = codes[each.__code__.co_qualname]
-    return len(functions)
+    return len(named)
 
 
 def codes(module: CodeType) -> dict[str, CodeType]:
@@ -164,11 +166,11 @@ def codes(module: CodeType) -> dict[str, CodeType]:
     return {code.co_qualname: code for code in walk(module)}
 
 
-def _report(path: Path) -> None:
-    """Let the functions of a file report themselves, those inside others as the outermost."""
+def _reporting(path: Path) -> dict[str, CodeType]:
+    """The code of a file's functions where they report themselves, those inside others as the outermost."""
     tree = ast.parse(path.read_text("utf-8"))
     _Reporting(path.relative_to(ROOT).as_posix()).visit(tree)
-    exchange(path, codes(compile(ast.fix_missing_locations(tree), str(path), "exec")))
+    return codes(compile(ast.fix_missing_locations(tree), str(path), "exec"))
 
 
 class _Reporting(ast.NodeTransformer):

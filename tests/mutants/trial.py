@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from _pytest.runner import runtestprotocol
 from changes import ROOT, Change, maths_files
-from learning import Learnt, Shelf, codes, exchange
+from learning import Learnt, Shelf, codes, exchange, repository_functions
 
 SECONDS = 8.0
 """Processor time, as it was learnt, of the tests that are tried on one change in a fork."""
@@ -42,6 +42,8 @@ class Trial:
         self.learnt = Learnt()
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:
+            raise RuntimeError("some tests cannot be collected, so that what they would notice is not")
         items = {item.nodeid: item for item in session.items}
         for path in maths_files():
             _import(path)  # what a test imports only as it runs would be imported as it stands on disk
@@ -101,7 +103,8 @@ def _in_fork(function: Callable[[], int]) -> int | None:
 def _exchange(change: Change) -> None:
     """Give the functions of this process the code that the change makes of them, and forget what they gave before."""
     name = change.function or ""
-    if not exchange(change.path, {name: codes(change.compiled())[name]}):
+    functions = [each for each in repository_functions() if each.__code__.co_filename == str(change.path)]
+    if not exchange(functions, {name: codes(change.compiled())[name]}):
         raise RuntimeError(f"no function {name} is there to be changed")
     for each in gc.get_objects():
         if type(each) is functools._lru_cache_wrapper and str(each.__module__).startswith("grokinterp"):
