@@ -139,6 +139,21 @@ def _lasso(tab) -> list[int]:
     )
 
 
+def test_who_hears_the_page_can_use_it(page):
+    """No list of options that holds what takes the focus, no hidden box that does, a name for every slider, also after
+    a choice has been made; by axe-core's rules, whose findings these were."""
+    wrong = """() => [
+        ...document.querySelectorAll("#explorer label[role=option], #explorer label[aria-selected]"),
+        ...document.querySelectorAll("#explorer [aria-hidden=true][tabindex='0']"),
+        ...document.querySelectorAll("[role=slider]:not([aria-label])"),
+        ...document.querySelectorAll("#explorer :is([role=group], [role=listbox]):not([aria-label])"),
+    ].map(each => each.outerHTML.slice(0, 80))"""
+    page.wait_for_function(f"({wrong})().length === 0")
+    assert page.locator("#heads[role=group] input").count() == 2
+    _changed(page, lambda: page.locator("#heads label").first.click())
+    page.wait_for_function(f"({wrong})().length === 0")
+
+
 def test_chips_slider_and_undo_show_what_ablate_gives(page, path):
     """Head, frequency, keep only, resample, slider: each number on screen is the hooked model's; undo goes back."""
     close = lambda expected: pytest.approx(expected, rel=1e-5)

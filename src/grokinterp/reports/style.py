@@ -40,7 +40,8 @@ TEMPLATE = go.layout.Template(
         legend=dict(orientation="h", x=0, xanchor="left", y=-0.24, yanchor="top", bgcolor=palette.CLEAR),
         hoverlabel=dict(font=dict(family=FONT)),
         modebar=dict(bgcolor=palette.CLEAR, color=palette.NEUTRAL, activecolor=palette.ACCENT),
-        margin=dict(l=64, r=16, t=48, b=56),
+        # Wide enough on the right for half of a long number: Plotly drops a tick's label that does not fit.
+        margin=dict(l=64, r=28, t=48, b=56),
     )
 )
 

@@ -21,8 +21,7 @@ def slider(name: str) -> html.Div:
     slider = dcc.Slider(
         id=name, min=0, max=1, step=1, value=0, marks=None, tooltip=None, allow_direct_input=False, updatemode="mouseup"
     )
-    label: dict[str, Any] = {"aria-label": "Checkpoint"}
-    return html.Div(slider, className="slider", **label)
+    return html.Div(slider, className="slider")
 
 
 def radio(name: str, named: dict[str, str], kind: str = "segments") -> dcc.RadioItems:

@@ -100,8 +100,9 @@ def _assumed(runs: Mapping[str, Run]) -> list[html.Details]:
     ]
 
 
-def _timeline() -> html.Div:
-    return html.Div(
+def _timeline() -> html.Section:
+    label: dict[str, Any] = {"aria-label": "Checkpoints"}
+    return html.Section(
         [
             dcc.Dropdown(id="run", clearable=False, className="run"),
             html.Button("Play", id="play", n_clicks=0, title="Go through the checkpoints; so does the space bar"),
@@ -118,6 +119,7 @@ def _timeline() -> html.Div:
             html.Output(id="step-label", className="step-label"),
         ],
         id="timeline",
+        **label,
     )
 
 

@@ -34,7 +34,8 @@ def panels_of(
 def _stacked(n: int, height: int, room: int) -> dict[str, Any]:
     """The panels one below the other: what a page of a phone's width changes in the layout."""
     tall = n * height + (n - 1) * BETWEEN
-    changes: dict[str, Any] = {"height": tall + room}
+    # A share of the plot's height, which is that of all panels.
+    changes: dict[str, Any] = {"height": tall + room, "legend.y": -68 / tall}
     for i in range(n):
         number = "" if i == 0 else str(i + 1)
         top = tall - i * (height + BETWEEN)

@@ -1,6 +1,7 @@
 """Circles: pairs of principal components of the embedding, each named by its frequency and stride."""
 
 import math
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -99,10 +100,12 @@ def circles(found: xr.Dataset) -> tuple[go.Figure, list[Frame]]:
     for i, order in enumerate(orders):
         _panel(figure, last.isel(circle=i), i, order, reach)
     figure.update_layout(_grid(n, 3, 0.8))
-    narrow = {f"{axis}.domain": value["domain"] for axis, value in _grid(n, 2, 0.72).items()}
+    narrow: dict[str, Any] = {f"{axis}.domain": value["domain"] for axis, value in _grid(n, 2, 0.7).items()}
+    # Beside each other on a phone, headings of one line would run into the next.
+    narrow |= {f"annotations.{i}.text": _title(last.isel(circle=i)).replace(", ", "<br>", 1) for i in range(n)}
     figure.update_layout(
         meta=dict(
-            narrow=dict(height=255 * math.ceil(n / 2) + 40, **narrow),
+            narrow={"height": 270 * math.ceil(n / 2) + 50, "margin.t": 62, **narrow},
             paper=dict(height=215 * rows + 40),
         ),
     )
@@ -158,11 +161,18 @@ def _panel(figure: go.Figure, circle: xr.Dataset, i: int, order: Int[np.ndarray,
         }
     )
     place = dict(xref=f"x{number} domain", yref=f"y{number} domain", showarrow=False)
+    figure.add_annotation(text=_title(circle), x=0.5, y=1, yanchor="bottom", **place)
+
+
+def _title(circle: xr.Dataset) -> str:
+    """The frequency of a pair of components, which tokens are joined, and how clean it is."""
+    k, share = int(circle["circle_frequency"]), float(circle["circle_purity"])
     word = "factor" if circle["circle_step"].attrs["units"] == "factor" else "stride"
-    heading = f"<b>frequency {k}, {word} {int(circle['circle_step'])}</b>" if clean else f"mostly frequency {k}"
+    heading = (
+        f"<b>frequency {k}, {word} {int(circle['circle_step'])}</b>" if share >= CLEAN else f"mostly frequency {k}"
+    )
     shares = f"purity {share:.0%}, variance {float(circle['circle_variance']):.0%}"
-    text = f"{heading}<br><span style='font-size:11px'>{shares}</span>"
-    figure.add_annotation(text=text, x=0.5, y=1, yanchor="bottom", **place)
+    return f"{heading}<br><span style='font-size:11px'>{shares}</span>"
 
 
 def _labels(tokens: Int[np.ndarray, "token"], places: Int[np.ndarray, "token"], most: int) -> list[str]:

@@ -1,6 +1,7 @@
 """Disc or torus: the phases of each neuron's two waves, and how many components a frequency's neurons have."""
 
 import math
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -120,7 +121,9 @@ def phases(trace: xr.Dataset) -> tuple[go.Figure, list[Frame]]:
             **drawn, mode="markers", name=name, marker=dict(color=color, size=6, opacity=0.6),
             hovertemplate="a: %{x:.2f}, b: %{y:.2f}<extra>" + name + "</extra>",
         )  # fmt: skip
-    turn = dict(range=[-3.4, 3.4], tickvals=[-math.pi, 0, math.pi], ticktext=["-π", "0", "π"])
+    turn: dict[str, Any] = dict(
+        range=[-3.4, 3.4], constrain="domain", tickvals=[-math.pi, 0, math.pi], ticktext=["-π", "0", "π"]
+    )
     figure.update_xaxes(dict(title_text="phase of a (radians)", **turn))
     figure.update_yaxes(dict(title_text="phase of b (radians)", scaleanchor="x", **turn))
     return figure.update_layout(showlegend=True, legend=dict(y=-0.2)), frames

@@ -174,11 +174,11 @@ def _nice(largest: int) -> list[int]:
 
 def _narrow(n: int) -> dict[str, dict[str, object]]:
     """On a phone one neuron stands beside its spectrum, the next below."""
-    changes: dict[str, object] = {"height": 235 * n + 60, "margin.t": 64}
+    changes: dict[str, object] = {"height": 235 * n + 60, "margin.t": 64, "margin.r": 12}
     for i in range(n):
         top, bottom = 1 - i / n, 1 - (i + 0.62) / n
-        for at, left in ((i, 0.0), (n + i, 0.62)):
+        for at, left in ((i, 0.0), (n + i, 0.66)):
             number = "" if at == 0 else str(at + 1)
-            changes[f"xaxis{number}.domain"] = [left, left + 0.38 + 0.07 * (at < n)]
+            changes[f"xaxis{number}.domain"] = [left, left + 0.34 + 0.06 * (at < n)]
             changes[f"yaxis{number}.domain"] = [max(bottom, 0), top]
     return {"narrow": changes}

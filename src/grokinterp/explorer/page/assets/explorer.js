@@ -163,6 +163,26 @@
     how: "What is put in their place", map: "What the map shows", rows: "Rows of the map", scale: "Scales",
     layer: "Layer", x: "Across", y: "Up", other_run: "Run to compare with",
   };
+  // It calls its rows of boxes lists of options, which may hold nothing that takes the focus, lets a hidden box take it,
+  // and gives its sliders no name. For who hears the page they are groups of boxes, and so on; once it is painted.
+  const describe = () => {
+    const all = (selector) => document.querySelectorAll(selector);
+    for (const [id, name] of Object.entries(NAMES)) document.getElementById(id)?.setAttribute("aria-label", name);
+    for (const list of all(":is(.chips, .segments, .tabs)[role=listbox]")) list.setAttribute("role", "group");
+    for (const label of all(":is(.chips, .segments, .tabs) :is([role=option], [aria-selected])")) {
+      label.removeAttribute("role");
+      label.removeAttribute("aria-selected");
+    }
+    for (const box of all(".dash-dropdown-focus-target[aria-hidden][tabindex='0']")) box.tabIndex = -1;
+    for (const slider of all(".slider [role=slider]:not([aria-label])")) {
+      slider.setAttribute("aria-label", slider.closest(".compare") ? "Checkpoint to compare with" : "Checkpoint");
+    }
+  };
+  let described = true;
+  new MutationObserver(() => {
+    if (described) painted(() => { described = true; describe(); });
+    described = false;
+  }).observe(document.documentElement, { subtree: true, childList: true, attributeFilter: ["role", "aria-selected"] });
   let played = 0;
   // The space bar plays, where it does not type, press or choose.
   const OWN = "input, textarea, select, button, a, summary, [role=slider], [role=combobox], [role=listbox]";
@@ -227,7 +247,6 @@
       },
       // The address follows the state, so that it can be shared and reloaded.
       address: (data) => {
-        Object.entries(NAMES).forEach(([id, name]) => document.getElementById(id)?.setAttribute("aria-label", name));
         const query = data && data.now;
         if (data) painted(() => history.replaceState(null, "", location.pathname + (query ? "?" + query : "")));
         return same();

@@ -58,7 +58,7 @@ def _plane(
         words = plotted(name if field is None else f"{field_name(field)} {name}")
         figure.add_scatter(
             x=place(symmetricity[here]), y=irrelevance[here], mode="markers", showlegend=False, legendgroup=words,
-            marker=dict(color=color, size=5, opacity=0.45, symbol=marker), text=names[here],
+            cliponaxis=False, marker=dict(color=color, size=5, opacity=0.7, symbol=marker), text=names[here],
             customdata=symmetricity[here], hovertemplate="%{text}<br>symmetricity %{customdata:.3f}<br>irrelevance %{y:.3f}<extra></extra>",  # noqa: E501
         )  # fmt: skip
         (x, x_low, x_high), (y, y_low, y_high) = (mean_interval(values[here]) for values in (symmetricity, irrelevance))
@@ -66,7 +66,7 @@ def _plane(
         at, left, right = place(np.clip(np.array([x, x_low, x_high]), -1, 1))
         figure.add_scatter(
             x=[at], y=[y], mode="markers", name=f"{words} ({int(here.sum())})", legendgroup=words,
-            marker=dict(color=color, size=12, symbol=marker, line=dict(color="white", width=1)),
+            cliponaxis=False, marker=dict(color=color, size=12, symbol=marker, line=dict(color="white", width=1)),
             error_x=dict(array=[right - at], arrayminus=[at - left], color=color, thickness=1.8),
             error_y=dict(array=[y_high - y], arrayminus=[y - y_low], color=color, thickness=1.8),
             hovertemplate=f"{words}, mean of {int(here.sum())}<extra></extra>",
