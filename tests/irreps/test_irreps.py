@@ -19,7 +19,7 @@ from grokinterp.irreps import (
     spectrum,
 )
 from grokinterp.irreps.group import MAX_ORDER
-from grokinterp.irreps.representation import letters
+from grokinterp.irreps.representation import letters, named
 
 QUATERNIONS = Generated("(0 1 2 3)(4 5 6 7), (0 4 2 6)(1 7 3 5)")
 GROUPS = [
@@ -78,11 +78,11 @@ def test_characters_of_a5_have_the_golden_ratio():
         assert sorted({round(x, 6) for x in rho.character[fives].tolist()}) == [round(1 - golden, 6), round(golden, 6)]
 
 
-@pytest.mark.parametrize(("n", "named"), [(5, {"trivial", "sign"}), (6, {"trivial", "sign", "sign_r", "sign_rs"})])
-def test_dihedral_groups_have_one_dimensional_irreps_by_parity(n, named):
+@pytest.mark.parametrize(("n", "names"), [(5, {"trivial", "sign"}), (6, {"trivial", "sign", "sign_r", "sign_rs"})])
+def test_dihedral_groups_have_one_dimensional_irreps_by_parity(n, names):
     """Two for odd n, four for even n, and (n - 1) / 2 or n / 2 - 1 planes."""
     found = Dihedral(n).irreps
-    assert {rho.name for rho in found if rho.dimension == 1} == named
+    assert {rho.name for rho in found if rho.dimension == 1} == names
     assert sum(rho.dimension == 2 for rho in found) == (n - 1) // 2
 
 
@@ -192,3 +192,15 @@ def test_a_dihedral_group_is_refused_by_its_order():
 
 def test_irreps_of_one_dimension_are_lettered_beyond_z():
     assert [letters(place) for place in (0, 25, 26, 27, 51, 52)] == ["a", "z", "aa", "ab", "az", "ba"]
+
+
+def test_irreps_without_a_name_are_called_by_their_dimension_and_characters():
+    """A letter each where several have a dimension, the larger characters first; the first is the trivial one."""
+    signs = [(1, 1, 1, 1), (1, -1, -1, 1), (1, 1, -1, -1), (1, -1, 1, -1)]
+    part = lambda d, *of: torch.tensor(of, dtype=torch.float64)[:, None, None] * torch.eye(d, dtype=torch.float64)
+    parts = [part(1, *each) for each in signs] + [part(3, *signs[0]), part(2, *signs[1]), part(2, *signs[2])]
+    found = {rho.name: rho.matrices[:, 0, 0].tolist() for rho in named(parts[::-1])}
+    assert list(found) == ["trivial", "1d_a", "1d_b", "1d_c", "2d_a", "2d_b", "3d"]
+    assert [found[name] for name in ("1d_a", "1d_b", "1d_c")] == [[*signs[2]], [*signs[3]], [*signs[1]]]
+    assert [found[name] for name in ("2d_a", "2d_b", "3d")] == [[*signs[2]], [*signs[1]], [*signs[0]]]
+    assert [rho.name for rho in named(parts[:2])] == ["trivial", "1d"]
