@@ -20,7 +20,7 @@ STORES = ("history", "lasso", "boxes", "operands", "news", *DRAWS, "compared", "
 
 def name(runs: Mapping[str, Run]) -> str:
     """What is open, in a word or two."""
-    return next(iter(runs)) if len(runs) == 1 else f"{len(runs)} runs"
+    return next(iter(runs)) if len(runs) == 1 else f"{len(runs):,} runs"
 
 
 def heading(runs: Mapping[str, Run]) -> str:

@@ -21,10 +21,11 @@ from grokinterp.runs.population.landmarks import SOLVED
 
 SWAPPED = (
     "Each row puts another function in the place of what the neurons do, and changes no weight; the star is the "
-    "model's own. Left, the share of all rows that are answered rightly; right, their loss; dotted, a guess. A blue "
-    "function has an even part, half of f(x) + f(-x), that changes with x; an orange one has none. Look for blue "
-    "points at 100 % and orange ones at the guess: then the answers lie in even parts. A lookup of all rows does the "
-    "same, with neurons that carry every wave alike; neurons of one wave, whose IPR is near 1, do it by their phases."
+    "model's own. Left, the share of all rows that are answered rightly; right, their loss, where one that is rounded "
+    "to 0 has no point; dotted, a guess. A blue function has an even part, half of f(x) + f(-x), that changes with x; "
+    "an orange one has none. Look for blue points at 100 % and orange ones at the guess: then the answers lie in even "
+    "parts. A lookup of all rows does the same, with neurons that carry every wave alike; neurons of one wave, whose "
+    "IPR is near 1, do it by their phases."
 )
 
 FORMULAS = {
@@ -134,7 +135,7 @@ def drawn(last: xr.Dataset, chance: float, n_answers: int) -> go.Figure:
                 x=last[measure].sel(activation=group).values.astype(np.float32), y=[formula(name) for name in group],
                 mode="markers", name=kind, legendgroup=kind, showlegend=i == 0, cliponaxis=False,
                 marker=dict(
-                    color=color, size=[15 if name == own else 9 for name in group],
+                    color=color, opacity=1, line=dict(width=0), size=[15 if name == own else 9 for name in group],
                     symbol=["star" if name == own else "circle" for name in group],
                 ),
                 hovertemplate=f"%{{y}}: %{{x:{digits}}}{unit}<extra></extra>", **axes,
@@ -147,7 +148,7 @@ def drawn(last: xr.Dataset, chance: float, n_answers: int) -> go.Figure:
     figure.update_yaxes(dict(title_text="activation", **rows, **style.DOWNWARDS))
     figure.update_layout(
         xaxis=dict(title_text="rows answered rightly", **SHARE),
-        xaxis2=dict(title_text="loss (nats)", type="log", nticks=5, exponentformat="power"),
+        xaxis2=dict(title_text="loss (nats)", type="log", nticks=5, exponentformat="power", tickfont=dict(size=11)),
         yaxis2=dict(title_text=None),
     )
     below = {"xaxis.domain": [0, 1], "xaxis2.domain": [0, 1], "yaxis.domain": [0.55, 1], "yaxis2.domain": [0, 0.45]}
