@@ -98,7 +98,7 @@ def circles(found: xr.Dataset) -> tuple[go.Figure, list[Frame]]:
     figure = style.figure(350 * rows + 40, showlegend=False, margin=dict(l=10, r=10, t=50, b=20), hovermode="closest")
     reach = float(np.abs(found["circle_scores"].values).max()) * FRAME or 1.0
     for i, order in enumerate(orders):
-        _panel(figure, last.isel(circle=i), i, order, reach)
+        _add_circle(figure, last.isel(circle=i), i, order, reach)
     figure.update_layout(_grid(n, 3, 0.8))
     narrow: dict[str, Any] = {f"{axis}.domain": value["domain"] for axis, value in _grid(n, 2, 0.7).items()}
     # Beside each other on a phone, headings of one line would run into the next.
@@ -116,21 +116,30 @@ def circles(found: xr.Dataset) -> tuple[go.Figure, list[Frame]]:
     return figure, frames
 
 
-def _panel(figure: go.Figure, circle: xr.Dataset, i: int, order: Int[np.ndarray, "token"], reach: float) -> None:
+def _add_circle(figure: go.Figure, circle: xr.Dataset, i: int, order: Int[np.ndarray, "token"], reach: float) -> None:
+    """Add the i-th circle, its tokens in this order, to axes that go from -reach to reach."""
     number = "" if i == 0 else str(i + 1)
+    _add_tokens(figure, circle, number, order, reach)
+    _add_axes(figure, circle, number, reach)
+    place = dict(xref=f"x{number} domain", yref=f"y{number} domain", showarrow=False)
+    figure.add_annotation(text=_title(circle), x=0.5, y=1, yanchor="bottom", **place)
+
+
+def _add_tokens(
+    figure: go.Figure, circle: xr.Dataset, number: str, order: Int[np.ndarray, "token"], reach: float
+) -> None:
     tokens = circle.token.values[order]
-    n, k, share = len(order), int(circle["circle_frequency"]), float(circle["circle_purity"])
+    n = len(order)
+    places = int(circle["circle_frequency"]) * order % n
     points = _points(circle["circle_scores"].values, order)
-    places = k * order % n
     size = float(np.abs(circle["circle_scores"].values).max()) / reach * FRAME
     text = _labels(tokens, places, max(8, round(LABELS * size)))
     angle = np.arctan2(points["y"], points["x"])
     sides = [_SIDES[round(float(a) / (math.pi / 4)) % 8] for a in angle]
     turn = (places / n).astype(np.float32)
-    clean = share >= CLEAN
     figure.add_scatter(
         **points,
-        mode="lines+markers+text" if clean else "markers",
+        mode="lines+markers+text" if _is_clean(circle) else "markers",
         text=[*text, ""],
         textposition=[*sides, sides[0]],
         textfont=dict(size=9),
@@ -142,37 +151,35 @@ def _panel(figure: go.Figure, circle: xr.Dataset, i: int, order: Int[np.ndarray,
         xaxis=f"x{number}",
         yaxis=f"y{number}",
     )
+
+
+def _add_axes(figure: go.Figure, circle: xr.Dataset, number: str, reach: float) -> None:
     axis = dict(
         range=[-reach, reach], showgrid=False, showline=False, ticks="", showticklabels=False, constrain="domain"
     )
+    title = lambda component: dict(text=f"component {component}", font=dict(size=11), standoff=0)
     first, second = circle["circle_components"].values.tolist()
-    small = dict(size=11)
+    x, y = f"x{number}", f"y{number}"
     figure.update_layout(
         {
-            f"xaxis{number}": dict(
-                axis, anchor=f"y{number}", title=dict(text=f"component {first}", font=small, standoff=0)
-            ),
-            f"yaxis{number}": dict(
-                axis,
-                anchor=f"x{number}",
-                scaleanchor=f"x{number}",
-                title=dict(text=f"component {second}", font=small, standoff=0),
-            ),
+            f"xaxis{number}": dict(axis, anchor=y, title=title(first)),
+            f"yaxis{number}": dict(axis, anchor=x, scaleanchor=x, title=title(second)),
         }
     )
-    place = dict(xref=f"x{number} domain", yref=f"y{number} domain", showarrow=False)
-    figure.add_annotation(text=_title(circle), x=0.5, y=1, yanchor="bottom", **place)
 
 
 def _title(circle: xr.Dataset) -> str:
     """The frequency of a pair of components, which tokens are joined, and how clean it is."""
-    k, share = int(circle["circle_frequency"]), float(circle["circle_purity"])
-    word = "factor" if circle["circle_step"].attrs["units"] == "factor" else "stride"
-    heading = (
-        f"<b>frequency {k}, {word} {int(circle['circle_step'])}</b>" if share >= CLEAN else f"mostly frequency {k}"
-    )
-    shares = f"purity {share:.0%}, variance {float(circle['circle_variance']):.0%}"
+    k, step = int(circle["circle_frequency"]), circle["circle_step"]
+    word = "factor" if step.attrs["units"] == "factor" else "stride"
+    heading = f"<b>frequency {k}, {word} {int(step)}</b>" if _is_clean(circle) else f"mostly frequency {k}"
+    shares = f"purity {float(circle['circle_purity']):.0%}, variance {float(circle['circle_variance']):.0%}"
     return f"{heading}<br><span style='font-size:11px'>{shares}</span>"
+
+
+def _is_clean(circle: xr.Dataset) -> bool:
+    """Whether the pair holds one frequency, so that its tokens are joined in that order and named."""
+    return float(circle["circle_purity"]) >= CLEAN
 
 
 def _labels(tokens: Int[np.ndarray, "token"], places: Int[np.ndarray, "token"], most: int) -> list[str]:

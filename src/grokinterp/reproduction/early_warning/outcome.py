@@ -7,7 +7,7 @@ import numpy as np
 
 from grokinterp.reproduction.claim import Values
 from grokinterp.reproduction.early_warning.courses import EVERY, MEASURES
-from grokinterp.reproduction.early_warning.detector import Course, Detector, Interval, Trial, choose
+from grokinterp.reproduction.early_warning.detector import Course, Detector, Trial, choose
 from grokinterp.reproduction.early_warning.settings import Half, drawn, halves
 
 TOLERATED = 0.2
@@ -84,23 +84,16 @@ def _columns(tried: Mapping[str, Trial]) -> dict[str, dict[str, float]]:
     """By the name of a number its value for each measure."""
     each = lambda of: {name: of(trial) for name, trial in tried.items()}
     spread = lambda name, of: {
-        name: each(lambda trial: of(trial)[0]),
-        f"{name}, low": each(lambda trial: of(trial)[1]),
-        f"{name}, high": each(lambda trial: of(trial)[2]),
+        name: each(lambda trial: of(trial).value),
+        f"{name}, low": each(lambda trial: of(trial).low),
+        f"{name}, high": each(lambda trial: of(trial).high),
     }
-    interval = lambda part: lambda trial: _ends(getattr(trial, part))
     return {
         "threshold": each(lambda trial: trial.detector.threshold),
         "rises": each(lambda trial: float(trial.detector.rises)),
-        **spread("lead, share of the grokking step", interval("lead_share")),
-        **spread("lead where it is defined", interval("lead_where_defined")),
-        **spread("lead, steps", interval("lead")),
-        **spread("missed", lambda trial: (trial.missed.value, trial.missed.low, trial.missed.high)),
-        **spread(
-            "false alarms", lambda trial: (trial.false_alarms.value, trial.false_alarms.low, trial.false_alarms.high)
-        ),
+        **spread("lead, share of the grokking step", lambda trial: trial.lead_share),
+        **spread("lead where it is defined", lambda trial: trial.lead_where_defined),
+        **spread("lead, steps", lambda trial: trial.lead),
+        **spread("missed", lambda trial: trial.missed),
+        **spread("false alarms", lambda trial: trial.false_alarms),
     }
-
-
-def _ends(interval: Interval) -> tuple[float, float, float]:
-    return interval.value, interval.low, interval.high
