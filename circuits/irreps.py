@@ -128,59 +128,46 @@ class Irreps(Circuit):
 
     def read(self, snapshot: Snapshot, requested: frozenset[str] = frozenset()) -> xr.Dataset:
         del requested
-        group = _group(snapshot)
+        group, logits = _group(snapshot), _logits(snapshot)
         names = [irrep.name for irrep in group.irreps]
         chosen = self.key if self.key is not None else self.fit(snapshot).key
         key = [i for i, name in enumerate(names) if name in (chosen or ())]
-        neurons = snapshot[snapshot.layers("mlp.hook_post")[-1]]
-        similar = similarities(_logits(snapshot), snapshot.labels, group)
-        hidden = hidden_shares(neurons, snapshot.labels, group)
+        similar = similarities(logits, snapshot.labels, group)
+        hidden = hidden_shares(snapshot[snapshot.layers("mlp.hook_post")[-1]], snapshot.labels, group)
         first, second = operand_embeddings(snapshot)
-        losses = _losses(snapshot, group, key)
-        both = spectrum.shares(torch.cat([first, second], 1), group)
+        embedding = spectrum.shares(torch.cat([first, second], 1), group)
         unembedding = spectrum.shares(snapshot.W_L.T, group)
-
-        of = lambda values, units, source: Variable(("irrep",), values, units, source)
-        one = lambda value, units, source: Variable((), value, units, source)
-        energy = "share of squared norm"
-        share, nats = "share of variance", "nats"
-        rows = "training rows" if snapshot.task.is_train is not None else "all rows: the split is not known"
-        return readout(
-            {
-                "irrep_dimension": of([irrep.dimension for irrep in group.irreps], "1", "over the real numbers"),
-                "is_key_irrep": of(
-                    [i in key for i in range(len(names))], "1", f"similarity > {KEY_SIMILARITY} at the end"
-                ),
-                "logit_similarity": of(similar, "cosine", f"logits and tr rho(x y z^-1); {CHUGHTAI}, 5.1"),
-                "logit_similarity_null": of(
-                    null_similarities(_logits(snapshot), snapshot.labels, remembered_rows(snapshot.task), group),
-                    "cosine",
-                    "below it a table of the training rows, or noise, would do",
-                ),
-                "logit_irrep_fve": one(
-                    similar[1:].square().sum(),
-                    "share of squared norm",
-                    f"all trace cubes but the trivial; {CHUGHTAI}, 5.1",
-                ),
-                "embedding_fve": of(both, energy, f"of both operands; {CHUGHTAI}, 5.2"),
-                "embedding_a_fve": of(spectrum.shares(first, group), energy, f"W_x W, or W_E; {CHUGHTAI}, 5.2"),
-                "embedding_b_fve": of(spectrum.shares(second, group), energy, f"W_y W, or W_E; {CHUGHTAI}, 5.2"),
-                "unembedding_fve": of(unembedding, energy, f"W_out W_U; {CHUGHTAI}, 5.2"),
-                "hidden_a_fve": of(hidden.a, share, f"functions rho(x); {CHUGHTAI}, 5.2"),
-                "hidden_b_fve": of(hidden.b, share, f"functions rho(y); {CHUGHTAI}, 5.2"),
-                "hidden_answer_fve": of(hidden.answer, share, f"functions rho(x y); {CHUGHTAI}, 5.2"),
-                "key_embedding_fve": one(both[key].sum(), energy, "key irreps together"),
-                "key_unembedding_fve": one(unembedding[key].sum(), energy, "likewise"),
-                "key_hidden_fve": one(sum(part[key].sum() for part in hidden), share, f"their MLP FVE; {CHUGHTAI}"),
-                "restricted_loss_irreps": one(
-                    losses.restricted, nats, f"rho(x y) of key irreps alone; {CHUGHTAI}, 5.3"
-                ),
-                "excluded_loss_irreps": one(losses.excluded, nats, f"key irreps taken out, {rows}; {CHUGHTAI}, 5.3"),
-                "restricted_loss_by_irrep": of(losses.restricted_by, nats, "one irrep alone, all rows"),
-                "excluded_loss_by_irrep": of(losses.excluded_by, nats, f"one irrep taken out, {rows}; {CHUGHTAI}, 5.3"),
-            },
-            {"irrep": np.array(names)},
-        )
+        losses = _losses(snapshot, group, key)
+        by_irrep = {
+            "irrep_dimension": [irrep.dimension for irrep in group.irreps],
+            "is_key_irrep": [i in key for i in range(len(names))],
+            "logit_similarity": similar,
+            "logit_similarity_null": null_similarities(logits, snapshot.labels, remembered_rows(snapshot.task), group),
+            "embedding_fve": embedding,
+            "embedding_a_fve": spectrum.shares(first, group),
+            "embedding_b_fve": spectrum.shares(second, group),
+            "unembedding_fve": unembedding,
+            "hidden_a_fve": hidden.a,
+            "hidden_b_fve": hidden.b,
+            "hidden_answer_fve": hidden.answer,
+            "restricted_loss_by_irrep": losses.restricted_by,
+            "excluded_loss_by_irrep": losses.excluded_by,
+        }
+        of_all = {
+            "logit_irrep_fve": similar[1:].square().sum(),
+            "key_embedding_fve": embedding[key].sum(),
+            "key_unembedding_fve": unembedding[key].sum(),
+            "key_hidden_fve": sum(part[key].sum() for part in hidden),
+            "restricted_loss_irreps": losses.restricted,
+            "excluded_loss_irreps": losses.excluded,
+        }
+        variables = {
+            name: Variable(("irrep",), by_irrep[name], units, source)
+            if name in by_irrep
+            else Variable((), of_all[name], units, source)
+            for name, (units, source) in _sources(snapshot.task.is_train is not None).items()
+        }
+        return readout(variables, {"irrep": np.array(names)})
 
     def summarise(self, trace: xr.Dataset) -> dict[str, Any]:
         """The key irreps in the order in which they are learnt."""
@@ -191,6 +178,33 @@ class Irreps(Circuit):
                 learnt[str(name)] = int(trace.step.values[above.argmax()])
         order = sorted(learnt, key=learnt.__getitem__)
         return {"irreps_learnt": ", ".join(f"{name} at {learnt[name]}" for name in order)} if order else {}
+
+
+def _sources(is_split: bool) -> dict[str, tuple[str, str]]:
+    """The unit and source of every variable, in a trace's order; `is_split` where training rows are known."""
+    rows = "training rows" if is_split else "all rows: the split is not known"
+    energy, share = "share of squared norm", "share of variance"
+    return {
+        "irrep_dimension": ("1", "over the real numbers"),
+        "is_key_irrep": ("1", f"similarity > {KEY_SIMILARITY} at the end"),
+        "logit_similarity": ("cosine", f"logits and tr rho(x y z^-1); {CHUGHTAI}, 5.1"),
+        "logit_similarity_null": ("cosine", "below it a table of the training rows, or noise, would do"),
+        "logit_irrep_fve": (energy, f"all trace cubes but the trivial; {CHUGHTAI}, 5.1"),
+        "embedding_fve": (energy, f"of both operands; {CHUGHTAI}, 5.2"),
+        "embedding_a_fve": (energy, f"W_x W, or W_E; {CHUGHTAI}, 5.2"),
+        "embedding_b_fve": (energy, f"W_y W, or W_E; {CHUGHTAI}, 5.2"),
+        "unembedding_fve": (energy, f"W_out W_U; {CHUGHTAI}, 5.2"),
+        "hidden_a_fve": (share, f"functions rho(x); {CHUGHTAI}, 5.2"),
+        "hidden_b_fve": (share, f"functions rho(y); {CHUGHTAI}, 5.2"),
+        "hidden_answer_fve": (share, f"functions rho(x y); {CHUGHTAI}, 5.2"),
+        "key_embedding_fve": (energy, "key irreps together"),
+        "key_unembedding_fve": (energy, "likewise"),
+        "key_hidden_fve": (share, f"their MLP FVE; {CHUGHTAI}"),
+        "restricted_loss_irreps": ("nats", f"rho(x y) of key irreps alone; {CHUGHTAI}, 5.3"),
+        "excluded_loss_irreps": ("nats", f"key irreps taken out, {rows}; {CHUGHTAI}, 5.3"),
+        "restricted_loss_by_irrep": ("nats", "one irrep alone, all rows"),
+        "excluded_loss_by_irrep": ("nats", f"one irrep taken out, {rows}; {CHUGHTAI}, 5.3"),
+    }
 
 
 class _Losses(NamedTuple):
