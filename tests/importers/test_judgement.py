@@ -173,6 +173,24 @@ def test_queries_and_keys_that_are_normalised_without_weights_are_not_explained(
     assert "inferred" not in {each.how for each in run.assumptions}
 
 
+@pytest.mark.parametrize(
+    "forward",
+    [
+        attention(scale=1.0),
+        attention(scale=0.08),
+        attention(prepare=lambda x: F.rms_norm(x, x.shape[-1:])),
+        attention(),
+    ],
+    ids=["not divided", "divided by more", "normalised", "as ours"],
+)
+def test_of_memorised_weights_nothing_is_inferred(tmp_path, forward):
+    """Two fifths of the table, the rest sure and wrong: read otherwise than trained they know a part of it, too."""
+    torch.save(trained(forward, ATTENTION, 150, share=0.4), tmp_path / "x.pt")
+    run = gi.load(tmp_path / "x.pt", task=TASK, n_heads=HEADS, activation="relu")
+    told = [each for each in run.assumptions if each.how not in ("stated", "from the file")]
+    assert "normalization" in str(told) and {each.how for each in told} <= {"assumed", "tied", "not explained"}
+
+
 def test_a_mean_over_positions_is_told_as_one(tmp_path):
     """Attention that mixes nothing, so that the last position knows one operand, and the mean of both knows both."""
 

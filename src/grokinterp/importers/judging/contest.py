@@ -1,14 +1,12 @@
 """Contest: the readings that weights bear out about as well, and what tells them apart."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 from grokinterp.importers.judging.answers import Answers
-from grokinterp.importers.judging.scores import FINEST, SOLVED
+from grokinterp.importers.judging.scores import FINEST, SOLVED, Score
 from grokinterp.importers.judging.trial import Trial, best, likeliest
-from grokinterp.tasks import Task
 
 EVEN, COUNTED = 1.5, 0.75
 """Of readings that differ by their activation, those are left whose spread is at most `EVEN` times the smallest, of
@@ -24,8 +22,11 @@ where every other's is more than `MARGIN` times its own: training goes to where 
 vanishes, and another function's does not. (A model with SiLU: loss .0020, 4.3; the same weights with GELU .0018, 9.4.)
 """
 
-MARGIN = 1.5
-"""Readings are tied whose relative gradients (or spreads) are within this factor of the smallest."""
+MARGIN, TIED = 1.5, 10.0
+"""Readings are tied whose relative gradients (or spreads, or alignments) are within `MARGIN` of the best one's, and
+whose loss is at most `TIED` times that of the one chosen: what weights were trained as may have the larger loss, where
+another function makes their logits larger, and not by any factor. (Rectifiers held by decay: ReLU .19, its square .006,
+of which ReLU is chosen; SiLU .0020, GELU .0018, ReLU .0028.)"""
 
 ALIGNED, LEAST_ALIGNED = 0.75, 0.05
 """A function `LARGER` than a rectifier is left where the weights lie along its gradient at least `ALIGNED` times as
@@ -74,7 +75,7 @@ class Contest:
         if not any(trial in alignments and trial.is_larger for trial in even):
             alignments = {}
         copies = _copies(even)
-        bound = _bound(even, answers.task)
+        bound = _bound(min((trial.score for trial in even), key=lambda score: score.capped, default=None))
         near = [t for t in even if (t.score.capped <= bound or t in alignments) and t not in copies]
         likenesses = {copy: of for copy, of in copies.items() if of in near and copy.activation not in FORMS}
         named = [*near, *likenesses]
@@ -112,10 +113,11 @@ class Contest:
         return likeliest([trial for trial in tied if trial.score.capped <= 2 * best(tied).score.capped])
 
 
-def _bound(even: Sequence[Trial], task: Task) -> float:
-    """The largest loss that is near the best."""
-    smallest = min((trial.score.capped for trial in even), default=0.0)
-    return max(NEAR * smallest, min(LITTLE * math.log(task.n_answers), FAR * smallest))
+def _bound(smallest: Score | None) -> float:
+    """The largest loss that is near the smallest."""
+    if smallest is None:
+        return 0.0
+    return max(NEAR * smallest.capped, min(LITTLE * smallest.guess, FAR * smallest.capped))
 
 
 def _copies(trials: Sequence[Trial]) -> dict[Trial, Trial]:

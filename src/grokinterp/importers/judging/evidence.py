@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grokinterp.errors import listed
-from grokinterp.importers.judging.contest import MARGIN, Contest
+from grokinterp.importers.judging.contest import MARGIN, TIED, Contest
 from grokinterp.importers.judging.scores import FINEST, SOLVED
 from grokinterp.importers.judging.trial import Trial, best
 from grokinterp.runs.provenance import Assumption
@@ -50,8 +50,11 @@ class Evidence:
             return Assumption(what, "not explained", words)
         if tied:
             return Assumption(what, "tied", f"{answers}; as good: {self._listed(name, tied)}")
-        if self._is_doubtful(name, rest):
-            doubt = "the best of the readings tried, and surer of some rows than weights trained so would be"
+        if self._is_doubtful:
+            spread = f"its answers to the rows it knows differ by {mine.spread:.2g} nats in how sure they are"
+            doubt = (
+                f"the best of the readings tried; {spread}, as those of weights do that are read otherwise than trained"
+            )
             return Assumption(what, "assumed", f"{answers}, {doubt}{following}")
         if what == "position_embedding=none":
             return Assumption(what, "assumed", f"{answers}; {NO_WEIGHTS}{following}")
@@ -72,13 +75,18 @@ class Evidence:
     def _is_near(self, trial: Trial) -> bool:
         return trial in self.contest.named_beside(self.winner)
 
-    def _is_doubtful(self, name: str, rest: Sequence[Trial]) -> bool:
-        """Whether a part of the table is answered, and the rows of that part are not alike."""
-        mine = self.winner.score
-        is_partial = mine.accuracy < SOLVED and mine.spread > LEARNT_ALIKE
-        return is_partial and (name == "activation" or any(trial.score.is_borne_out for trial in rest))
+    @property
+    def _is_doubtful(self) -> bool:
+        """Whether a part of the table is answered, and the rows of that part are not alike.
+
+        Weights that are read as something else than they were trained as know a part of what they know, under many
+        readings: that others know less of it says nothing of any field.
+        """
+        return self.winner.score.accuracy < SOLVED and self.winner.score.spread > LEARNT_ALIKE
 
     def _is_tied(self, name: str, trial: Trial) -> bool:
+        if trial.score.capped > TIED * self.winner.score.capped:
+            return False
         return self._strain(name, trial) <= MARGIN * self._strain(name, self.winner)
 
     def _strain(self, name: str, trial: Trial) -> float:

@@ -140,7 +140,7 @@ def _with_plain_embedding(
     left = [each for each in candidates if each.open[field] == 1]
     left = [replace(each, open={name: v for name, v in each.open.items() if name != field}) for each in left]
     verdict = _judged(left, answers, is_divided)
-    evidence = f"loss {plain.score.loss:.5g}; as good: {shown(scale)} {multiplied.score.loss:.5g}"
+    evidence = f"{plain.score.in_words()}; as good: {shown(scale)}, {multiplied.score.in_words()}"
     return replace(verdict, assumptions=(Assumption(f"{field}=1", "tied", evidence), *verdict.assumptions))
 
 
@@ -154,10 +154,8 @@ def _without_attention_scale(candidates: Sequence[Candidate], divided: Trial, an
     if unexplained:
         return Verdict(divided.candidate, divided.score, unexplained)
     score, candidate = verdict.score, verdict.candidate
-    words = f"loss {score.loss:.5g}, accuracy {score.accuracy:.2%}; divided by the root of the heads' width"
-    evidence = (
-        f"{words} {divided.score.loss:.5g}, {divided.score.accuracy:.2%}; queries are multiplied to the same effect"
-    )
+    words = f"{score.in_words()}; divided by the root of the heads' width {divided.score.in_words()}"
+    evidence = f"{words}; queries are multiplied to the same effect"
     return Verdict(
         replace(candidate, open={**candidate.open, ATTENTION_SCALE: 1.0}),
         score,

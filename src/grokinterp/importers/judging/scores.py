@@ -55,6 +55,16 @@ class Score:
         )
 
     @property
+    def guess(self) -> float:
+        """The loss of a guess among all answers."""
+        return -math.log(self.chance)
+
+    def in_words(self) -> str:
+        """Loss and accuracy; of a part of the table how many rows it knows, whose loss the others' sum drowns."""
+        known = "" if self.accuracy >= SOLVED else f" ({self.known:.0%} of the rows below {KNOWN} nats)"
+        return f"loss {self.loss:.5g}, accuracy {self.accuracy:.2%}{known}"
+
+    @property
     def is_borne_out(self) -> bool:
         is_memorised = self.known >= max(SHARE, 2 * self.chance) and self.known > 0.5 * self.accuracy
         return self.accuracy >= SOLVED or is_memorised
@@ -62,7 +72,7 @@ class Score:
     @property
     def is_untrained(self) -> bool:
         """Whether it answers nothing, and is sure of nothing: as fresh weights are under any reading."""
-        return self.accuracy < 5 * self.chance and self.loss < 1.25 * math.log(1 / self.chance)
+        return self.accuracy < 5 * self.chance and self.loss < 1.25 * self.guess
 
 
 def _spread(

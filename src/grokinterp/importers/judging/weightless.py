@@ -14,7 +14,8 @@ FEW = 64
 """Rows on which candidates are compared first."""
 
 AHEAD = 2.0
-"""How much smaller a loss has to be that tells, where both ways of reading solve the task."""
+"""How much smaller a loss has to be that tells. Of memorised weights none is, whose rows that were never learnt have
+the loss of a guess in every way of reading: their fields are assumed."""
 
 Logits = Callable[[Candidate, Int[Tensor, "row"]], Float[Tensor, "row *t column"]]
 """What a candidate answers to some rows, computed in another way."""
@@ -36,8 +37,8 @@ def pooled(tried: Sequence[Candidate], answers: Answers, read: Score) -> Assumpt
     if not as_good and not (is_ahead and one.is_borne_out):
         return None
     evidence = (
-        f"averaged over all positions the answers have loss {one.loss:.5g}, accuracy {one.accuracy:.2%}, at the last "
-        f"one {read.loss:.5g}, {read.accuracy:.2%}; a model that is read off such a mean is not computed here"
+        f"averaged over all positions the answers have {one.in_words()}, at the last "
+        f"one {read.in_words()}; a model that is read off such a mean is not computed here"
     )
     how = "not explained" if is_ahead or read.accuracy < SOLVED else "tied"
     return Assumption("its answers are read at the last position", how, evidence)
@@ -51,8 +52,8 @@ def normalised(tried: Sequence[Candidate], answers: Answers, read: Score) -> Ass
     if one is None or not (one.is_borne_out and one.capped < read.capped / AHEAD):
         return None
     evidence = (
-        f"with queries and keys divided by their root mean square the weights have loss {one.loss:.5g}, accuracy "
-        f"{one.accuracy:.2%}, without {read.loss:.5g}, {read.accuracy:.2%}; such attention is not computed here"
+        f"with queries and keys divided by their root mean square the weights have {one.in_words()}, without "
+        f"{read.in_words()}; such attention is not computed here"
     )
     return Assumption("queries and keys are not normalised", "not explained", evidence)
 
