@@ -52,7 +52,7 @@ def test_what_is_true_or_false_goes_through() -> None:
     def asked(first: int, wait: bool = True, pages: bool | None = None) -> tuple[object, ...]:
         return first, wait, pages
 
-    assert asked(3, np.bool_(False)) == (3, False, None)
+    assert asked(3, np.bool_(False)) == (3, False, None)  # type: ignore[arg-type]
     assert asked(5, wait=0, pages=None) == (5, 0, None)  # type: ignore[arg-type]
     for wrong in ("no", 2, 0.0, None, [True]):
         with pytest.raises(BadRequest, match="wait="):

@@ -1,9 +1,11 @@
 """The explorer: a page in the browser where heads, neurons and frequencies are taken out of a run's checkpoints."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest
 from grokinterp.importers import Given, opened
 
@@ -16,7 +18,7 @@ COLAB = (".googleusercontent.com", ".colab.dev")
 
 @overload
 def explore(
-    run: Given, other: Given | None = None, *, port: int = 0, allow_hosts: tuple[str, ...] = (), out: None = None
+    run: Given, other: Given | None = None, *, port: int = 0, allow_hosts: Iterable[str] = (), out: None = None
 ) -> "Handle": ...
 
 
@@ -29,7 +31,7 @@ def explore(
     other: Given | None = None,
     *,
     port: int = 0,
-    allow_hosts: tuple[str, ...] = (),
+    allow_hosts: Iterable[str] = (),
     out: str | Path | None = None,
 ) -> "Handle | Path":
     """Open the explorer on a run, in a thread of this process: the call returns at once.
@@ -55,7 +57,11 @@ def explore(
     from grokinterp.explorer.session import Session
     from grokinterp.explorer.web.server import serve
 
+    if isinstance(allow_hosts, str):
+        allow_hosts = (allow_hosts,)  # one name, not its letters
+    if not isinstance(allow_hosts, Iterable) or not all(isinstance(host, str) for host in allow_hosts):
+        raise BadRequest(f"allow_hosts={shown(allow_hosts)} must be names of hosts, as in allow_hosts=('example.org',)")
     if "google.colab" in sys.modules:
         allow_hosts = (*allow_hosts, *COLAB)
     session = Session.of(opened(run), None if other is None else opened(other))
-    return serve(session, port=port, allow_hosts=allow_hosts)
+    return serve(session, port=port, allow_hosts=tuple(allow_hosts))

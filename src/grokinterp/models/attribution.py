@@ -140,17 +140,22 @@ def patch(
     if what not in PATCHES:
         raise AttributionError(f"what={what!r} is unknown.{did_you_mean(what, PATCHES)} Choose of {listed(PATCHES)}")
     for name, rows in (("clean", clean), ("corrupted", corrupted)):
-        if not isinstance(rows, Tensor):
+        if not isinstance(rows, Tensor) or rows.ndim != 2:
             raise AttributionError(f"{name}={shown(rows)} must be rows of tokens, as in run.task.inputs[[0, 1]]")
     if clean.shape != corrupted.shape:
         raise AttributionError(
             f"clean is {[*clean.shape]} and corrupted {[*corrupted.shape]}; pair the rows one to one"
         )
+    if metric is not None and not callable(metric):
+        raise AttributionError(f"metric={shown(metric)} must be a function of the logits that gives one number")
     if metric is None:
         metric = answer_difference(transformer, clean, corrupted)
     with torch.no_grad():
         logits, cache = transformer.run_with_cache(clean)
         ceiling, floor = metric(logits), metric(transformer(corrupted))
+        if not isinstance(ceiling, float) and not (isinstance(ceiling, Tensor) and ceiling.numel() == 1):
+            given = f"a tensor of shape {[*ceiling.shape]}" if isinstance(ceiling, Tensor) else shown(ceiling)
+            raise AttributionError(f"the metric gives {given}; it must give one number, such as the mean over rows")
         if ceiling == floor:
             raise AttributionError("the metric is the same on clean and corrupted rows; corrupt what it depends on")
         return (PATCHES[what](transformer, corrupted, cache, metric) - floor) / (ceiling - floor)

@@ -12,6 +12,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from grokinterp.config import validation
 from grokinterp.errors import BadRequest, listed
 from grokinterp.measuring.choosing import listed_names
 from grokinterp.reports.export import browser
@@ -34,6 +35,7 @@ class Figure(go.Figure):
         It has the size that it was drawn at (`gi.draw(..., width_cm=8.5)`), and lies on white. Folders that are missing
         are made. `dpi` is for PNG. Raises `BadRequest` for another suffix, and where kaleido or a browser is missing.
         """
+        validation.check_path("path", path)
         return save_all([(self, Path(path))], dpi)[0]
 
 
@@ -61,8 +63,8 @@ def check_path(path: Path, dpi: float = DPI) -> None:
     """Raise `BadRequest` for what a picture cannot be called, and for no fineness."""
     if path.suffix[1:].lower() not in FORMATS:
         raise BadRequest(f"{path} is no name of a picture; let it end with {listed(f'.{one}' for one in FORMATS)}")
-    if not (math.isfinite(dpi) and dpi > 0):
-        raise BadRequest(f"dpi is a number above 0, not {dpi}")
+    if not validation.has_type(validation.plain(dpi), float) or not (math.isfinite(dpi) and dpi > 0):
+        raise BadRequest(f"dpi is a number above 0, not {validation.shown(dpi)}")
 
 
 def check_drawing() -> None:
@@ -110,6 +112,7 @@ class Pictures:
         names = [part.strip().lower() for name in listed_names(formats, "formats") for part in name.split(",")]
         if unknown := [name for name in names if name not in FORMATS]:
             raise BadRequest(f"pictures are written as {listed(FORMATS)}, not as {unknown[0]!r}")
+        validation.check_path("images", directory)
         check_size(width_cm, font_pt)
         check_drawing()
         return cls(Path(directory), tuple(dict.fromkeys(names)), width_cm, font_pt)

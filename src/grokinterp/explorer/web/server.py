@@ -96,7 +96,7 @@ def serve(
 
     # Every request would be a line among those of the notebook or the shell.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    if not isinstance(port, int) or not 0 <= port <= 65535:
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
         raise BadRequest(f"port {port!r} is none; choose one from 1024 to 65535, or leave it out for a free one")
     placeholder = lambda environ, start_response: []
     try:

@@ -5,6 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from grokinterp.config.validation import has_type, plain, shown
 from grokinterp.errors import BadRequest
 
 PIXELS = 96 / 2.54
@@ -31,8 +32,9 @@ INK = dict(paper_bgcolor="white", font_color="#3f454d")
 def check_size(width_cm: float | None, font_pt: float | None) -> None:
     """Raise `BadRequest` for what is no length."""
     for name, value in (("width_cm", width_cm), ("font_pt", font_pt)):
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise BadRequest(f"{name} is a length above 0, not {value}")
+        is_number = has_type(plain(value), float | None)
+        if not is_number or (value is not None and not (math.isfinite(value) and value > 0)):
+            raise BadRequest(f"{name} is a length above 0, not {shown(value)}")
 
 
 def is_narrow(width_cm: float | None, font_pt: float | None) -> bool:

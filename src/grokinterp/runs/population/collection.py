@@ -33,6 +33,8 @@ class Runs(Mapping[str, Run]):
         skipped: Mapping[str, str] | None = None,
         missing: Mapping[str, Mapping[str, Any]] | None = None,
     ):
+        if not isinstance(runs, Mapping):
+            raise RunError(f"runs are given by their names, as in gi.Runs({{'first': run}}), not {shown(runs)}")
         self._runs = dict(runs)
         for name, run in self._runs.items():
             if not isinstance(run, Run):
