@@ -1,6 +1,7 @@
 """Layout: the page's skeleton. Everything in it is filled by callbacks."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from dash import dcc, html
 

@@ -1,6 +1,7 @@
 """Pruned by ratio: what is left of a network without its neurons of many waves, and without those of few."""
 
 import math
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -106,7 +107,7 @@ def drawn(last: xr.Dataset, sides: list[str], of_noise: float) -> go.Figure:
                 line=dict(color=color, width=2, dash=dash), marker=dict(color=color, size=5), **axes,
             )  # fmt: skip
         heading(figure, number, ROWS[side], 13)
-        kept = dict(range=[1.03, -0.03], tickformat=".0%", dtick=0.25)
+        kept: dict[str, Any] = dict(range=[1.03, -0.03], tickformat=".0%", dtick=0.25)
         figure.layout[f"xaxis{number}"].update(title_text="share of neurons kept", **kept)
         figure.layout[f"yaxis{number}"].update(title_text="share answered so", **SHARE)
     axes = panel(figure, n - 1, (n - 1) // 2, (n - 1) % 2, rows, 2, gap=0.14, high=0.66)
