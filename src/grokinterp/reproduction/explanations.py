@@ -130,11 +130,11 @@ EXPLANATIONS = {
     ),
     "furuta-groks-square-plus": (
         f"{_P31}After 10,000 steps .55 of the test rows are right; as with a - b, no row is helped by its swap. 80 % "
-        "of the table is the next setting."
+        "of the table stands as furuta-groks-square-plus-more."
     ),
     "furuta-groks-cube-plus": (
         f"{_P31}After 10,000 steps .81 of the test rows are right, more than of a - b (.61) and of a^2 + b (.55), and "
-        "not all. 80 % of the table is the next setting."
+        "not all. 80 % of the table stands as furuta-groks-cube-plus-more."
     ),
     "furuta-trend-no-grokking": (
         "FFD and FCR stand still, as the source says (.04 and .06 at most). But it says that what does not grok looks "
@@ -151,11 +151,11 @@ EXPLANATIONS = {
     ),
     "furuta-groks-square": (
         "After 40,000 steps 97.7 % of the unseen rows are right, 90 % after 7,700, and the last 16,000 steps added .6 "
-        "of a percent. Theirs trains for 300,000 at most. A setting of p = 31 is the next."
+        "of a percent. Theirs trains for 300,000 at most. A setting of p = 31 is furuta-groks-square-small."
     ),
     "nanda-seeds": (
         "Two of five seeds had not grokked by 2,000 steps (.75 and .98), and cleanup, in which the key frequencies "
-        "take the rest of the logits, comes after that. 6,000 steps are the next setting."
+        "take the rest of the logits, comes after that. 6,000 steps stand as nanda-seeds-longer."
     ),
     "nanda-fractions-order": (
         f"{_P31}The medians of three seeds are in order, 180, 240, 480 and 740 steps. The correlation over all twelve "
@@ -163,7 +163,7 @@ EXPLANATIONS = {
     ),
     "nanda-no-decay": (
         "Without decay it is as they say: .04 of the unseen rows at most. What misses is our own comparison, the same "
-        "seed with decay, which has .945 after 2,000 steps. 6,000 steps for both are the next setting."
+        "seed with decay, which has .945 after 2,000 steps. nanda-no-decay-longer gives both 6,000."
     ),
     "nanda-neurons-seeds": (
         f"{_P31}Seeds differ from .56 to .99, more than two settings could tell apart; the lower two had not grokked. "

@@ -1,6 +1,7 @@
 """scienceetonnante/grokking (the code of a video): minimal grokking, an embedding and one hidden layer, mod 53."""
 
 import math
+import statistics
 
 from grokinterp.reproduction.claim import Values, claim
 from grokinterp.reproduction.needed_run import training
@@ -150,4 +151,24 @@ def circles(*runs: Run) -> Values:
         "circles": {name: int((end.circle_purity.values >= 0.9).sum()) for name, end in ends.items()},
         "frequencies": {name: len(set(end.circle_frequency.values.tolist())) for name, end in ends.items()},
         "least purity": {name: float(end.circle_purity.values.min()) for name, end in ends.items()},
+    }
+
+
+SHORTER = [training("a + b", 0.7, "scienceetonnante", seed=seed, steps=320 * EPOCH) for seed in range(2, 7)]
+
+
+@claim(
+    "sci-memorised-seeds",
+    f"{SOURCE}, log",
+    "The training rows are memorised by epoch 240 (second setting: the median of five further seeds).",
+    {"median epoch": share_of(240, 0.25)},
+    recipe="Their model, optimiser and batches, seeds 2 to 6, 320 epochs; one that is not there by then counts as 320.",
+    measured="first epoch with training accuracy 100 %, every 5 epochs",
+    trainings=SHORTER,
+)
+def memorised_seeds(*runs: Run) -> Values:
+    epochs = _each(runs, "train_accuracy", 1.0)
+    return {
+        "median epoch": statistics.median(320.0 if math.isnan(epoch) else epoch for epoch in epochs.values()),
+        "epoch": epochs,
     }

@@ -1,5 +1,6 @@
 """Omnigrok (Liu et al. 2023, arXiv 2210.01117) and Grokfast (Lee et al. 2024, arXiv 2405.20233): ways to train."""
 
+import math
 from typing import Any
 
 from grokinterp.reproduction.claim import Values, claim
@@ -104,3 +105,35 @@ TENTH = [
 )
 def grokfast_tenth(plain: Run, fast: Run) -> Values:
     return _speed(plain, fast)
+
+
+CAP = 6_000
+OWN_DECAYS = {
+    "plain, decay 0": small_furuta("a * b", steps=CAP, weight_decay=0.0, stop_after_grokking=200, **_CURVES),
+    "Grokfast, decay .005": small_furuta(
+        "a * b", steps=CAP, weight_decay=0.005, stop_after_grokking=200, grokfast="ema", **_CURVES
+    ),
+    "Grokfast, decay .1": TENTH[1],
+}
+
+
+@claim(
+    "grokfast-own-decays",
+    "Lee et al. 2024 (Grokfast), table of modular multiplication",
+    "With decay beside it Grokfast shortens the way to 95 % test accuracy against no decay and no filter (third "
+    "setting of grokfast-decay-1; p = 31).",
+    {"speed-up at decay .1, at least": at_least(1.5), "speed-up at decay .005, at least": at_least(1.5)},
+    recipe=f"{SMALL_OURS} {CAP:,} steps at most. Their 43.8 is of .005 against 0, as far as their scripts tell.",
+    measured="steps to 95 % test accuracy at decay 0 without a filter, the last step where it never has it, over "
+    "those with Grokfast",
+    trainings=tuple(OWN_DECAYS.values()),
+)
+def grokfast_own(*runs: Run) -> Values:
+    steps = {name: first_reaching(run, "test_accuracy", 0.95) for name, run in zip(OWN_DECAYS, runs, strict=True)}
+    plain, weak, strong = steps.values()
+    plain = CAP if math.isnan(plain) else plain
+    return {
+        "speed-up at decay .1, at least": plain / strong,
+        "speed-up at decay .005, at least": plain / weak,
+        "steps": steps,
+    }
