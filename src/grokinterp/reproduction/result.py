@@ -42,7 +42,8 @@ class Result:
             claim had them trained; None where one of them does not tell.
         machine: cores and processors of the measuring, without a name. versions: libraries of the measuring.
         date: UTC. command: which reruns it.
-        commit: of the clone that measured it, with `+` where files were changed since; None where that is not known.
+        commit: of the clone that measured it, with `+` where files were changed since; "before" and the commit that
+            stored it, of those that are older than this field; None where that is not known.
         targets: as they stood then, in words. fixed_in: the commit that they were last touched in, at or before
             `commit`; "after" where they were not committed when it ran, None where that is not known.
         nulls: by the name of a null (`reproduction.nulls`) what the claim's function returned of it, empty where it
