@@ -87,6 +87,11 @@ def _met(claim: Claim, result: Result | None) -> str:
     return f"{sum(judged)} of {len(judged)} met, below"
 
 
+def _commit(result: Result) -> str:
+    when, _, older = (result.commit or "").partition(" ")
+    return f", before commit {older}" if older else f", at commit {when}" if when else ""
+
+
 def _details(claim: Claim, result: Result | None) -> str:
     """The paragraph of a claim: its place in the source, what was run, and the values that its row has no room for."""
     text = (
@@ -99,7 +104,7 @@ def _details(claim: Claim, result: Result | None) -> str:
         machine = f"{result.machine['cores']} cores, {result.machine['accelerator'] or 'no GPU'}"
         text += (
             f"{seeds} {result.date}, {result.measuring_seconds:.0f} s of measuring{trained}, on {machine}, torch "
-            f"{result.versions['torch']}{f', at commit {result.commit}' if result.commit else ''}: `{result.command}`."
+            f"{result.versions['torch']}{_commit(result)}: `{result.command}`."
             f"{_fixed(claim, result)}{_nulls(claim, result)}"
         )
     if len(_whole_row(claim, result)) > WIDEST:
