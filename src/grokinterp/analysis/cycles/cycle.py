@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from grokinterp import fourier
-from grokinterp.analysis.cycles.places import rows_on
+from grokinterp.analysis.cycles.operand_places import rows_on
 from grokinterp.analysis.cycles.wave import Wave
 from grokinterp.irreps import Cyclic
 from grokinterp.tasks import Task

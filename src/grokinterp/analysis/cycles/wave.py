@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grokinterp import fourier
-from grokinterp.analysis.cycles.places import places_of, rows_on
+from grokinterp.analysis.cycles.operand_places import places_of, rows_on
 from grokinterp.errors import BadRequest
 from grokinterp.tasks import Task
 
