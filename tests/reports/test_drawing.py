@@ -124,7 +124,7 @@ def test_size_and_type_are_set_for_paper():
     figure, plain = gi.draw(variable, width_cm=8.5, font_pt=9), gi.draw(variable)
     assert figure.layout.width == pytest.approx(8.5 / 2.54 * 96)
     assert figure.layout.font.size == figure.layout.xaxis.title.font.size == figure.layout.xaxis.tickfont.size == 12
-    assert figure.layout.margin.l == pytest.approx(plain.layout.margin.l * 12 / 13)
+    assert figure.layout.margin.t == pytest.approx(plain.layout.margin.t * 12 / 13)
     assert plain.layout.width is None
 
 

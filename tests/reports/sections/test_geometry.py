@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from grokinterp.analysis.clock_or_pizza import Finding
 from grokinterp.reports import verdict
 from grokinterp.reports.sections import geometry, latent_circuit
 
@@ -49,7 +50,7 @@ def test_a_shape_is_told_with_what_both_shapes_have(trace, words):
 )  # fmt: skip
 def test_the_verdict_says_where_the_geometry_is_of_another_kind(called, shape, disagrees):
     """A pizza adds vectors, on a disc; what is neither by one of both disagrees with nothing."""
-    said = verdict._geometry(shaped(shape), {"verdict": called})
+    said = verdict._geometry(shaped(shape), Finding(called, 1.0, 1.0, 0.0, 1.0, None, None, "clock", "clock"))
     assert bool(said) == disagrees
     assert all("97.00\xa0%" in each and called in each for each in said)
 
