@@ -18,6 +18,7 @@ from grokinterp.reproduction.needed_run import Training, training
 from grokinterp.reproduction.reading import first_below, first_reaching, peak
 from grokinterp.reproduction.target import at_least
 from grokinterp.runs.directory import is_finished
+from grokinterp.runs.files import StorageError
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.runs.summary import Summary
@@ -104,6 +105,16 @@ def test_an_interrupted_run_is_continued_where_it_lies(bench, monkeypatch, how):
     assert is_finished(renamed)
     seconds = attempt(claim_on(WANTED), bench).training_seconds
     assert seconds is None if how == "killed" else seconds > 0
+
+
+def test_a_run_is_not_lost_for_want_of_room_to_note_its_time(bench, monkeypatch):
+    def refuse(*given):
+        raise StorageError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Summary, "write", refuse)
+        assert is_finished(bench.run(WANTED).path)
+    assert attempt(claim_on(WANTED), bench).training_seconds is None
 
 
 def test_a_run_is_found_wherever_the_run_lies_that_it_starts_from(bench, no_training):

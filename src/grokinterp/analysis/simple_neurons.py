@@ -141,6 +141,11 @@ def inverse_participation(power: Float[Tensor, "*batch k neuron"]) -> Float[Tens
     return power.square().sum(-2) / power.sum(-2).square()
 
 
+def random_participation(n_frequencies: int) -> float:
+    """What `inverse_participation` is about of random weights, whose power is exponential at each of n frequencies."""
+    return 2 / (n_frequencies + 1)
+
+
 def _waves(
     coefficients: Tensor, index: Int[Tensor, "neuron"], n: int
 ) -> tuple[Float[Tensor, "*operand neuron"], Float[Tensor, "*operand neuron"]]:

@@ -73,11 +73,14 @@ def evaluate(model: nn.Module, task: Task | None = None) -> dict[str, float]:
     batches = task.inputs.split(rows_at_once(task.inputs, TOKENS_IN_ONE_CALL))
     with asked(model):
         logits = torch.cat([answers_of(model(rows.to(place)), task).cpu() for rows in batches])
-    if len(logits) != len(task.inputs):
-        raise BadRequest(
-            f"{type(model).__name__} gives {len(logits)} answers to {len(task.inputs)} rows; one a row is read"
-        )
+    check_one_a_row(model, logits, task.inputs)
     return losses(logits, task)
+
+
+def check_one_a_row(model: nn.Module, answers: Tensor, rows: Tensor) -> None:
+    """Refuse answers of which there are more or fewer than rows. Raises `BadRequest`."""
+    if len(answers) != len(rows):
+        raise BadRequest(f"{type(model).__name__} gives {len(answers)} answers to {len(rows)} rows; one a row is read")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from grokinterp.config import ModelConfig, RunConfig, ScheduleConfig
 from grokinterp.config.own_module import OwnModuleConfig
 from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest, listed
-from grokinterp.evaluation.table_scores import answers_of, asked
+from grokinterp.evaluation.table_scores import answers_of, asked, check_one_a_row
 from grokinterp.importers._parameters import is_classic
 from grokinterp.importers.judging.answers import Answers
 from grokinterp.importers.judging.scores import draw
@@ -235,6 +235,5 @@ def _answers(module: nn.Module, tensors: Mapping[str, Tensor], task: Task, rows:
         inputs = (task.inputs[rows].to(device),)
         output = torch.func.functional_call(module, there, inputs, tie_weights=False)
         answers_of(output, task)  # refused where it is none
-    if len(output) != len(rows):
-        raise BadRequest(f"{type(module).__name__} gives {len(output)} answers to {len(rows)} rows; one a row is read")
+    check_one_a_row(module, output, rows)
     return output.cpu().float()

@@ -14,7 +14,7 @@ from grokinterp.reproduction.needed_run import Training
 from grokinterp.runs.directory import CONFIG, is_finished, is_run, open_run, read_header
 from grokinterp.runs.population.wanted import log_of
 from grokinterp.runs.run import Run
-from grokinterp.runs.summary import Summary
+from grokinterp.runs.summary import add_pace
 from grokinterp.runs.writer import resumable_step
 from grokinterp.sweeps.running import train_jobs
 from grokinterp.sweeps.spec import Keep
@@ -113,9 +113,7 @@ class Bench:
                 **_fields(config),
             )
         finally:
-            # Also of a run that stops here: it goes on another time.
-            if is_run(out):
-                Summary.add_time(out, time.monotonic() - start, resumable_step(out) - begun)
+            add_pace(out, begun, time.monotonic() - start)
 
     def train_together(self, wanted: Sequence[Training], engine: str = "local", workers: int | None = None) -> None:
         """Train those of several runs that are missing side by side, each with one thread, on an engine of sweeps.

@@ -5,6 +5,7 @@ not be read again: a damaged one counts as none, and what is said of a checkpoin
 out.
 """
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping
@@ -14,7 +15,9 @@ from typing import Any
 
 import xarray as xr
 
-from grokinterp.runs.files import read_json, write_atomic
+from grokinterp.runs.directory import is_run
+from grokinterp.runs.files import StorageError, read_json, write_atomic
+from grokinterp.runs.writer import resumable_step
 
 SUMMARY = "summary.json"
 
@@ -95,12 +98,6 @@ class Summary:
         write_atomic(directory / SUMMARY, (json.dumps(entries, indent=1) + "\n").encode())
 
     @classmethod
-    def add_time(cls, directory: Path, seconds: float, steps: int, **changes: Any) -> None:
-        """Add to the summary of the run in this directory how long so many steps took; `changes` are other fields."""
-        before = cls.read(directory)
-        replace(before, seconds=before.seconds + seconds, timed=before.timed + steps, **changes).write(directory)
-
-    @classmethod
     def _from_json(cls, entries: Mapping[str, Any]) -> "Summary":
         scores = {name: math.nan if value is None else float(value) for name, value in entries["scores"].items()}
         frequencies, ensemble = entries["key_frequencies"], entries.get("ensemble")
@@ -118,6 +115,18 @@ class Summary:
             ensemble=None if ensemble is None else {str(name): float(value) for name, value in ensemble.items()},
             failure=_text(entries["failure"]),
         )
+
+
+def add_pace(path: Path, begun: int, seconds: float, **changes: Any) -> None:
+    """Add the seconds that training took since it was at step `begun`, also of a run that stops and goes on later.
+
+    `changes` are other fields of the summary. A note that there is no room for is left out: it costs no run.
+    """
+    with contextlib.suppress(StorageError):
+        if is_run(path):
+            before = Summary.read(path)
+            steps = before.timed + resumable_step(path) - begun
+            replace(before, seconds=before.seconds + seconds, timed=steps, **changes).write(path)
 
 
 def _text(value: Any) -> str | None:

@@ -132,13 +132,7 @@ def _train(job: Job) -> None:
 
 def write_pace(job: Job, begun: int, seconds: float, members: int) -> None:
     """Add to a run's summary how long it has been trained since it was at step `begun`, and with how many others."""
-    from grokinterp.runs.directory import is_run
-    from grokinterp.runs.files import StorageError
-    from grokinterp.runs.summary import Summary
-    from grokinterp.runs.writer import resumable_step
+    from grokinterp.runs.summary import add_pace
 
-    path = Path(job.directory)
-    with contextlib.suppress(StorageError):
-        if is_run(path):
-            ensemble = {} if job.pace is None else {"ensemble": {**job.pace, "members": members}}
-            Summary.add_time(path, seconds, resumable_step(path) - begun, **ensemble)
+    ensemble = {} if job.pace is None else {"ensemble": {**job.pace, "members": members}}
+    add_pace(Path(job.directory), begun, seconds, **ensemble)

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.analysis.cycles import Wave
+from grokinterp.analysis.simple_neurons import random_participation
 from grokinterp.circuits.activation_swap import NEAR
 from grokinterp.config.activation import ACTIVATIONS_IN_WORDS
 from grokinterp.reports import prose, style
@@ -100,7 +101,7 @@ def sentence(last: xr.Dataset, chance: float, is_solved: bool) -> str:
 def phase_facts(last: xr.Dataset, n_frequencies: int) -> list[Fact]:
     """Phases and waves of the neurons, each beside what random weights have."""
     read, written = float(last.ipr_in), float(last.ipr_out)
-    of_noise = f"random weights have about {2 / (n_frequencies + 1):.2g} at most"
+    of_noise = f"random weights have about {random_participation(n_frequencies):.2g} at most"
     median, near = float(last.phase_alignment_median), float(last.phase_alignment_near)
     same = float(last.same_frequency)
     return [

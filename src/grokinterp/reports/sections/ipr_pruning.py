@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from grokinterp.analysis.cycles import Wave
+from grokinterp.analysis.simple_neurons import random_participation
 from grokinterp.reports import prose, style
 from grokinterp.reports.figures import palette
 from grokinterp.reports.figures.curves import SHARE
@@ -59,7 +60,7 @@ class Pruned(OneHotFinding):
         if not sides or wave is None:
             return
         section.paragraphs.append(sentence(last, sides))
-        of_noise = 2 / (wave.cycle // 2 + 1)
+        of_noise = random_participation(wave.cycle // 2)
         ratios = last.neuron_ipr.values
         section.facts.append(
             Fact(
