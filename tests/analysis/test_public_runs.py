@@ -127,6 +127,25 @@ def test_what_the_bins_cannot_tell_is_refused():
         public_runs.chosen(attention_rate=1.5)
 
 
+def test_of_no_runs_every_share_is_zero():
+    """A depth and rate that nobody trained: no division by nothing."""
+    none = public_runs.chosen("one").iloc[:0]
+    assert public_runs.verdicts(none).to_dict() == dict.fromkeys(KINDS, 0)
+    assert set(public_runs.agreement(none).values()) == {0} and public_runs.flipped(none, Rule(symmetric=0.99)) == 0
+
+
+@pytest.mark.parametrize(
+    ("rate", "layers", "kin"),
+    [(0.0, 1, ("one", 0.0)), (1.0, 2, ("deep", 1.0)), (1.5, 1, None), (-0.5, 1, None)],
+)
+def test_kin_have_a_rate_that_was_trained(rate, layers, kin):
+    """From none to all of the attention, ends included."""
+    config = object.__new__(TransformerConfig)
+    for name, value in {**vars(TransformerConfig(n_layers=layers)), "attention_rate": rate}.items():
+        object.__setattr__(config, name, value)
+    assert public_runs.kin(config, Task("a + b", p=59, layout="a b")) == kin
+
+
 @pytest.mark.parametrize(
     ("expression", "p", "layout", "kin"),
     [

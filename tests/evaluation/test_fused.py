@@ -79,6 +79,16 @@ def test_agrees_with_the_hooked_model(config, same_last_token, seed):
         assert (mine[name].grad - hooked[name].grad).abs().max() <= 1e-5 * scale + 1e-12, name
 
 
+def test_a_token_that_ends_all_rows_is_one_pair():
+    """The values of `=` are gathered once and not row by row; where rows end in several, row by row."""
+    inputs = torch.randint(0, 5, (9, 3))
+    shapes = lambda rows: [tuple(column.shape) for column in rows.by_position()]
+    assert shapes(fused.Rows.of(inputs)) == [(9,)] * 3
+    inputs[:, -1] = 5
+    assert shapes(fused.Rows.of(inputs)) == [(9,), (9,), (1,)]
+    assert shapes(fused.Rows.of(inputs)[torch.zeros(4, 2, dtype=torch.int64)]) == [(4, 2), (4, 2), (4, 1)]
+
+
 @pytest.mark.parametrize("batch", [(3,), (2, 2)])
 def test_batches_over_leading_dimensions(batch):
     """Parameters stacked over seeds or checkpoints give each one's own logits."""

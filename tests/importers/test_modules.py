@@ -127,6 +127,36 @@ def test_what_computes_something_else_is_its_own(build, places):
     assert Adapter.of(build(), TASK, places).config.kind == "own_module"
 
 
+class Everywhere(nn.Module):
+    """Logits at every position, by what no model of ours computes."""
+
+    def __init__(self, vocabulary):
+        super().__init__()
+        self.e, self.u = nn.Parameter(torch.randn(vocabulary, 5)), nn.Parameter(torch.randn(5, vocabulary))
+
+    def forward(self, rows):
+        return torch.sin(self.e[rows].cumsum(1)) @ self.u
+
+
+@pytest.mark.parametrize(("layout", "positions"), [("a b", [-1]), ("power", [-2, -1])])
+def test_a_module_of_its_own_is_read_where_its_task_is_scored(layout, positions):
+    """[rows, columns] at one position, [rows, positions, columns] at several; rows by number or as they are."""
+    task = gi.Task("a + b", p=7, layout=layout).split(0.5)
+    module = Everywhere(task.n_vocab)
+    adapter = Adapter.of(module, task)
+    whole, tensors = module(task.inputs)[:, positions].detach(), adapter.tensors(module)
+    whole = whole[:, 0] if len(positions) == 1 else whole
+    evaluate = evaluator(adapter.config.made_by(lambda: Everywhere(task.n_vocab)), task)
+    rows = torch.tensor([5, 3, 3])
+    with torch.no_grad():
+        for found, expected in (
+            (evaluate(tensors), whole),
+            (evaluate(tensors, rows), whole[rows]),
+            (evaluate(tensors, task.inputs[rows]), whole[rows]),
+        ):
+            torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize(("build", "places"), [(p.values[0], p.values[1]) for p in (*OURS, *OWN)], ids=range(10))
 def test_a_checkpoint_goes_back_into_the_module(build, places):
     """Every parameter comes back, bit for bit, whichever way it was turned."""

@@ -93,6 +93,14 @@ def test_types_of_irreps():
     assert {rho.type for rho in Symmetric(5).irreps} == {1}
 
 
+def test_the_functions_of_a_real_irrep_are_its_matrix_entries():
+    """Scaled to norm 1, entry by entry (Schur); of a rotation of complex type half as many functions."""
+    standard = Symmetric(4).irreps[1]
+    assert standard.functions.equal(standard.matrices.flatten(1) * (3 / 24) ** 0.5)
+    rotation = Cyclic(7).irreps[1]
+    assert rotation.functions.shape == (7, 2) == (7, rotation.span)
+
+
 def test_isomorphic_constructions_agree():
     """All permutations of five points, generated; C_2 x C_3 has the characters' number and types of C_6."""
     torch.testing.assert_close(Generated("(0 1 2 3 4), (0 1)").table, Symmetric(5).table)

@@ -163,5 +163,8 @@ def test_what_cannot_be_attributed_is_refused():
         patch(random_model(), TASK.inputs[:5], TASK.inputs[:4])
     with pytest.raises(gi.BadRequest, match="same on clean and corrupted"):
         patch(random_model(), TASK.inputs[:5], TASK.inputs[:5])
+    pair = TASK.inputs[:5], TASK.inputs[20:25]
+    with pytest.raises(gi.BadRequest, match=r"the metric gives a tensor of shape \[5\]"):
+        patch(random_model(), *pair, metric=lambda x: x[:, -1, 0])
     with pytest.raises(gi.BadRequest, match="has no task"):
         direct_logit_attribution(build(random_model().config))

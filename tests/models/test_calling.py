@@ -78,6 +78,12 @@ def test_a_pass_stops_and_goes_on(model: HookedTransformer, layer: int) -> None:
     assert_close(model(stream, start_at_layer=layer), model(TASK.inputs))
 
 
+@pytest.mark.parametrize("given", [TASK.inputs, torch.zeros(25, 3, 7)], ids=["tokens", "another width"])
+def test_a_pass_goes_on_from_a_stream_alone(model: HookedTransformer, given: torch.Tensor) -> None:
+    with pytest.raises(BadRequest, match=r"takes the residual stream \[batch, pos, 8\]"):
+        model(given, start_at_layer=1)
+
+
 def test_a_pass_stopped_after_all_blocks_lacks_the_unembedding(model: HookedTransformer) -> None:
     """`stop_at_layer=n_layers` is the last stream, as in TransformerLens."""
     assert_close(model.unembed(model(TASK.inputs, stop_at_layer=2)), model(TASK.inputs))

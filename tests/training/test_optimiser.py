@@ -259,11 +259,11 @@ def test_the_norm_is_held_at_its_multiple_from_its_step_on():
 
 
 def test_the_perpendicular_gradient_leaves_the_norm_to_second_order():
-    """Of (1, 1) at (3, 4) the part along the weights, 7/25 of them, is taken out: (4, -3) / 25 is left."""
+    """Of (1, 2) at (3, 4) the part along the weights, 11/25 of them, is taken out: (-8, 6) / 25 is left."""
     parameters = weights(3.0, 4.0)
     fields = dict(optimiser="sgd", lr=0.1, weight_decay=0.0, warmup_steps=0, perpendicular_gradient=True)
-    update(optimiser(parameters, **fields), [1.0, 1.0], 0)
-    assert parameters["w"].tolist() == pytest.approx([3.0 - 0.1 * 4 / 25, 4.0 + 0.1 * 3 / 25])
+    update(optimiser(parameters, **fields), [1.0, 2.0], 0)
+    assert parameters["w"].tolist() == pytest.approx([3.0 + 0.1 * 8 / 25, 4.0 - 0.1 * 6 / 25])
     zero = weights(0.0, 0.0)  # has no direction
     update(optimiser(zero, **fields), [1.0, 1.0], 0)
     assert zero["w"].tolist() == pytest.approx([-0.1, -0.1])

@@ -156,11 +156,9 @@ class Optimiser:
                 for key, value in tensors.items()
                 if key.startswith("moment.") and key.split(".", 2)[2] == name
             }
-            # Adam keeps its step count as a CPU tensor unless it is fused on a GPU, which then wants it there.
-            on_device = {key: value.to(parameter.device) if value.ndim else value for key, value in moments.items()}
-            if "step" in on_device and parameter.is_cuda:
-                on_device["step"] = on_device["step"].to(parameter.device)
-            if on_device:
+            # All of them beside their parameter: fused, as it is here, Adam wants its step count there too.
+            if moments:
+                on_device = {key: value.to(parameter.device) for key, value in moments.items()}
                 self.torch_optimiser.state[parameter] = on_device
 
 

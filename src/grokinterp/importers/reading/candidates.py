@@ -119,7 +119,8 @@ def _transformers(
     width = native.parameters["blocks.0.attn.q.weight"].shape[0]
     heads = [known["n_heads"]] if "n_heads" in known else [n for n in HEADS if width % n == 0]
     if "n_heads" not in known and "head_size" in known:
-        heads = [width // known["head_size"]] if width % max(1, known["head_size"]) == 0 else []
+        size = known["head_size"]
+        heads = [width // size] if size > 0 and width % size == 0 else []
     if not heads or width % heads[0]:
         raise ImportFileError(f"{where} has attention of width {width}, which {heads or known} heads do not divide")
     orders = _choices(FUSED, known, ("q, k, v", "head by head") if native.is_fused else ("q, k, v",))
