@@ -142,6 +142,17 @@ def test_checkpoints_are_read_side_by_side_and_kept_in_order(run):
     assert list(side_by_side(lambda n: n**2, range(5), workers=3)) == [0, 1, 4, 9, 16]
 
 
+def test_the_progress_bar_says_what_is_read_and_that_of_one_checkpoint_does_not_stay(run, capsys):
+    """A report reads in several goes: what each is about is told, and only what took its time stays to be read."""
+    measuring.measure(run, ["loss", "spectrum", "embedding", "logits", "neurons"], cache=False)
+    several = capsys.readouterr().err
+    assert "Reading loss, spectrum, embedding and 2 more: " in several and "5/5" in several
+    assert several.split("\r")[-1].strip()
+    measuring.measure(run, ["loss"], steps=[40], cache=False)
+    one = capsys.readouterr().err
+    assert "Reading loss: " in one and not one.split("\r")[-1].strip()
+
+
 def test_an_interrupted_measure_keeps_what_it_read(run, monkeypatch, count_evaluations):
     """After Ctrl-C at the third checkpoint, the first two need not be read again."""
     original = reading.snapshot_of

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -153,6 +154,16 @@ def test_captions_say_what_to_look_for_and_never_that_it_is_there():
     assert not [each for each in captions if re.search(r"the model\s+(?:reads|computes)", each)]
     assert "shades" not in loss_caption(both=True, marked=True)
     assert loss_caption(both=True, marked=True, phases=True).endswith("in the legend, shades the phases.")
+
+
+def test_panels_are_told_by_their_order_since_a_phone_has_one_below_the_other():
+    """So has paper: neither left nor right is where a caption said."""
+    modules = [sys.modules[type(section).__module__] for section in registered()]
+    sides = re.compile(r"\bLeft, |\bRight, |; right, |\bon the (?:left|right)\b|\((?:left|right)\)", re.IGNORECASE)
+    texts = {module.__name__: Path(module.__file__).read_text() for module in modules}
+    captions = {name: re.findall(r'^ +f?"(?!"")(.*)"', text, re.MULTILINE) for name, text in texts.items()}
+    assert sum("panel, " in line for lines in captions.values() for line in lines) > 20
+    assert not {name: line for name, lines in captions.items() for line in lines if sides.search(line)}
 
 
 @pytest.mark.parametrize(

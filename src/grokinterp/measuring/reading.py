@@ -28,6 +28,8 @@ from grokinterp.runs.summary import Summary
 READERS = 8
 """Checkpoints read at once at most: each holds its activations on the whole table (0.15 GB for p = 113)."""
 
+NAMED = 3
+"""Circuits that a progress bar names."""
 
 Chosen: TypeAlias = Iterable[str | Circuit] | str | Circuit | None
 
@@ -156,7 +158,11 @@ class Reader:
             snapshot = self.final if step == self.final.step else snapshot_of(self.run, step)
             return [None if step in each.known else each.circuit.read(snapshot, self.requested) for each in readouts]
 
-        bar = tqdm(total=len(missing), unit="checkpoint", disable=not self.progress or not missing)
+        unread = [each.circuit.name for each in readouts if not each.known.issuperset(missing)]
+        bar = tqdm(
+            total=len(missing), desc=reading_in_words(unread), unit="checkpoint", leave=len(missing) > 1,
+            disable=not self.progress or not missing,
+        )  # fmt: skip
         try:
             with bar, closing(side_by_side(read, missing, READERS)) as rows:
                 for step, row in zip(missing, rows, strict=True):
@@ -171,6 +177,12 @@ class Reader:
                 if self.cache is not None and trace is not None and each.fresh:
                     self.cache.write(each.circuit, self.requested, trace)
         return [trace.sel(step=self.steps) for trace in traces if trace is not None]
+
+
+def reading_in_words(circuits: list[str]) -> str:
+    """What a progress bar says is done: `loss, spectrum and 8 more`."""
+    names = listed(circuits[:NAMED])
+    return f"Reading {names}" + (f" and {more} more" if (more := len(circuits) - NAMED) > 0 else "")
 
 
 def kept(run: Run, circuit: Circuit) -> dict[int, xr.Dataset]:

@@ -183,7 +183,7 @@ def happened(
         best = percent(train.values.max())
         said.append(f"By step {last:,} the training rows had not all been answered; the highest accuracy was {best}.")
     if grokked is not None:
-        later = f", {grokked / memorised:.3g} times as late" if memorised and grokked > memorised else ""
+        later = f", {scientific(grokked / memorised)} times as late" if memorised and grokked > memorised else ""
         said.append(f"Test accuracy first reached 99{PERCENT} at step {grokked:,}{later}.")
     elif len(test):
         best = percent(test.values.max())
@@ -256,9 +256,9 @@ def source(run: Run, what: str, steps: list[int] | None = None) -> str:
     return f"{what} of {run.name}, {checkpoints(run.steps if steps is None else steps)}."
 
 
-def scientific(value: float) -> str:
-    """Three digits: `0.0371`, or a power of ten where that is shorter."""
-    return power_of_ten(f"{value:.3g}")
+def scientific(value: float, digits: int = 3) -> str:
+    """Some digits: `0.0371`, or a power of ten where that is shorter."""
+    return power_of_ten(f"{value:.{digits}g}")
 
 
 def percent(share: float) -> str:

@@ -6,9 +6,11 @@ import xarray as xr
 
 import grokinterp as gi
 from grokinterp import measuring
+from grokinterp.markup import power_of_ten
 from grokinterp.models.initialisation import initialise
 from grokinterp.reports.section import Absent, RequestedFinding, Section
 from grokinterp.reports.sections import registered, shown_variables
+from grokinterp.reports.sections.commutator_defect import Commutator
 from grokinterp.reports.sections.corrupted_labels import Corrupted
 from grokinterp.reports.sections.learning_coefficient import Coefficient
 from grokinterp.reports.sections.softmax_collapse import Collapse, from_start
@@ -68,6 +70,17 @@ def test_a_random_walk_has_what_stands_beside_a_path():
     path = steps.cumsum(0) - steps.cumsum(0).mean(0)
     shares = np.linalg.eigvalsh(path @ path.T)[::-1]
     assert np.allclose((shares / shares.sum())[:COMPONENTS], [walk(n) for n in range(1, COMPONENTS + 1)], atol=0.015)
+
+
+def test_large_and_small_numbers_are_powers_of_ten(small_run):
+    """Not as a machine writes them, `3e-05`: of a fact and of its note."""
+    subject = Subject(gi.load(small_run), cache=False)
+    subject.trace = xr.Dataset({name: ("step", [3e-5, 2e-6]) for name in Commutator.variables}, {"step": [0, 300]})
+    fact = Commutator().make(subject).facts[0]
+    assert fact.value == power_of_ten("2e-06") and fact.note.endswith(f"{power_of_ten('3e-05')} at step 0")
+    sizes = {name: ("step", [0.0, 0.5] if "share" in name else [2e5, 3e7]) for name in Collapse.variables}
+    subject.trace = xr.Dataset(sizes, {"step": [0, 300]})
+    assert power_of_ten("3e+07") in [fact.value for fact in Collapse().make(subject).facts]
 
 
 def test_sizes_start_at_one():

@@ -117,7 +117,7 @@ def _page(run: Run, assets: dict[str, str], held: list[dict[str, Any]], error: f
         held=len(held),
         of=len(run.steps),
         bits=" or ".join(str(bits) for bits in sorted({each["bits"] for each in held})),
-        error=f"{error:.1g}",
+        error=prose.scientific(error, 1),
     )
     return page.encode()
 

@@ -22,11 +22,11 @@ from grokinterp.runs.population.landmarks import SOLVED
 
 SWAPPED = (
     "Each row puts another function in the place of what the neurons do, and changes no weight; the star is the "
-    "model's own. Left, the share of all rows that are answered rightly; right, their loss, where one that is rounded "
-    "to 0 has no point; dotted, a guess. A blue function has an even part, half of f(x) + f(-x), that changes with x; "
-    "an orange one has none. Look for blue points at 100 % and orange ones at the guess: then the answers lie in even "
-    "parts. A lookup of all rows does the same, with neurons that carry every wave alike; neurons of one wave, whose "
-    "IPR is near 1, do it by their phases."
+    "model's own. First panel, the share of all rows that are answered rightly; second panel, their loss, where one "
+    "that is rounded to 0 has no point; dotted, a guess. A blue function has an even part, half of f(x) + f(-x), that "
+    "changes with x; an orange one has none. Look for blue points at 100 % and orange ones at the guess: then the "
+    "answers lie in even parts. A lookup of all rows does the same, with neurons that carry every wave alike; neurons "
+    "of one wave, whose IPR is near 1, do it by their phases."
 )
 
 FORMULAS = {

@@ -29,8 +29,8 @@ TO_FIRST = (
 )
 
 PERIODICITY = (
-    "Left, the share of a head's attention to the first operand that waves of one frequency explain; right, which "
-    "frequency that is. Look for heads that settle on a key frequency."
+    "First panel, the share of a head's attention to the first operand that waves of one frequency explain; second "
+    "panel, which frequency that is. Look for heads that settle on a key frequency."
 )
 
 

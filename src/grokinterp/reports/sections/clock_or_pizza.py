@@ -19,7 +19,7 @@ PLANE = (
 )
 CLOUD = (
     " Blue is where the solved public runs of Zhong et al. 2023 stand that have this depth, task and kind of rows, "
-    "most of them with constant attention, so expect a crowd on the right."
+    "most of them with constant attention, so expect a crowd where pizzas stand."
 )
 _X, _Y = public_runs.EDGES["gradient_symmetricity"], public_runs.EDGES["distance_irrelevance"]
 

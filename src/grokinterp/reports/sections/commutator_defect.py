@@ -10,10 +10,10 @@ from grokinterp.reports.section import Absent, Fact, Plate, RequestedFinding, Se
 from grokinterp.reports.subject import Subject
 
 OVER_TIME = (
-    "Left, how far a step on one batch of training rows and then on another ends from the same two in the other order, "
-    "over the size of both: the median of several draws, on a log scale, and half of their standard deviation either "
-    "way. Right, the accuracies. Look for a rise before that of the test accuracy, and for the same in a run that only "
-    "memorises, which is the null: its gradients shrink, and that alone makes the quotient large."
+    "First panel, how far a step on one batch of training rows and then on another ends from the same two in the other "
+    "order, over the size of both: the median of several draws, on a log scale, and half of their standard deviation "
+    "either way. Second panel, the accuracies. Look for a rise before that of the test accuracy, and for the same in a "
+    "run that only memorises, which is the null: its gradients shrink, and that alone makes the quotient large."
 )
 
 
@@ -29,8 +29,11 @@ class Commutator(RequestedFinding):
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
         first, last = (float(trace.commutator_defect[i]) for i in (0, -1))
         steps = trace.step.values.tolist()
-        start = f"{first:.3g} at step {steps[0]:,}" if len(steps) > 1 else "one checkpoint alone tells nothing"
-        section.facts.append(Fact("commutator defect", f"{last:.3g}", f"in one over the units of the weights; {start}"))
+        start = "one checkpoint alone tells nothing"
+        if len(steps) > 1:
+            start = f"{prose.scientific(first)} at step {steps[0]:,}"
+        note = f"in one over the units of the weights; {start}"
+        section.facts.append(Fact("commutator defect", prose.scientific(last), note))
         if len(steps) > 1:
             source = prose.source(subject.run, "gradients of batches of training rows", steps)
             section.plates.append(Plate("commutator-defect", over_time(trace, subject.trace), OVER_TIME, source))

@@ -11,9 +11,9 @@ from grokinterp.reports.section import Fact, Finding, Plate, Section
 from grokinterp.reports.subject import Subject
 
 OVER_TIME = (
-    "Left, the share of the training rows with a wrong label that are answered as they were taught and that are "
-    "answered rightly, beside the other rows; dotted, chance. Right, the losses by the labels trained on. Look for the "
-    "two blue curves changing places: then wrong labels that were remembered come to be refused."
+    "First panel, the share of the training rows with a wrong label that are answered as they were taught and that are "
+    "answered rightly, beside the other rows; dotted, chance. Second panel, the losses by the labels trained on. Look "
+    "for the two blue curves changing places: then wrong labels that were remembered come to be refused."
 )
 
 

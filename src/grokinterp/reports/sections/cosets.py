@@ -14,9 +14,9 @@ from grokinterp.reports.subject import Subject
 from grokinterp.tasks.groups import GroupTask
 
 COSETS = (
-    "Left, every neuron under the subgroup whose cosets it is most constant on, the lower the more so: below 1 it is "
-    "concentrated there. Right, the accuracy without all neurons above a concentration. Look for neurons that gather "
-    "under few subgroups, and for an accuracy that stays up until their concentrations are reached."
+    "First panel, every neuron under the subgroup whose cosets it is most constant on, the lower the more so: below 1 "
+    "it is concentrated there. Second panel, the accuracy without all neurons above a concentration. Look for neurons "
+    "that gather under few subgroups, and for an accuracy that stays up until their concentrations are reached."
 )
 
 COSETS_OVER_TIME = (

@@ -30,8 +30,9 @@ LOGIT_MAP_OVER_TIME = (
 )
 
 SPARSITY = (
-    "Left, how uneven the spectra are; right, how much of the embedding's first components lies in one frequency each, "
-    "and how much of the logits' variance the waves of the answer explain. Look for curves that rise together."
+    "First panel, how uneven the spectra are; second panel, how much of the embedding's first components lies in one "
+    "frequency each, and how much of the logits' variance the waves of the answer explain. Look for curves that rise "
+    "together."
 )
 
 

@@ -3,7 +3,7 @@
 import xarray as xr
 
 from grokinterp.errors import BadRequest, listed
-from grokinterp.reports import drawing, labels
+from grokinterp.reports import drawing, labels, prose
 from grokinterp.reports.section import Fact, Finding, Plate, Section
 from grokinterp.reports.sections import shown_variables
 from grokinterp.reports.subject import Subject
@@ -28,7 +28,7 @@ def _draw(section: Section, subject: Subject, variable: xr.DataArray) -> None:
     if variable.ndim == 1 and len(steps) == 1:
         value = variable.values[-1]
         units = variable.attrs.get("units", "")
-        text = f"{value:.4g}" if variable.dtype.kind == "f" else str(value)
+        text = prose.scientific(float(value), 4) if variable.dtype.kind == "f" else str(value)
         section.facts.append(Fact(drawing.labels.quantity(name, units), text, variable.attrs.get("source", "")))
         return
     if not _is_known(variable):

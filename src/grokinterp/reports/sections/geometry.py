@@ -24,10 +24,10 @@ COMPONENTS = (
     "halves, a torus four quarters."
 )
 OVER_TIME = (
-    "Left, the share of two components, and how well one wave of a and one of b explain the neurons. Right, the "
-    "medians of two angles: the phase sum is a quarter turn (1.57) where neurons do not write the phase that they "
-    "read, as in random weights, and falls to 0 as a circuit forms; the phase difference is 0 on a disc from the start "
-    "where two vectors of one embedding are added."
+    "First panel, the share of two components, and how well one wave of a and one of b explain the neurons. Second "
+    "panel, the medians of two angles: the phase sum is a quarter turn (1.57) where neurons do not write the phase "
+    "that they read, as in random weights, and falls to 0 as a circuit forms; the phase difference is 0 on a disc from "
+    "the start where two vectors of one embedding are added."
 )
 LARGEST = 5
 """How many clusters have a colour of their own."""

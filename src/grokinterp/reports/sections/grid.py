@@ -12,8 +12,8 @@ from grokinterp.reports.section import Finding, Frame, Plate, Section
 from grokinterp.reports.subject import Subject
 
 GRID_OVER_TIME = (
-    "Left, how well the points' places can be read off their embedding; right, the test accuracy. Look for the first "
-    "two components rising with or after the accuracy: the grid sharpens once the model generalises."
+    "First panel, how well the points' places can be read off their embedding; second panel, the test accuracy. Look "
+    "for the first two components rising with or after the accuracy: the grid sharpens once the model generalises."
 )
 
 GRID = (

@@ -51,8 +51,8 @@ PROGRESS = (
 )
 
 EXCLUDED = (
-    "Left, the loss on training rows with one key frequency taken out of the logits; right, how many of them are "
-    "still answered without any. Look for the order in which frequencies become needed."
+    "First panel, the loss on training rows with one key frequency taken out of the logits; second panel, how many of "
+    "them are still answered without any. Look for the order in which frequencies become needed."
 )
 
 DENSITY = (

@@ -8,9 +8,9 @@ from grokinterp.reports.section import Fact, Finding, Plate, Section
 from grokinterp.reports.subject import Subject
 
 INDUCTION = (
-    "Attention to the token just before (left), and to what followed the current token's earlier occurrence (right); "
-    "dotted the first layer, drawn through the second. Look for a head of an earlier layer on the left and one of a "
-    "later layer on the right that rise together, as the loss falls."
+    "First panel, attention to the token just before; second panel, to what followed the current token's earlier "
+    "occurrence. Dotted is the first layer, drawn through the second. Look for a head of an earlier layer in the first "
+    "and one of a later layer in the second that rise together, as the loss falls."
 )
 _MOST = len(palette.LINES)
 """Lines that are drawn of positions or heads: one for each colour."""

@@ -17,9 +17,9 @@ IRREPS = (
 )
 
 IRREPS_OVER_TIME = (
-    "Left, how alike the logits and the trace cube of each irrep are; right, the losses of the neurons' part in key "
-    "irreps alone, and of all else. Look for irreps that come one after another, and for the excluded loss rising "
-    "while the test loss falls."
+    "First panel, how alike the logits and the trace cube of each irrep are; second panel, the losses of the neurons' "
+    "part in key irreps alone, and of all else. Look for irreps that come one after another, and for the excluded loss "
+    "rising while the test loss falls."
 )
 
 SIMILARITY_OVER_TIME = "How alike the logits and the trace cube of each irrep are. A table of rows has them too."

@@ -11,12 +11,12 @@ from grokinterp.reports.section import Finding, Plate, Section
 from grokinterp.reports.subject import Subject
 
 OVER_TIME = (
-    "Left, the accuracy on rows whose swap is unseen too: of the model, of a network that is rebuilt from each "
-    "checkpoint's strongest waves alone, and of the same waves dealt out to other neurons, which is chance. Right, the "
-    "order of phases that the rebuilt network lives on: a quarter turn (1.57) for random phases, 0 where every neuron "
-    "writes the phase that it reads. Rebuilding assumes a network of this kind, so it shows that order, not what the "
-    "network says, and a memory has some of it too: alone it is no promise that a run will generalise. Late in "
-    "training it falls behind the model, whose second waves it leaves out."
+    "First panel, the accuracy on rows whose swap is unseen too: of the model, of a network that is rebuilt from each "
+    "checkpoint's strongest waves alone, and of the same waves dealt out to other neurons, which is chance. Second "
+    "panel, the order of phases that the rebuilt network lives on: a quarter turn (1.57) for random phases, 0 where "
+    "every neuron writes the phase that it reads. Rebuilding assumes a network of this kind, so it shows that order, "
+    "not what the network says, and a memory has some of it too: alone it is no promise that a run will generalise. "
+    "Late in training it falls behind the model, whose second waves it leaves out."
 )
 
 

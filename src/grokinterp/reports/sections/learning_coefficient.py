@@ -12,10 +12,10 @@ from grokinterp.reports.section import Fact, Plate, RequestedFinding, Section
 from grokinterp.reports.subject import Subject
 
 OVER_TIME = (
-    "Left, the coefficient, and one standard error over chains either way: the less the training loss grows around the "
-    "weights, the smaller. Right, R-hat: above the dotted line the chains do not agree, and the coefficient is that of "
-    "where they start. Look for a rise while rows are memorised and a fall as a run groks; half the number of weights "
-    "is what a network without flat directions would have."
+    "First panel, the coefficient, and one standard error over chains either way: the less the training loss grows "
+    "around the weights, the smaller. Second panel, R-hat: above the dotted line the chains do not agree, and the "
+    "coefficient is that of where they start. Look for a rise while rows are memorised and a fall as a run groks; half "
+    "the number of weights is what a network without flat directions would have."
 )
 CHAINS = (
     "The training loss along each chain around the last checkpoint, after its burn-in. Look for chains that mix, level "
@@ -35,7 +35,8 @@ class Coefficient(RequestedFinding):
     def fill(self, section: Section, subject: Subject, trace: xr.Dataset) -> None:
         last, steps = trace.isel(step=-1), trace.step.values.tolist()
         regular = sum(weight.numel() for weight in subject.run.final.parameters.values()) / 2
-        estimate = f"{float(last.llc):.4g} ± {float(last.llc_standard_error):.2g}"
+        coefficient, error = float(last.llc), float(last.llc_standard_error)
+        estimate = f"{prose.scientific(coefficient, 4)} ± {prose.scientific(error, 2)}"
         note = f"± a standard error over chains; without flat directions it would be {regular:,.0f}, half the weights"
         section.facts.append(Fact("local learning coefficient", estimate, note))
         section.facts.append(Fact("R-hat", f"{float(last.llc_r_hat):.3f}", f"at most {AGREE} where chains agree"))

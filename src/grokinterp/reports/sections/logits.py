@@ -18,8 +18,8 @@ COEFFICIENTS = (
 IN_BLUE = " Those of the key frequencies are in blue."
 
 COEFFICIENTS_OVER_TIME = (
-    "Left, how strong the wave of each key frequency is in the logits; right, the share of their variance that all "
-    "waves explain. Look for waves that grow while the test loss is still high."
+    "First panel, how strong the wave of each key frequency is in the logits; second panel, the share of their "
+    "variance that all waves explain. Look for waves that grow while the test loss is still high."
 )
 
 

@@ -115,7 +115,8 @@ def maps(found: xr.Dataset) -> tuple[go.Figure, list[Frame]]:
         scale = dict(colorscale=palette.SEQUENTIAL, cmin=0) if least > -1e-3 * largest else signed(largest)
         figure.update_layout({f"coloraxis{number}": dict(scale, cmax=largest, showscale=False)})
         k, fve = int(last["example_frequency"][i]), float(last["example_fve"][i])
-        heading(figure, number, f"<b>neuron {neuron}</b><br>frequency {k}, {fve:.0%}<br>up to {largest:.2g}")
+        top = prose.scientific(largest, 2)
+        heading(figure, number, f"<b>neuron {neuron}</b><br>frequency {k}, {fve:.0%}<br>up to {top}")
         figure.layout[f"xaxis{number}"].update(
             title_text="b" if additive else "place of b", constrain="domain", showgrid=False, nticks=4
         )

@@ -12,10 +12,10 @@ from grokinterp.reports.section import Fact, Plate, RequestedFinding, Section
 from grokinterp.reports.subject import Subject
 
 OVER_TIME = (
-    "Left, the share of training rows whose loss is rounded to exactly 0, which leaves them no gradient: 0 in any "
-    "network that is not far past its answers, the null. Right, how large logits and weights are, over their first "
-    "checkpoint. Look for a share that rises while the test accuracy stands still, and for logits that grow where the "
-    "weights do not: a norm that is held says nothing of the logits."
+    "First panel, the share of training rows whose loss is rounded to exactly 0, which leaves them no gradient: 0 in "
+    "any network that is not far past its answers, the null. Second panel, how large logits and weights are, over "
+    "their first checkpoint. Look for a share that rises while the test accuracy stands still, and for logits that "
+    "grow where the weights do not: a norm that is held says nothing of the logits."
 )
 
 
@@ -36,9 +36,9 @@ class Collapse(RequestedFinding):
                 Fact(f"loss of exactly 0 in {dtype}", percent(float(last[f"zero_loss_share_{dtype}"])), note)
             )
         size = "root mean square around each training row's mean"
-        section.facts.append(Fact("logit scale", f"{float(last.logit_scale):.3g} logits", size))
+        section.facts.append(Fact("logit scale", f"{prose.scientific(float(last.logit_scale))} logits", size))
         section.facts.append(
-            Fact("weight norm", f"{float(last.weight_norm):.3g}", "root of the sum of squared weights")
+            Fact("weight norm", prose.scientific(float(last.weight_norm)), "root of the sum of squared weights")
         )
         if trace.sizes["step"] > 1:
             source = prose.source(subject.run, "training rows and weights", trace.step.values.tolist())

@@ -96,7 +96,7 @@ def picture(table: Table) -> go.Figure:
 def caption(table: Table) -> str:
     """Under the picture of the answers and the split."""
     split = (
-        "On the right the same table with the test rows left blank: all that the model ever saw."
+        "The second panel is the same table with the test rows left blank: all that the model ever saw."
         if table.trained is not None
         else "Which rows were trained on is not known."
     )

@@ -17,10 +17,10 @@ from grokinterp.reports.style import panel
 from grokinterp.reports.subject import Subject
 
 PATH = (
-    "Left, the weights of every checkpoint in the two directions in which they differ most, joined in the order of "
-    "steps; the star is the last. They are sketched, which keeps distances to about 2 %. Right, the share of their "
-    "variance in each direction, beside what a random walk in many dimensions has, the null. Look for a first share "
-    "far above the walk's 61 %, and then for its reason: a norm that only grows makes one too."
+    "First panel, the weights of every checkpoint in the two directions in which they differ most, joined in the order "
+    "of steps; the star is the last. They are sketched, which keeps distances to about 2 %. Second panel, the share of "
+    "their variance in each direction, beside what a random walk in many dimensions has, the null. Look for a first "
+    "share far above the walk's 61 %, and then for its reason: a norm that only grows makes one too."
 )
 COMPONENTS = 5
 

@@ -74,7 +74,7 @@ function drawLogits(place, before, after, label) {
   const y = (value) => height - FRAME.bottom - ((value - low) / (high - low || 1)) * (height - FRAME.top - FRAME.bottom);
   for (const mark of [low, 0, high]) {
     chart.append(svg("line", { x1: FRAME.left, x2: width - FRAME.right, y1: y(mark), y2: y(mark), class: "grid" }));
-    chart.append(svg("text", { x: FRAME.left - 6, y: y(mark) + 4, class: "tick", "text-anchor": "end" }, mark.toFixed(Math.abs(mark) < 10 ? 1 : 0)));
+    chart.append(svg("text", { x: FRAME.left - 6, y: y(mark) + 4, class: "tick", "text-anchor": "end" }, mark ? mark.toFixed(Math.abs(mark) < 10 ? 1 : 0) : "0"));
   }
   chart.append(svg("line", { x1: x(label), x2: x(label), y1: FRAME.top, y2: height - FRAME.bottom, class: "answer" }));
   chart.append(svg("text", { x: x(label), y: 14, class: "tick", "text-anchor": "middle" }, `answer ${label}`));

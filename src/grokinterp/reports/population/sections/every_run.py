@@ -88,4 +88,4 @@ def result_cell(column: str, value: Any) -> Cell:
         return Cell(percent(number), number)
     if column in RESULTS:
         return Cell(scientific(number) if column.endswith("loss") else f"{number:,.0f}", number)
-    return Cell(f"{number:g}", number)
+    return Cell(scientific(number, 6), number)

@@ -11,6 +11,7 @@ from grokinterp.reports.population.cells import Cell, interval, percent, share_i
 from grokinterp.reports.population.panels import panels_of
 from grokinterp.reports.population.population import Population, field_name, plotted
 from grokinterp.reports.population.section import PageSection, PopulationSection
+from grokinterp.reports.prose import scientific
 from grokinterp.reports.section import Plate
 from grokinterp.runs.population.landmarks import SOLVED
 
@@ -93,7 +94,7 @@ def _difference(field: str, p: float | None) -> str:
     if p is None:
         return f"Across {name} there is no difference to test: all runs came to the same."
     least = 1 / (RESAMPLES + 1)
-    words = f"p < {2 * least:.2g}" if p <= least else f"p = {min(p, 1):.2g}"
+    words = f"p < {scientific(2 * least, 2)}" if p <= least else f"p = {scientific(min(p, 1), 2)}"
     verb = "differ by more than chance" if p < 0.05 else "differ by no more than chance may make them"
     return (
         f"Across {name} the shares {verb}: dealt out to the runs anew, values of {name} give shares as far apart with "

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from grokinterp.analysis.proportions import corrected
 from grokinterp.analysis.survival import Reached, chance_of_delay
-from grokinterp.reports import labels, style
+from grokinterp.reports import labels, prose, style
 from grokinterp.reports.figures.bands import translucent
 from grokinterp.reports.figures.curves import SHARE
 from grokinterp.reports.population.cells import Cell, steps, table
@@ -95,16 +95,17 @@ def _difference(population: Population, field: str, seen: np.ndarray) -> str:
     (one, other), p = min(p_values.items(), key=lambda item: item[1])
     if len(tested) == 1:
         verb = "take different numbers of steps" if p < 0.05 else "are no further apart than chance may put them"
-        return f"By {name}, {one} and {other} {verb} (log-rank test, p = {p:.2g})."
+        return f"By {name}, {one} and {other} {verb} (log-rank test, p = {prose.scientific(p, 2)})."
     apart = [pair for pair, p in p_values.items() if p < 0.05]
     if not apart:
         return (
             f"By {name}, no two values are apart by more than chance: of {len(tested)} log-rank tests the smallest p, "
-            f"corrected for their number, is {p:.2g} ({one} against {other})."
+            f"corrected for their number, is {prose.scientific(p, 2)} ({one} against {other})."
         )
     return (
         f"By {name}, {len(apart)} of {len(tested)} pairs of values take different numbers of steps (log-rank tests, "
-        f"corrected for their number, p below 0.05); furthest apart are {one} and {other}, p = {p:.2g}."
+        f"corrected for their number, p below 0.05); furthest apart are {one} and {other}, "
+        f"p = {prose.scientific(p, 2)}."
     )
 
 
