@@ -45,10 +45,17 @@ def require(condition: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+def as_whole(value: Any) -> int:
+    """`operator.index`, to which True and False are no numbers: a mask is not 1 and 0. Raises `TypeError`."""
+    if isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool"):
+        raise TypeError("True and False are no numbers")
+    return operator.index(value)
+
+
 def whole(value: Any, name: str, example: str) -> int:
     """A whole number as Python's, whichever library it is of. Raises `BadRequest` for anything else."""
     try:
-        return operator.index(value)
+        return as_whole(value)
     except TypeError:
         raise BadRequest(f"{name}={value!r:.80} must be a whole number, as in {example}") from None
 

@@ -30,11 +30,13 @@ Result = TypeVar("Result")
 
 
 def _of_modulus(function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """Make a function of a modulus, its first argument, refuse what is no whole number."""
+    """Make a function of a modulus, its first argument, refuse what is no whole number of at least 1."""
 
     @functools.wraps(function)
     def checked(*args: Given.args, **kwargs: Given.kwargs) -> Result:
-        whole(args[0] if args else kwargs.get("p"), "p", "p=113")
+        p = whole(args[0] if args else kwargs.get("p"), "p", "p=113")
+        if p < 1:
+            raise FourierError(f"p={p} has no Fourier basis; give a modulus of at least 1, as in p=113")
         return function(*args, **kwargs)
 
     return checked
@@ -70,10 +72,8 @@ def basis(p: int) -> Float[Tensor, "basis token"]:
 
     Odd p: the constant and (p-1)/2 pairs of cosine and sine (Nanda et al. 2023, appendix; his code's
     order). Even p adds the Nyquist row (-1)^x / sqrt(p), whose sine is zero everywhere and left out.
-    Raises `FourierError` for p < 1.
+    Raises `FourierError` for p < 1, as all functions of a modulus do.
     """
-    if p < 1:
-        raise FourierError(f"p={p} has no Fourier basis; give a modulus of at least 1, as in p=113")
     return _basis(p).clone()
 
 
@@ -256,9 +256,9 @@ def project(
 # -- the multiplicative group of a prime
 
 
-@_of_modulus
 def is_prime(p: int) -> bool:
     """Whether p is a prime number."""
+    p = whole(p, "p", "p=113")
     return p >= 2 and all(p % q for q in range(2, math.isqrt(p) + 1))
 
 

@@ -97,8 +97,15 @@ def test_an_existing_run_is_not_overwritten(here, capsys):
     said = refusal(capsys, "train", "a + b", *TINY, "--out", "run")
     assert "--resume" in said and "--overwrite" in said
     assert main(["train", "a + b", *TINY, "--out", "run", "--resume"]) == 0
+    assert "step 0" not in capsys.readouterr().err
     assert main(["train", "a + b", *TINY, "--out", "run", "--overwrite", "--seed", "3"]) == 0
     assert gi.load("run").config.seed == 3
+
+
+def test_resuming_what_is_not_there_is_told(here, capsys):
+    """A script may always say --resume; who has mistyped the place sees that training begins anew."""
+    assert main(["train", "a + b", *TINY, "--out", "nothing", "--resume"]) == 0
+    assert "nothing holds no run to go on with; training begins at step 0" in capsys.readouterr().err.splitlines()
 
 
 def test_a_formula_that_begins_with_minus_goes_after_dashes(here, capsys):

@@ -79,7 +79,7 @@ def evaluated(tab, request: dict) -> dict | str:
 
 def by_ablate(run: Run, step: int, request: dict) -> dict:
     model = run[step].model()
-    with gi.ablate(model, **request):
+    with gi.ablate(model, **request) if request else nullcontext():
         return gi.evaluate(model)
 
 

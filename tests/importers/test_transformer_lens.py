@@ -11,6 +11,7 @@ from transformer_lens.model_bridge import TransformerBridge
 import grokinterp as gi
 from grokinterp.config import TransformerConfig
 from grokinterp.models.initialisation import initialise
+from grokinterp.models.transformer import HookedTransformer
 
 P = 5
 DEMO = {"n_layers": 1, "n_heads": 2, "d_model": 8, "d_head": 4, "d_mlp": 16, "act_fn": "relu", "n_ctx": 3}
@@ -206,6 +207,22 @@ def test_a_given_task_counts(tmp_path):
     run = gi.load(demo_file(tmp_path / "x.pth"), task=task)
     assert run.task.expression == "a - b" and int(run.task.is_train.sum()) == 8
     assert dataclasses.is_dataclass(run.config)
+
+
+def test_a_number_of_heads_that_is_stated_goes_before_a_wrong_one(tmp_path):
+    """Native weights do not tell it: what does not fit them is refused with the remedy, and the remedy helps."""
+    model = HookedTransformer(TransformerConfig(d_model=16, n_heads=2).resolved(P + 1, P + 1, 3))
+    content = {"model": model.to_bridge().state_dict(), "config": {"n_heads": 3}}
+    torch.save(content, tmp_path / "x.pth")
+    torch.save({"state_dict": content["model"], "config": content["config"]}, tmp_path / "y.pth")
+    tokens = torch.tensor([[1, 2, P]])
+    for path in (tmp_path / "x.pth", tmp_path / "y.pth"):
+        with pytest.raises(gi.BadRequest, match=r"width 16, which are not 3 heads; state how many .* n_heads=4"):
+            gi.load(path)
+        run = gi.load(path, n_heads=2)
+        assert how(run)["n_heads=2"] == "stated"
+        with torch.no_grad():
+            torch.testing.assert_close(run.final.model()(tokens), model(tokens), rtol=1e-5, atol=1e-5)
 
 
 def test_what_is_stated_goes_before_the_config(tmp_path):

@@ -37,6 +37,9 @@ def place(root: Path) -> dict[str, Any]:
     state = {name: value.detach() for name, value in model.state_dict().items()}
     torch.save(state, "state.pt")
     torch.save([1, 2], "list.pt")
+    native = model.to_bridge().state_dict()
+    torch.save({"model": native, "config": {"n_heads": 3}}, "wrong_heads.pt")
+    torch.save({"model": native, "config": {"n_heads": 0}}, "other_heads.pt")
     Path("two").mkdir()
     for name in ("first", "second"):
         shutil.copytree("small", Path("two", name))

@@ -1,6 +1,8 @@
 """What is kept beside a run for tables: it says of the last checkpoint what was read of it, and nothing else."""
 
+import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +28,18 @@ def test_what_is_written_is_read(tmp_path):
     read = Summary.read(tmp_path)
     assert math.isnan(read.scores["test_accuracy_unswapped"]) and "NaN" not in (tmp_path / SUMMARY).read_text()
     assert repr(read) == repr(FULL) and read.wall_seconds == 12.5
+
+
+def test_a_loss_that_ran_away_is_kept_in_json(tmp_path):
+    """JSON has no word for infinity: it stands there as text, and comes back as a number."""
+    scores = {"train_loss": math.inf, "test_loss": -math.inf, "train_accuracy": 0.25}
+    replace(FULL, scores=scores).write(tmp_path)
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    json.loads((tmp_path / SUMMARY).read_text(), parse_constant=refuse)
+    assert Summary.read(tmp_path).scores == scores
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"step": "x"}', "[" * 9000, '{"step": 1, "scores": 3}'])

@@ -15,16 +15,14 @@ SUFFIX = "_command"
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Returns 0, or 2 after a bad request, said in one line on standard error; 130 after Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
-    if not argv or argv[0] in ("-h", "--help"):
+    if not argv:
         print(_help())
-        return 0 if argv else 2
+        return 2
     command, *rest = argv
-    if command == "--version":
-        from grokinterp import __version__
-
-        print(__version__)
-        return 0
     try:
+        if command in ("-h", "--help", "--version"):
+            print(_answer(command, rest))
+            return 0
         if command not in names():
             known = summaries()
             raise BadRequest(f"no command {command!r}.{did_you_mean(command, known)} The commands: {listed(known)}")
@@ -39,6 +37,18 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     return 0
+
+
+def _answer(option: str, words: list[str]) -> str:
+    """What an option says that stands where a command would."""
+    if words:
+        page = f"`grokinterp {words[0] if words[0] in names() else 'COMMAND'} --help` tells a command's options"
+        raise BadRequest(f"{option} stands alone and was given {' '.join(words)!r}; leave that out, or {page}")
+    if option == "--version":
+        from grokinterp import __version__
+
+        return __version__
+    return _help()
 
 
 def names() -> list[str]:

@@ -1,15 +1,16 @@
 """Arguments: a dataclass filled from the command line by tyro, its refusals brought down to one line."""
 
 import contextlib
-import dataclasses
 import io
 import re
 import sys
-from typing import Any, TypeVar, get_type_hints
+from collections.abc import Iterable
+from typing import TypeVar
 
 import tyro
 
 from grokinterp.cli.help_page import as_prose
+from grokinterp.cli.options import check_typed, options_of
 from grokinterp.errors import BadRequest, did_you_mean
 
 T = TypeVar("T")
@@ -21,10 +22,10 @@ def parse(kind: type[T], argv: list[str], command: str) -> T:
         raise BadRequest(
             f"{command}: one of the words is empty; leave it out, or put what it should be between the quotes"
         )
-    page, errors = io.StringIO(), io.StringIO()
+    page, errors, options = io.StringIO(), io.StringIO(), options_of(kind)
     try:
         with contextlib.redirect_stdout(page), contextlib.redirect_stderr(errors):
-            return tyro.cli(
+            given = tyro.cli(
                 kind,
                 prog=f"grokinterp {command}",
                 args=argv,
@@ -34,14 +35,12 @@ def parse(kind: type[T], argv: list[str], command: str) -> T:
         if stopped.code in (0, None):
             say(as_prose(page.getvalue()))
             raise
-        raise BadRequest(_one_line(errors.getvalue(), command, _options(kind))) from None
-
-
-def _options(kind: Any) -> list[str]:
-    """The names of a dataclass's options, those of the dataclasses in it included."""
-    hints = get_type_hints(kind)
-    nested = [hint for hint in hints.values() if dataclasses.is_dataclass(hint)]
-    return [f"--{name.replace('_', '-')}" for name in hints] + [option for each in nested for option in _options(each)]
+        raise BadRequest(_one_line(errors.getvalue(), command, options)) from None
+    try:
+        check_typed(argv, options)
+    except BadRequest as refusal:
+        raise BadRequest(f"{command}: {refusal}") from None
+    return given
 
 
 def _plain_words(message: str) -> str:
@@ -53,7 +52,7 @@ def _plain_words(message: str) -> str:
     return f"{wrong[1]} takes {'a number' if wrong[2] == 'float' else 'a whole number'}, not {wrong[3]}"
 
 
-def _one_line(boxed: str, command: str, options: list[str]) -> str:
+def _one_line(boxed: str, command: str, options: Iterable[str]) -> str:
     # tyro draws a box, in Unicode or in ASCII: a title, a message, then sections set apart by rules.
     text = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯]", "", boxed)
     title, *sections = (words for part in re.split(r"[─-]{3,}|─ | ─", text) if (words := " ".join(part.split())))

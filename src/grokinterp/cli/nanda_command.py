@@ -30,8 +30,12 @@ def run(argv: list[str]) -> None:
     """Train unless a run is named, write the file and say where it is."""
     given = parse(Nanda, argv, "nanda")
     from grokinterp.importers.nanda_export import write_nanda
+    from grokinterp.runs.files import make_directory
+    from grokinterp.runs.replacing import check_output
     from grokinterp.training.trainer import train
 
+    check_output(given.out)  # before hours of training
+    make_directory(given.out.parent)
     if given.run is None:
         one = train(
             "a + b", preset="nanda", p=given.p, seed=given.seed, steps=given.steps, metrics_every=1,

@@ -10,13 +10,14 @@ import dataclasses
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from grokinterp.config.family import ModelConfig, family
 from grokinterp.config.training import OptimiserConfig, ScheduleConfig
 from grokinterp.config.transformer import TransformerConfig
-from grokinterp.config.validation import check_section, check_seed, check_types, plain
+from grokinterp.config.validation import check_section, check_seed, check_types, plain, shown
 from grokinterp.errors import ConfigError, did_you_mean, listed, require
 
 FORMAT_VERSION = 1
@@ -116,8 +117,8 @@ class RunConfig:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "RunConfig":
         """The inverse of `to_json`. Raises `ConfigError` for unknown fields or values."""
-        data = {**data}
-        model = {**data.get("model", {})}
+        data = _mapping(data, "a config is a dictionary, as run.config.to_json() is")
+        model = _mapping(data.get("model", {}), "a config's model is a dictionary")
         model_section = family(model.pop("kind", None))
         data["model"] = model
         sections = {
@@ -128,7 +129,7 @@ class RunConfig:
             "schedule": ScheduleConfig,
         }
         for name, section in sections.items():
-            data[name] = _from_fields(section, data.get(name, {}))
+            data[name] = _from_fields(section, _mapping(data.get(name, {}), f"a config's {name} is a dictionary"))
         return _from_fields(cls, data)
 
     def replace(self, **fields: Any) -> "RunConfig":
@@ -200,6 +201,13 @@ def _flattened(data: dict[str, Any]) -> dict[str, Any]:
     for name, value in data.items():
         flat.update(_flattened(value) if isinstance(value, dict) else {name: value})
     return flat
+
+
+def _mapping(given: Any, words: str) -> dict[str, Any]:
+    """A copy of what must be a dictionary with names; `words` say so."""
+    is_named = isinstance(given, Mapping) and all(isinstance(name, str) for name in given)
+    require(is_named, f"{words}, not {shown(given)}")
+    return {**given}
 
 
 def _from_fields(cls: Any, data: dict[str, Any]) -> Any:

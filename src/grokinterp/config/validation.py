@@ -103,6 +103,11 @@ def check_switch(name: str, value: Any, hint: Any = bool) -> None:
     require(right, f"{name}={shown(value)} must be True or False, as in {name}=True")
 
 
+def check_function(name: str, value: Any, example: str) -> None:
+    """Refuse what cannot be called. Raises `ConfigError`."""
+    require(callable(value), f"{name}={shown(value)} must be a function, as in {name}={example}")
+
+
 def check_path(name: str, path: Any) -> None:
     """Refuse what is no place on disk. Raises `ConfigError`."""
     right = path is None or isinstance(path, str | PathLike)

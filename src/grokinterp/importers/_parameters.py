@@ -93,8 +93,20 @@ def from_classic(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in parameters.items() if name.rsplit(".", 1)[-1] not in ("mask", "IGNORE")}
 
 
+HEADS_STATED = "state how many heads it has, as in n_heads=4 (--n-heads 4)"
+
+
+def check_heads(n_heads: int, width: int, where: str) -> None:
+    """Refuse a number of heads that the width of the attention cannot be shared out among."""
+    if n_heads < 1 or width % n_heads:
+        raise ImportFileError(f"{where} has attention of width {width}, which are not {n_heads} heads; {HEADS_STATED}")
+
+
 def from_native(parameters: Mapping[str, Tensor], n_heads: int) -> dict[str, Tensor]:
-    """Classic parameters of `TransformerBridge.boot_native(...).state_dict()`."""
+    """Classic parameters of `TransformerBridge.boot_native(...).state_dict()`.
+
+    Raises `ImportFileError` where the heads do not share out the width of the attention.
+    """
     classic = {}
     for name, value in parameters.items():
         name = name.replace("._original_component", "")
@@ -106,6 +118,7 @@ def from_native(parameters: Mapping[str, Tensor], n_heads: int) -> dict[str, Ten
         elif part == "unembed":
             classic[f"{stem}.{'W_U' if kind == 'weight' else 'b_U'}"] = value.mT if kind == "weight" else value
         elif part in ("q", "k", "v"):
+            check_heads(n_heads, len(value), name)
             split = value.reshape(n_heads, -1, *value.shape[1:])
             classic[f"{prefix}{'W' if kind == 'weight' else 'b'}_{part.upper()}"] = (
                 split.mT if kind == "weight" else split

@@ -8,11 +8,12 @@ from typing import Any, cast
 import torch
 
 from grokinterp.config import RunConfig, TransformerConfig
+from grokinterp.config.validation import check_path
 from grokinterp.errors import BadRequest, listed
 from grokinterp.importers._parameters import to_early
 from grokinterp.importers.nanda import FORMULAS
 from grokinterp.runs.files import make_directory
-from grokinterp.runs.replacing import write_over
+from grokinterp.runs.replacing import check_output, write_over
 from grokinterp.runs.run import Run
 
 FUNCTIONS = {formula: name for name, formula in FORMULAS.items()}
@@ -27,6 +28,9 @@ def write_nanda(run: Run, path: str | PathLike[str]) -> Path:
 
     Raises `BadRequest` for a model, a task or curves that his format has no place for, before anything is written.
     """
+    check_path("path", path)
+    target = Path(fspath(path))
+    check_output(target, run.path)
     config, parameters = run.config, [run[step].parameters for step in run.steps]
     if reason := _why_not(config):
         raise BadRequest(f"{run.name} cannot be written as Nanda's full_run_data.pth: {reason}")
@@ -43,7 +47,6 @@ def write_nanda(run: Run, path: str | PathLike[str]) -> Path:
         "epoch": run.steps[-1],
         "config": _settings(config),
     }
-    target = Path(fspath(path))
     buffer = BytesIO()
     torch.save(content, buffer)
     make_directory(target.parent)

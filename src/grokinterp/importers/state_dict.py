@@ -97,8 +97,7 @@ def _of_transformer_lens(
     stated, every = payload.stated.fields, settings
     settings = but_stated(settings, stated)
     check_supported(settings, where)
-    heads = {"n_heads": stated["n_heads"]} if "n_heads" in stated else {}
-    checkpoints = without_idle_biases([classic_parameters(state, heads | settings, where) for state in states])
+    checkpoints = without_idle_biases([classic_parameters(state, settings, where) for state in states])
     file = dataclasses.replace(classic_file(checkpoints, settings, where), settings=every)
     return settle(file, payload.stated, payload.task)
 

@@ -133,7 +133,7 @@ def _wrapped(content: Mapping[str, Any], where: str) -> Wrapped:
 
 
 def but_stated(settings: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings but those whose field the reader states."""
+    """The settings but those whose field the reader states, with the number of heads as it is stated."""
     names = {
         "activation": ("act_fn",),
         "attention_direction": ("attention_dir",),
@@ -141,7 +141,8 @@ def but_stated(settings: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[s
         **dict.fromkeys(("normalization", "norm_kind", "final_norm"), ("normalization_type",)),
     }
     left_out = {name for field in stated for name in names.get(field, ())}
-    return {name: value for name, value in settings.items() if name not in left_out}
+    heads = {name: value for name, value in stated.items() if name == "n_heads"}
+    return {name: value for name, value in settings.items() if name not in left_out} | heads
 
 
 def check_supported(settings: Mapping[str, Any], where: str) -> None:

@@ -1,7 +1,6 @@
 """Irreps of a task's group: by name, and the functions on elements and on the table that are theirs."""
 
 import functools
-import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokinterp.errors import BadRequest, did_you_mean, listed
+from grokinterp.errors import BadRequest, as_whole, did_you_mean, listed
 from grokinterp.irreps import Group
 from grokinterp.tasks import Task
 from grokinterp.tasks.groups import GroupTask, why_no_group
@@ -64,7 +63,7 @@ def _group_of(task: Task | None) -> Group:
 def _number(asked: Any, names: list[str], group: Group) -> int:
     if isinstance(asked, str) and asked in names[1:]:
         return names.index(asked)
-    if not isinstance(asked, str) and 0 < (number := operator.index(asked)) < len(names):
+    if not isinstance(asked, str) and 0 < (number := as_whole(asked)) < len(names):
         return number
     near = did_you_mean(asked, names[1:]) if isinstance(asked, str) else ""
     raise BadRequest(

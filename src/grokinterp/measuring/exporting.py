@@ -20,7 +20,7 @@ from grokinterp.evaluation.snapshot import rows_at_once
 from grokinterp.importers import Given
 from grokinterp.importers._opening import opened_one
 from grokinterp.runs.files import make_directory
-from grokinterp.runs.replacing import write_over
+from grokinterp.runs.replacing import check_output, write_over
 from grokinterp.tasks import Task
 
 SUFFIXES = (".safetensors", ".parquet")
@@ -54,6 +54,7 @@ def export_activations(
     if target.suffix not in SUFFIXES:
         raise BadRequest(f"{target} has to end in .safetensors or .parquet, as in 'activations.safetensors'")
     given = opened_one(run, task)
+    check_output(target, given.path)
     checkpoint = given.final if step is None else given[step]
     rows = given.task
     model = models.build(checkpoint.config, parameters=dict(checkpoint.parameters), task=rows)

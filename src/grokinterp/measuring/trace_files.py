@@ -8,15 +8,16 @@ import xarray as xr
 
 from grokinterp.errors import BadRequest
 from grokinterp.runs.files import make_directory
-from grokinterp.runs.replacing import write_over
+from grokinterp.runs.replacing import check_output, write_over
 
 SUFFIXES = (".nc", ".csv", ".parquet")
 
 
 def make_place(path: Path) -> None:
-    """Make the directory of a trace. Raises `BadRequest` for a file name that no format goes with, or no such place."""
+    """Make the directory of a trace. Raises `BadRequest` for a file name that no format goes with, or no place."""
     if path.suffix not in SUFFIXES:
         raise BadRequest(f"a trace is written to .nc, .csv or .parquet, not {path.name!r}")
+    check_output(path)
     make_directory(path.parent)
 
 

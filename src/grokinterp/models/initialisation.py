@@ -4,6 +4,7 @@ Pure torch: the fast path trains from these dictionaries without TransformerLens
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from grokinterp.config import ModelConfig
 from grokinterp.config.initial import Draw, leaf
 from grokinterp.errors import ConfigError
-from grokinterp.models.parameters import parameter_shapes
+from grokinterp.models.parameters import check_parameters, parameter_shapes
 
 
 def initialise(config: ModelConfig, seed: int) -> dict[str, Tensor]:
@@ -30,6 +31,14 @@ def initialise(config: ModelConfig, seed: int) -> dict[str, Tensor]:
         if not parameters[name].isfinite().all():
             raise ConfigError(f"init_scale={config.init_scale} makes {name} infinite; 1.0 leaves the weights as drawn")
     return {name: parameters[name] for name in shapes}
+
+
+def checked_or_fresh(config: ModelConfig, parameters: Mapping[str, Tensor] | None, seed: int) -> Mapping[str, Tensor]:
+    """The given parameters once they are known to fit, or fresh ones."""
+    if parameters is None:
+        return initialise(config, seed)
+    check_parameters(config, parameters)
+    return parameters
 
 
 def _drawn(name: str, shape: tuple[int, ...], generator: torch.Generator, draw: Draw) -> Tensor:

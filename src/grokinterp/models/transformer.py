@@ -15,9 +15,11 @@ from transformer_lens.utilities.matrix import composition_scores
 from grokinterp.config import TransformerConfig
 from grokinterp.config.validation import checks_switches, plain, shown
 from grokinterp.errors import BadRequest
+from grokinterp.models.answers import check_whole
 from grokinterp.models.blocks import Block, Embed, Norm, PosEmbed, Unembed
 from grokinterp.models.bridge import classic_config, native_bridge
 from grokinterp.models.hooked import Switches
+from grokinterp.tasks import as_tensor
 
 
 class HookedTransformer(Switches[TransformerConfig]):
@@ -97,7 +99,11 @@ class HookedTransformer(Switches[TransformerConfig]):
     def accumulated_bias(
         self, layer: int, mlp_input: bool = False, include_mlp_biases: bool = True
     ) -> Float[Tensor, "d"]:
-        """The sum of the biases in the residual stream before block `layer` (or before its MLP: `mlp_input`)."""
+        """The sum of the biases in the residual stream before block `layer` (or before its MLP: `mlp_input`).
+
+        Raises `BadRequest` for a layer that the model does not have; one more is the end of the stream.
+        """
+        layer = self._layer("layer", layer, len(self.blocks) - bool(mlp_input))
         total = torch.zeros_like(self.embed.W_E[0])
         for index in range(layer + mlp_input):
             block = self._block(index)
@@ -111,13 +117,18 @@ class HookedTransformer(Switches[TransformerConfig]):
 
         Times `ln_final.w` where there is one, so that `ActivationCache.logit_attrs` adds up to the logits less
         their constant, `ln_final.b @ W_U + b_U`, without folding LayerNorm into the weights first. Raises `BadRequest`
-        for LayerNorm after the sublayers, whose outputs have no direct share in a logit.
+        for LayerNorm after the sublayers, whose outputs have no direct share in a logit, and for what is no output.
         """
         if self.config.normalization == "post":
             raise BadRequest(
                 "with LayerNorm after them, outputs do not sum to the stream; use cache['resid_post', -1] @ model.W_U"
             )
-        ids = torch.as_tensor(self.to_single_token(tokens) if isinstance(tokens, str) else tokens)
+        given = self.to_single_token(tokens) if isinstance(tokens, str) else tokens
+        ids = as_tensor(given, "tokens", "ids or the text of one token, as in 17 or '17'")
+        check_whole(ids)
+        n = self.W_U.shape[1]
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < n:
+            raise BadRequest(f"tokens={shown(tokens)} is no output of the model; its outputs are 0 to {n - 1}")
         directions = self.W_U.T[ids.squeeze() if ids.numel() == 1 else ids]
         return directions * self.ln_final.w if isinstance(self.ln_final, Norm) else directions
 

@@ -12,6 +12,7 @@ from grokinterp.importers import Given, opened_with
 from grokinterp.measuring.choosing import listed_names
 from grokinterp.runs.files import StorageError, make_directory
 from grokinterp.runs.population.collection import Runs
+from grokinterp.runs.replacing import check_page
 from grokinterp.tasks import Task
 
 if TYPE_CHECKING:
@@ -90,8 +91,12 @@ def report(
     given = [circuits] if isinstance(circuits, Path) else listed_names(circuits, "circuits")
     subject_of = lambda one: Subject(one, given, cache, progress)
     run = opened_with(run, task)
+    # Now, so that a place that is none is told before minutes of measuring.
     if out is not None:
-        make_directory(Path(out).parent)  # now: a place that is none is told before minutes of measuring
+        check_page(Path(out), *(one.path for one in (run.values() if isinstance(run, Runs) else [run])))
+        make_directory(Path(out).parent)
+    if pictures is not None:
+        make_directory(pictures.directory)
     if isinstance(run, Runs):
         wanted = len(run) <= FEW if pages is None else pages
         destination = Destination(Path(out) if out else _page_of(run), pdf, pictures)

@@ -19,7 +19,7 @@ from grokinterp.reports.export import browser
 from grokinterp.reports.figures.paper import PIXELS, check_size, on_paper, sized
 from grokinterp.reports.section import Plate
 from grokinterp.runs.files import StorageError, make_directory
-from grokinterp.runs.replacing import write_over
+from grokinterp.runs.replacing import check_output, write_over
 
 FORMATS = ("pdf", "svg", "png")
 DPI = 300
@@ -60,9 +60,10 @@ def save_all(pictures: Sequence[tuple[go.Figure, Path]], dpi: float = DPI) -> li
 
 
 def check_path(path: Path, dpi: float = DPI) -> None:
-    """Raise `BadRequest` for what a picture cannot be called, and for no fineness."""
+    """Raise `BadRequest` for what a picture cannot be called, where none can be written, and for no fineness."""
     if path.suffix[1:].lower() not in FORMATS:
         raise BadRequest(f"{path} is no name of a picture; let it end with {listed(f'.{one}' for one in FORMATS)}")
+    check_output(path)
     if not validation.has_type(validation.plain(dpi), float) or not (math.isfinite(dpi) and dpi > 0):
         raise BadRequest(f"dpi is a number above 0, not {validation.shown(dpi)}")
 
@@ -113,6 +114,8 @@ class Pictures:
         if unknown := [name for name in names if name not in FORMATS]:
             raise BadRequest(f"pictures are written as {listed(FORMATS)}, not as {unknown[0]!r}")
         validation.check_path("images", directory)
+        if Path(directory).exists() and not Path(directory).is_dir():
+            raise BadRequest(f"images={validation.shown(str(directory))} is a file; name a directory for the pictures")
         check_size(width_cm, font_pt)
         check_drawing()
         return cls(Path(directory), tuple(dict.fromkeys(names)), width_cm, font_pt)

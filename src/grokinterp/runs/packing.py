@@ -18,7 +18,7 @@ from grokinterp.runs.files import StorageError, open_tensors
 from grokinterp.runs.format import RunHeader, split_digest, task_arrays
 from grokinterp.runs.lock import held
 from grokinterp.runs.provenance import PACKED as PACKED_RUN
-from grokinterp.runs.replacing import write_over
+from grokinterp.runs.replacing import check_output, write_over
 from grokinterp.runs.run import Run, RunError
 from grokinterp.runs.store import columns_of
 from grokinterp.tasks import Task
@@ -41,8 +41,7 @@ def pack(run: Run, out: str | Path) -> Path:
         raise RunError(f"{run.name} has no checkpoints to pack; run.metrics.to_parquet(...) saves its curves")
     if out.suffix != ".safetensors":
         raise RunError(f"a packed run is a .safetensors file; write to {out}.safetensors")
-    if run.path is not None and out.resolve() == run.path.resolve():
-        raise RunError(f"{out} is the file that the run is read from; write to another")
+    check_output(out, run.path)
     task = run.task if run.has_task else None
     arrays = task_arrays(task)
     header = RunHeader(run.config, task and task.config(), run.provenance.copied(run.name), split=split_digest(arrays))

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import errno
 import logging
+import mimetypes
 import os
 import re
 import shutil
@@ -12,7 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from grokinterp.runs.directory import CHECKPOINTS, CONFIG, JSONL, OPTIMISER, PARQUET, SPLIT, TRACES, is_run
 from grokinterp.runs.files import cannot_write, has_ended, hidden_beside, sync_directory, this_host, write_atomic
+from grokinterp.runs.run import RunError
+
+FOLDERS, FILES = (CHECKPOINTS, TRACES), (CONFIG, SPLIT, JSONL, PARQUET, OPTIMISER)
+"""What a run consists of."""
+
+NO_PAGES = (".pt", ".pth", ".ckpt", ".safetensors", ".npz", ".parquet", ".toml", ".md", ".tex")
+"""Suffixes of other files, beside those that Python knows the types of."""
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 """Of Linux' renameat2: paths are relative to the working directory; two names change places."""
@@ -61,6 +70,30 @@ def recover(target: Path) -> None:
             logging.getLogger(__name__).warning("%s was restored: a process was killed as it replaced it", target)
         elif match[1]:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def check_output(path: Path, *sources: Path | None) -> None:
+    """Refuse to write a page, a trace or a copy over what a run consists of, or over a file that it is made of.
+
+    Raises `RunError`. Any other file is written over where its name is given.
+    """
+    place = path.resolve()
+    if any(source is not None and place == source.resolve() for source in sources):
+        raise RunError(f"{path} is the file that the run is read from; write to another")
+    holder = place.parent.parent if place.parent.name in FOLDERS else place.parent
+    if (holder != place.parent or place.name in FILES) and is_run(holder):
+        raise RunError(f"{path} is a part of the run {holder.name}, which would be lost; write to another file")
+    if place.is_dir():
+        raise RunError(f"{path} is a directory; name the file to write in it")
+
+
+def check_page(path: Path, *sources: Path | None) -> None:
+    """`check_output` of an HTML page, which is not called as files of another kind are."""
+    kind = mimetypes.MimeTypes().guess_type(path.name)[0]
+    if path.suffix.lower() in NO_PAGES or (kind is not None and "html" not in kind):
+        also = ", and print it with --pdf (pdf=True)" if kind == "application/pdf" else ""
+        raise RunError(f"{path} is no name of a page of HTML; write to {path.with_suffix('.html')}{also}")
+    check_output(path, *sources)
 
 
 def write_over(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:

@@ -1,6 +1,5 @@
 """Run: a training run as it is read, wherever its numbers are kept."""
 
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from grokinterp.config import ModelConfig, RunConfig, TaskConfig
 from grokinterp.config.own_module import OwnModuleConfig
 from grokinterp.config.presets import PRESETS
 from grokinterp.config.validation import shown
-from grokinterp.errors import BadRequest, listed
+from grokinterp.errors import BadRequest, as_whole, listed
 from grokinterp.models.parameters import why_unreadable
 from grokinterp.runs.checkpoint import Checkpoint
 from grokinterp.runs.provenance import OPTIMISER_UNKNOWN, SEED_UNKNOWN, Assumption, Provenance
@@ -173,7 +172,7 @@ class Run:
 
     def __getitem__(self, step: Any) -> Checkpoint:
         try:
-            step = operator.index(step)
+            step = as_whole(step)
         except TypeError:
             raise RunError(
                 f"a checkpoint is found by its step, a whole number, not by {shown(step)}; run.steps lists them"

@@ -94,8 +94,8 @@ class Summary:
     def write(self, directory: Path) -> None:
         """Keep it beside the run. Raises `StorageError` where the system refuses."""
         entries = asdict(self)
-        entries["scores"] = {name: None if math.isnan(value) else value for name, value in self.scores.items()}
-        write_atomic(directory / SUMMARY, (json.dumps(entries, indent=1) + "\n").encode())
+        entries["scores"] = {name: _as_json(value) for name, value in self.scores.items()}
+        write_atomic(directory / SUMMARY, (json.dumps(entries, indent=1, allow_nan=False) + "\n").encode())
 
     @classmethod
     def _from_json(cls, entries: Mapping[str, Any]) -> "Summary":
@@ -127,6 +127,11 @@ def add_pace(path: Path, begun: int, seconds: float, **changes: Any) -> None:
             before = Summary.read(path)
             steps = before.timed + resumable_step(path) - begun
             replace(before, seconds=before.seconds + seconds, timed=steps, **changes).write(path)
+
+
+def _as_json(value: float) -> float | str | None:
+    """A number as JSON has it: NaN is null, and an infinite one, for which JSON has no word either, `"inf"`."""
+    return value if math.isfinite(value) else None if math.isnan(value) else str(value)
 
 
 def _text(value: Any) -> str | None:

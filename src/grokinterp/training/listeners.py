@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from grokinterp.config.validation import shown
-from grokinterp.errors import BadRequest
+from grokinterp.config.validation import check_function
 from grokinterp.runs.checkpoint import Checkpoint
 from grokinterp.runs.directory import open_run
 from grokinterp.runs.run import Run
@@ -45,7 +44,5 @@ class Listeners:
 def check_functions(**given: object) -> None:
     """Refuse what cannot be called. Raises `BadRequest`, which names the argument."""
     for name, function in given.items():
-        if function is not None and not callable(function):
-            raise BadRequest(
-                f"{name}={shown(function)} must be a function, as in {name}=lambda step, given: print(step)"
-            )
+        if function is not None:
+            check_function(name, function, "lambda step, given: print(step)")

@@ -73,6 +73,8 @@ def train(
     # A notebook that only looks may have switched gradients off.
     with processor_settings(threads), torch.enable_grad(), held(directory, "train"):
         writer, state = open_directory(directory, config, task, resume, overwrite)
+        if resume and state is None and progress:
+            print(f"{directory} holds no run to go on with; training begins at step 0", file=sys.stderr)
         trainer = Trainer(config, task, parameters, place, writer, state)
         listeners = Listeners(
             writer.path, on_metrics, on_checkpoint, Loggers(logged, writer.path, config, trainer.step)

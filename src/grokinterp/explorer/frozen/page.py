@@ -18,7 +18,7 @@ from grokinterp.importers import Given
 from grokinterp.markup import inside_script
 from grokinterp.reports import prose
 from grokinterp.runs.files import make_directory
-from grokinterp.runs.replacing import write_over
+from grokinterp.runs.replacing import check_page, write_over
 from grokinterp.runs.run import Run
 
 TOLERANCE = 2e-4
@@ -36,11 +36,12 @@ def freeze(run: Given, out: str | Path) -> Path:
     """
     check_path("out", out)
     run, out = holding.held_run(run), Path(out)
+    check_page(out, run.path)
+    make_directory(out.parent)
     assets = _assets()
     room = holding.MOST_BYTES - len(_page(run, assets, [], 0.0, {}))
     held, error = _held(run, room)
     content = _page(run, assets, held, error, _sizes(run))
-    make_directory(out.parent)
     write_over(out, content)
     return out
 

@@ -13,7 +13,15 @@ from torch import Tensor
 from grokinterp.config import EmbeddingMLPConfig, ModelConfig
 from grokinterp.errors import listed
 from grokinterp.importers._base import ImportFileError
-from grokinterp.importers._parameters import from_native, tied, transformer_config, with_unit_norms, without_norm_biases
+from grokinterp.importers._parameters import (
+    HEADS_STATED,
+    check_heads,
+    from_native,
+    tied,
+    transformer_config,
+    with_unit_norms,
+    without_norm_biases,
+)
 from grokinterp.importers.reading.names import (
     is_transformer,
     mlp_layers,
@@ -121,8 +129,9 @@ def _transformers(
     if "n_heads" not in known and "head_size" in known:
         size = known["head_size"]
         heads = [width // size] if size > 0 and width % size == 0 else []
-    if not heads or width % heads[0]:
-        raise ImportFileError(f"{where} has attention of width {width}, which {heads or known} heads do not divide")
+        if not heads:
+            raise ImportFileError(f"{where} has attention of width {width} and heads of {size}; {HEADS_STATED}")
+    check_heads(heads[0], width, where)
     orders = _choices(FUSED, known, ("q, k, v", "head by head") if native.is_fused else ("q, k, v",))
     by_heads = []
     for order, n_heads in product(orders, heads):

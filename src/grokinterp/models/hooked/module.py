@@ -12,14 +12,13 @@ from jaxtyping import Int
 from numpy.typing import ArrayLike
 from torch import Tensor
 from transformer_lens import ActivationCache, HookedRootModule
-from transformer_lens.config import TransformerBridgeConfig
 
 from grokinterp.config import ModelConfig
-from grokinterp.config.validation import checks_switches, shown
+from grokinterp.config.validation import check_function, checks_switches, shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.models.answers import answer_loss, check_whole, read_rows
-from grokinterp.models.initialisation import initialise
-from grokinterp.models.parameters import check_parameters
+from grokinterp.models.initialisation import checked_or_fresh
+from grokinterp.models.parameters import check_state
 from grokinterp.tasks import as_tensor
 
 Names: TypeAlias = str | Iterable[str] | Callable[[str], bool]
@@ -48,18 +47,18 @@ def completed(config: Config, task: Any) -> Config:
     return cast(Config, config.resolved(task.n_vocab, task.n_answers, task.inputs.shape[1]))
 
 
-def checked(config: ModelConfig, parameters: Mapping[str, Tensor] | None, seed: int) -> Mapping[str, Tensor]:
-    """The given parameters once they are known to fit, or fresh ones."""
-    if parameters is None:
-        return initialise(config, seed)
-    check_parameters(config, parameters)
-    return parameters
-
-
 @cache
 def _parameters_of_forward(model: type[nn.Module]) -> tuple[str, ...]:
     """The names of what a model is called with, the rows' first."""
     return tuple(signature(model.forward).parameters)[1:]
+
+
+def _pairs(hooks: Any) -> list[tuple[Any, Any]]:
+    """Hooks as pairs of name and function. Raises `BadRequest` for anything else."""
+    given = hooks if isinstance(hooks, str | Mapping) or not isinstance(hooks, Iterable) else list(hooks)
+    if not isinstance(given, list) or not all(isinstance(each, list | tuple) and len(each) == 2 for each in given):
+        raise BadRequest(f"hooks are pairs, as in fwd_hooks=[('blocks.0.mlp.hook_post', function)], not {shown(given)}")
+    return [(name, hook) for name, hook in given]
 
 
 def _accepts(names: Names | None, name: str) -> bool:
@@ -87,7 +86,7 @@ class HookedModule(HookedRootModule, Generic[Config]):
         super().__init__()
         self.config = completed(config, task)
         self.task = task
-        self.assemble(self.config, checked(self.config, parameters, seed))
+        self.assemble(self.config, checked_or_fresh(self.config, parameters, seed))
         self.setup()
         self.eval()
 
@@ -177,11 +176,23 @@ class HookedModule(HookedRootModule, Generic[Config]):
             if name in idle:
                 raise UnknownHookError(f"{name!r} is not computed unless asked for: call model.{idle[name]} first")
 
+    def _check_hook(self, name: str | Callable[[str], bool], hook: Any) -> None:
+        """Raise `BadRequest` for what is no name or cannot be called, which would fail in the middle of a call."""
+        if not isinstance(name, str) and not callable(name):
+            raise UnknownHookError(
+                f"a hook point is named by text or a filter, not by {shown(name)}; see model.hook_dict"
+            )
+        self._check_names(name)
+        check_function("hook", hook, "lambda activation, hook: 0 * activation")
+
     def hooks(self, fwd_hooks: Hooks = (), bwd_hooks: Hooks = (), *args: Any, **kwargs: Any) -> Any:
-        """A context manager that adds hooks for its block only. Raises `UnknownHookError` for a name not computed."""
-        forward, backward = list(fwd_hooks), list(bwd_hooks)
-        for name, _ in (*forward, *backward):
-            self._check_names(name)
+        """A context manager that adds hooks for its block only.
+
+        Raises `UnknownHookError` for a name not computed, and `BadRequest` for what are no pairs of name and function.
+        """
+        forward, backward = _pairs(fwd_hooks), _pairs(bwd_hooks)
+        for name, hook in (*forward, *backward):
+            self._check_hook(name, hook)
         return super().hooks(forward, backward, *args, **kwargs)
 
     @checks_switches
@@ -201,10 +212,19 @@ class HookedModule(HookedRootModule, Generic[Config]):
         with self.hooks(fwd_hooks, bwd_hooks, reset_hooks_end, clear_contexts) as hooked:
             return hooked(*inputs, **kwargs)
 
-    def add_hook(self, name: str | Callable[[str], bool], *args: Any, **kwargs: Any) -> None:
+    def add_hook(
+        self,
+        name: str | Callable[[str], bool],
+        hook: Callable[..., Any],
+        dir: Literal["fwd", "bwd"] = "fwd",
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
         """Add a hook that stays until `reset_hooks`. Raises `UnknownHookError` for a name not computed."""
-        self._check_names(name)
-        super().add_hook(name, *args, **kwargs)
+        self._check_hook(name, hook)
+        if dir not in ("fwd", "bwd"):
+            raise BadRequest(f"dir={shown(dir)} is no direction of a hook; choose 'fwd' or 'bwd'")
+        super().add_hook(name, hook, dir, *args, **kwargs)
 
     def get_caching_hooks(self, names_filter: Names | None = None, *args: Any, **kwargs: Any) -> Any:
         """TransformerLens' own, with its names checked."""
@@ -239,6 +259,12 @@ class HookedModule(HookedRootModule, Generic[Config]):
             cache = ActivationCache(cache, self, has_batch_dim=not remove_batch_dim)
         return output, cache
 
+    @checks_switches
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """torch's own, once all of it is known to fit: no weight changes otherwise. Raises `ParameterError`."""
+        check_state(self.state_dict(), state_dict, strict)
+        return super().load_state_dict(state_dict, strict, assign)
+
     # -- tokens
 
     def to_single_token(self, token: str) -> int:
@@ -265,55 +291,3 @@ class HookedModule(HookedRootModule, Generic[Config]):
         ids = as_tensor(rows, "tokens", "ids or text of equally long rows, as in '3 5 ='")
         check_whole(ids)
         return torch.atleast_2d(ids.to(next(self.parameters()).device, torch.int64))
-
-
-class Switches(HookedModule[Config]):
-    """A model of blocks that share one TransformerLens config, `_cfg`, whose `use_*` flags take effect at once."""
-
-    _cfg: TransformerBridgeConfig
-    blocks: nn.ModuleList
-
-    @property
-    def cfg(self) -> TransformerBridgeConfig:
-        """The sizes of the blocks in TransformerLens' own words; `device` and `dtype` follow the weights."""
-        weights = next(self.parameters())
-        self._cfg.device, self._cfg.dtype = str(weights.device), weights.dtype
-        return self._cfg
-
-    @checks_switches
-    def set_use_attn_result(self, use: bool) -> None:
-        """Compute `attn.hook_result` [batch pos head d_model], each head's own output (memory!)."""
-        self._cfg.use_attn_result = use
-
-    @checks_switches
-    def set_use_attn_in(self, use: bool) -> None:
-        """Give each head its own copy of the residual stream, `hook_attn_in` [batch pos head d_model]."""
-        self._cfg.use_attn_in = use
-
-    @checks_switches
-    def set_use_split_qkv_input(self, use: bool) -> None:
-        """Give each head's queries, keys and values a copy of their own: `hook_q_input` [batch pos head d_model], ...
-
-        As `blocks.i.hook_q_input` (classic) and `blocks.i.attn.hook_q_input` (TransformerLens 4), before LayerNorm.
-        """
-        self._cfg.use_split_qkv_input = use
-
-    @checks_switches
-    def set_use_hook_mlp_in(self, use: bool) -> None:
-        """Give the MLP its own copy of the residual stream, `hook_mlp_in`, before LayerNorm."""
-        self._cfg.use_hook_mlp_in = use
-
-    def idle_hooks(self) -> dict[str, str]:
-        switches = {
-            "use_attn_result": ("attn.hook_result",),
-            "use_attn_in": ("hook_attn_in",),
-            "use_hook_mlp_in": () if self._cfg.attn_only else ("hook_mlp_in",),
-            "use_split_qkv_input": [f"{where}hook_{x}_input" for where in ("", "attn.") for x in "qkv"],
-        }
-        return {
-            f"blocks.{layer}.{name}": f"set_{switch}(True)"
-            for switch, names in switches.items()
-            if not getattr(self._cfg, switch)
-            for layer in range(len(self.blocks))
-            for name in names
-        }
