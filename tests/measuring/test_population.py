@@ -2,16 +2,20 @@
 
 import json
 import os
+import sys
+import threading
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import xarray as xr
 
 import grokinterp as gi
 from grokinterp.cli import main
 from grokinterp.config import TaskConfig
-from grokinterp.evaluation.processes import Processes
+from grokinterp.evaluation import processes
+from grokinterp.evaluation.processes import Processes, can_be_copied
 from grokinterp.measuring import population as measuring_population
 from grokinterp.models.initialisation import initialise
 from grokinterp.readout import Circuit, Variable, readout
@@ -50,8 +54,11 @@ def test_final_checkpoints_are_one_dataset(runs):
 
 
 @pytest.mark.slow
-def test_workers_read_the_same(runs):
-    """Two processes, bit for bit what one reads, and as many runs."""
+@pytest.mark.parametrize("copied", [True, False])
+def test_workers_read_the_same(runs, copied, monkeypatch):
+    """Two processes, bit for bit what one reads, and as many runs, whether the second is a copy or begins anew."""
+    if not copied:
+        monkeypatch.setattr(processes, "can_be_copied", lambda: False)
     alone = gi.measure(runs, circuits=["loss", "embedding"], workers=1, progress=False, cache=False)
     together = gi.measure(runs, circuits=["loss", "embedding"], workers=2, progress=False, cache=False)
     xr.testing.assert_identical(alone, together)
@@ -117,6 +124,26 @@ def test_a_circuit_that_only_this_process_knows_is_read_here(runs, monkeypatch):
     assert whole.rows.values.tolist() == [25.0] * 6
 
 
+@pytest.mark.parametrize(("system", "gpu"), [("linux", True), ("darwin", False)])
+def test_a_process_with_a_gpu_is_not_copied(system, gpu, monkeypatch):
+    """A copy lacks the threads of the GPU's driver, and on a Mac those of the system's own frameworks."""
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: gpu)
+    assert not can_be_copied()
+
+
+def test_a_process_is_not_copied_beside_another_thread():
+    """What that one has locked would stay locked in the copy: a cached property that it computes, for one."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        assert not can_be_copied()
+    finally:
+        done.set()
+        thread.join()
+
+
 @pytest.mark.slow
 def test_a_worker_that_dies_costs_its_own_runs(runs, monkeypatch):
     """The others are read; those that it had are said to be lost."""
@@ -124,7 +151,7 @@ def test_a_worker_that_dies_costs_its_own_runs(runs, monkeypatch):
     class Dying(Processes):
         def submit(self, function, *arguments):
             is_first = next(iter(arguments[0])).endswith("0.0-seed0")
-            return super().submit(os.abort) if is_first else super().submit(function, *arguments)
+            return super().submit(os._exit, 9) if is_first else super().submit(function, *arguments)
 
     monkeypatch.setattr(measuring_population, "Processes", Dying)
     whole = gi.measure(runs, circuits=["loss"], workers=2, progress=False)

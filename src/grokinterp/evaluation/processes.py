@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from multiprocessing import get_context
 from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pebble import ProcessPool
+from tqdm import tqdm
 
 from grokinterp.evaluation.lean_xarray import leave_out_dask
 
@@ -37,18 +38,20 @@ class Processes:
     `with Processes(2) as pool: pool.submit(function, *arguments)` gives futures; a worker that dies fails the future of
     its task with `pebble.ProcessExpired`, and another takes its place. Leaving the block after an error or Ctrl-C asks
     the workers to stop by SIGTERM, on which training ends between two steps. A script needs no main guard. What
-    workers print is kept apart: `last_words` of one that died.
+    workers print is kept apart: `last_words` of one that died. `copied` workers are copies of this process where it can
+    be copied, and begin at once; others import what they need, for seconds.
     """
 
-    def __init__(self, workers: int):
+    def __init__(self, workers: int, copied: bool = False):
         self.workers = workers
-        self._stop = get_context("spawn").Event()
+        context = _CopyingContext() if copied else _Context()
+        self._stop = context.Event()
         self._words = tempfile.TemporaryDirectory(prefix="grokinterp-")
         self._pool = ProcessPool(
             max_workers=workers,
             initializer=_prepare,
             initargs=(os.getpid(), self._stop, self._words.name),
-            context=_Context(),
+            context=context,
         )
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
@@ -87,11 +90,28 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def can_be_copied() -> bool:
+    """Whether a copy of this process goes on by itself: on Linux, without a GPU, and while no other thread is at work.
+
+    A copy lacks the other threads, also those of a GPU's driver, and what they have locked stays locked in it.
+    """
+    import torch
+    from tqdm import TMonitor
+
+    return (
+        sys.platform == "linux"
+        and not torch.accelerator.is_available()
+        and all(
+            thread is threading.current_thread() or isinstance(thread, TMonitor) for thread in threading.enumerate()
+        )
+    )
+
+
 def _words_of(folder: str, process: int | None) -> Path:
     return Path(folder) / f"{process}.txt"
 
 
-def _prepare(parent: int, stop: Any, words: str) -> None:
+def _prepare(parent: int, stop: Event, words: str) -> None:
     """What a worker does first: leave the terminal to its parent, and end when the parent asks or dies."""
     if hasattr(os, "setsid"):
         os.setsid()  # the terminal's Ctrl-C is its parent's
@@ -101,9 +121,10 @@ def _prepare(parent: int, stop: Any, words: str) -> None:
         for output in (1, 2):
             os.dup2(file, output)
     leave_out_dask()
+    tqdm.set_lock(threading.RLock())  # a copy's own: the monitor of its parent's bars may have held the other
 
 
-def _watch(parent: int, stop: Any) -> None:
+def _watch(parent: int, stop: Event) -> None:
     while os.getppid() == parent and not stop.is_set():
         time.sleep(SECONDS_BETWEEN_LOOKS)
     signal.raise_signal(signal.SIGTERM) if os.getppid() == parent else os._exit(1)
@@ -123,6 +144,22 @@ class _Process(SpawnProcess):
 
 class _Context(SpawnContext):
     Process = _Process
+
+
+class _CopiedProcess(_Process):
+    """A copy of this process; where that can't be, as for a worker that takes a dead one's place, a new one."""
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:
+        if not can_be_copied():
+            return _Process._Popen(process_obj)
+        from multiprocessing.context import ForkProcess
+
+        return ForkProcess._Popen(process_obj)
+
+
+class _CopyingContext(SpawnContext):
+    Process = _CopiedProcess
 
 
 _STARTING = threading.Lock()

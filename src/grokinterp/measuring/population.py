@@ -13,7 +13,7 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from grokinterp.errors import BadRequest
-from grokinterp.evaluation.processes import Processes, available_cores
+from grokinterp.evaluation.processes import Processes, available_cores, can_be_copied
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.measuring.reading import read_run
 from grokinterp.measuring.readings import readings_of
@@ -23,7 +23,10 @@ from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.run import Run
 
 FEW = 12
-"""Runs a worker at least, where the number of workers is left open: ten are read while a process begins."""
+"""Runs a worker at least, where the number of workers is left open: ten are read while a process begins and imports."""
+
+FEW_COPIED = 3
+"""The same where a process begins as a copy of this one, within the time of half a run."""
 
 CHUNK = 8
 """Runs that are handed to a worker at once at most."""
@@ -60,11 +63,12 @@ def measure_runs(runs: Runs, wanted: Wanted, workers: int | None, progress: bool
 def _read_all(runs: Runs, wanted: Wanted, workers: int | None) -> Iterator[tuple[str, Reading]]:
     """Every run's reading as it comes, by as many workers as are wanted, this process among them."""
     elsewhere = {name: run.reopen for name, run in runs.items() if run.reopen is not None} if _travels(wanted) else {}
-    n = min(workers or min(available_cores(), math.ceil(len(elsewhere) / FEW)), len(elsewhere))
+    few = FEW_COPIED if can_be_copied() else FEW
+    n = min(workers or min(available_cores(), math.ceil(len(elsewhere) / few)), len(elsewhere))
     # One core here too: the same numbers whatever the number of workers.
     with processor_settings(threads=None if workers is None and n <= 1 else 1):
         if n > 1:
-            with Processes(n - 1) as pool:
+            with Processes(n - 1, copied=True) as pool:
                 yield from _shared(runs, elsewhere, wanted, pool)
         for name, run in runs.items():
             if n <= 1 or name not in elsewhere:
@@ -76,7 +80,7 @@ def _shared(
 ) -> Iterator[tuple[str, Reading]]:
     """The readings of runs that the workers take from one end of the queue, and this process from the other.
 
-    So this one reads while the others begin, which takes them seconds.
+    So this one reads while the others begin, which takes them seconds where they import what they need.
     """
     left = deque(elsewhere)
     ended: SimpleQueue[tuple[Future[Any], list[str]]] = SimpleQueue()
