@@ -1,5 +1,6 @@
 """The output layer as a map: do the answers' weights cluster by cosets, or line up as numbers (Power et al. 2022)?"""
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -64,6 +65,14 @@ def kept(weights: Float[Tensor, "answer d"], step: int) -> float:
     return ((centred * centred.roll(-step, 0)).sum() / centred.square().sum()).item()
 
 
+def noise_kept(n: int, width: int) -> float:
+    """About `kept` of n rows of noise of this width at their `nearest_step`: the largest of n / 2 steps'.
+
+    Each is a mean of n products, normal of deviation 1 / sqrt(n width) around -1 / (n - 1), as the rows are centred.
+    """
+    return max(0.0, (2 * math.log(max(1, n // 2)) / (n * width)) ** 0.5 - 1 / (n - 1))
+
+
 @dataclass(frozen=True)
 class OutputLayer(Circuit):
     """The columns of W_U on their first two principal components, and by t-SNE on request, with what to colour them by.
@@ -118,7 +127,8 @@ class OutputLayer(Circuit):
             step = chosen.number_step or 1
             labels, what = torch.arange(len(W)) % step, f"answer mod {step}"
             following, share = (torch.arange(len(W)) + step) % len(W), kept(W, step)
-            meaning = f"likeness of the columns of c and c + {step}, at most 1"
+            noise = noise_kept(*W.shape)
+            meaning = f"likeness of the columns of c and c + {step}, at most 1, of noise about {noise:.2f}"
         components = ("answer", "component")
         variables = {
             "output_pca": Variable(components, principal_components(W), "1", "principal components of W_U's columns"),

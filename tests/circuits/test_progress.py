@@ -346,3 +346,18 @@ def test_a_curve_that_still_falls_has_not_been_cleaned():
     """What counts is the last tenth of the time since the largest value: 2,000 steps here, of which 200."""
     falling = lambda late: [5, 0, 10, *[4] * 17, late, 0, 0]
     assert "cleanup_end" in phases(falling(0.49)) and "cleanup_end" not in phases(falling(0.51))
+
+
+@pytest.mark.parametrize("table", [6.0, 0.0], ids=["beside a table", "alone"])
+def test_waves_that_do_not_answer_alone_are_a_part_of_what_answers(planted, table):
+    """Logits by formula, a table's and two waves': the waves stand out from it and leave the loss of their own sum."""
+    task, answer = Task("a + b", p=11, layout="a b"), torch.arange(11)
+    turn = 2 * math.pi * (task.labels[:, None] - answer) / 11
+    waves = torch.cos(2 * turn) + torch.cos(5 * turn)
+    circuit = progress.Progress().fit(planted.answering(task, (1.5 if table else 10.0) * waves + table * (turn == 0)))
+    assert circuit.frequencies == (2, 5) and circuit.why_none is None
+    # A table of n answers has 2 / n of its height in every wave.
+    alone = F.cross_entropy((1.5 + 2 * table / 11) * waves, task.labels).item()
+    whole = F.cross_entropy(1.5 * waves + table * (turn == 0), task.labels).item()
+    assert circuit.partial == (f"with these alone the logits leave {alone:.3g} nats on the table, with all else "
+                               f"{whole:.3g}" if table else None)  # fmt: skip

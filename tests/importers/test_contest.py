@@ -193,7 +193,7 @@ def test_a_field_is_inferred_where_the_weights_bear_the_reading_out(score, how):
     """A part of the table must be alike; and no reading that is not on the page is next."""
     one = said(trial("relu", **score), rivals=(trial("tanh", 1, loss=3.0, capped=2.0, accuracy=0.1, known=0.0),))
     assert one.how == how and one.what == "activation=relu"
-    assert ("next tanh 3" in one.evidence) == ("fresh" not in one.evidence and "nothing yet" not in one.evidence)
+    assert ("next tanh (loss 3" in one.evidence) == ("fresh" not in one.evidence and "nothing yet" not in one.evidence)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_field_is_inferred_where_the_weights_bear_the_reading_out(score, how):
 )
 def test_readings_are_tied_up_to_a_margin_of_slope_and_of_loss(other, how):
     one = said(trial("relu"), trial("gelu", 1, loss=0.125, **other))
-    assert one.how == how and "gelu 0.125" in one.evidence
+    assert one.how == how and "gelu (loss 0.125" in one.evidence
     assert f"{other.get('slope', 1.0):.3g} times the relative gradient" in one.evidence
 
 
@@ -218,7 +218,7 @@ def test_the_next_reading_is_told_with_what_tells_it_apart():
     loose = {"capped": 0.001, "loss": 0.001, "spread": 2.0}
     assert "0.001 with 10 times the spread of what it knows" in said(trial("relu"), trial("tanh", 1, **loose)).evidence
     equal = said(trial("relu"), trial("tanh", 1, **{**loose, "capped": 0.002}))
-    assert equal.evidence.endswith("next tanh 0.001")
+    assert equal.evidence.endswith("next tanh (loss 0.001)")
     scale = said(trial("relu", scale=1.0), trial("relu", 1, scale=2.5, slope=9.0), name="embedding_scale")
     assert scale.what == "embedding_scale=1" and scale.how == "inferred" and "2.5 " in scale.evidence
 

@@ -173,6 +173,18 @@ def test_queries_and_keys_that_are_normalised_without_weights_are_not_explained(
     assert "inferred" not in {each.how for each in run.assumptions}
 
 
+def test_memorised_weights_are_not_called_untrained(tmp_path):
+    """A norm of the neurons leaves no weights: read without it they answer what they learnt, sure of nothing."""
+
+    def forward(w):
+        x = torch.cat([w["emb.weight"][A], w["emb.weight"][B]], 1)
+        neurons = torch.relu(F.linear(x, w["fc1.weight"], w["fc1.bias"]))
+        return F.linear(F.layer_norm(neurons, neurons.shape[-1:]), w["fc2.weight"], w["fc2.bias"])
+
+    run, said = said_of_activation(trained(forward, MLP, 200, share=0.4), tmp_path / "x.pt")
+    assert said.how == "not explained" and [said] == [*run.unexplained]
+
+
 @pytest.mark.parametrize(
     "forward",
     [

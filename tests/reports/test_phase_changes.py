@@ -116,9 +116,9 @@ def test_a_circle_is_told_by_its_frequency():
         "a + b", {"embed.W_E": weights}, preset="scienceetonnante", p=p, d_embed=8, hidden_sizes=(4,), batch_size=8
     )
     plates, said = page_of(run)
-    (told,) = [text for text in said if text.startswith("How alike the embedding makes every two numbers")]
-    assert "1.00 at the best, that of frequency 3" in told and "nan" not in told
-    assert "decides 99.99" in told  # the rest is float32's
+    (told,) = [text for text in said if text.startswith("The cosines between the embeddings of every two numbers")]
+    assert "at the best 1.00 with a code of one exact circle, that of frequency 3" in told and "nan" not in told
+    assert "explain 99.99" in told  # the rest is float32's
     assert len(plates["codes"].figure.data) == 5  # its own and four encoders'
 
 

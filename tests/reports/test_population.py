@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 import grokinterp as gi
+from grokinterp.analysis.survival import Reached
 from grokinterp.measuring import population as measuring_population
 from grokinterp.reports import report
 from grokinterp.reports.population.page import page
 from grokinterp.reports.population.population import LEVELS, Population
 from grokinterp.reports.population.sections import registered, sections_of
 from grokinterp.reports.population.sections.planes import mean_interval
+from grokinterp.reports.population.sections.steps_to_grok import half_in_words
 from grokinterp.reports.population.work import measure_what_is_missing
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.store import MemoryStore
@@ -36,6 +38,14 @@ def test_the_share_that_grokked_has_its_interval_and_its_null(runs):
     assert re.search(r"Across attention rate the shares differ by no more than chance .* p = 1 \(999 perm", words)
     assert section.notes[0].startswith("Not counted here: 1 run, not finished")
     assert "Across" in words and "seed" not in words
+
+
+def test_where_fewer_than_half_of_the_runs_grok_that_is_said():
+    """Of three runs one grokked: there is no step by which half of them have."""
+    at, last = np.array([100.0, np.nan, np.nan]), np.array([300.0, 300.0, 300.0])
+    words = half_in_words(Reached.of(at, last))
+    assert words.startswith("At no step that was seen have half of the runs grokked. 2 of 3 had not")
+    assert half_in_words(Reached.of(at[:1], last[:1])).startswith("Half of the runs have grokked by step 100")
 
 
 def test_a_run_that_was_cut_is_censored_and_not_dropped(runs):

@@ -27,7 +27,7 @@ from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
 from grokinterp.training.planning import plan
 
-CLAIMS = ("computes with", "would be called", "key frequencies alone", "Zhong", "distance irrelevance", "public runs")
+CLAIMS = ("computes with", "would be called", "these waves alone", "Zhong", "distance irrelevance", "public runs")
 
 EVIDENCE = {
     "verdict": "mixed", "score": 0.7, "border": "clock", "accuracy": 1.0, "gradient_symmetricity": 0.7036,
@@ -42,10 +42,11 @@ def subject_of(outcome: Outcome, ending: Ending | None = None, expression: str =
     config, task = plan(expression, p=11, d_model=8, n_heads=2)
     weights = initialise(config.model, seed=0)
     subject = Subject(Run(MemoryStore({0: lambda: weights}, None), name="run", config=config, task=task), cache=False)
+    waves = {"logit_coefficient": (("step", "k"), [[0.0, 3.0, 0.0, 0.0, -4.0]])}
     scalars = dict(logit_fve=0.9, restricted_loss=0.01, excluded_loss=4.0, verdict_score=0.7, verdict_accuracy=1.0)
     subject.trace = xr.Dataset(
-        {name: ("step", [value]) for name, value in scalars.items()},
-        {"step": [900]},
+        waves | {name: ("step", [value]) for name, value in scalars.items()},
+        {"step": [900], "k": [1, 2, 3, 4, 5]},
         {
             "key_frequencies": [2, 5], "key_frequencies_by_rule": "{}", "verdict_evidence": json.dumps(EVIDENCE),
             "verdict_rule": json.dumps(dict(symmetric=0.98, asymmetric=0.7, distant=0.5, solved=0.99)),
@@ -75,7 +76,7 @@ def test_an_unsolved_run_has_no_algorithm(kind, ending, says):
     """No claim, no score and no "would be called"; what it is, with its numbers."""
     text = page_of(subject_of(Outcome(kind, 1.0, 0.12, 0.03, 0.5), ending))
     assert says in text and text.startswith(kind.capitalize())
-    assert not [claim for claim in (*CLAIMS, "verdict score", "2 and 5") if claim in text]
+    assert not [claim for claim in (*CLAIMS, "verdict score", "2, 5") if claim in text]
     if kind != "diverged":
         assert "100 % of the rows it was trained on, 12.00 % of the others" in text
 
@@ -94,6 +95,34 @@ def test_a_solved_run_has_its_algorithm_with_its_error():
     assert text.startswith("Mixed, at the border of clock, by Zhong et al.'s measures")
     assert "0.7036 with a standard error of 0.0063, which lies between the two" in text
     assert "of the 71 public runs of the same task and rows" in text
+
+
+@pytest.mark.parametrize(
+    ("attributes", "says"),
+    [
+        (
+            {"key_frequencies_partial_because": "with these alone the logits leave 0.2 nats on the table"},
+            "the frequencies 2, 5 stand out from a table of the training rows and cannot answer alone",
+        ),
+        ({"key_frequencies": [], "key_frequencies_none_because": "none stands out"}, "No frequency is key (none"),
+    ],
+    ids=["a part", "none"],
+)
+def test_where_waves_do_not_answer_no_circuit_of_waves_is_told(attributes, says):
+    """A solved model whose key frequencies alone do not answer, or that has none: measures, and no clock of them."""
+    subject = subject_of(Outcome("solved", 1.0, 1.0, 1.0, 1.0))
+    subject.trace.attrs |= attributes
+    text = page_of(subject)
+    assert says in text and "Clock or pizza is not judged" in text
+    told = ("computes with", "would be called", "it is", "verdict score", "by Zhong", "public runs of")
+    assert not [claim for claim in told if claim in text]
+
+
+def test_the_share_of_the_key_waves_is_theirs():
+    """Of .9 that all waves explain, those of the key frequencies have their squares' part."""
+    subject = subject_of(Outcome("solved", 1.0, 1.0, 1.0, 1.0))
+    subject.trace.logit_coefficient[0] = [2.0, 3.0, 0.0, 0.0, -4.0]
+    assert f"explain {90 * 25 / 29:.2f} % of the variance of its logits" in page_of(subject)
 
 
 def test_rows_of_an_unknown_split_tell_no_rule_from_a_memory():

@@ -51,13 +51,14 @@ def read(payload: Payload) -> Run:
     kept = snapshots(wrapped)
     states = [float_tensors(without_prefixes(state), where) for state in kept.states]
     settings = {**wrapped.settings, **(payload.settings or {})}
-    task = payload.task
+    recorded = None if payload.task is None else recorded_split(payload.content, payload.task)
+    task = None if recorded is None else recorded.task
     # Others call the parts of their modules as TransformerLens 4 does: its own files tell their heads.
     knows_heads = "n_heads" in {**settings, **payload.stated.fields} and has_native_names(states[-1])
     assumptions = [*kept.assumptions, *(task_assumptions(task, settings) if task is not None else [])]
     places: dict[str, str] = {}
     if is_classic(states[-1]) or (is_native(states[-1]) and (task is None or knows_heads)):
-        model, checkpoints, read_off = _of_transformer_lens(payload, states, settings, where)
+        model, checkpoints, read_off = _of_transformer_lens(states, task, payload.stated, settings, where)
     elif task is None:
         raise ImportFileError(
             f"{where} is a state dict of an unknown model; say what it was trained on, as in "
@@ -68,11 +69,10 @@ def read(payload: Payload) -> Run:
     assumptions += read_off
     assumptions += nan_among(states[-1])
     notes, split = list(kept.notes), SplitConfig()
-    if task is None:
+    if task is None or recorded is None:
         notes.append("the task is unknown; give it to load(..., task=...)")
     else:
-        recorded = recorded_split(payload.content, task)
-        task, assumptions = recorded.task, [*assumptions, *recorded.assumptions]
+        assumptions = [*assumptions, *recorded.assumptions]
         split = recorded.split if recorded.is_found else split
         notes += recorded.notes or ([NOT_RECORDED] if task.is_train is None else [])
         notes += row_remarks(recorded, model, checkpoints[-1])
@@ -91,15 +91,15 @@ def read(payload: Payload) -> Run:
 
 
 def _of_transformer_lens(
-    payload: Payload, states: Sequence[Mapping[str, Tensor]], settings: Mapping[str, Any], where: str
+    states: Sequence[Mapping[str, Tensor]], task: Task | None, stated: Stated, settings: Mapping[str, Any], where: str
 ) -> tuple[ModelConfig, list[dict[str, Tensor]], list[Assumption]]:
     """The model of classic or native names: what its settings leave open is judged where the task is given."""
-    stated, every = payload.stated.fields, settings
-    settings = but_stated(settings, stated)
+    every = settings
+    settings = but_stated(settings, stated.fields)
     check_supported(settings, where)
     checkpoints = without_idle_biases([classic_parameters(state, settings, where) for state in states])
     file = dataclasses.replace(classic_file(checkpoints, settings, where), settings=every)
-    return settle(file, payload.stated, payload.task)
+    return settle(file, stated, task)
 
 
 def _of_modules(

@@ -195,9 +195,7 @@ def happened(
         ends = listed(f"{name} to step {end:,}" for name, _, end in phases)
         said.append(f"By its restricted and excluded losses it went through {ends} (Nanda et al. 2023).")
         if ending is not None and ending.last < ending.planned:
-            said.append(
-                "It was stopped before the end of its schedule; what a longer training shows may end them later."
-            )
+            said.append("Its schedule was longer; in the rest of it a phase might have ended later than here.")
     return [" ".join(said)]
 
 

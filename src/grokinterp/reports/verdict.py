@@ -39,6 +39,8 @@ def verdict(subject: Subject) -> list[str]:
         right = percent(finding.accuracy)
         return [" ".join([*sentences, f"Clock or pizza is not judged: of the whole table it answers {right}."])]
     border = f", at the border of {finding.border}" if finding.border else ""
+    if not _has_waves(trace):
+        return [" ".join([*sentences, _without_circuit(finding, border)]) + _measures(trace, finding)]
     # Near a threshold "neither clearly" would say more than is known.
     kind = "mixed" if border and finding.verdict == "mixed" else _SAY[finding.verdict]
     sentences.append(f"By Zhong et al.'s measures it is {kind}{border}.")
@@ -66,16 +68,17 @@ def headline(subject: Subject) -> str:
         it = "as it was read it" if outcome.kind == UNEXPLAINED else "it"
         return f"{outcome.kind.capitalize()}{stopped}: {it} answers {listed(shares)}"
     parts = []
-    if "verdict_evidence" in trace.attrs:
+    if "verdict_evidence" in trace.attrs and _has_waves(trace):
         finding = Finding.from_json(trace.attrs["verdict_evidence"])
         if finding.verdict != "unsolved":
             border = f", at the border of {finding.border}," if finding.border else ""
             parts.append(f"{finding.verdict}{border} by Zhong et al.'s measures")
     if landmarks.grokked_step is not None:
-        parts.append(f"99 % of test rows from step {landmarks.grokked_step:,}")
+        parts.append(f"99 % of test rows at step {landmarks.grokked_step:,}")
     keys = list(trace.attrs.get("key_frequencies", []))
     if keys:
-        parts.append(f"key {'frequency' if len(keys) == 1 else 'frequencies'} {listed(keys)}")
+        part = " in part" if "key_frequencies_partial_because" in trace.attrs else ""
+        parts.append(f"key {'frequency' if len(keys) == 1 else 'frequencies'} {listed(keys)}{part}")
     line = " · ".join(parts or ["solved"])
     return line[0].upper() + line[1:]
 
@@ -139,7 +142,8 @@ def facts(subject: Subject) -> list[Fact]:
         ("embedding_gini", "Gini index of the embedding", "of its Fourier norms"),
         ("circularity", "circularity", "of its first components"),
     ]
-    found = [Fact(said, _number(name, float(last[name])), note) for name, said, note in rows if name in last]
+    rows = [row for row in rows if row[0] in last and (row[0] != "verdict_score" or _has_waves(trace))]
+    found = [Fact(said, _number(name, float(last[name])), note) for name, said, note in rows]
     for name, said, note in (
         ("ffd", "frequency density (FFD)", "share of waves at least half as strong as the strongest"),
         ("fcr", "coefficient ratio (FCR)", "near 0 where each frequency is a cosine or a sine alone"),
@@ -170,8 +174,8 @@ def _number(name: str, value: float) -> str:
 def _generalised(outcome: Outcome, landmarks: Landmarks) -> list[str]:
     if landmarks.grokked_step is not None and landmarks.memorised_step is not None:
         return [
-            f"The model answered its training rows by step {landmarks.memorised_step:,} and the rows it had never seen "
-            f"by step {landmarks.grokked_step:,}."
+            f"The model answered its training rows by step {landmarks.memorised_step:,}, and 99 % of the rows it had "
+            f"never seen by step {landmarks.grokked_step:,}."
         ]
     if outcome.is_told_from_memory:
         return [f"The last checkpoint answers {percent(outcome.test)} of the rows it was not trained on."]
@@ -188,13 +192,36 @@ def _by_frequencies(trace: xr.Dataset) -> list[str]:
     if not keys:
         because = trace.attrs.get("key_frequencies_none_because", "neurons, logits and embedding agree on none")
         return [f"No frequency is key ({because}), so no circuit of waves is claimed."]
-    explained, restricted, excluded = (float(last[name]) for name in ("logit_fve", "restricted_loss", "excluded_loss"))
+    if partial := trace.attrs.get("key_frequencies_partial_because"):
+        which = f"frequency {keys[0]} stands" if len(keys) == 1 else f"the frequencies {listed(keys)} stand"
+        return [
+            f"In its logits {which} out from a table of the training rows and cannot answer alone: {partial}. So no "
+            "circuit of waves is claimed."
+        ]
+    restricted, excluded = (float(last[name]) for name in ("restricted_loss", "excluded_loss"))
     which = f"frequency {keys[0]} alone" if len(keys) == 1 else f"the {len(keys)} frequencies {listed(keys)}"
+    whose = "its" if len(keys) == 1 else "their"
+    # Shares of the logits' variance are as the squares of the coefficients, and all of them add up to `logit_fve`.
+    squares = last.logit_coefficient**2
+    explained = float(last.logit_fve * squares.sel(k=keys).sum() / squares.sum())
     return [
-        f"It computes with {which}: waves of the answer explain {percent(explained)} of the variance of its logits; "
-        f"the key frequencies alone leave a loss of {scientific(restricted)} nats, and all but these one of "
-        f"{scientific(excluded)}."
+        f"It computes with {which}: {whose} waves of the answer explain {percent(explained)} of the variance of its "
+        f"logits, which leave a loss of {scientific(restricted)} nats with these waves alone, and of "
+        f"{scientific(excluded)} without them."
     ]
+
+
+def _has_waves(trace: xr.Dataset) -> bool:
+    """Whether key frequencies alone answer, where the trace tells: clocks and pizzas are circuits of waves."""
+    return not {"key_frequencies_none_because", "key_frequencies_partial_because"} & trace.attrs.keys()
+
+
+def _without_circuit(finding: Finding, border: str) -> str:
+    """What the measures would say of a model that shows no circuit that they are measures of."""
+    return (
+        f"Clock or pizza is not judged: both are circuits of waves. Zhong et al.'s measures by themselves say "
+        f"{finding.verdict}{border}; a table of remembered rows has values of them too."
+    )
 
 
 def _by_irreps(trace: xr.Dataset) -> list[str]:

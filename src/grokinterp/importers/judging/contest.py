@@ -96,7 +96,8 @@ class Contest:
             return self._of_smallest_slope(self.near)
         if any(trial.score.accuracy >= SOLVED for trial in self.near):
             return likeliest(self.near)
-        return likeliest([t for t in self.near if t.score.spread <= ALIKE * _least_spread(self.near)])
+        left = _counted(self.near) or self.near
+        return likeliest([trial for trial in left if trial.score.spread <= ALIKE * _least_spread(left)])
 
     def named_beside(self, winner: Trial) -> list[Trial]:
         """Those that are left, and the copies of the one chosen."""

@@ -98,7 +98,7 @@ class Evidence:
         return max(FINEST, trial.score.spread)
 
     def _listed(self, name: str, trials: Sequence[Trial]) -> str:
-        return listed(f"{shown(trial.candidate.open[name])} {self._compared(trial)}" for trial in trials)
+        return listed(f"{shown(trial.candidate.open[name])} (loss {self._compared(trial)})" for trial in trials)
 
     def _compared(self, trial: Trial) -> str:
         """Another reading's loss, and what of it tells it from the one chosen."""
@@ -116,4 +116,6 @@ class Evidence:
 
 def shown(value: object) -> str:
     """A value of an open field, as it is told."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return repr(value) if isinstance(value, str) and " " in value else str(value)

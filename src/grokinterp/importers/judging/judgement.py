@@ -156,8 +156,9 @@ def _without_attention_scale(candidates: Sequence[Candidate], divided: Trial, an
     score, candidate = verdict.score, verdict.candidate
     words = f"{score.in_words()}; divided by the root of the heads' width {divided.score.in_words()}"
     evidence = f"{words}; queries are multiplied to the same effect"
+    how = "inferred" if score.accuracy >= SOLVED else "assumed"
     return Verdict(
         replace(candidate, open={**candidate.open, ATTENTION_SCALE: 1.0}),
         score,
-        (Assumption(f"{ATTENTION_SCALE}=1", "inferred", evidence), *verdict.assumptions),
+        (Assumption(f"{ATTENTION_SCALE}=1", how, evidence), *verdict.assumptions),
     )

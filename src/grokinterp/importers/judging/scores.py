@@ -18,6 +18,9 @@ SOLVED, KNOWN, SHARE = 0.99, 0.1, 0.05
 """The weights bear a reading out where it answers 99 % of the rows, or memorised them: at least 5 % of the rows, and
 twice chance, have a loss below 0.1 nats, and they are most of the rows that it answers rightly."""
 
+LITTLE = 0.05
+"""Weights that answer less than this share of the rows, or than twice chance, answer nothing yet."""
+
 FINEST = 0.05
 """Spreads below so many nats are all alike."""
 
@@ -72,7 +75,7 @@ class Score:
     @property
     def is_untrained(self) -> bool:
         """Whether it answers nothing, and is sure of nothing: as fresh weights are under any reading."""
-        return self.accuracy < 5 * self.chance and self.loss < 1.25 * self.guess
+        return self.accuracy < max(LITTLE, 2 * self.chance) and self.loss < 1.25 * self.guess
 
 
 def _spread(

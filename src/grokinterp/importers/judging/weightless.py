@@ -14,8 +14,8 @@ FEW = 64
 """Rows on which candidates are compared first."""
 
 AHEAD = 2.0
-"""How much smaller a loss has to be that tells. Of memorised weights none is, whose rows that were never learnt have
-the loss of a guess in every way of reading: their fields are assumed."""
+"""How much smaller a loss has to be that tells, or how many times as many rows have to be known: the rows that
+memorised weights never learnt have the loss of a guess in every way of reading."""
 
 Logits = Callable[[Candidate, Int[Tensor, "row"]], Float[Tensor, "row *t column"]]
 """What a candidate answers to some rows, computed in another way."""
@@ -32,9 +32,9 @@ def pooled(tried: Sequence[Candidate], answers: Answers, read: Score) -> Assumpt
     one = _best(tried, answers, answers.mean_logits)
     if one is None:
         return None
-    is_ahead = one.capped < read.capped / AHEAD
+    is_ahead = _is_ahead(one, read)
     as_good = one.accuracy >= SOLVED and one.capped <= AHEAD * read.capped
-    if not as_good and not (is_ahead and one.is_borne_out):
+    if not as_good and not is_ahead:
         return None
     evidence = (
         f"averaged over all positions the answers have {one.in_words()}, at the last "
@@ -49,7 +49,7 @@ def normalised(tried: Sequence[Candidate], answers: Answers, read: Score) -> Ass
     leaves no weights and is not computed here; nothing of others, nor where they know them as well without.
     """
     one = _best(tried, answers, answers.normalised_logits)
-    if one is None or not (one.is_borne_out and one.capped < read.capped / AHEAD):
+    if one is None or not _is_ahead(one, read):
         return None
     evidence = (
         f"with queries and keys divided by their root mean square the weights have {one.in_words()}, without "
@@ -59,11 +59,16 @@ def normalised(tried: Sequence[Candidate], answers: Answers, read: Score) -> Ass
 
 
 def is_unscaled(tried: Sequence[Candidate], answers: Answers, read: Score) -> bool:
-    """Whether attention whose scores are not divided by the root of the heads' width explains the weights, and half the
-    loss of the best of these readings as they stand is more.
+    """Whether attention whose scores are not divided by the root of the heads' width explains the weights, well ahead
+    of the best of these readings as they stand.
     """
     one = _best([without_attention_scale(each) for each in tried], answers, answers.logits)
-    return one is not None and one.is_borne_out and one.capped < read.capped / AHEAD
+    return one is not None and _is_ahead(one, read)
+
+
+def _is_ahead(one: Score, read: Score) -> bool:
+    """Whether the weights bear one way of computing out, and it answers so much better that this tells."""
+    return one.is_borne_out and (one.capped < read.capped / AHEAD or one.known > AHEAD * read.known)
 
 
 def _best(tried: Sequence[Candidate], answers: Answers, logits: Logits) -> Score | None:

@@ -58,6 +58,8 @@ _FOREIGN: tuple[tuple[str, str], ...] = (
     ("normalised queries and keys", r"(?:^|[._])(?:q|k|qk)_?norm|norm_?(?:q|k)(?=[._]|$)"),
     ("a norm of its embedding", r"emb\w*[._](?:ln|layer_?norm|norm)|(?:ln|norm)_?(?:emb\w*|pre)(?=[._]|$)"),
     ("relative positions", r"relative|rel_pos|alibi"),
+    ("weights in two parts (a weight or spectral norm)", r"[._]weight_(?:g|v|u|orig)$|(?:^|[._])parametrizations[._]"),
+    ("low-rank additions that are not merged (LoRA)", r"(?:^|[._])lora_"),
     ("a recurrent network", r"(?:weight|bias)_(?:ih|hh)_l\d"),
     ("a batch norm", r"running_(?:mean|var)|num_batches_tracked"),
     ("a token of its class", r"(?:^|[._])(?:cls|class)_?(?:token|embedding|emb)(?=[._]|$)"),

@@ -59,6 +59,7 @@ def native_names(parameters: Mapping[str, Tensor], task: Task, where: str) -> Na
         names = [name for part in unplaced for name in part.names]
         refuse_names(where, "transformer", names or [f"(nothing is the {n}.weight)" for n in missing], joined)
     native, heads = _oriented_parts(placed, len(stems), width)
+    _refuse_grouped(native, where)
     heads = (heads | {n_heads}) - {None}
     is_fused = any(name.endswith(".attn.qkv") for name in placed)
     return Native(native, heads.pop() if len(heads) == 1 else None, is_fused)
@@ -117,6 +118,18 @@ def _refuse_one_norm(block: str, placed: Mapping[str, Part], where: str) -> None
             f"both read it in parallel, which this project's models do not compute; analyse it in the code that "
             f"trained it"
         )
+
+
+def _refuse_grouped(native: Mapping[str, Tensor], where: str) -> None:
+    """Refuse attention with fewer heads of keys and values than of queries: models of ours have as many."""
+    for name in [name for name in native if name.endswith(".attn.k.weight")]:
+        keys, queries = native[name], native.get(name.replace(".attn.k.", ".attn.q."))
+        if queries is not None and keys.ndim == queries.ndim == 2 and len(keys) < len(queries):
+            raise ImportFileError(
+                f"{where} has grouped or multi-query attention (keys of {len(keys)} and queries of {len(queries)} "
+                f"numbers in {name.partition('.attn.')[0]}), which this project's models do not compute; analyse it "
+                f"in the code that trained it"
+            )
 
 
 def _block_of(part: Part, role: str | None, stems: list[str]) -> int | None:

@@ -19,7 +19,7 @@ PARTS = (
 
 FREQUENCIES = (
     "The loss of the last checkpoint without one frequency at a time. Look for few high points, at key frequencies "
-    "alone; a frequency that matters in the embedding and not in the logits is used on the way."
+    "alone; a frequency that matters in the embedding and not in the logits may be used on the way."
 )
 
 _PLACES = {

@@ -78,7 +78,7 @@ def sentence(trace: xr.Dataset) -> str:
     last = trace.isel(step=-1)
     r2, two = float(last.simple_neuron_r2_median), float(last.cluster_share_of_two)
     counted = int(last.neuron_is_counted.sum())
-    waves = f"one wave of a and one of b explain {percent(r2)} of the variance of the median neuron ({counted} counted)"
+    waves = f"one wave of a and one of b explain {percent(r2)} of the variance of the median of {counted} neurons"
     if math.isnan(two):
         return f"There is no frequency with 8 neurons, so no shape is named; {waves}."
     shape = str(last.geometry.values)

@@ -45,9 +45,9 @@ WEIGHT_NORM = (
 
 PROGRESS = (
     "The loss with the key frequencies of the logits alone (restricted), and with all but these (excluded). Look "
-    "for the restricted loss falling long before the test loss does: the circuit forms unseen. The excluded loss "
-    "rises while the model comes to rely on it, and what it had memorised is cleaned away. Other forms wait in the "
-    "legend; click one."
+    "for a restricted loss that falls long before the test loss does, where a circuit forms unseen, and for an "
+    "excluded loss that rises as the model comes to rely on these frequencies and loses what it had memorised. Other "
+    "forms wait in the legend; click one."
 )
 
 EXCLUDED = (
@@ -57,7 +57,7 @@ EXCLUDED = (
 
 DENSITY = (
     "Two measures of the spectrum at every checkpoint. FFD is the share of waves at least half as strong as the "
-    "strongest: it falls where few frequencies are kept, as addition does. FCR falls where each frequency comes to be "
+    "strongest: it falls where few frequencies are kept, as in addition. FCR falls where each frequency comes to be "
     "a cosine or a sine alone, as in multiplication. Random weights give 1 and about 0.93. Dotted curves read the "
     "same weights in the order of discrete logs, on the characters of the multiplicative group."
 )

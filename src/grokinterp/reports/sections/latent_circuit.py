@@ -56,7 +56,7 @@ def sentence(trace: xr.Dataset, grokked: int | None) -> str:
         )
     first, last = trace.sel(step=step), trace.isel(step=-1)
     accuracy, control = (float(first[f"latent_accuracy_{name}"]) for name in ("unswapped", "shuffled"))
-    own = "" if grokked is None else f" The model itself has 99 % of the test rows right from step {grokked:,} on."
+    own = "" if grokked is None else f" The model itself first has 99 % of the test rows right at step {grokked:,}."
     # The first checkpoint that there is tells nothing of when.
     is_first = step == trace.step.values[0]
     ends = (float(last[f"latent_accuracy_{name}"]) for name in ("unswapped", "shuffled"))

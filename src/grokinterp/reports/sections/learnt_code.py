@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from grokinterp.circuits.encodings import LearntCode
+from grokinterp.errors import listed
 from grokinterp.reports import drawing, labels
 from grokinterp.reports.prose import percent
 from grokinterp.reports.section import Absent, Finding, Plate, Section
@@ -11,7 +12,7 @@ from grokinterp.reports.subject import Subject
 
 LEARNT_CODE = (
     "Cosine similarity of every two numbers, in the order of the task's cycle: by the learnt embedding and by each "
-    "encoder. Look for stripes along the diagonal: a code that knows distances only, as clocks do."
+    "encoder. Look for stripes along the diagonal: a code that knows distances only, as a clock's does."
 )
 _SIMILARITIES = "code_similarities"
 
@@ -32,17 +33,17 @@ class LearntCodeSection(Finding):
         if not bool(clocks.notnull().any()):
             return  # the run diverged
         best = clocks.isel(k=int(clocks.argmax("k")))
-        alike = ", ".join(
-            f"{labels.spoken(name)} {float(value):.2f}"
+        alike = listed(
+            f"{float(value):.2f} with {labels.spoken(name)}"
             for name, value in zip(last.encoder.values, last.learnt_likeness.values, strict=True)
             if value == value  # one-hot codes are all equally unlike, and correlate with nothing
         )
         section.paragraphs.append(
-            "How alike the embedding makes every two numbers, beside how alike they are in the codes that a task can "
-            f"be given by hand (its encoders). The two correlate by {alike} (0 for a code that has nothing to do with "
-            f"it, 1 for the same one); with a code of one exact circle by {float(best):.2f} at the best, that of "
-            f"frequency {int(best.k)}. How far two numbers are apart on the cycle decides "
-            f"{percent(float(last.learnt_by_distance))} of it: all of it in clocks, "
+            "The cosines between the embeddings of every two numbers are compared with those in the codes that a task "
+            f"can be given by hand (its encoders). Their correlation is {alike} (0 for a code that has nothing to do "
+            f"with it, 1 for the same one), and at the best {float(best):.2f} with a code of one exact circle, that of "
+            f"frequency {int(best.k)}. Distances on the cycle explain {percent(float(last.learnt_by_distance))} of "
+            f"the variance of these cosines: all of it where each frequency is a circle, "
             f"{percent(by_chance(last.sizes['a']))} in noise."
         )
         at = f"embedding of {subject.run.name} at step {step[0]:,}"

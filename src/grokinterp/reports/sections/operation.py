@@ -28,8 +28,8 @@ OPERANDS = (
 
 _SAY = {
     "sum": (
-        "A sum does not care which operand comes first, and its waves are those of the numbers themselves. Of all "
-        "operations it left Furuta et al. 2024 the sparsest spectrum."
+        "A sum does not care which operand comes first, and its waves are those of the numbers themselves. Furuta "
+        "et al. 2024 found its spectrum the sparsest of all operations."
     ),
     "difference": (
         "A difference is not symmetric: b has to be turned round before it is added. Furuta et al. 2024 find its "

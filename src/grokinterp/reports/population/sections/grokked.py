@@ -38,8 +38,8 @@ class Grokked(PopulationSection):
         whole = Share.of(int((reached & counted).sum()), int(counted.sum()))
         section.paragraphs.append(
             f"Of {whole.n:,} finished runs {whole.count:,} grokked: at some recorded step they answer at least "
-            f"{percent(SOLVED)} of the rows that they were not trained on. That is {percent(whole.value)}; the 95 % "
-            f"interval of the share behind it is {interval(whole)}."
+            f"{percent(SOLVED)} of the rows that they were not trained on. That is {percent(whole.value)}, with a "
+            f"95 % interval of {interval(whole)}."
         )
         unswapped = population.table["test_accuracy_unswapped"].to_numpy(dtype=np.float64, na_value=np.nan)
         judged = counted & reached & ~np.isnan(unswapped)
@@ -97,8 +97,8 @@ def _difference(field: str, p: float | None) -> str:
     words = f"p < {scientific(2 * least, 2)}" if p <= least else f"p = {scientific(min(p, 1), 2)}"
     verb = "differ by more than chance" if p < 0.05 else "differ by no more than chance may make them"
     return (
-        f"Across {name} the shares {verb}: dealt out to the runs anew, values of {name} give shares as far apart with "
-        f"{words} ({RESAMPLES} permutations, corrected for all fields that vary)."
+        f"Across {name} the shares {verb}: where its values are dealt out to the runs at random, shares lie as far "
+        f"apart with {words} ({RESAMPLES} permutations, corrected for all fields that vary)."
     )
 
 

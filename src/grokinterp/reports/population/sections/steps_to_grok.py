@@ -34,14 +34,10 @@ class StepsToGrok(PopulationSection):
         seen = population.is_scored
         if not seen.any() or np.isnan(population.grokked[seen]).all():
             if seen.any():
-                section.notes.append("No run has grokked, so there are no steps to compare; all are censored.")
+                section.notes.append("No run has grokked, so there are no steps to compare.")
             return
         whole = Reached.of(population.grokked[seen], population.last[seen])
-        section.paragraphs.append(
-            f"Half of the runs have grokked by step {_median(whole)}. {len(whole.censored):,} of {whole.n:,} had not "
-            "when "
-            "they were last seen, and count until then."
-        )
+        section.paragraphs.append(half_in_words(whole))
         fields: list[str | None] = [field for field in population.conditions if len(population.groups(field)) > 1]
         curves = {
             field: {
@@ -73,8 +69,12 @@ class StepsToGrok(PopulationSection):
             section.markup.append(table(heads, rows))
 
 
-def _median(curve: Reached) -> str:
-    return f"{steps(curve.median)} (95 % interval {_interval(curve)})" if curve.median is not None else "none of them"
+def half_in_words(curve: Reached) -> str:
+    """By which step half of the runs have grokked, if they have, and how many had not."""
+    by = "At no step that was seen have half of the runs grokked."
+    if curve.median is not None:
+        by = f"Half of the runs have grokked by step {steps(curve.median)} (95 % interval {_interval(curve)})."
+    return f"{by} {len(curve.censored):,} of {curve.n:,} had not when they were last seen, and count until then."
 
 
 def _interval(curve: Reached) -> str:
