@@ -103,3 +103,22 @@ def test_queries_are_multiplied_where_scores_are_not_divided():
     weights = {f"blocks.0.attn.{name}": torch.ones(2, 8, 9) for name in ("W_Q", "W_K", "b_Q")}
     moved = candidates.without_attention_scale(candidates.Candidate(EmbeddingMLPConfig(), weights, {})).parameters
     assert {name[-3:]: float(value.mean()) for name, value in moved.items()} == {"W_Q": 3, "W_K": 1, "b_Q": 3}
+
+
+@pytest.mark.parametrize(
+    ("place", "kind", "final", "gained"),
+    [
+        ("none", "layer", False, []),
+        ("none", "layer", True, ["ln_final.b"]),
+        ("none", "rms", True, []),
+        ("pre", "rms", True, ["blocks.0.ln1.w", "blocks.0.ln2.w"]),
+    ],
+)
+def test_norms_that_a_file_lacks_are_there_as_ones_and_zeros(place, kind, final, gained):
+    """A final norm alone is one too; a bias of zeros is a LayerNorm's."""
+    shapes = {"embed.W_E": (5, 4), "blocks.0.attn.W_Q": (1, 4, 4), "blocks.0.mlp.W_in": (4, 6)}
+    classic = {name: torch.randn(shape) for name, shape in shapes.items()} | {"ln_final.w": torch.full((4,), 2.0)}
+    whole = candidates._with_norms(classic, {"normalization": place, "norm_kind": kind, "final_norm": final})
+    assert sorted(whole.keys() - classic) == gained and not classic.keys() - whole.keys()
+    assert all(bool((whole[name] == float(name.endswith("w"))).all()) for name in gained)
+    assert whole["ln_final.w"] is classic["ln_final.w"]

@@ -13,6 +13,7 @@ from grokinterp.importers.judging.scores import Score
 from grokinterp.importers.judging.screening import ROWS, screen
 from grokinterp.importers.judging.trial import Trial
 from grokinterp.importers.reading.candidates import Candidate
+from grokinterp.runs.provenance import Assumption
 
 TASK = gi.Task("a + b", p=11, layout="a b =")  # a guess loses ln 11 = 2.398
 SOLVES = {"loss": 0.002, "capped": 0.002, "accuracy": 1.0, "known": 1.0, "chance": 1 / 11, "spread": 0.2}
@@ -315,3 +316,18 @@ def test_a_mean_over_positions_is_told_by_its_loss(monkeypatch, score, capped, r
     monkeypatch.setattr(weightless, "_best", lambda tried, answers, logits: None)
     assert weightless.pooled([], answers, one) is None and weightless.normalised([], answers, one) is None
     assert not weightless.is_unscaled([], answers, one)
+
+
+def test_what_leaves_no_weights_goes_before_what_they_say(monkeypatch):
+    """Not explained, it is all that is told; tied, it is told beside the fields."""
+    readings = [reading(place) for place in range(2)]
+    told = lambda: [(each.what, each.how) for each in judgement._judged(readings, Given()).assumptions]
+    plain = told()
+    assert [what for what, _ in plain] == ["place=0"]
+    for name in ("pooled", "normalised"):
+        for how in ("not explained", "tied"):
+            with monkeypatch.context() as patched:
+                one = Assumption("it", how, "because")
+                patched.setattr(judgement, name, lambda tried, answers, read, one=one: one)
+                beside = [*plain, ("it", "tied")] if name == "pooled" else plain
+                assert told() == ([("it", "not explained")] if how == "not explained" else beside)

@@ -55,6 +55,18 @@ def test_the_loss_of_next_tokens_is_of_any_rows() -> None:
     assert_close(each, -logits.log_softmax(-1).gather(-1, labels[..., None])[..., 0])
 
 
+def test_next_tokens_are_scored_before_the_end_of_a_row() -> None:
+    """Power's answers stand in the row too, and nothing comes after its last: rows of no question have no answer."""
+    from grokinterp.models.answers import answers, next_tokens
+
+    power = Task("a + b", p=5, layout="power")
+    assert next_tokens(Task("digits", digits=2)) and not next_tokens(power) and not next_tokens(TASK)
+    wrong = power.inputs[:1].clone()
+    wrong[0, -1] += 1
+    with pytest.raises(BadRequest, match="is none of the 25"):
+        answers(power, wrong)
+
+
 def test_the_loss_of_power_s_rows_is_of_both_answers() -> None:
     """Power's layout scores the answer and the closing token, over the whole vocabulary."""
     task = Task("a + b", p=5, layout="power")

@@ -23,13 +23,13 @@ from trial import SECONDS, Only, Trial, install
 
 JUDGING = ("scores", "contest", "candidates", "answers", "reading", "state_dict", "judgement", "contradictions")
 IMPORTERS = [f"importers/test_{name}.py" for name in JUDGING]
+MODULES = [IMPORTERS[0], "importers/test_modules.py"]
 TESTS = {
     "fourier": ["test_fourier.py", "analysis"],
     "irreps": ["irreps", *(f"circuits/test_{name}.py" for name in ("irreps", "cosets", "groups")), "interventions"],
     "tasks": ["tasks", "circuits/test_groups.py", "models/test_calling.py"],
     "models": ["models", "evaluation", "interventions"],
-    "evaluation": ["evaluation", "models", "training/test_scores.py", "circuits/test_clock_pizza.py", *IMPORTERS[:1]]
-    + ["importers/test_modules.py"],
+    "evaluation": ["evaluation", "models", "training/test_scores.py", "circuits/test_clock_pizza.py", *MODULES],
     "analysis": ["analysis", "circuits", "test_planted.py"],
     "interventions": ["interventions", "circuits/test_ablation.py", "models"],
     "training": ["training"],

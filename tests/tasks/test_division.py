@@ -25,6 +25,7 @@ def test_numbers_are_read_and_answered_as_they_are():
     task = Task("division", n=5, form="numbers")
     assert torch.equal(task.inputs, task.operands.float()) and not task.has_tokens and not task.has_classes
     assert torch.equal(task.labels, task.inputs[:, 0] / task.inputs[:, 1]) and task.n_answers == 1
+    assert task.positions == (-1,)
 
 
 @pytest.mark.parametrize(("n", "frac", "bound"), [(40, 0.25, 20), (40, 0.249, 19), (6, 1.0, 6), (6, 0.5, 4)])

@@ -74,6 +74,12 @@ def test_only_the_query_tells_which_key_counts():
     assert task.n_answers == 5 and task.positions == (-1,)
 
 
+def test_a_seed_below_zero_is_one_of_64_bits(endless):
+    """As torch takes its own: -1 is 2^64 - 1."""
+    for one, other in zip(endless.fresh(20, seed=-1, step=0), endless.fresh(20, seed=2**64 - 1, step=0), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_draws_follow_seed_and_step(endless):
     """A run's batch at a step is always the same; another step, seed or the held-out sample has other rows."""
     twin = build(endless.config())
