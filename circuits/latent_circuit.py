@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.simple_neurons import OutputWaves, SimpleNeurons
 from grokinterp.evaluation.lazy import padded
-from grokinterp.evaluation.losses import largest, loss
+from grokinterp.evaluation.losses import loss, rightness
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.models.functional import ACTIVATIONS
 from grokinterp.readout import Circuit, Variable, readout
@@ -83,7 +83,7 @@ class LatentCircuit(Circuit):
         is_unswapped = task.is_unswapped_test[wave.rows[cells]]
         rebuilt = Rebuilt.of(neurons, output, wave.cycle, cast(Any, snapshot.config).activation)
         logits = rebuilt.logits(cells)
-        right = (largest(logits) == labels).double()
+        right = rightness(logits, labels)
         control = rebuilt.shuffled_accuracies(cells[is_unswapped], labels[is_unswapped])
         counted = neurons.counted
         phase_sum = neurons.phase_sum(output)[counted]
@@ -179,8 +179,8 @@ class Rebuilt:
         deals = [torch.randperm(len(self.a), generator=generator) for _ in range(DRAWS)]
         # Neuron i has the column deal[i], and column j the neuron at which the deal has j.
         orders = [deal.argsort()[self.by_frequency] for deal in deals]
-        right = [largest(self._answers(self._sums(post, order))) == labels for order in orders]
-        return torch.stack(right).double().mean(1)
+        right = [rightness(self._answers(self._sums(post, order)), labels) for order in orders]
+        return torch.stack(right).mean(1)
 
     def _sums(self, post: Float[Tensor, "neuron row"], order: Int[Tensor, "neuron"]) -> Float[Tensor, "wave row"]:
         """What neurons add to each wave, those in `order` with the columns `by_frequency`."""

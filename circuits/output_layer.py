@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float, Int
+from scipy.stats import norm
 from torch import Tensor
 
 from grokinterp.analysis.moments import group_means
@@ -68,9 +69,11 @@ def kept(weights: Float[Tensor, "answer d"], step: int) -> float:
 def noise_kept(n: int, width: int) -> float:
     """About `kept` of n rows of noise of this width at their `nearest_step`: the largest of n / 2 steps'.
 
-    Each is a mean of n products, normal of deviation 1 / sqrt(n width) around -1 / (n - 1), as the rows are centred.
+    Each is a mean of n products, normal of deviation 1 / sqrt(n width) around -1 / (n - 1), as the rows are centred;
+    the largest of so many normal numbers is Blom's (1958).
     """
-    return max(0.0, (2 * math.log(max(1, n // 2)) / (n * width)) ** 0.5 - 1 / (n - 1))
+    steps = max(1, n // 2)
+    return float(norm.ppf((steps - 0.375) / (steps + 0.25))) / math.sqrt(n * width) - 1 / (n - 1)
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ class OutputLayer(Circuit):
             labels, what = torch.arange(len(W)) % step, f"answer mod {step}"
             following, share = (torch.arange(len(W)) + step) % len(W), kept(W, step)
             noise = noise_kept(*W.shape)
-            meaning = f"likeness of the columns of c and c + {step}, at most 1, of noise about {noise:.2f}"
+            meaning = f"likeness of the columns of c and c + {step}; at most 1, of noise about {noise:.2f}"
         components = ("answer", "component")
         variables = {
             "output_pca": Variable(components, principal_components(W), "1", "principal components of W_U's columns"),

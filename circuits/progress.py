@@ -111,7 +111,9 @@ class Progress(Circuit):
             return self
         evidence = KeyFrequencies.of(final, wave)
         by_rule, why_none, partial = tuple(evidence.by_rule.items()), None, None
-        if not evidence.key:
+        if not final.logits.isfinite().all():
+            why_none = "the logits are no finite numbers"
+        elif not evidence.key:
             why_none = "neurons, logits and embedding agree on none that stands out from a table of the training rows"
         else:
             folded = wave.fold(final.logits)

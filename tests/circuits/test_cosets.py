@@ -242,3 +242,12 @@ def test_noise_is_added_before_the_activation():
         torch.testing.assert_close(found, (pre + mean + deviation * noise).relu() @ W_U)
     told = {name: how.noise for name, how in causal.INTERVENTIONS.items() if name.startswith("noise")}
     assert told == {name: tuple(map(float, name[8:-1].split(", "))) for name in told} and len(told) == 4
+
+
+@pytest.mark.parametrize(("n", "width"), [(11, 32), (59, 16)])
+def test_output_layer_of_noise_is_told_beside_it(n, width):
+    """The step is the one whose ends lie nearest, so that noise has some likeness too."""
+    generator = torch.Generator().manual_seed(0)
+    draws = [torch.randn(n, width, generator=generator) for _ in range(300)]
+    mean = sum(output_layer.kept(W, output_layer.nearest_step(W)) for W in draws) / len(draws)
+    assert output_layer.noise_kept(n, width) == pytest.approx(mean, abs=0.01)

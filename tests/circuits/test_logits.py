@@ -8,6 +8,7 @@ import torch
 from grokinterp import fourier
 from grokinterp.analysis.cycles import Wave
 from grokinterp.analysis.periodicity import Periodicity
+from grokinterp.circuits import embedding, latent_circuit
 from grokinterp.circuits import logits as logits_circuit
 from grokinterp.evaluation.snapshot import Snapshot
 from grokinterp.tasks import Task
@@ -88,3 +89,20 @@ def test_nandas_model_agrees_with_the_published_coefficients(released):
         assert float(trace.logit_coefficient.sel(k=k)) == pytest.approx(coefficient, abs=0.6)
     assert float((trace.logit_cosine.sel(k=[23, 6, 37, 41, 39]) ** 2).sum()) == pytest.approx(0.9748, abs=5e-5)
     assert trace.k.values.tolist() == fourier.frequencies(113).tolist()
+
+
+@pytest.mark.parametrize(
+    ("circuit", "names"),
+    [
+        (logits_circuit.Logits(), ["logit_fve"]),
+        (embedding.Embedding(), ["embedding_gini"]),
+        (latent_circuit.LatentCircuit(), ["latent_accuracy", "latent_accuracy_shuffled"]),
+    ],
+    ids=["logits", "embedding", "latent circuit"],
+)
+def test_what_is_measured_of_weights_that_are_no_numbers_is_none(planted, circuit, names):
+    """A run that diverged: a share of 0, or the accuracy of always the first answer, would be a finding."""
+    fresh = planted.untrained(11)
+    lost = Snapshot(0, fresh.config, fresh.task, {n: torch.full_like(w, math.nan) for n, w in fresh.parameters.items()})
+    read = circuit.fit(lost).read(lost)
+    assert all(math.isnan(float(read[name])) for name in names)

@@ -21,6 +21,8 @@ VALUES = {
     "gini": 0.25,
     "test_loss": float("nan"),
     "verdict_margin": -0.4,
+    "irreps_learnt": "standard at 100",
+    "readable_step": 75,
     "outcome": "failed",
     "key_frequencies": [],
     "key_frequencies_by_rule": json.dumps({"logits": [], "neurons": [1, 2]}),
@@ -39,8 +41,8 @@ def test_numbers_have_units_and_reasons_are_sentences(trace):
         "test_loss nan",
         "outcome failed",
         "key_frequencies none",
-        "key frequencies of the logits: none",
-        "key frequencies of the neurons: 1, 2",
+        "frequencies by the logits alone: none",
+        "frequencies by the neurons alone: 1, 2",
         "grokked: first checkpoint with test accuracy >= 0.99",
         "not read, since they do not apply: cosets, cells (--json says why)",
     ]
@@ -51,7 +53,15 @@ def test_scores_are_told_of_what_is_solved_and_doubted_where_nothing_explains_th
     lines = [*readings.lines(VALUES | {"outcome": "solved"}, trace, is_explained=False)]
     assert any(line.startswith("verdict_margin") for line in lines)
     doubted = [line.split()[0] for line in lines if line.endswith("(not explained)")]
-    assert doubted == ["train_loss", "gini", "test_loss", "verdict_margin", "key_frequencies"]
+    assert doubted == [
+        "train_loss",
+        "gini",
+        "test_loss",
+        "verdict_margin",
+        "irreps_learnt",
+        "readable_step",
+        "key_frequencies",
+    ]
 
 
 def test_of_a_step_that_is_the_first_one_read_it_is_said(trace):

@@ -157,7 +157,7 @@ def test_a_memorised_group_has_neither_irreps_nor_cosets(planted, frac):
     text = " ".join([page_of(subject), *(paragraph for section in sections for paragraph in section.paragraphs)])
     assert "key irreps are" not in text and "are concentrated on the cosets" not in text
     assert ("a table of the rows it was trained on would" in text) == (frac is None)
-    assert "those of a memory are too" in text
+    assert "a memory has such neurons too" in text
 
 
 def test_the_nulls_that_stand_beside_numbers_are_those_of_noise():

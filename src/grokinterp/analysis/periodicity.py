@@ -20,7 +20,8 @@ class Periodicity:
     Attributes:
         coefficient: [k], the inner product with C_k (Nanda et al. 2023, `calculate_coefficients`), float64.
         norm_squared: of the logits.
-        variance: of the logits less each answer's mean over the rows; 0 where nothing but rounding is left.
+        variance: of the logits less each answer's mean over the rows; 0 where nothing but rounding is left, NaN where
+            logits are no finite numbers.
     """
 
     coefficient: Float[Tensor, "k"]
@@ -33,7 +34,7 @@ class Periodicity:
         squares = wave.answers(wave.on(logits).square().sum(0).double()).sum().item()
         means = wave.answers(folded).double().mean(0)
         variance = squares - len(wave.rows) * means.square().sum().item()
-        return cls(coefficients(folded, wave), squares, variance if variance > 1e-6 * squares else 0.0)
+        return cls(coefficients(folded, wave), squares, 0.0 if variance <= 1e-6 * squares else variance)
 
     @property
     def cosine(self) -> Float[Tensor, "k"]:

@@ -13,19 +13,22 @@ from grokinterp.errors import listed
 KNOWN_ANYWAY = ("step", "outcome", "run", "circuits", "weight_norm_squared")
 """What is so under any reading of a file; all else that is measured is said to be of a reading, where it is one."""
 
+OF_SOLVED = ("verdict_", "irreps_learnt", "readable_step")
+"""How names begin of what is told of a solved task alone: of noise and of memories it would say the same."""
+
 NO_UNIT = ("", "1")
 
 
 def lines(values: Mapping[str, Any], trace: xr.Dataset, is_explained: bool) -> Iterator[str]:
     """What is printed of `values`, the scalars and attributes of `trace`: first the numbers, then rules and reasons.
 
-    A score of the verdict is left out of what is not solved: noise and tables of the training rows have one too.
+    OF_SOLVED is left out of what is not solved: noise and tables of the training rows have it too.
     """
     rules = {name: text for name, text in values.items() if name.endswith("_rule") and not text.startswith("{")}
     told = {name: text for name, text in values.items() if isinstance(text, str) and text.startswith(("{", "["))}
     numbers = {name: value for name, value in values.items() if name not in {*rules, *told}}
     if values.get("outcome", "solved") != "solved":
-        numbers = {name: value for name, value in numbers.items() if not name.startswith("verdict_")}
+        numbers = {name: value for name, value in numbers.items() if not name.startswith(OF_SOLVED)}
     width = max(map(len, numbers))
     first = int(trace.step[0]) if "step" in trace.dims else 0
     for name, value in numbers.items():
@@ -37,7 +40,7 @@ def lines(values: Mapping[str, Any], trace: xr.Dataset, is_explained: bool) -> I
         yield f"{name:<{width}}  {number}{doubt}"
     by_rule = json.loads(told.get("key_frequencies_by_rule", "{}"))
     for place, frequencies in by_rule.items():
-        yield f"key frequencies of the {place}: {_text(frequencies)}"
+        yield f"frequencies by the {place} alone: {_text(frequencies)}"
     for name, text in rules.items():
         yield f"{name.removesuffix('_rule')}: {text}"
     if skipped := json.loads(told.get("skipped", "{}")):

@@ -13,9 +13,10 @@ from grokinterp import fourier
 def sparsity(W_E: Real[Tensor, "token d"]) -> float:
     """Gini index of the Fourier norms of tokens in a cycle's order, constant included (Nanda et al. 2023).
 
-    0 where all are equal, and for an embedding that is zero.
+    0 where all are equal, and for an embedding that is zero; NaN of weights that are no finite numbers.
     """
-    return float(fourier.gini(fourier.norms(W_E)).nan_to_num())
+    norms = fourier.norms(W_E)
+    return float(fourier.gini(norms)) if norms.any() else 0.0
 
 
 @dataclass(frozen=True)

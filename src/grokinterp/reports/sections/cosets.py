@@ -54,12 +54,12 @@ class Cosets(Finding):
         )
         if why := subject.why_nothing_is_claimed:
             section.paragraphs.append(
-                f"{why}, so no share of neurons is told as being on cosets: those of a memory are too."
+                f"{why}, so no share of neurons is told as being on cosets: a memory has such neurons too."
             )
         elif not subject.outcome.is_told_from_memory:
             section.paragraphs.append(
                 "Which rows were held out is not known, if any were, so no share of neurons is told as being on "
-                "cosets: those of a memory are too."
+                "cosets: a memory has such neurons too."
             )
         elif isinstance(task, GroupTask):
             share, noise = float(last.coset_neurons), noise_share(subgroups(task.group))

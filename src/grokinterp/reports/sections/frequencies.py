@@ -127,6 +127,8 @@ def order_of_numbers(trace: xr.Dataset, multiplicative: bool, width: int) -> str
     additive, characters = (float(last[name].sel(matrix="W_E")) for name in ("gini", "gini_multiplicative"))
     on_characters = f", and {characters:.2f} on the characters, the waves of their discrete logs"
     other = "" if characters != characters else on_characters
+    if additive != additive:
+        return "The embedding holds numbers that are not finite, so that its spectrum has no Gini index."
     if multiplicative:
         return (
             "The numbers are read in the order of their discrete logs, as powers of a primitive root, zero left "

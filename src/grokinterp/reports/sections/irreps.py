@@ -73,7 +73,7 @@ class Irreps(Finding):
             "A function of a group is a sum of matrix entries of its irreps, as one of numbers is of waves."
         )
         if why := subject.why_nothing_is_claimed:
-            section.paragraphs.append(f"{why}, so none of them is told as one that it computes with.")
+            section.paragraphs.append(f"{why}, so no irrep is told as one that the model computes with.")
         elif told:
             section.paragraphs.append(
                 f"Its key irreps are {', '.join(told)}: their trace cubes are in the final logits, by more than a "

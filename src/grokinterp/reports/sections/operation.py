@@ -22,8 +22,8 @@ SPECTRAL_MORE = (
 )
 
 OPERANDS = (
-    "A sum may treat its operands alike and a difference may not. Look for heads that give one operand more than the "
-    "other, and whether they keep to it."
+    "A sum may treat its operands alike; a difference has to tell them apart. Look for heads that give one operand "
+    "more than the other, and whether they keep to it."
 )
 
 _SAY = {

@@ -41,7 +41,8 @@ class OutputLayer(Finding):
         if isinstance(measured, Absent) or "output_pca" not in measured or not measured.output_pca[-1].notnull().all():
             return
         units = measured.output_explained.attrs["source"]
-        explained = f"{float(measured.output_explained[-1]):.2f} is the {units}."
+        what, _, beside = units.partition("; ")
+        explained = f"The {what} is {float(measured.output_explained[-1]):.2f}{f' ({beside})' if beside else ''}."
         caption = f"{OUTPUT_GROUP if isinstance(task, GroupTask) else OUTPUT_SUM} {explained}"
         source = f"unembedding of {subject.run.name}, its first two principal components (Power et al. 2022)."
         section.plates.append(Plate("output-map", output_map(measured), caption, source))
