@@ -1,13 +1,13 @@
 """Pictures of docs/reproduction: what a stored result measured for several runs or parts, against its target."""
 
+import functools
 import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from page_figures import placed
-from plotly.subplots import make_subplots
 
 from grokinterp.reports import style
 from grokinterp.reports.figures import palette
@@ -19,6 +19,8 @@ LEAST = 3
 """Values of a row that is drawn: two are read faster than a picture."""
 MOST = 4
 """Rows of one claim that are drawn. What has more has a page of its own."""
+GAP = 0.12
+"""Between two panels, as a share of the picture's width."""
 HEADING = re.compile(r"^### `([a-z0-9-]+)`$", re.MULTILINE)
 NUMBERED = re.compile(r"(.+?)(?: at |, circle )([\d.,]+)")
 """A value that is one of a row by its name alone: `GS at 0.2`, `clock, circle 1`."""
@@ -37,7 +39,7 @@ def with_figures(markdown: str, page: str) -> str:
     if not page.startswith(PAGES):
         return markdown
     claims = {claim.id: claim for claim in every_claim()}
-    results = stored(RESULTS)
+    results = _results()
 
     def heading(match: re.Match[str]) -> str:
         id = match[1]
@@ -45,6 +47,11 @@ def with_figures(markdown: str, page: str) -> str:
         return f"{match[0]}\n\n{placed(figure(drawn))}" if drawn else match[0]
 
     return HEADING.sub(heading, markdown)
+
+
+@functools.cache
+def _results() -> dict[str, Result]:
+    return stored(RESULTS)
 
 
 def rows(claim: Claim, result: Result) -> dict[str, Row]:
@@ -67,37 +74,49 @@ def rows(claim: Claim, result: Result) -> dict[str, Row]:
     return chosen if len(chosen) <= MOST else {}
 
 
-def figure(drawn: Mapping[str, Row]):
-    """Draw a panel a row: a point a part, its target behind it as a band."""
-    titles = list(drawn)
-    made = make_subplots(cols=len(titles), subplot_titles=titles, horizontal_spacing=0.12)
-    made.update_layout(style.figure(height=230).layout, margin=dict(l=56, r=16, t=36, b=64), showlegend=False)
-    for column, row in enumerate(drawn.values(), start=1):
+def figure(drawn: Mapping[str, Row]) -> dict[str, Any]:
+    """A panel a row, as plotly's JSON: a point a part, its target behind it as a band.
+
+    The site has more than a hundred of these, and objects of plotly check each property as it is set.
+    """
+    width = (1 - GAP * (len(drawn) - 1)) / len(drawn)
+    data: list[dict[str, Any]] = []
+    layout = style.figure(height=230).layout.to_plotly_json()
+    layout |= dict(margin=dict(l=56, r=16, t=36, b=64), showlegend=False, shapes=[], annotations=[])
+    slant = 0 if sum(len(row.parts) for row in drawn.values()) <= 12 else -45
+    for column, (title, row) in enumerate(drawn.items()):
+        axis = str(column + 1) if column else ""
+        left = column * (width + GAP)
         at = list(range(len(row.parts)))
         low, high = _window(row)
-        for i, target in zip(at, row.targets, strict=True):
-            if target is not None:
-                made.add_shape(
-                    type="rect", x0=i - 0.5, x1=i + 0.5, y0=max(target.low, low), y1=min(target.high, high),
-                    fillcolor=palette.PHASES[2], line_width=0, layer="below", row=1, col=column,
-                )  # fmt: skip
+        layout["shapes"] += [
+            dict(
+                type="rect", x0=i - 0.5, x1=i + 0.5, y0=max(target.low, low), y1=min(target.high, high),
+                fillcolor=palette.PHASES[2], line=dict(width=0), layer="below", xref=f"x{axis}", yref=f"y{axis}",
+            )
+            for i, target in zip(at, row.targets, strict=True) if target is not None
+        ]  # fmt: skip
         colours = [palette.RED if target and not target.holds(value) else palette.ACCENT
                    for value, target in zip(row.values, row.targets, strict=True)]  # fmt: skip
-        made.add_scatter(
-            x=at, y=row.values, mode="markers", marker=dict(size=9, color=colours), text=row.parts,
-            hovertemplate="%{text}: %{y}<extra></extra>", cliponaxis=False, row=1, col=column,
+        data.append(dict(
+            type="scatter", x=at, y=row.values, mode="markers", marker=dict(size=9, color=colours), text=row.parts,
+            hovertemplate="%{text}: %{y}<extra></extra>", cliponaxis=False, xaxis=f"x{axis}", yaxis=f"y{axis}",
+        ))  # fmt: skip
+        layout[f"xaxis{axis}"] = dict(
+            anchor=f"y{axis}", domain=[left, min(left + width, 1)], tickvals=at, range=[-0.6, len(at) - 0.4],
+            ticktext=[_short(part) for part in row.parts], tickangle=slant,
         )  # fmt: skip
-        made.update_xaxes(tickvals=at, ticktext=[_short(part) for part in row.parts], range=[-0.6, len(at) - 0.4],
-                          tickangle=0 if len(at) * len(titles) <= 12 else -45, row=1, col=column)  # fmt: skip
-        made.update_yaxes(range=[low, high], row=1, col=column)
-    made.update_annotations(font_size=12)
-    made.update_layout(
-        annotations=[*made.layout.annotations, dict(
-            text="each point is a run or a part; a red one misses its target, the band", xref="paper", yref="paper",
-            x=0, y=-0.28, xanchor="left", yanchor="top", showarrow=False, font_size=11,
-        )],
-    )  # fmt: skip
-    return made
+        layout[f"yaxis{axis}"] = dict(anchor=f"x{axis}", range=[low, high])
+        layout["annotations"].append(_words(title, x=left + width / 2, y=1, anchor=("center", "bottom"), size=12))
+    key = "each point is a run or a part; a red one misses its target, the band"
+    layout["annotations"].append(_words(key, x=0, y=-0.28, anchor=("left", "top"), size=11))
+    return {"data": data, "layout": layout}
+
+
+def _words(text: str, x: float, y: float, anchor: tuple[str, str], size: int) -> dict[str, Any]:
+    """Words at a place of the whole picture."""
+    place = dict(xref="paper", yref="paper", x=x, y=y, xanchor=anchor[0], yanchor=anchor[1])
+    return dict(text=text, showarrow=False, font=dict(size=size), **place)
 
 
 def _window(row: Row) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import pytest
 import grokinterp as gi
 from grokinterp import circuits, tasks
 from grokinterp.cli import names
-from grokinterp.cli.arguments import _options
+from grokinterp.cli.options import options_of
 from grokinterp.cli.train_command import arguments
 from grokinterp.config.presets import PRESETS
 from grokinterp.reports.glossary import WORDS
@@ -97,12 +97,12 @@ def test_claims_are_drawn_from_their_stored_results(site):
     assert len(row) == 10 and drawn and json.loads(drawn[1]) == row
 
 
-def options_of(command: str) -> set[str]:
+def options(command: str) -> set[str]:
     """The options that a command has."""
     module = importlib.import_module(f"grokinterp.cli.{command}_command")
     own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
     kinds = [arguments(PRESETS["nanda"])] if command == "train" else filter(dataclasses.is_dataclass, own)
-    return {option for kind in kinds for option in _options(kind)}
+    return {option for kind in kinds for option in options_of(kind)}
 
 
 def test_a_command_on_a_page_is_one_that_there_is():
@@ -117,8 +117,8 @@ def test_a_command_on_a_page_is_one_that_there_is():
     for page, command, words in commands:
         assert command in names(), (page, command)
         asked = {word.partition("=")[0].rstrip(".,)") for word in words.split() if word.startswith("--")}
-        unknown = {each for each in asked if each not in options_of(command) | {"--help"}}
-        assert not unknown - {f"--no-{each[2:]}" for each in options_of(command)}, (page, command, unknown)
+        unknown = {each for each in asked if each not in options(command) | {"--help"}}
+        assert not unknown - {f"--no-{each[2:]}" for each in options(command)}, (page, command, unknown)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])

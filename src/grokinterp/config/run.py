@@ -95,8 +95,7 @@ class RunConfig:
         # The rate at each step of a cosine depends on where it ends.
         length = LENGTH if self.optimiser.lr_schedule == "constant" else LENGTH - {"steps"}
         data["schedule"] = {name: value for name, value in data["schedule"].items() if name not in length}
-        defaults = RunConfig(model=type(self.model)()).to_json()
-        return _digest({**_without(data, defaults), "kind": self.model.kind})
+        return _digest({**_without(data, _defaults(type(self.model))), "kind": self.model.kind})
 
     @property
     def fingerprint(self) -> str:
@@ -185,6 +184,12 @@ LENGTH = frozenset(
 def _digest(data: dict[str, Any]) -> str:
     canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+@functools.cache
+def _defaults(kind: type[ModelConfig]) -> dict[str, Any]:
+    """Every field of a configuration of this family at its default, as JSON."""
+    return RunConfig(model=kind()).to_json()
 
 
 def _without(data: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
