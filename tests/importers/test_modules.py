@@ -9,7 +9,7 @@ import grokinterp as gi
 from grokinterp import models
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.evaluator import evaluator
-from grokinterp.importers.modules import Adapter
+from grokinterp.importers.modules import Adapter, _is_ours
 from grokinterp.models.parameters import check_parameters
 
 TASK = gi.Task("a + b", p=7, layout="a b").split(0.5)
@@ -222,3 +222,9 @@ def test_what_answers_no_logits_is_refused(module, says):
     """A module that is none for this task is told before anything is written."""
     with pytest.raises(BadRequest, match=says):
         Adapter.of(module, TASK)
+
+
+def test_one_of_our_models_is_known_without_importing_its_class() -> None:
+    """By the name of the module that defines it, which must be the right one; any other network is not."""
+    ours = models.build(gi.RunConfig().replace(d_model=8, n_heads=2).model, task=TASK)
+    assert _is_ours(ours) and not _is_ours(Bare())

@@ -124,7 +124,7 @@ def run_in_memory(module: Any, task: Task | None = None) -> Run:
 
 def _is_ours(module: nn.Module) -> bool:
     """Whether it is one of our hooked models; to import their class would take three seconds where it is none."""
-    return any(each.__module__ == "grokinterp.models.hooked" for each in type(module).__mro__)
+    return any(each.__module__ == "grokinterp.models.hooked.module" for each in type(module).__mro__)
 
 
 # -- as a module of its own
