@@ -67,6 +67,17 @@ def test_a_circuit_is_read_as_its_paper_reads_it(name):
     assert {field: getattr(circuit, field) for field in SETTINGS[name]} == SETTINGS[name]
 
 
+def test_what_takes_long_or_is_of_few_models_waits_to_be_asked_for():
+    """Of all circuits these; and each reading is kept under the version of its numbers."""
+    asked = {name for name, circuit in registered().items() if circuit.only_on_request}
+    assert asked == {
+        *("ablation", "activation_swap", "causal", "circles", "commutator_defect", "flips", "head_masks"),
+        *("ipr_pruning", "learnt_code", "local_learning_coefficient", "neuron_maps", "output_layer"),
+        *("rank_reduction", "ransac", "sharpness", "softmax_collapse", "trajectory"),
+    }
+    assert {name: circuit.version for name, circuit in registered().items() if circuit.version != 1} == {"progress": 2}
+
+
 def test_rules_have_the_thresholds_that_their_pages_state():
     """Verdict, corrupted labels and geometry."""
     assert Rule() == Rule(symmetric=0.98, asymmetric=0.7, distant=0.5, solved=0.99)
