@@ -10,7 +10,7 @@ from grokinterp import circuits
 from grokinterp.analysis.cycles import Wave
 from grokinterp.circuits.corrupted_labels import RULE, CorruptedLabels
 from grokinterp.circuits.ipr_pruning import IPRPruning, neuron_ipr
-from grokinterp.config import OneHotMLPConfig
+from grokinterp.config import NALUConfig, OneHotMLPConfig
 from grokinterp.evaluation.snapshot import Snapshot
 
 P, PHASES = 11, 7
@@ -156,3 +156,16 @@ def test_the_random_order_is_the_seeds_and_the_first_neurons_go_first():
         ):
             right = (guess == labels)[rows].double().mean().item()
             assert found[f"pruned_accuracy_{side}"].sel(order=name, kept=0.7).item() == pytest.approx(right)
+
+
+def test_pruning_is_of_the_one_layer_that_is_read_out(planted):
+    """Two layers, one without pre-activations, no wave, no split: each has its reason."""
+    why = lambda snapshot: IPRPruning().why_not(snapshot) or ""
+    task = gi.Task("a + b", p=7).split(0.5)
+    assert "the model has 2" in why(planted.noise(task, n_layers=2))
+    numbers = gi.Task("division", n=4, form="numbers").split(0.5)
+    cells = NALUConfig(hidden_sizes=()).resolved(1, 1, 2)
+    assert "the model has 1" in why(Snapshot(0, cells, numbers, {}))
+    assert "no sum of operands" in why(planted.untrained(p=7, expression="a^2 + b^2"))
+    assert "no split" in why(planted.noise(gi.Task("a + b", p=7)))
+    assert not why(planted.noise(task))

@@ -148,6 +148,15 @@ def test_rows_of_many_tokens_are_told_apart_to_the_last():
     assert torch.equal(answers_of(task, task.inputs), task.labels)
 
 
+@pytest.mark.parametrize("name", ["clean", "corrupted"])
+def test_what_is_patched_are_rows_of_tokens(name):
+    """One row by itself, or a list of them: without the shapes that these tests check, as users have it."""
+    rows = {"clean": TASK.inputs[:5], "corrupted": TASK.inputs[20:25]}
+    for given in (TASK.inputs[0], TASK.inputs[:5].tolist()):
+        with pytest.raises(gi.BadRequest, match=f"{name}=.* must be rows of tokens"):
+            patch.__wrapped__(random_model(), **{**rows, name: given})
+
+
 def test_what_cannot_be_attributed_is_refused():
     """In one line that says what there is instead."""
     mlp = build(EmbeddingMLPConfig(), task=gi.Task("a + b", p=P, layout="a b"))
