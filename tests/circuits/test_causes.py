@@ -8,6 +8,7 @@ import torch
 from grokinterp import circuits
 from grokinterp.circuits import commutator_defect as commutator_defects
 from grokinterp.circuits.commutator_defect import CommutatorDefect, commutator_defect
+from grokinterp.circuits.rank_reduction import RankReduction
 from grokinterp.circuits.softmax_collapse import SoftmaxCollapse
 from grokinterp.circuits.trajectory import Trajectory, sketch
 from grokinterp.evaluation.flat_loss import FlatLoss
@@ -146,3 +147,19 @@ def test_a_sketch_keeps_lengths_and_follows_its_seed():
     sizes = torch.stack([sketch(x, 4096, seed).square().sum() for seed in range(4)])
     assert (sizes / 50_000 - 1).abs().max() < 0.1 and len(sizes.unique()) == 4
     assert torch.equal(sketch(x, 64, 1), sketch(x, 64, 1)) and len(sketch(x, 64, 1)) == 64
+
+
+def test_measures_of_classes_and_of_training_rows_say_what_they_lack(planted):
+    """Numbers have no softmax; without a split, or a row in it, nothing is trained on."""
+    numbers = planted.noise(Task("a + b", p=7).split(frac=0.5, seed=0))
+    numbers.task = Task("division", n=4, form="numbers").split(frac=0.5, seed=0)
+    whole = planted.noise(Task("a + b", p=7))
+    none = planted.noise(Task("a + b", p=7).with_split(torch.zeros(49, dtype=torch.bool)))
+    one = planted.noise(Task("a + b", p=7).with_split(torch.arange(49) == 3))
+    two = planted.noise(Task("a + b", p=7).with_split(torch.arange(49) < 2))
+    why = SoftmaxCollapse().why_not
+    assert "no softmax" in why(numbers)
+    assert "no row" in why(whole) and "no row" in why(none) and why(one) is None
+    why = CommutatorDefect().why_not
+    assert all("fewer than two" in why(few) for few in (whole, none, one)) and why(two) is None
+    assert "numbers" in RankReduction().why_not(numbers) and RankReduction().why_not(whole) is None

@@ -131,6 +131,13 @@ def test_larger_functions_are_told_by_where_weights_lie(alignments, near):
     assert left(*(trial(name, place, along=x) for place, (name, x) in enumerate(alignments.items()))) == near
 
 
+def test_where_no_larger_function_is_left_gradients_tell():
+    """A square that is out has no say, and neither has where the weights of others lie."""
+    relu, elu = trial("relu", 0, along=0.71, slope=9.0), trial("elu", 1, along=0.3)
+    found = contest(relu, elu, trial("square", 2, along=0.1))
+    assert found.alignments == {} and found.near == [relu, elu] and found.winner is elu
+
+
 def test_where_weights_lie_goes_before_loss_and_spread():
     """A square with 2,000 times the loss of ReLU's reading, and ten times its spread, is left and is chosen."""
     relu, square = trial("relu", along=0.46, spread=0.02), trial("square", 1, along=0.6, capped=4.0, spread=0.2)
@@ -164,6 +171,11 @@ def test_where_weights_lie_goes_before_loss_and_spread():
 )
 def test_the_likeliest_is_chosen_of_those_that_nothing_tells_apart(first, second, name):
     assert chosen(trial("second", 1, **second), trial("first", 0, **first)) == name
+
+
+def test_a_loss_of_nothing_is_the_smallest():
+    assert left(trial("tanh", loss=0.0, capped=0.0), trial("gelu", 1, capped=1e-9)) == ["tanh"]
+    assert chosen(trial("tanh", loss=0.0, capped=0.0)) == "tanh"
 
 
 def test_where_nothing_is_left_nothing_is_chosen():
