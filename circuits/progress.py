@@ -127,7 +127,7 @@ class Progress(Circuit):
                     f"rows, with these alone {alone:.3g} on the table: the rows are remembered"
                 )
             elif alone > max(FORMED_LOSS, ALONE * whole):
-                partial = f"with these alone the logits leave {alone:.3g} nats on the table, with all else {whole:.3g}"
+                partial = f"with these alone the logits leave {alone:.3g} nats on the table, as they are {whole:.3g}"
         key = () if why_none else evidence.key
         return replace(self, frequencies=key, by_rule=by_rule, why_none=why_none, partial=partial)
 

@@ -359,5 +359,5 @@ def test_waves_that_do_not_answer_alone_are_a_part_of_what_answers(planted, tabl
     # A table of n answers has 2 / n of its height in every wave.
     alone = F.cross_entropy((1.5 + 2 * table / 11) * waves, task.labels).item()
     whole = F.cross_entropy(1.5 * waves + table * (turn == 0), task.labels).item()
-    assert circuit.partial == (f"with these alone the logits leave {alone:.3g} nats on the table, with all else "
+    assert circuit.partial == (f"with these alone the logits leave {alone:.3g} nats on the table, as they are "
                                f"{whole:.3g}" if table else None)  # fmt: skip

@@ -201,7 +201,7 @@ def test_what_is_taken_for_granted_is_assumed(pair):
     settings = {"attn_coeff": 0.5, "act_fn": "ReLU"}
     assert how(gi.load(pair(transformer_weights(5, 2, layers=2), settings))) == {
         "step 300": "from the file",
-        "AdamW, betas 0.9 and 0.999": "assumed",
+        "AdamW, betas 0.9 and 0.98": "assumed",
         "activation=relu": "from the file",
         "attention_rate=0.5": "from the file",
         "normalization=none": "from the file",

@@ -102,7 +102,7 @@ def test_a_solved_run_has_its_algorithm_with_its_error():
     [
         (
             {"key_frequencies_partial_because": "with these alone the logits leave 0.2 nats on the table"},
-            "the frequencies 2, 5 stand out from a table of the training rows and cannot answer alone",
+            "the frequencies 2, 5 stand out from a table of the training rows, as a part of what answers: with these",
         ),
         ({"key_frequencies": [], "key_frequencies_none_because": "none stands out"}, "No frequency is key (none"),
     ],

@@ -68,10 +68,11 @@ def read(payload: Payload) -> Run:
         ),
         schedule=dataclasses.replace(base.schedule, steps=int(_number(settings, "epoch", where))),
     )
-    steps = config.schedule.steps
+    steps, optimiser = config.schedule.steps, config.optimiser
+    betas = f"AdamW, betas {optimiser.beta1:g} and {optimiser.beta2:g}"
     assumptions = [
         Assumption(f"step {steps}", "from the file", "epoch"),
-        Assumption("AdamW, betas 0.9 and 0.999", "assumed", "their code has no other; the file does not say"),
+        Assumption(betas, "assumed", "those of their code; the file does not say"),
         *assumptions,
         *nan_among(classic),
     ]

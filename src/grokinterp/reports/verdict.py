@@ -195,7 +195,7 @@ def _by_frequencies(trace: xr.Dataset) -> list[str]:
     if partial := trace.attrs.get("key_frequencies_partial_because"):
         which = f"frequency {keys[0]} stands" if len(keys) == 1 else f"the frequencies {listed(keys)} stand"
         return [
-            f"In its logits {which} out from a table of the training rows and cannot answer alone: {partial}. So no "
+            f"In its logits {which} out from a table of the training rows, as a part of what answers: {partial}. So no "
             "circuit of waves is claimed."
         ]
     restricted, excluded = (float(last[name]) for name in ("restricted_loss", "excluded_loss"))
