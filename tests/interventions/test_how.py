@@ -78,8 +78,11 @@ def test_what_a_model_family_lacks_is_refused_by_name():
         gi.ablate(hooked(position_embedding="none"), positions=[0])
     with pytest.raises(gi.BadRequest, match="no path is direct"):
         gi.ablate(hooked(normalization="post"), components=["direct_path"])
-    with pytest.raises(gi.BadRequest, match=r"hooked model, such as run\.final\.model"):
-        gi.ablate(torch.nn.Linear(2, 2))
+    for attributes in ({}, {"config": network.config}, {"hook_dict": network.hook_dict}):
+        other = torch.nn.Linear(2, 2)
+        vars(other).update(attributes)  # a model of other code may have one of the two
+        with pytest.raises(gi.BadRequest, match=r"hooked model, such as run\.final\.model"):
+            gi.ablate(other)
 
 
 def test_a_model_without_a_task():
