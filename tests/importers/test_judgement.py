@@ -260,3 +260,12 @@ def test_positions_that_no_weight_tells_are_assumed(tmp_path):
     assert torch.equal(answers, run.task.labels.flatten())
     assert told["position_embedding=none"].how == "assumed" and "rotary" in told["position_embedding=none"].evidence
     assert "normalization=none" in told and "norm_kind=layer" not in told
+
+
+def test_a_split_that_a_file_records_is_known_when_its_weights_are_judged(tmp_path):
+    """Memorised weights beside the numbers of their rows: the page would say that the split is not known."""
+    state = trained(mlp(torch.relu), MLP, 200, share=0.4)
+    right = (mlp(torch.relu)(state).argmax(-1) == TASK.labels).nonzero()[:, 0]
+    torch.save({"model": state, "train_idx": right}, tmp_path / "x.pt")
+    run = gi.load(tmp_path / "x.pt", task=TASK)
+    assert int(run.task.is_train.sum()) == len(right) and "split is not known" not in str(run.assumptions)

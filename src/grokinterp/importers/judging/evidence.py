@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from grokinterp.errors import listed
 from grokinterp.importers.judging.contest import MARGIN, TIED, Contest
-from grokinterp.importers.judging.scores import FINEST, SOLVED
+from grokinterp.importers.judging.scores import FINEST, KNOWN, SOLVED
 from grokinterp.importers.judging.trial import Trial, best
 from grokinterp.runs.provenance import Assumption
 
@@ -36,7 +36,7 @@ class Evidence:
     def of(self, name: str) -> Assumption:
         """What may be said of one field, and the losses that say it."""
         mine, value = self.winner.score, self.winner.candidate.open[name]
-        what, answers = f"{name}={shown(value)}", f"loss {mine.loss:.5g}, accuracy {mine.accuracy:.2%} {self.rows}"
+        what, answers = f"{name}={shown(value)}", f"{mine.in_words()} {self.rows}"
         others = self._others(name)
         tied = [trial for trial in others if self._is_near(trial) and self._is_tied(name, trial)]
         rest = [trial for trial in others if self._is_near(trial) and trial not in tied]
@@ -111,7 +111,9 @@ class Evidence:
             return f"{its.loss:.5g} with {slopes[trial] / slopes[self.winner]:.3g} times the relative gradient"
         if not self._is_near(trial) and mine.is_borne_out and its.capped < mine.capped:
             return f"{its.loss:.5g} with {its.spread / max(FINEST, mine.spread):.3g} times the spread of what it knows"
-        return f"{its.loss:.5g}"
+        # Of weights that know a part, what they never learnt drowns what they did.
+        known = f", {its.known:.0%} of the rows below {KNOWN} nats" if mine.accuracy < SOLVED else ""
+        return f"{its.loss:.5g}{known}"
 
 
 def shown(value: object) -> str:
