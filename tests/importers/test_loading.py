@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import grokinterp as gi
+from grokinterp.cli import main
 from grokinterp.importers import FORMATS, describe
 from grokinterp.importers._loading import IMPORTERS
 from grokinterp.runs.directory import open_run
@@ -147,6 +148,18 @@ def test_describe_without_a_task(data):
     """Curves and models of an unknown task are described without measuring anything."""
     text = describe(gi.load(data("nanda/induction_head_infinite.pth")))
     assert "task: unknown" in text and "measured" not in text and "recorded train_loss" in text
+
+
+def test_a_task_named_beside_its_parameters_says_nothing_that_it_does_not_know(data, capsys):
+    """Rows that were never listed have no train loss, so none is compared; --set reaches the task, and it alone."""
+    file = str(data("nanda/induction_head_infinite.pth"))
+    words = ["info", file, "--task", "repeated_subsequence"]
+    assert main([*words, "--set", "length=85"]) == 0
+    told = capsys.readouterr().out
+    assert "the weights give" not in told and "length=85" in told
+    assert main([*words, "--set", "lenth=85"]) == 2 and "Did you mean 'length'" in capsys.readouterr().err
+    assert main(["info", file, "--set", "length=85"]) == 2 and "name it with --task" in capsys.readouterr().err
+    assert main(["info", file]) == 0 and "--task repeated_subsequence" in capsys.readouterr().out
 
 
 def test_a_copy_keeps_what_was_inferred(data, tmp_path):

@@ -91,6 +91,7 @@ def test_numbers_in_another_order_are_places(product):
         assert sorted(map(int, trace.x)) == list(range(1, 7)) and list(trace.x) != sorted(trace.x)
     axes = [figure.layout[name] for name in figure.layout if name.startswith(("xaxis", "yaxis"))]
     assert all(axis.type == "category" for axis in axes)
+    assert {note.text for note in figure.layout.annotations} >= {"embedding", "one hot", "grid cell"}
 
 
 def test_shares_are_in_percent_and_steps_have_one_name(product):

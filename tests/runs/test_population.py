@@ -7,7 +7,7 @@ import pytest
 
 import grokinterp as gi
 from grokinterp.runs import lock
-from grokinterp.runs.population.collection import Runs
+from grokinterp.runs.population.collection import Runs, as_shown
 from grokinterp.runs.population.fields import fields_of, varied
 from grokinterp.runs.population.table import RESULTS
 from grokinterp.runs.population.wanted import WANTED, write_wanted
@@ -159,6 +159,12 @@ def test_group_parts_the_runs_by_value(population):
     assert [*runs.group("seed", "attention_rate")][:2] == [(0, 0.0), (0, 0.5)]
     with pytest.raises(RunError, match=r"runs\.group\('seed'\)"):
         runs.group()
+
+
+def test_a_small_number_is_no_zero_in_a_table():
+    """pandas writes 4e-09 beside .25 as 0.0."""
+    shown = as_shown(pd.DataFrame({"loss": [4e-9, 0.25, float("nan")], "seed": [0, 1, 2], "blank": [None] * 3}))
+    assert shown.to_dict("list") == {"loss": ["4e-09", "0.25", ""], "seed": [0, 1, 2]}
 
 
 def test_many_runs_are_named_in_short(population):

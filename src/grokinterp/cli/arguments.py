@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 import sys
 from collections.abc import Iterable
@@ -85,3 +86,17 @@ def option(argv: list[str], name: str) -> str | None:
 def say(text: str) -> None:
     """Print a result for the user, at once."""
     print(text, flush=True, file=sys.stdout)
+
+
+def parameter(text: str) -> tuple[str, Any]:
+    """`winners=40` as a name and a value: a number, true, false or a list as JSON has them, else the words themselves.
+
+    Raises `BadRequest` for anything without `=`.
+    """
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise BadRequest(f"--set takes NAME=VALUE, as in table_seed=1, not {text!r}")
+    try:
+        return name.strip(), json.loads(value)
+    except (ValueError, RecursionError):
+        return name.strip(), value

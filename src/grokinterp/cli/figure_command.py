@@ -23,6 +23,7 @@ class Figure:
     task: str | None = None  # formula or name of the task, where a file does not tell it
     p: int | None = None  # modulus of --task
     layout: str | None = None  # tokens of a row of --task, as in 'a b ='
+    set: tuple[str, ...] = ()  # further parameters of --task, as in length=85
     stated: Annotated[Stated, tyro.conf.arg(name="")] = field(default_factory=Stated)
     out: Path | None = None  # the file to write, .pdf, .svg or .png; RUN-NAME.pdf where left out
     width_cm: float | None = None  # its width on paper in centimetres, as 8.5 for a column
@@ -37,7 +38,7 @@ def run(argv: list[str]) -> None:
     from grokinterp.reports import figure
     from grokinterp.reports.saving import check_path
 
-    opened = read_one(Source(given.path, given.format, given.task, given.p, given.layout, given.stated))
+    opened = read_one(Source(given.path, given.format, given.task, given.p, given.layout, given.set, given.stated))
     out = given.out or Path(f"{opened.name}-{given.name}.pdf")
     check_path(out, given.dpi)
     drawn = figure(opened, given.name, width_cm=given.width_cm, font_pt=given.font_pt, cache=given.cache, progress=True)

@@ -29,6 +29,7 @@ class Report:
     task: str | None = None  # formula or name of the task, where a file does not tell it
     p: int | None = None  # modulus of --task
     layout: str | None = None  # tokens of a row of --task, as in 'a b ='
+    set: tuple[str, ...] = ()  # further parameters of --task, as in length=85
     stated: Annotated[Stated, tyro.conf.arg(name="")] = field(default_factory=Stated)
     out: Path | None = None  # the file to write: RUN/report.html where left out, FILE.html beside a file
     circuit: tuple[Path, ...] = ()  # Python files that define circuits of your own; they are run
@@ -49,7 +50,8 @@ def run(argv: list[str]) -> None:
     from grokinterp.reports import PageNotWritten, report
 
     reading, formats = _told_apart(given)
-    runs = [read(Source(path, reading, given.task, given.p, given.layout, given.stated)) for path in given.paths]
+    about_task = (given.task, given.p, given.layout, given.set)
+    runs = [read(Source(path, reading, *about_task, given.stated)) for path in given.paths]
     try:
         page = report(
             together(runs),

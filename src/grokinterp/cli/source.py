@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from grokinterp.cli.arguments import parameter
 from grokinterp.config.stated import Stated
 
 if TYPE_CHECKING:
@@ -22,22 +23,31 @@ class Source:
     task: str | None = None  # formula or name of the task, where the file does not tell it
     p: int | None = None  # modulus of --task
     layout: str | None = None  # tokens of a row of --task, as in 'a b ='
+    set: tuple[str, ...] = ()  # further parameters of --task, as in length=85
     stated: Annotated[Stated, tyro.conf.arg(name="")] = field(default_factory=Stated)
 
 
 def read(source: Source) -> "Run | Runs":
-    """Open it. Raises `BadRequest` for what cannot be read, or a --p or --layout without a --task."""
+    """Open it. Raises `BadRequest` for what cannot be read, or a --p, --layout or --set without a --task."""
     from grokinterp.errors import BadRequest
     from grokinterp.evaluation.lean_xarray import leave_out_dask
 
     leave_out_dask()
     from grokinterp.importers import load
+    from grokinterp.tasks import Task
 
     parameters = {"p": source.p, "layout": source.layout}
-    given = {name: value for name, value in parameters.items() if value is not None}
-    if given and source.task is None:
-        raise BadRequest(f"--{next(iter(given))} says more about a task; name it with --task, as in --task 'a + b'")
-    return load(source.path, format=source.format, task=source.task, **given, **source.stated.fields)
+    given: dict[str, Any] = {name: value for name, value in parameters.items() if value is not None}
+    if source.task is None and (given or source.set):
+        which = next(iter(given), "set")
+        raise BadRequest(f"--{which} says more about a task; name it with --task, as in --task 'a + b'")
+    if not source.set or source.task is None:
+        return load(source.path, format=source.format, task=source.task, **given, **source.stated.fields)
+    for name, value in map(parameter, source.set):
+        if name in given:
+            raise BadRequest(f"{name} is given twice, as {given[name]} and as {value}; leave one out")
+        given[name] = value
+    return load(source.path, format=source.format, task=Task(source.task, **given), **source.stated.fields)
 
 
 def read_one(source: Source) -> "Run":

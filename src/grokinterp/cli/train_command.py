@@ -1,7 +1,6 @@
 """Train a model on a task and keep checkpoints of it."""
 
 import dataclasses
-import json
 import math
 import re
 from dataclasses import field
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from grokinterp.cli.arguments import option, parse, say, split_at_dashes
+from grokinterp.cli.arguments import option, parameter, parse, say, split_at_dashes
 from grokinterp.config import SECTIONS, RunConfig
 from grokinterp.config.presets import DEFAULT, PRESETS, preset, recipe
 from grokinterp.errors import BadRequest
@@ -109,17 +108,3 @@ def run(argv: list[str]) -> None:
         f"{finished.path}: {len(finished)} checkpoints to step {finished.steps[-1]}, train loss {last.train_loss:.3g}, "
         f"{'no test rows' if math.isnan(last.test_loss) else tested}"
     )
-
-
-def parameter(text: str) -> tuple[str, Any]:
-    """`winners=40` as a name and a value: a number, true, false or a list as JSON has them, else the words themselves.
-
-    Raises `BadRequest` for anything without `=`.
-    """
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise BadRequest(f"train: --set takes NAME=VALUE, as in table_seed=1, not {text!r}")
-    try:
-        return name.strip(), json.loads(value)
-    except (ValueError, RecursionError):
-        return name.strip(), value

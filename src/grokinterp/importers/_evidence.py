@@ -41,6 +41,8 @@ def measured(config: ModelConfig, parameters: Mapping[str, Tensor], task: Task) 
     values = {"loss": float(loss.mean()), "accuracy": float(accuracy(logits, task.labels))}
     if task.is_train is not None:
         for part, rows in (("train", task.is_train), ("test", ~task.is_train)):
+            if not rows.any():  # what an endless task is trained on is not in its table
+                continue
             values[f"{part}_loss"] = float(loss[rows].mean())
             values[f"{part}_accuracy"] = float(accuracy(logits[rows], task.labels[rows]))
     return values

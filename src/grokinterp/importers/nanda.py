@@ -142,8 +142,8 @@ def _task(readings: list[Candidate], settings: Mapping[str, Any], notes: list[st
     p = settings.get("p", sizes.tokens - 1)
     if sizes.positions != 3 or p < 2:
         notes.append(
-            "the task is not one of modular arithmetic and unknown here; give it to load(..., task=...), for induction "
-            "heads Task('repeated_subsequence'), which is ours"
+            "the task is not one of modular arithmetic and unknown here; name it, as in --task repeated_subsequence "
+            "(ours, for induction heads), its parameters as in --set length=85, or give it to load(..., task=...)"
         )
         return None
     name = settings.get("fn_name")

@@ -128,7 +128,7 @@ def recipe_sentence(
 
 def optimiser_in_words(optimiser: OptimiserConfig) -> str:
     """`AdamW, learning rate 0.001, betas 0.9 and 0.98, weight decay 1, ...`."""
-    parts = [_OPTIMISERS[optimiser.optimiser], f"learning rate {optimiser.lr:g}"]
+    parts = [_OPTIMISERS[optimiser.optimiser], f"learning rate {scientific(optimiser.lr, 6)}"]
     if optimiser.optimiser != "sgd":
         parts.append(f"betas {optimiser.beta1:g} and {optimiser.beta2:g}")
     elif optimiser.momentum:
@@ -140,7 +140,8 @@ def optimiser_in_words(optimiser: OptimiserConfig) -> str:
         "jiggle": " as multiplicative noise",
         "gradient": " in the gradient",
     }[optimiser.decay_kind]
-    parts.append(f"weight decay {optimiser.weight_decay:g}{kind}" if optimiser.weight_decay else "no weight decay")
+    decay = f"weight decay {scientific(optimiser.weight_decay, 6)}{kind}"
+    parts.append(decay if optimiser.weight_decay else "no weight decay")
     parts += [f"{optimiser.warmup_steps} warm-up steps"] if optimiser.warmup_steps else []
     parts += ["a cosine schedule"] if optimiser.lr_schedule == "cosine" else []
     parts += ["noise added to updates"] if optimiser.update_noise else []

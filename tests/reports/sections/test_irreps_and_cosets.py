@@ -5,10 +5,12 @@ import re
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 import grokinterp as gi
 from grokinterp.circuits.output_layer import principal_components
-from grokinterp.reports.sections import cosets, irreps, sections_of
+from grokinterp.reports.figures.curves import panels
+from grokinterp.reports.sections import ablations, cosets, frequencies, irreps, sections_of
 from grokinterp.reports.subject import Subject
 
 
@@ -56,6 +58,33 @@ def test_every_neuron_has_a_point(subject):
     kinds, counts = np.unique(last.coset_subgroup_right.values, return_counts=True)
     assert of_kind == {f"order {kind}": int(n) for kind, n in zip(kinds, counts, strict=True)}
     assert list(ablated.x) == sorted(last.threshold.values)
+
+
+def test_on_a_phone_no_panel_and_no_title_stands_in_another(subject):
+    """Neurons above accuracies; the legend of panels one line below their last title; irreps without a title."""
+    narrow = cosets.concentrated(subject.trace.isel(step=-1)).layout.meta["narrow"]
+    assert narrow["xaxis.domain"] == narrow["xaxis2.domain"] == [0, 1]
+    assert narrow["yaxis2.domain"][1] < narrow["yaxis.domain"][0] - 0.2
+    for n in (1, 2, 3):
+        figure = panels(["share"] * n, [[]] * n, [None] * n)
+        narrow, margin = figure.layout.meta["narrow"], figure.layout.margin
+        plot = narrow["height"] - margin.t - margin.b
+        assert 60 <= -narrow["legend.y"] * plot <= 70
+    assert irreps.shares(subject.trace, [0])[0].layout.meta["narrow"]["xaxis.title.text"] == ""
+
+
+def test_what_one_part_is_beside_is_drawn(subject):
+    """A line from one part to itself has no length, so the loss with nothing taken out is a mark there."""
+    trace = subject.ablation
+    whole = next(each for each in ablations.parts(trace).data if each.name == "nothing taken out")
+    assert len(whole.x) == 1 and whole.mode == "markers" and whole.marker.symbol == "line-ns-open"
+
+
+def test_few_checkpoints_are_named_under_a_map():
+    """A scale of its own begins before the first step, since each column stands around its step."""
+    waves = ["const", "cos 1", "sin 1", "cos 2", "sin 2"]
+    norms = xr.DataArray(np.ones((3, 5)), {"step": [0, 100, 200], "basis": waves}, ("step", "basis"))
+    assert list(frequencies.over_time(norms, "1", "frequency k").layout.xaxis.tickvals) == [0, 100, 200]
 
 
 def test_a_diverged_model_has_no_map():

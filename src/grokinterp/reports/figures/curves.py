@@ -149,7 +149,7 @@ def panels(
             )
             named.add(name)
         figure.layout[f"xaxis{number}"].update(title_text=labels.axis("step"), nticks=5, **_WHOLE)
-        figure.layout[f"yaxis{number}"].update(axis or {}, title_text=title)
+        figure.layout[f"yaxis{number}"].update(axis or dict(separatethousands=True), title_text=title)
     rows = {}
     for i in range(n):
         number = "" if i == 0 else str(i + 1)
@@ -159,7 +159,11 @@ def panels(
     return figure.update_layout(
         showlegend=True,
         legend=dict(y=-0.26),
-        meta=dict(narrow={"height": 250 * n + 90, "legend.y": -0.12, **rows}, paper={"height": 250, "legend.y": -0.42}),
+        # As far below the last panel's title, however many there are: in shares of the plot, which is all of them.
+        meta=dict(
+            narrow={"height": 250 * n + 90, "legend.y": -64 / (250 * n - 16), **rows},
+            paper={"height": 250, "legend.y": -0.42},
+        ),
     )
 
 

@@ -37,4 +37,5 @@ def output_map(trace: xr.Dataset, points: str = "output_pca", step: int | None =
     kind = "principal component" if points == "output_pca" else "t-SNE coordinate"
     figure.update_xaxes(title_text=f"first {kind}", showticklabels=False, ticks="", showgrid=False)
     figure.update_yaxes(title_text=f"second {kind}", showticklabels=False, ticks="", showgrid=False, scaleanchor="x")
-    return figure.update_layout(title=dict(text=f"coloured by {what}", font=dict(size=14), x=0, xref="paper"))
+    text = f"coloured by {what}" if len(np.unique(colour)) > 1 else ""
+    return figure.update_layout(title=dict(text=text, font=dict(size=14), x=0, xref="paper"))

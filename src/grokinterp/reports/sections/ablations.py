@@ -85,8 +85,9 @@ def parts(found: xr.Dataset) -> go.Figure:
     )  # fmt: skip
     whole = float(last.isel(component=0)[f"{rows}loss_without_component"])
     figure.add_scatter(
-        x=[whole] * len(names), y=names, mode="lines", name="nothing taken out",
+        x=[whole] * len(names), y=names, mode="lines" if len(names) > 1 else "markers", name="nothing taken out",
         line=dict(color=palette.NEUTRAL, dash="dash", width=1.5),
+        marker=dict(color=palette.NEUTRAL, symbol="line-ns-open", size=24),  # of one part a line has no length
     )  # fmt: skip
     figure.update_yaxes(dict(title_text="taken out", type="category", **style.DOWNWARDS))
     title = f"{labels.spoken(rows)} loss (nats)".strip()

@@ -99,10 +99,12 @@ def concentrated(last: xr.Dataset) -> go.Figure:
         customdata=ablated.coset_dropped.values,
         hovertemplate="above %{x:.0e}: %{customdata} neurons dropped<br>accuracy %{y:.1%}<extra></extra>",
     )  # fmt: skip
-    power = dict(type="log", exponentformat="power")
+    power = dict(type="log", exponentformat="power", dtick=1)
+    below = {"xaxis.domain": [0, 1], "yaxis.domain": [0.62, 1], "xaxis2.domain": [0, 1], "yaxis2.domain": [0, 0.32]}
     return figure.update_layout(
         xaxis=dict(domain=[0, 0.56], title_text="subgroup (its order and class)", type="category", tickangle=-40),
         yaxis=dict(title_text="concentration, 0 on cosets", **power),
-        xaxis2=dict(domain=[0.68, 1], anchor="y2", title_text="dropped above", **power),
+        xaxis2=dict(domain=[0.68, 1], anchor="y2", title_text="dropped above", **{**power, "dtick": 2}, tickangle=0),
         yaxis2=dict(anchor="x2", title_text="accuracy without", **SHARE),
+        meta=dict(narrow={"height": 660, **below}),
     )

@@ -29,6 +29,9 @@ LOGIT_MAP_OVER_TIME = (
     "answers off with the frequencies that it puts its numbers in with."
 )
 
+FEW = 6
+"""Checkpoints that are named one by one under a map."""
+
 SPARSITY = (
     "First panel, how uneven the spectra are; second panel, how much of the embedding's first components lies in one "
     "frequency each, and how much of the logits' variance the waves of the answer explain. Look for curves that rise "
@@ -92,7 +95,9 @@ def over_time(norms: xr.DataArray, unit: str, ticks: str) -> go.Figure:
     )
     title = labels.axis("step") + ("" if even else ", one column a checkpoint")
     figure.update_xaxes(dict(title_text=title, showgrid=False, separatethousands=True, exponentformat="none"))
-    if not even:
+    if len(steps) <= FEW:  # else a scale with steps before the first, since its column stands around it
+        figure.update_xaxes(tickvals=x)
+    elif not even:
         shown = np.unique(np.linspace(0, len(steps) - 1, 8).round().astype(int))
         figure.update_xaxes(type="category", tickvals=[x[i] for i in shown])
     return figure.update_yaxes(title_text=ticks, showgrid=False)

@@ -149,7 +149,9 @@ def _measured_curves(subject: Subject, section: Section) -> None:
     if len(norms) < 2 and trace is not None and "weight_norm_squared" in trace:
         norms = Curve.read(trace["weight_norm_squared"])
     if len(norms) == 1:
-        section.facts.append(Fact("sum of squared weights", f"{float(norms.values[0]):,.4g}", "of all parameters"))
+        section.facts.append(
+            Fact("sum of squared weights", prose.scientific(float(norms.values[0]), 4), "of all parameters")
+        )
     elif len(norms):
         figure = weight_norms(norms, trace, subject)
         source_of_norms = f"parameters of {subject.run.name}."

@@ -108,7 +108,7 @@ def losses(trace: xr.Dataset, steps: list[int]) -> tuple[go.Figure, list[Frame]]
     heights = lambda at: [{"y": at[name].values.astype(np.float32)} for name in named]
     for (said, color), last in zip(named.values(), heights(trace.isel(step=-1)), strict=True):
         figure.add_bar(x=trace.irrep.values, name=said, marker=dict(color=color), **last)
-    figure.update_xaxes(dict(title_text="irrep", type="category", showgrid=False))
+    _name_irreps(figure)
     return figure.update_yaxes(title_text="loss (nats)"), [heights(trace.sel(step=step)) for step in steps]
 
 
@@ -118,8 +118,14 @@ def shares(trace: xr.Dataset, steps: list[int]) -> tuple[go.Figure, list[Frame]]
     for (said, color), last in zip(SHARES.values(), _heights(trace.isel(step=-1)), strict=True):
         figure.add_bar(x=trace.irrep.values, name=said, marker=dict(color=color), **last)
     frames = [_heights(trace.sel(step=step)) for step in steps]
-    figure.update_xaxes(dict(title_text="irrep", type="category", showgrid=False))
+    _name_irreps(figure)
     return figure.update_yaxes(title_text="share", range=[0, 1], tickformat=".0%"), frames
+
+
+def _name_irreps(figure: go.Figure) -> None:
+    """Their names across. On a phone these are turned, and a title below them would stand in the legend."""
+    figure.update_xaxes(dict(title_text="irrep", type="category", showgrid=False))
+    figure.update_layout(meta=dict(narrow={"xaxis.title.text": "", "legend.y": -0.36}))
 
 
 def _heights(at: xr.Dataset) -> Frame:

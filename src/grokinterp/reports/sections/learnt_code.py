@@ -52,6 +52,7 @@ class LearntCodeSection(Finding):
         hundredths = (100 * measured[_SIMILARITIES]).round().astype(np.int8).assign_attrs(units="%")
         named = hundredths.rename(a="number", b="another number")
         figure = drawing.draw(named).update_layout(title=None)
+        figure.for_each_annotation(lambda note: note.update(text=note.text.removeprefix("code ")))
         section.plates.append(Plate("codes", figure, LEARNT_CODE, source))
 
 

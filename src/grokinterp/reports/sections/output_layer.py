@@ -15,7 +15,7 @@ OUTPUT_GROUP = (
 
 OUTPUT_SUM = (
     "One point an answer, where its output weights lie, each joined to the one a fixed step further. Look for a closed "
-    "ring or star: the number line bent round."
+    "ring or star: the number line bent round. Colours and shapes repeat with the remainder that the title names."
 )
 
 

@@ -124,8 +124,13 @@ class Runs(Mapping[str, Run]):
 
 
 def as_shown(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table of runs for reading: without the columns in which every row is blank, blank where a value is."""
-    return frame.dropna(axis="columns", how="all").astype(object).where(frame.notna(), "")
+    """A table of runs for reading: without the columns in which every row is blank, blank where a value is.
+
+    Numbers have six digits, however small: pandas rounds those among other things to as many decimals, a loss to 0.0.
+    """
+    filled = frame.dropna(axis="columns", how="all").astype(object)
+    written = filled.map(lambda value: f"{value:.6g}" if isinstance(value, float) else value)
+    return written.where(frame.notna(), "")
 
 
 def _named(names: Mapping[str, Run]) -> str:
