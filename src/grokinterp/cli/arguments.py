@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tyro
 
