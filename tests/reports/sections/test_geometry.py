@@ -26,7 +26,7 @@ def shaped(shape="disc", two=0.97, r2=0.95):
                 "97.00\xa0%",
                 "a disc: 100 %, a torus: 50 %",
                 "95.00\xa0%",
-                "2 counted",
+                "median of 2 neurons",
                 "12.0 points away",
             ],
         ),
