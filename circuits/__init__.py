@@ -50,8 +50,10 @@ def from_file(path: str | Path) -> "list[Circuit]":
 
     Raises `BadRequest` where it is missing, cannot be run, or defines none.
     """
+    from grokinterp.config.validation import check_path
     from grokinterp.errors import BadRequest
 
+    check_path("path", path)
     path = Path(path)
     spec = importlib.util.spec_from_file_location(path.stem, path, loader=_Unkept(path.stem, str(path)))
     if path.suffix != ".py" or not path.is_file() or spec is None or spec.loader is None:

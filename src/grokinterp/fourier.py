@@ -185,6 +185,8 @@ def gini(values: Real[Tensor, "*batch n"] | ArrayLike) -> Float[Tensor, "*batch"
 def _with_axis(x: Num[Tensor, "..."]) -> Num[Tensor, "*batch n"]:
     if x.ndim == 0:
         raise FourierError("a single number has no axis to go over; give a vector")
+    if x.shape[-1] == 0:
+        raise FourierError("there are no numbers along the last axis; give a vector of some")
     return x
 
 
@@ -310,4 +312,5 @@ def characters(p: int) -> Float[Tensor, "basis token"]:
 @_of_modulus
 def character_names(p: int) -> list[str]:
     """`zero, const, cos 1, sin 1, ...`, one name a row of `characters(p)`."""
+    primitive_root(p)  # which only a prime has here
     return ["zero", *basis_names(p - 1)]

@@ -52,6 +52,7 @@ def place(root: Path) -> dict[str, Any]:
         "damaged.pt": "PK\x03\x04 damaged",
         "lfs.pt": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
         "broken.py": "def f(:\n",
+        "spec.toml": '[run]\nexpression = "a + b"\np = 7\n[grid]\nseed = [0, 1]\n',
         "nothing.py": "x = 1\n",
     }
     for name, text in files.items():

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 def parse(kind: type[T], argv: list[str], command: str) -> T:
     """`kind` filled from `argv`. Prints help and exits on `--help`; raises `BadRequest` on what does not fit."""
-    if "" in argv:
+    if any(re.fullmatch(r"|--[\w-]+=", word) for word in argv):
         raise BadRequest(
             f"{command}: one of the words is empty; leave it out, or put what it should be between the quotes"
         )

@@ -39,6 +39,11 @@ def run(argv: list[str]) -> None:
     if given.out is not None:
         if given.other is not None:
             raise BadRequest("explore: --out holds one run; leave --other out, or leave --out out to compare two")
+        usual = Explore(given.source, out=given.out)
+        for name in ("port", "host", "token", "allow_host", "open"):
+            if getattr(given, name) != getattr(usual, name):
+                option = f"--{name.replace('_', '-')}"
+                raise BadRequest(f"explore: the file of --out is not served; leave {option} out, or leave --out out")
         from grokinterp.explorer.frozen import freeze
 
         say(str(freeze(read(given.source), given.out).resolve()))

@@ -93,10 +93,10 @@ def _told_apart(given: Report) -> tuple[str, list[str]]:
     others = [word for word in given.format.split(",") if word.strip().lower() not in PICTURES]
     if given.images is None:
         for option, value in (
-            ("--format", ",".join(pictures)),
+            ("--format", ",".join(pictures) or None),
             ("--width-cm", given.width_cm),
             ("--font-pt", given.font_pt),
         ):
-            if value:
+            if value is not None:
                 raise BadRequest(f"report: {option} {value} is of pictures; name their directory with --images")
     return ",".join(others) or "auto", pictures or ["png"]

@@ -155,6 +155,10 @@ class RunConfig:
 
     def differences(self, other: "RunConfig") -> str:
         """`lr 0.001 / 0.01, seed 0 / 1`: the fields in which two configurations differ, in this one and the other."""
+        require(
+            isinstance(other, RunConfig),
+            f"a configuration is compared with another, not {shown(other)}; give run.config",
+        )
         mine, theirs = _flattened(self.to_json()), _flattened(other.to_json())
         names = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
         return listed(f"{name} {mine.get(name)} / {theirs.get(name)}" for name in names)

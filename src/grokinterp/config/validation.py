@@ -78,6 +78,14 @@ def check_threads(threads: Any) -> int | None:
     return threads
 
 
+def check_workers(workers: Any) -> int | None:
+    """A number of processes, or None for as many as there are cores. Raises `ConfigError` for anything else."""
+    workers = plain(workers)
+    right = workers is None or (has_type(workers, int) and workers >= 1)
+    require(right, f"workers={shown(workers)} must be a whole number of at least 1, as in workers=2")
+    return workers
+
+
 def checks_switches(function: Callable[Given, Result]) -> Callable[Given, Result]:
     """Make a function refuse what is neither True nor False where the annotation of a parameter asks for it.
 
@@ -110,8 +118,8 @@ def check_function(name: str, value: Any, example: str) -> None:
 
 def check_path(name: str, path: Any) -> None:
     """Refuse what is no place on disk. Raises `ConfigError`."""
-    right = path is None or isinstance(path, str | PathLike)
-    require(right, f"{name}={shown(path)} must be a path, as in {name}='runs/add'")
+    right = path is None or (isinstance(path, str | PathLike) and str(path) and "\0" not in str(path))
+    require(bool(right), f"{name}={shown(path)} must be a path, as in {name}='runs/add'")
     sizes = [len(part.encode(errors="replace")) for part in str(path).split("/")]
     fits = sum(sizes) + len(sizes) <= LONGEST_PATH and max(sizes) <= 255
     require(fits, f"{name}={shown(str(path))} is longer than a path can be; name a file or a directory")

@@ -51,6 +51,8 @@ def explore(
     if out is not None:
         if other is not None:
             raise BadRequest("a frozen explorer holds one run; leave `other` out, or leave out= out to compare two")
+        if port != 0 or allow_hosts != ():
+            raise BadRequest("a frozen explorer is served nowhere; leave port and allow_hosts out, or out= to serve it")
         from grokinterp.explorer.frozen import freeze
 
         return freeze(run, out)

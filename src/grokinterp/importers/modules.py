@@ -20,6 +20,7 @@ from grokinterp.importers.reading.candidates import Candidate, candidates, of_cl
 from grokinterp.models.own.mapping import Convert, Place, inverse, places
 from grokinterp.models.own.tensors import described, stored, tensors_of, unwrapped
 from grokinterp.models.parameters import ParameterError, check_parameters
+from grokinterp.runs.format import check_tokens
 from grokinterp.runs.provenance import SEED_UNKNOWN, Assumption, Provenance
 from grokinterp.runs.run import Run, check_fits
 from grokinterp.runs.store import MemoryStore
@@ -109,9 +110,12 @@ class Adapter:
 
 def run_in_memory(module: Any, task: Task | None = None) -> Run:
     """A module as it is now, as a run of one checkpoint, at step 0; the task is the model's own where left out."""
-    task = getattr(module, "task", None) if task is None else task
+    own = getattr(module, "task", None)
+    task = own if task is None else task
     if not isinstance(task, Task):
         raise BadRequest(f"{type(module).__name__} carries no task; give one, as in gi.measure(model, task)")
+    if isinstance(own, Task):
+        check_tokens(task, own, f"this {type(module).__name__}")
     adapter = Adapter.of(module, task)
     config, module = adapter.config, unwrapped(module)
     if isinstance(config, OwnModuleConfig):

@@ -6,7 +6,7 @@ from typing import SupportsIndex
 import xarray as xr
 from torch import nn
 
-from grokinterp.config.validation import checks_switches, plain, shown
+from grokinterp.config.validation import check_workers, checks_switches, plain, shown
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.processor import processor_settings
 from grokinterp.importers import Given, opened_with
@@ -57,6 +57,7 @@ def measure(
         if task is not None and circuits is not None:
             raise BadRequest(f"task={shown(task)} must be a gi.Task, as in gi.measure(model, gi.Task('a + b', p=113))")
         task, circuits = None, circuits if task is None else task
+    workers = check_workers(workers)
     given = opened_with(run, task)
     requested = frozenset(listed_names(on_request, "on_request"))
     if isinstance(given, Runs) and len(given) == 1 and not isinstance(run, Runs):

@@ -46,8 +46,6 @@ def measure_runs(runs: Runs, wanted: Wanted, workers: int | None, progress: bool
     """The readings of every run as `stack` joins them. Raises `BadRequest` where no run can be read."""
     if not runs:
         raise BadRequest("there is no run to measure; runs.table shows which there are")
-    if workers is not None and workers < 1:
-        raise BadRequest(f"workers={workers} must be at least 1")
     with tqdm(total=len(runs), unit="run", disable=not progress) as bar:
         readings: dict[str, Reading] = {}
         for name, reading in _read_all(runs, wanted, workers):

@@ -142,6 +142,8 @@ def patch(
     for name, rows in (("clean", clean), ("corrupted", corrupted)):
         if not isinstance(rows, Tensor) or rows.ndim != 2:
             raise AttributionError(f"{name}={shown(rows)} must be rows of tokens, as in run.task.inputs[[0, 1]]")
+    if not len(clean):
+        raise AttributionError("clean and corrupted have no rows; give some, as in run.task.inputs[[0, 1]]")
     if clean.shape != corrupted.shape:
         raise AttributionError(
             f"clean is {[*clean.shape]} and corrupted {[*corrupted.shape]}; pair the rows one to one"

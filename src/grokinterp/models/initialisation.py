@@ -11,8 +11,11 @@ from torch import Tensor
 
 from grokinterp.config import ModelConfig
 from grokinterp.config.initial import Draw, leaf
-from grokinterp.errors import ConfigError
+from grokinterp.errors import ConfigError, require, whole
 from grokinterp.models.parameters import check_parameters, parameter_shapes
+
+MOST_PARAMETERS = 2**31
+"""More than a training can hold in the memory of one machine: it takes eight times as many numbers."""
 
 
 def initialise(config: ModelConfig, seed: int) -> dict[str, Tensor]:
@@ -24,6 +27,8 @@ def initialise(config: ModelConfig, seed: int) -> dict[str, Tensor]:
     """
     generator = torch.Generator().manual_seed(seed)
     shapes = parameter_shapes(config)
+    count = sum(map(math.prod, shapes.values()))
+    require(count <= MOST_PARAMETERS, f"the model would have more than {MOST_PARAMETERS:,} parameters; lower its sizes")
     parameters: dict[str, Tensor] = {}
     for name in config.drawing_order(shapes):
         parameters[name] = _drawn(name, shapes[name], generator, _layer_norm(name) or config.draw(name, shapes))
@@ -36,7 +41,7 @@ def initialise(config: ModelConfig, seed: int) -> dict[str, Tensor]:
 def checked_or_fresh(config: ModelConfig, parameters: Mapping[str, Tensor] | None, seed: int) -> Mapping[str, Tensor]:
     """The given parameters once they are known to fit, or fresh ones."""
     if parameters is None:
-        return initialise(config, seed)
+        return initialise(config, whole(seed, "seed", "seed=0"))
     check_parameters(config, parameters)
     return parameters
 

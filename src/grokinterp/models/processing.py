@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from grokinterp.config.validation import shown
 from grokinterp.errors import BadRequest
 from grokinterp.models.blocks import Norm
 from grokinterp.models.transformer import HookedTransformer
@@ -32,6 +33,7 @@ def fold_layer_norm(model: HookedTransformer) -> HookedTransformer:
     Weights that read a LayerNorm are centred over the stream too, since what they read has mean zero. The model gains
     the biases that the shifts become. Raises `BadRequest` for norms after the sublayers, whose output is the stream.
     """
+    _check(model)
     if model.config.normalization == "post":
         raise BadRequest(
             "norms after the sublayers write the stream itself and fold into no weight; use normalization='pre'"
@@ -57,6 +59,7 @@ def fold_value_biases(model: HookedTransformer) -> HookedTransformer:
 
     Raises `BadRequest` for an attention rate other than 1, whose patterns do not sum to 1.
     """
+    _check(model)
     if model.config.attention_rate != 1:
         raise BadRequest(
             f"with attention_rate={model.config.attention_rate} patterns do not sum to 1; leave b_V where it is"
@@ -76,6 +79,7 @@ def center_writing_weights(model: HookedTransformer) -> HookedTransformer:
 
     Raises `BadRequest` where something reads the stream without a LayerNorm, or positions are fixed sinusoids.
     """
+    _check(model)
     config = model.config
     if config.normalization != "pre" or config.norm_kind != "layer" or not config.has_final_norm:
         raise BadRequest(
@@ -90,8 +94,15 @@ def center_writing_weights(model: HookedTransformer) -> HookedTransformer:
     return _rebuilt(model, weights)
 
 
+def _check(model: object) -> None:
+    """Refuse what has not the weights of a transformer."""
+    if not isinstance(model, HookedTransformer):
+        raise BadRequest(f"a HookedTransformer is asked, such as run.final.model(), not {shown(model)}")
+
+
 def _untied(model: HookedTransformer) -> Weights:
     """The weights by name, the unembedding's own among them."""
+    _check(model)
     weights = {name: value.detach() for name, value in model.named_parameters()}
     return weights if "unembed.W_U" in weights else {**weights, "unembed.W_U": model.W_U.detach()}
 

@@ -13,7 +13,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.utilities.matrix import composition_scores
 
 from grokinterp.config import TransformerConfig
-from grokinterp.config.validation import checks_switches, plain, shown
+from grokinterp.config.validation import checks_switches, has_type, plain, shown
 from grokinterp.errors import BadRequest
 from grokinterp.models.answers import check_whole
 from grokinterp.models.blocks import Block, Embed, Norm, PosEmbed, Unembed
@@ -80,7 +80,7 @@ class HookedTransformer(Switches[TransformerConfig]):
 
     def _layer(self, name: str, layer: Any, last: int) -> int:
         n, layer = len(self.blocks), plain(layer)
-        if not isinstance(layer, int) or not -n <= layer <= last:
+        if not has_type(layer, int) or not -n <= layer <= last:
             raise BadRequest(f"{name}={shown(layer)} is no layer; give 0 to {last}, or -{n} to -1 from the end")
         return layer % n if layer < 0 else layer
 
@@ -88,8 +88,8 @@ class HookedTransformer(Switches[TransformerConfig]):
         n, n_ctx, given = tokens.shape[1], self._cfg.n_ctx, plain(positions)
         if n > n_ctx:
             raise BadRequest(f"the model reads at most {n_ctx} tokens and was given {n}; set n_ctx higher")
-        whole = isinstance(given, Sequence) and all(isinstance(p, int) and -n <= p < n for p in given)
-        if given is not None and not whole:
+        whole = isinstance(given, Sequence) and all(has_type(p, int) and -n <= p < n for p in given)
+        if given is not None and not (whole and given):
             raise BadRequest(f"positions={shown(given)} must be positions of rows of {n}, as in positions=(-1,)")
         return given
 

@@ -85,6 +85,10 @@ def report(
     check_path("out", out)
     if out is not None and Path(out).is_dir():
         raise BadRequest(f"{out} is a directory; name the page to write, as in {Path(out) / 'report.html'}")
+    asked = None if listed_names(formats, "formats") == ["png"] else formats
+    for name, value in (("formats", asked), ("width_cm", width_cm), ("font_pt", font_pt)):
+        if images is None and value is not None:
+            raise BadRequest(f"{name}={shown(value)} is of pictures; name their directory with images=")
     pictures = None if images is None else Pictures.checked(images, formats, width_cm, font_pt)
     if pdf:
         export.browser()

@@ -104,7 +104,9 @@ class RunDirectory:
         return sorted(int(found[1]) for name in names if (found := _STEP.fullmatch(name)))
 
     def __contains__(self, step: object) -> bool:
-        return isinstance(step, int) and (self.path / CHECKPOINTS / checkpoint_name(step)).exists()
+        if not isinstance(step, int) or not 0 <= step < 2**63:  # a number of a thousand digits names no file
+            return False
+        return (self.path / CHECKPOINTS / checkpoint_name(step)).exists()
 
     def parameters(self, step: int) -> dict[str, Tensor]:
         tensors, metadata = read_tensors(self.path / CHECKPOINTS / checkpoint_name(step))

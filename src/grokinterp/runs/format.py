@@ -131,11 +131,11 @@ class RunHeader:
         if given.config() == self.task and given.is_train is None:
             return own() or given
         if not self.provenance.trained_elsewhere:
-            _check_tokens(given, build(self.task), name)
+            check_tokens(given, build(self.task), name)
         return given
 
 
-def _check_tokens(given: Task, own: Task, name: str) -> None:
+def check_tokens(given: Task, own: Task, name: str) -> None:
     """Refuse a task whose rows are not spelled as those that the run was trained on."""
     sizes = [(task.parameters.get("p"), task.n_vocab, task.inputs.shape[1]) for task in (given, own)]
     if sizes[0] != sizes[1]:

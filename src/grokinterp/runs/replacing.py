@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from grokinterp.config.validation import check_path
 from grokinterp.runs.directory import CHECKPOINTS, CONFIG, JSONL, OPTIMISER, PARQUET, SPLIT, TRACES, is_run
 from grokinterp.runs.files import cannot_write, has_ended, hidden_beside, sync_directory, this_host, write_atomic
 from grokinterp.runs.run import RunError
@@ -77,6 +78,7 @@ def check_output(path: Path, *sources: Path | None) -> None:
 
     Raises `RunError`. Any other file is written over where its name is given.
     """
+    check_path("out", path)
     place = path.resolve()
     if any(source is not None and place == source.resolve() for source in sources):
         raise RunError(f"{path} is the file that the run is read from; write to another")

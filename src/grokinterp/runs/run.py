@@ -166,6 +166,8 @@ class Run:
 
     def recorded(self, names: Sequence[str]) -> dict[str, Float[np.ndarray, "row"]]:
         """These columns of `metrics`, NaN where nothing was recorded; sooner than the whole table, which has more."""
+        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+            raise RunError(f"columns are asked by names, as in run.recorded(['train_loss']), not {shown(names)}")
         columns = self._store.columns(names)
         n = max(map(len, columns.values()), default=0)
         return {name: np.asarray(columns.get(name, np.full(n, np.nan)), dtype=np.float64) for name in names}

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from grokinterp.config.validation import check_path
 from grokinterp.errors import ConfigError
 from grokinterp.runs import Runs, lock
 from grokinterp.runs.directory import is_run, open_run
@@ -24,7 +25,8 @@ class SweepDirectory:
     @classmethod
     def of(cls, spec: Spec, out: str | Path | None) -> "SweepDirectory":
         """The one at `out`, `runs/<name>` where left out."""
-        return cls(Path(out) if out else Path("runs") / spec.name)
+        check_path("out", out)
+        return cls(Path("runs") / spec.name if out is None else Path(out))
 
     @contextlib.contextmanager
     def held(self, spec: Spec, points: Sequence[Point]) -> Iterator[None]:
@@ -46,6 +48,8 @@ class SweepDirectory:
 
     def check(self, spec: Spec, points: Sequence[Point]) -> None:
         """Raise `ConfigError` where a spec contradicts a run that has been begun, naming the field."""
+        if is_run(self.path):
+            raise ConfigError(f"{self.path} is a run, and a sweep makes a directory of runs; choose another with --out")
         before = self._stored
         if before is None:
             return

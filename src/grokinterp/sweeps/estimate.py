@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grokinterp.config.validation import check_workers
 from grokinterp.errors import counted, duration, first_lines
 from grokinterp.runs.directory import is_run
 from grokinterp.runs.writer import resumable_step
@@ -59,7 +60,7 @@ def estimate(
     options: Options = (),
 ) -> Estimate:
     """Time a few steps of every shape of model and table, and count the checkpoints. Nothing is written."""
-    read = Spec.read(spec)
+    read, workers = Spec.read(spec), check_workers(workers)
     points = points_of(read)
     directory = SweepDirectory.of(read, out)
     directory.check(read, points)

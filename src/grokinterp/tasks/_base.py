@@ -77,7 +77,11 @@ class Task(RowsOfTable):
         for name, description in (names or {}).items():
             Task.registry[name], Task.descriptions[name] = cls, description
 
-    def __new__(cls, expression: str | list[str] | tuple[str, ...] = "", **parameters: Any) -> "Task":
+    def __new__(cls, expression: str | list[str] | tuple[str, ...] = "", *unnamed: Any, **parameters: Any) -> "Task":
+        if unnamed and cls is Task:
+            raise TaskError(
+                f"what follows a task's text has a name, as in gi.Task('a + b', p=113), not {shown(unnamed[0])}"
+            )
         # The default expression is for copy and pickle, which call __new__ with the class alone.
         return object.__new__(class_of(spelled(expression)) if cls is Task else cls)
 

@@ -66,9 +66,9 @@ def train(
     logged = logger_names(loggers)
     check_functions(on_metrics=on_metrics, on_checkpoint=on_checkpoint)
     place = find_device(device)
+    parameters = initial_parameters(config)
     for remark in _remarks(config, preset):
         print(remark, file=sys.stderr)
-    parameters = initial_parameters(config)
     directory = Path(out) if out else default_directory(config)
     # A notebook that only looks may have switched gradients off.
     with processor_settings(threads), torch.enable_grad(), held(directory, "train"):

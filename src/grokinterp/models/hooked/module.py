@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from inspect import signature
+from inspect import CO_VARKEYWORDS, signature
 from types import SimpleNamespace
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
@@ -53,6 +53,14 @@ def _parameters_of_forward(model: type[nn.Module]) -> tuple[str, ...]:
     return tuple(signature(model.forward).parameters)[1:]
 
 
+def check_device(device: Any) -> None:
+    """Refuse what torch knows no device by."""
+    try:
+        torch.device("cpu" if device is None else device)
+    except (RuntimeError, TypeError):
+        raise BadRequest(f"device={shown(device)} is none; give 'cpu' or 'cuda', or leave it out") from None
+
+
 def _pairs(hooks: Any) -> list[tuple[Any, Any]]:
     """Hooks as pairs of name and function. Raises `BadRequest` for anything else."""
     given = hooks if isinstance(hooks, str | Mapping) or not isinstance(hooks, Iterable) else list(hooks)
@@ -84,6 +92,9 @@ class HookedModule(HookedRootModule, Generic[Config]):
 
     def __init__(self, config: Config, parameters: Mapping[str, Tensor] | None = None, seed: int = 0, task: Any = None):
         super().__init__()
+        if not isinstance(config, ModelConfig) or not (task is None or hasattr(task, "inputs")):
+            wrong = f"task={shown(task)}" if isinstance(config, ModelConfig) else f"config={shown(config)}"
+            raise BadRequest(f"{wrong} is none; a model is built of such as gi.RunConfig().model and gi.Task('a + b')")
         self.config = completed(config, task)
         self.task = task
         self.assemble(self.config, checked_or_fresh(self.config, parameters, seed))
@@ -117,6 +128,8 @@ class HookedModule(HookedRootModule, Generic[Config]):
                 f"a {type(self).__name__} is called as model(task.inputs): {wrong}; "
                 f"its options are {listed(('return_type', 'loss_per_token', *known))}"
             )
+        if loss_per_token and return_type not in ("loss", "both"):
+            raise BadRequest("loss_per_token is of a loss; give return_type='loss' or 'both', or leave it out")
         read = given[0] if options.get("start_at_layer") is not None else read_rows(self, given[0])
         output = super().__call__(read, *given[1:], **options)
         if return_type is None and options.get("stop_at_layer") is None:
@@ -183,7 +196,12 @@ class HookedModule(HookedRootModule, Generic[Config]):
                 f"a hook point is named by text or a filter, not by {shown(name)}; see model.hook_dict"
             )
         self._check_names(name)
-        check_function("hook", hook, "lambda activation, hook: 0 * activation")
+        check_function("hook", hook, example := "lambda activation, hook: 0 * activation")
+        # By its code, which is there at once where the whole signature is put together from it.
+        code = getattr(hook, "__code__", None)
+        if code is not None and not code.co_flags & CO_VARKEYWORDS:
+            if "hook" not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+                raise BadRequest(f"a hook is called as function(activation, hook=...); give it that, as in {example}")
 
     def hooks(self, fwd_hooks: Hooks = (), bwd_hooks: Hooks = (), *args: Any, **kwargs: Any) -> Any:
         """A context manager that adds hooks for its block only.
@@ -237,6 +255,8 @@ class HookedModule(HookedRootModule, Generic[Config]):
     def _checked_filter(self, names: Names | None) -> Callable[[str], bool]:
         """The filter in its one general form, which leaves out what is not computed."""
         if names is not None and not callable(names):
+            if not isinstance(names, str) and not isinstance(names, Iterable):
+                raise UnknownHookError(f"names_filter={shown(names)} names no hook points; see model.hook_dict")
             names = [names] if isinstance(names, str) else list(names)
         if names is not None:
             self._check_names(names)
@@ -254,6 +274,10 @@ class HookedModule(HookedRootModule, Generic[Config]):
         gives a plain dictionary. Other keywords as in `HookedRootModule.run_with_cache`, or the model's `forward`.
         Raises `UnknownHookError` for a name in `names_filter` that is not computed.
         """
+        n_rows = max((len(each) for each in inputs[:1] if isinstance(each, Tensor) and each.ndim > 1), default=1)
+        if remove_batch_dim and n_rows != 1:
+            raise BadRequest(f"{n_rows} rows have a batch dimension; give one row, or leave remove_batch_dim out")
+        check_device(kwargs.get("device"))
         output, cache = super().run_with_cache(*inputs, remove_batch_dim=remove_batch_dim, **kwargs)
         if return_cache_object:
             cache = ActivationCache(cache, self, has_batch_dim=not remove_batch_dim)

@@ -58,6 +58,10 @@ class Place:
 
 def places(parameters: Mapping[str, str], names: list[str]) -> list[Place]:
     """The places of a mapping. Raises `BadRequest` for a name that the module lacks, and for one place twice."""
+    if not isinstance(parameters, Mapping) or not all(
+        isinstance(each, str) for pair in parameters.items() for each in pair
+    ):
+        raise BadRequest(f"parameters={shown(parameters)} must say what is which, as in {{'table': 'embed.W_E'}}")
     if unknown := [name for name in parameters if name not in names]:
         raise BadRequest(
             f"the module has no parameter {unknown[0]!r}.{did_you_mean(unknown[0], names)} It has: {listed(names)}"

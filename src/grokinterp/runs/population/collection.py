@@ -37,6 +37,8 @@ class Runs(Mapping[str, Run]):
             raise RunError(f"runs are given by their names, as in gi.Runs({{'first': run}}), not {shown(runs)}")
         self._runs = dict(runs)
         for name, run in self._runs.items():
+            if not isinstance(name, str):
+                raise RunError(f"a run is named by text, as in gi.Runs({{'first': run}}), not by {shown(name)}")
             if not isinstance(run, Run):
                 raise RunError(f"{name!r} is no run but {shown(run)}; load it, as in gi.load('runs/add')")
         self.skipped = dict(skipped or {})

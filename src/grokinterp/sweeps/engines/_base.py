@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from grokinterp.config.validation import check_workers, shown
 from grokinterp.errors import ConfigError, did_you_mean, listed
 from grokinterp.sweeps import engines
 from grokinterp.sweeps.work import Job, Outcome, do, write_log
@@ -81,9 +82,12 @@ def opener(
     engine: str, executor: Executor | None, directory: Path, workers: int | None, options: Options
 ) -> Callable[[int], Engine]:
     """What starts an engine for so many jobs. Raises `ConfigError` for what the engine cannot do."""
-    if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
-        raise ConfigError(f"workers={workers!r} must be a whole number of at least 1")
+    workers = check_workers(workers)
+    if not isinstance(options, Mapping | list | tuple) or isinstance(options, str):
+        raise ConfigError(f"slurm={shown(options)} must be options by name, as in slurm={{'time': 60}}")
     if executor is not None:
+        if not hasattr(executor, "submit"):
+            raise ConfigError(f"executor={shown(executor)} submits nothing; give one of concurrent.futures")
         if workers is not None:
             raise ConfigError("an executor has its own workers; leave workers out")
         if options:
