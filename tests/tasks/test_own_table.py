@@ -158,3 +158,8 @@ def test_what_is_no_table_is_refused(make, says):
     with pytest.raises(BadRequest, match=says) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_true_is_no_number_of_numbers():
+    with pytest.raises(BadRequest, match=r"p=True must be a whole number, as in p=50"):
+        gi.Task.from_function(lambda a, b: a, p=True)
