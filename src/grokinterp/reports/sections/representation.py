@@ -13,7 +13,7 @@ from grokinterp.tasks.lines import Lines
 
 IMAGE_PLANE = (
     "One point an image, a colour a gradient dy/dx, counted downwards. Look for gradients that gather in clusters of "
-    "their own: then it makes no difference to the model where in the image a line lies."
+    "their own, wherever in the image a line lies."
 )
 
 TRANSLATION = (

@@ -53,7 +53,7 @@ class TrainingCurves(PopulationSection):
                 figure.layout[f"yaxis{number}"].update(axis)
             caption = (
                 f"{thin_note(len(population.table))} A run that finished keeps its last value; one that was cut ends. "
-                "Look for bands that part: where they lie over each other, the field makes no difference."
+                "Look for bands that part; of bands that lie over each other this picture shows no difference."
             )
             name = f"curves-{len(section.plates)}"
             section.plates.append(Plate(name, figure, caption, "recorded metrics."))
