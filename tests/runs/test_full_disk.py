@@ -4,6 +4,8 @@ import errno
 import math
 import os
 import shutil
+import tempfile
+import urllib.request
 from contextlib import contextmanager
 
 import pandas as pd
@@ -12,6 +14,7 @@ import torch
 
 import grokinterp as gi
 from grokinterp.cli import main
+from grokinterp.explorer.state import State
 from grokinterp.runs import files
 from grokinterp.runs.directory import open_run
 from grokinterp.runs.files import StorageError
@@ -101,6 +104,36 @@ def test_a_copy_is_the_old_one_or_the_new_one(disk, tmp_path, small_run, kind):
         refusals += stopped
         copy(old, place)
     assert refusals >= (2 if kind == "pack" else 6)
+
+
+def test_a_full_temporary_directory_is_a_warning(small_run, monkeypatch, capsys):
+    """torch is not imported without the name of one, though nothing is written there: the command gives it one."""
+
+    def find_none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", find_none)
+    assert main(["info", str(small_run)]) == 0
+    shown = capsys.readouterr()
+    assert "checkpoints" in shown.out and tempfile.gettempdir()
+    assert shown.err.splitlines() == ["grokinterp: no temporary file can be written; free some space, or set TMPDIR"]
+
+
+def test_the_explorer_shows_its_numbers_without_room(disk, small_run):
+    """It starts, and has the losses that it has with room; beside the run nothing new stands."""
+    expected = gi.evaluate(gi.load(small_run).final.model())
+    before = sorted(small_run.rglob("*"))
+    with disk.with_room_for(0):
+        handle = gi.explore(small_run)
+        try:
+            assert urllib.request.urlopen(handle.url).status == 200
+            session = handle._session
+            numbers = session.scores(session.resolved(State()))[0].means
+        finally:
+            handle.stop()
+    assert numbers["test_loss"] == pytest.approx(expected["test_loss"], rel=1e-4)
+    assert sorted(small_run.rglob("*")) == before
 
 
 def test_what_was_measured_is_shown(disk, small_run, tmp_path, capsys, caplog):

@@ -1,8 +1,10 @@
 """The command line: one module a command, `NAME_command.py`, imported when it is called."""
 
 import ast
+import os
 import pkgutil
 import sys
+import tempfile
 from importlib import import_module
 from pathlib import Path
 
@@ -26,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         if command not in names():
             known = summaries()
             raise BadRequest(f"no command {command!r}.{did_you_mean(command, known)} The commands: {listed(known)}")
+        _find_temporary_directory()
         keep_memory()  # before any thread has a pool of its own
         import_module(f"{__name__}.{command}{SUFFIX}").run(rest)
     except BadRequest as error:
@@ -37,6 +40,15 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     return 0
+
+
+def _find_temporary_directory() -> None:
+    """Name a directory for temporary files where none can be written to: torch cannot be imported without a name."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        tempfile.tempdir = os.curdir
+        print("grokinterp: no temporary file can be written; free some space, or set TMPDIR", file=sys.stderr)
 
 
 def _answer(option: str, words: list[str]) -> str:
