@@ -79,7 +79,7 @@ def evaluated(tab, request: dict) -> dict | str:
 
 def by_ablate(run: Run, step: int, request: dict) -> dict:
     model = run[step].model()
-    with gi.ablate(model, **request) if request else nullcontext():
+    with gi.ablate(model, **request):
         return gi.evaluate(model)
 
 

@@ -162,7 +162,7 @@ def test_a_worker_that_dies_costs_its_own_runs(runs, monkeypatch):
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ({"workers": 0}, "workers=0 must be at least 1"),
+        ({"workers": 0}, "workers=0 must be a whole number of at least 1, as in workers=2"),
         ({"steps": "last"}, "steps='last' of several runs must be 'final' or steps from 0"),
         (
             {"steps": [7]},

@@ -132,7 +132,7 @@ def test_a_run_without_metrics_has_an_empty_table(small_run):
         (
             "config.json",
             b'{"format_version": 1, "source": {}, "created": "", "versions": {}, "config": [], "task": null}',
-            "is not a run's configuration",
+            r"config\.json: a config is a dictionary, as run\.config\.to_json\(\) is, not \[\]",
         ),
         (
             "config.json",

@@ -1,8 +1,7 @@
 """Arguments of an ablation, each read on its own; `AblationError` names what would have fitted."""
 
-from collections.abc import Callable, Iterable
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar, get_args
+from collections.abc import Iterable
+from typing import Any, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -15,30 +14,9 @@ from grokinterp.errors import BadRequest, as_whole, did_you_mean, listed
 from grokinterp.interventions.irreps import numbered
 from grokinterp.tasks import Task, as_tensor
 
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
-
 
 class AblationError(BadRequest):
     """An ablation of something the model does not have, or that this batch does not allow."""
-
-
-PARTS = ("heads", "neurons", "frequencies", "irreps", "directions", "layers", "positions", "components")
-"""What an ablation takes out; its other arguments say from where, how, and what is put in the place."""
-
-
-def names_parts(function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """Make a function of a model refuse a call that names none of the PARTS, and so would take nothing out."""
-
-    @wraps(function)
-    def checked(*args: Given.args, **kwargs: Given.kwargs) -> Result:
-        called = function(*args, **kwargs)  # which refuses, before anything happens, whatever else is wrong
-        # What stands behind the model by its place begins with parts. An empty list is named, as in a loop.
-        if len(args) < 2 and not any(name in PARTS for name in kwargs):
-            raise AblationError(f"nothing is named to take out; name a part, as in heads=[(0, 1)]: {listed(PARTS)}")
-        return called
-
-    return checked
 
 
 def n_positions(config: ModelConfig, task: Task | None) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from grokinterp import models
 from grokinterp.config import ModelConfig
 from grokinterp.evaluation.snapshot import rows_at_once
-from grokinterp.interventions.arguments import AblationError, names_parts
+from grokinterp.interventions.arguments import AblationError
 from grokinterp.interventions.edits import Call, DirectPath, EmbeddingWaves, Part, Replace, TableWaves
 from grokinterp.interventions.request import Ablation
 
@@ -20,7 +20,6 @@ LOGITS = "unembed"
 """Where logits are edited. It is a module, not a hook point: `model.hook_dict` does not have it."""
 
 
-@names_parts
 def ablate(
     model: Any,
     heads: Iterable[Any] = (),
@@ -75,8 +74,8 @@ def ablate(
     and nothing of ours is left after the block, also after an error. Gradients flow.
 
     Raises `AblationError`, a `BadRequest`, when called and before anything is changed, for what the model does not
-    have, and where no part is named at all (an empty list takes nothing out); and when the model is called on another
-    batch than the block can take.
+    have; and when the model is called on another batch than the block can take. Where no part is named nothing is taken
+    out: the baseline of a loop over parts.
     """
     if not hasattr(model, "hook_dict") or not hasattr(model, "config"):
         raise AblationError(f"ablate takes a hooked model, such as run.final.model(), not a {type(model).__name__}")

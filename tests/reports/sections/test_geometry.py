@@ -69,7 +69,7 @@ def test_readable_is_told_with_the_shuffled_waves_beside_it():
         "answers 40.00\xa0%",
         "answer 3.00\xa0%",
         "80.00\xa0% and 1.00\xa0%",
-        "from step 50 on",
+        "at step 50",
     ):
         assert words in said
     assert "At no checkpoint" in latent_circuit.sentence(readable(None), None)
