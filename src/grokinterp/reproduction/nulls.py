@@ -34,9 +34,9 @@ def measure_nulls(claim: Claim, bench: Bench) -> dict[str, Values]:
     """By the name of a null what the claim's function returns of it; {} for what could not be measured of it.
 
     A null that is not defined for the claim is left out: a memoriser of a claim that something is not understood, of
-    endless data, and of a third-party file, whose training is not ours; either of a formula.
+    endless data, and of a third-party file, whose training is not ours; either of what is derived.
     """
-    if not (claim.trainings or claim.files):
+    if claim.derived:
         return {}
     if not claim.trainings:
         return _of_files(claim, bench)

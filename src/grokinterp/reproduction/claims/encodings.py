@@ -172,6 +172,7 @@ TABLE = ("1010010000", "0101001000", "1000100100", "0110000010", "1001000001", "
     measured="the encoder's codes",
     trainings=[GRID],
     minutes=0.1,
+    derived=True,
 )
 def grid_cells(run: Run) -> Values:
     task = run.task

@@ -161,6 +161,7 @@ def forms_in_the_fall(*runs: Run) -> Values:
     "loss is below 0.1 before the test loss is",
     trainings=[FINITE],
     minutes=0.1,
+    by_heart=True,
 )
 def finite(run: Run) -> Values:
     test_steps, test = recorded(run, "test_loss")
