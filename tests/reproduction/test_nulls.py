@@ -115,6 +115,7 @@ def test_what_a_null_has_not_at_all_is_not_met(bench):
 
 def test_a_memoriser_is_no_null_of_memorising_nor_of_endless_data(bench):
     assert set(measure_nulls(claim_on(curves, LEARNT, by_heart=True), bench)) == {"untrained"}
+    assert set(measure_nulls(claim_on(curves, LEARNT, of_rows=True), bench)) == {"memoriser"}
     endless = training("digits", 1.0, preset="digits", digits=1, data="infinite", steps=20, d_model=8, n_heads=2)
     found = measure_nulls(claim_on(lambda run: {"x": 0.0}, {"x": at_least(1)}, (endless,)), bench)
     assert set(found) == {"untrained"}

@@ -40,6 +40,7 @@ class Claim:
         negative: that something does not happen; needs SETTINGS trainings.
         derived: that no training decides it, though it may be measured on a run; of a formula it needs none.
         by_heart: that it tells of memorising, so that a memoriser is no null of it.
+        of_rows: that it reads the rows of its runs and no weights, so that untrained ones are no null of it.
         measure: the function.
     """
 
@@ -56,6 +57,7 @@ class Claim:
     negative: bool = False
     derived: bool = False
     by_heart: bool = False
+    of_rows: bool = False
 
     def __post_init__(self) -> None:
         require(bool(self.targets), f"claim {self.id} has no target")

@@ -40,7 +40,7 @@ def measure_nulls(claim: Claim, bench: Bench) -> dict[str, Values]:
         return {}
     if not claim.trainings:
         return _of_files(claim, bench)
-    alterations = {UNTRAINED: untrained}
+    alterations = {} if claim.of_rows else {UNTRAINED: untrained}
     runs = [run for wanted in claim.trainings for run in wanted.whole]
     has_rows = not any(build(run.config().task).is_endless for run in runs)
     if has_rows and not (claim.by_heart or claim.negative):

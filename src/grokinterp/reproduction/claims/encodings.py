@@ -135,6 +135,7 @@ DEPTHS = tuple(range(2, 13))
     measured="accuracy",
     trainings=(OVERLAP["cycle"], OVERLAP["short"]),
     minutes=2,
+    of_rows=True,
 )
 def forest(cycle: Run, short: Run) -> Values:
     values: dict[str, dict[str, float]] = {}
