@@ -628,3 +628,12 @@ def test_the_trajectory_goes_on_with_what_a_run_gains(monkeypatch):
     growing.fill()
     growing.thread.join()
     assert list(growing.known) == [0, 10, 20]
+
+
+def test_the_plane_calls_no_model_a_clock_that_has_no_waves():
+    """A clock is one by its waves; a table of all answers is solved, has values of the measures too, and no waves."""
+    titles = []
+    for run in (gi.build("clock", p=11, frequencies=(2, 5)), gi.build("lookup", p=11, frac=1.0)):
+        session = Session.of(run)
+        titles.append(panels.plane(session, session.resolved(State()))[1])
+    assert titles == ["As trained: clock, by Zhong et al.'s measures", "As trained: no circuit of waves"]

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from grokinterp import measuring
+from grokinterp.circuits.progress import Progress
 from grokinterp.errors import BadRequest
 from grokinterp.evaluation.processor import give_way, processor_settings
 from grokinterp.evaluation.snapshot import Snapshot
@@ -42,6 +43,13 @@ class Trajectory:
         final = snapshot_of(self.run, self.steps[-1])
         return [circuit.fit(final) for circuit in self._asked_for if circuit.why_not(final) is None]
 
+    @cached_property
+    def has_waves(self) -> bool:
+        """Whether key frequencies alone answer at the last checkpoint: clocks and pizzas are circuits of waves."""
+        with processor_settings():
+            fitted = Progress().fit(snapshot_of(self.run, self.steps[-1]))
+        return fitted.why_none is None and fitted.partial is None
+
     def at(self, snapshot: Snapshot) -> Position | None:
         """The position of one checkpoint; None for a run that no circuit says anything of."""
         if not self.circuits:
@@ -73,6 +81,7 @@ class Trajectory:
         if steps == self.steps:
             return
         self.steps = steps
+        self.__dict__.pop("has_waves", None)  # is read off the new last checkpoint
         if self._done.is_set():
             self._done.clear()
             self.thread = None

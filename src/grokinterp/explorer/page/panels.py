@@ -198,7 +198,7 @@ def plane(session: Session, state: State) -> tuple[Figure, str]:
     if trajectory.run.unexplained:
         words = UNEXPLAINED
     elif words != "unsolved" and outcome.is_solved:
-        words += ", by Zhong et al.'s measures"
+        words = f"{words}, by Zhong et al.'s measures" if trajectory.has_waves else "no circuit of waves"
     else:  # a checkpoint that knows nothing yet has not failed
         words = outcome.kind if outcome.kind == "memorised" else "unsolved"
     return figures.plane(background, visited, state.step or 0, Rule()), f"As trained: {words}"
