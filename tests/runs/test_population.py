@@ -8,7 +8,7 @@ import pytest
 import grokinterp as gi
 from grokinterp.runs import lock
 from grokinterp.runs.population.collection import Runs, as_shown
-from grokinterp.runs.population.fields import fields_of, varied
+from grokinterp.runs.population.fields import fields_of, varied, without_derived
 from grokinterp.runs.population.table import RESULTS
 from grokinterp.runs.population.wanted import WANTED, write_wanted
 from grokinterp.runs.provenance import Provenance
@@ -134,6 +134,14 @@ def test_what_varies_is_told_by_value():
     assert varied([{"a": 1}, {"a": True}]) == ["a"]
     assert varied([{"a": 1}, {"a": 1, "heads": 4}]) == ["heads"]
     assert varied([]) == []
+
+
+def test_a_size_that_the_modulus_gives_is_no_field_of_its_own():
+    """One size for each p tells nothing that p does not; two at one p do, and so does one without a cause."""
+    rows = [{"p": p, "d_vocab": p + 1, "seed": seed} for p in (5, 7) for seed in (0, 1)]
+    assert without_derived(["p", "d_vocab", "seed"], rows) == ["p", "seed"]
+    assert without_derived(["p", "d_vocab"], [*rows, {"p": 5, "d_vocab": 9}]) == ["p", "d_vocab"]
+    assert without_derived(["d_vocab"], [{"d_vocab": 5}, {"d_vocab": 6}]) == ["d_vocab"]
 
 
 def test_where_chooses_by_fields_and_results(population):

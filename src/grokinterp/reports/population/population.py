@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from grokinterp.markup import escape
 from grokinterp.reports import labels
 from grokinterp.runs.population.collection import Runs
-from grokinterp.runs.population.fields import is_a_condition
+from grokinterp.runs.population.fields import is_a_condition, without_derived
 from grokinterp.runs.population.landmarks import SOLVED
 from grokinterp.runs.population.table import RESULTS, summary_of
 
@@ -45,7 +45,9 @@ class Population:
         self.runs, self.links, self.skipped = runs, dict(links or {}), dict(skipped or {})
         self.headlines = dict(headlines or {})
         self.table = runs.table
-        self.fields = [str(name) for name in self.table.columns if name not in RESULTS]
+        fields = [str(name) for name in self.table.columns if name not in RESULTS]
+        values = self.table[fields].astype(object).where(self.table[fields].notna(), None)
+        self.fields = without_derived(fields, values.to_dict("records"))
         self.conditions = [name for name in self.fields if is_a_condition(name)]
 
     @cached_property

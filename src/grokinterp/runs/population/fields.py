@@ -14,6 +14,9 @@ BLANK = None
 PLANNED_STEPS = "planned_steps"
 """The field `steps`, how long a run is to go on, in a table where `steps` is how long it went on."""
 
+SIZES = ("d_vocab", "d_vocab_out", "n_ctx", "d_in")
+"""Sizes of a model that its task gives where nobody sets them."""
+
 
 def fields_of(run: Run) -> dict[str, Any]:
     """Every field of a run's configuration by its own name; only what it tells, where other code trained it."""
@@ -51,6 +54,19 @@ def _differs(name: str, rows: list[Mapping[str, Any]], partial: list[Mapping[str
         if len(values) > 1:
             return True
     return False
+
+
+def without_derived(names: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names without the model's sizes that the formula and its modulus give: each of these has one size."""
+    names, rows = list(names), list(rows)
+    causes = [name for name in ("expression", "p", "layout") if name in names]
+
+    def is_derived(name: str) -> bool:
+        settings = {tuple(_key(row.get(cause, BLANK)) for cause in causes) for row in rows}
+        sizes = {(tuple(_key(row.get(cause, BLANK)) for cause in causes), _key(row.get(name, BLANK))) for row in rows}
+        return name in SIZES and len(sizes) == len(settings)
+
+    return [name for name in names if not is_derived(name)]
 
 
 def is_a_condition(name: str) -> bool:
