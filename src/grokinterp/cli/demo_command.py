@@ -51,7 +51,8 @@ def run(argv: list[str]) -> None:
     grokked = metrics.step[metrics.test_accuracy >= 0.99].min()
     page = report(trained, given.out / "report.html")
     say(
-        f"It memorised its training rows by step {memorised:.0f}, and understood addition by step {grokked:.0f}, "
-        f"{grokked / memorised:.0f} times later: test accuracy {metrics.test_accuracy.iloc[-1]:.2%} ({seconds:.0f} s)."
+        f"It memorised its training rows by step {memorised:.0f}, and had 99 % of the others right by step "
+        f"{grokked:.0f}, {grokked / memorised:.0f} times as late; in the end {metrics.test_accuracy.iloc[-1]:.2%} "
+        f"({seconds:.0f} s)."
     )
     say(f"The run is in {trained.path}, its report in {page}.")

@@ -1,6 +1,7 @@
 """Verdict: what was found, in one paragraph with the numbers it rests on, and what would change it."""
 
 import json
+import math
 
 import xarray as xr
 
@@ -14,8 +15,8 @@ from grokinterp.reports.section import Absent, Fact
 from grokinterp.reports.subject import Landmarks, Subject
 
 _SAY = {
-    "clock": "a clock: it multiplies waves of the two operands",
-    "pizza": "a pizza: it adds waves of the two operands and lets the neurons fold the sum",
+    "clock": "a clock, which in their account multiplies waves of the two operands",
+    "pizza": "a pizza, which in their account adds waves of the two operands and folds the sum by its neurons",
     "mixed": "mixed, neither clearly a clock nor clearly a pizza",
 }
 _MEASURES = {"GS": "gradient symmetricity", "runner-up DI": "distance irrelevance"}
@@ -23,12 +24,12 @@ _MEASURES = {"GS": "gradient symmetricity", "runner-up DI": "distance irrelevanc
 
 def verdict(subject: Subject) -> list[str]:
     """Paragraphs: the circuit, how sure that is, and what would change it; or why no circuit is claimed."""
-    trace, outcome = subject.trace, subject.outcome
+    trace, outcome, task = subject.trace, subject.outcome, subject.run.task
     if isinstance(trace, Absent):
         return []
     if not outcome.is_solved:
-        return [came_to(outcome, subject.ending, subject.run.task.is_commutative)]
-    sentences = [*_generalised(outcome, subject.landmarks), *_by_frequencies(trace), *_by_irreps(trace)]
+        return [came_to(outcome, subject.ending, task.is_commutative)]
+    sentences = [*_generalised(outcome, subject.landmarks), *_by_frequencies(trace, task.n_answers), *_by_irreps(trace)]
     if "verdict_evidence" not in trace.attrs:
         # What follows the semicolon is the remedy for another run.
         reason = subject.skipped.get("clock_pizza", "its measures were not read").split(";")[0]
@@ -185,7 +186,7 @@ def _generalised(outcome: Outcome, landmarks: Landmarks) -> list[str]:
     ]
 
 
-def _by_frequencies(trace: xr.Dataset) -> list[str]:
+def _by_frequencies(trace: xr.Dataset, n_answers: int) -> list[str]:
     if "key_frequencies" not in trace.attrs:
         return []
     keys, last = list(trace.attrs["key_frequencies"]), trace.isel(step=-1)
@@ -200,14 +201,14 @@ def _by_frequencies(trace: xr.Dataset) -> list[str]:
         ]
     restricted, excluded = (float(last[name]) for name in ("restricted_loss", "excluded_loss"))
     which = f"frequency {keys[0]} alone" if len(keys) == 1 else f"the {len(keys)} frequencies {listed(keys)}"
-    whose = "its" if len(keys) == 1 else "their"
     # Shares of the logits' variance are as the squares of the coefficients, and all of them add up to `logit_fve`.
     squares = last.logit_coefficient**2
     explained = float(last.logit_fve * squares.sel(k=keys).sum() / squares.sum())
     return [
-        f"It computes with {which}: {whose} waves of the answer explain {percent(explained)} of the variance of its "
-        f"logits, which leave a loss of {scientific(restricted)} nats with these waves alone, and of "
-        f"{scientific(excluded)} without them."
+        f"It computes with {which}: {'its' if len(keys) == 1 else 'their'} waves of the answer explain "
+        f"{percent(explained)} of the variance of its logits. These leave a loss of {scientific(restricted)} nats with "
+        f"those waves alone; without them {scientific(excluded)} of the training rows, where a uniform guess has "
+        f"{scientific(math.log(n_answers))}."
     ]
 
 

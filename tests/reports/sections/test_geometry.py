@@ -78,4 +78,4 @@ def test_readable_is_told_with_the_shuffled_waves_beside_it():
 def test_one_checkpoint_does_not_tell_since_when():
     """Weights of a file, at their only step: readable there, and nothing is known of before."""
     said = latent_circuit.sentence(readable(20).isel(step=[-1]), None)
-    assert said.startswith("At step 20, the first that is kept, the answers stand in") and "at the end" not in said
+    assert said.startswith("At step 20, the first that is kept, the phases") and "at the end" not in said

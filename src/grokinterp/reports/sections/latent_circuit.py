@@ -63,7 +63,7 @@ def sentence(trace: xr.Dataset, grokked: int | None) -> str:
     end = "" if step == trace.step.values[-1] else f" (at the end {' and '.join(map(percent, ends))})"
     return (
         f"{'At' if is_first else 'From'} step {int(step):,}{', the first that is kept,' if is_first else ' on'} the "
-        f"answers stand in the order of its phases: a network rebuilt from the "
+        f"phases of its neurons tell more of the answers than a random order of them: a network rebuilt from the "
         f"strongest wave of each neuron answers {percent(accuracy)} of the rows whose swap is unseen too, where the "
         f"same waves dealt out to other neurons answer {percent(control)}{end}.{own}"
     )
