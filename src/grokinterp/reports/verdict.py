@@ -199,16 +199,15 @@ def _by_frequencies(trace: xr.Dataset, n_answers: int) -> list[str]:
             f"In its logits {which} out from a table of the training rows, as a part of what answers: {partial}. So no "
             "circuit of waves is claimed."
         ]
-    restricted, excluded = (float(last[name]) for name in ("restricted_loss", "excluded_loss"))
+    restricted, excluded = map(float, (last.restricted_loss, last.excluded_loss))
     which = f"frequency {keys[0]} alone" if len(keys) == 1 else f"the {len(keys)} frequencies {listed(keys)}"
     # Shares of the logits' variance are as the squares of the coefficients, and all of them add up to `logit_fve`.
     squares = last.logit_coefficient**2
     explained = float(last.logit_fve * squares.sel(k=keys).sum() / squares.sum())
     return [
-        f"It computes with {which}: {'its' if len(keys) == 1 else 'their'} waves of the answer explain "
-        f"{percent(explained)} of the variance of its logits. These leave a loss of {scientific(restricted)} nats with "
-        f"those waves alone; without them {scientific(excluded)} of the training rows, where a uniform guess has "
-        f"{scientific(math.log(n_answers))}."
+        f"It computes with {which}: {'its' if len(keys) == 1 else 'their'} waves of the answer are {percent(explained)} "
+        f"of the variance of its logits. With these waves alone the loss is {scientific(restricted)} nats; without them "
+        f"{scientific(excluded)} on training rows, where a guess has {scientific(math.log(n_answers))}."
     ]
 
 
