@@ -205,9 +205,9 @@ def _by_frequencies(trace: xr.Dataset, n_answers: int) -> list[str]:
     squares = last.logit_coefficient**2
     explained = float(last.logit_fve * squares.sel(k=keys).sum() / squares.sum())
     return [
-        f"It computes with {which}: {'its' if len(keys) == 1 else 'their'} waves of the answer are {percent(explained)} "
-        f"of the variance of its logits. With these waves alone the loss is {scientific(restricted)} nats; without them "
-        f"{scientific(excluded)} on training rows, where a guess has {scientific(math.log(n_answers))}."
+        f"It computes with {which}: {'its' if len(keys) == 1 else 'their'} waves of the answer explain "
+        f"{percent(explained)} of the variance of its logits. With these waves alone it loses {scientific(restricted)} "
+        f"nats, without them {scientific(excluded)} on training rows; a guess loses {scientific(math.log(n_answers))}."
     ]
 
 
