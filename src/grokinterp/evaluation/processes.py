@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from pebble import ProcessPool
-from tqdm import tqdm
+from tqdm import TMonitor, tqdm
 
 from grokinterp.evaluation.lean_xarray import leave_out_dask
 
@@ -96,7 +96,6 @@ def can_be_copied() -> bool:
     A copy lacks the other threads, also those of a GPU's driver, and what they have locked stays locked in it.
     """
     import torch
-    from tqdm import TMonitor
 
     return (
         sys.platform == "linux"

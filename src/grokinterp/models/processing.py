@@ -33,12 +33,11 @@ def fold_layer_norm(model: HookedTransformer) -> HookedTransformer:
     Weights that read a LayerNorm are centred over the stream too, since what they read has mean zero. The model gains
     the biases that the shifts become. Raises `BadRequest` for norms after the sublayers, whose output is the stream.
     """
-    _check(model)
+    weights = _untied(model)
     if model.config.normalization == "post":
         raise BadRequest(
             "norms after the sublayers write the stream itself and fold into no weight; use normalization='pre'"
         )
-    weights = _untied(model)
     for layer in range(model.config.n_layers):
         block = f"blocks.{layer}."
         if f"{block}ln1.w" in weights:
@@ -59,12 +58,11 @@ def fold_value_biases(model: HookedTransformer) -> HookedTransformer:
 
     Raises `BadRequest` for an attention rate other than 1, whose patterns do not sum to 1.
     """
-    _check(model)
+    weights = _untied(model)
     if model.config.attention_rate != 1:
         raise BadRequest(
             f"with attention_rate={model.config.attention_rate} patterns do not sum to 1; leave b_V where it is"
         )
-    weights = _untied(model)
     for layer in range(model.config.n_layers):
         attention = f"blocks.{layer}.attn."
         if f"{attention}b_V" in weights:
@@ -79,7 +77,7 @@ def center_writing_weights(model: HookedTransformer) -> HookedTransformer:
 
     Raises `BadRequest` where something reads the stream without a LayerNorm, or positions are fixed sinusoids.
     """
-    _check(model)
+    weights = _untied(model)
     config = model.config
     if config.normalization != "pre" or config.norm_kind != "layer" or not config.has_final_norm:
         raise BadRequest(
@@ -87,22 +85,16 @@ def center_writing_weights(model: HookedTransformer) -> HookedTransformer:
         )
     if config.position_embedding == "sinusoidal":
         raise BadRequest("sinusoidal positions are no weights and cannot be centred; use position_embedding='learned'")
-    weights = _untied(model)
     for name in weights:
         if name.endswith(("W_E", "W_pos", "W_O", "b_O", "W_out", "b_out")):
             weights[name] = _centred(weights[name])
     return _rebuilt(model, weights)
 
 
-def _check(model: object) -> None:
-    """Refuse what has not the weights of a transformer."""
+def _untied(model: HookedTransformer) -> Weights:
+    """The weights by name, the unembedding's own among them. Raises `BadRequest` for what is no transformer."""
     if not isinstance(model, HookedTransformer):
         raise BadRequest(f"a HookedTransformer is asked, such as run.final.model(), not {shown(model)}")
-
-
-def _untied(model: HookedTransformer) -> Weights:
-    """The weights by name, the unembedding's own among them."""
-    _check(model)
     weights = {name: value.detach() for name, value in model.named_parameters()}
     return weights if "unembed.W_U" in weights else {**weights, "unembed.W_U": model.W_U.detach()}
 

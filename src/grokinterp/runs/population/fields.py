@@ -61,12 +61,13 @@ def without_derived(names: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> 
     names, rows = list(names), list(rows)
     causes = [name for name in ("expression", "p", "layout") if name in names]
 
-    def is_derived(name: str) -> bool:
-        settings = {tuple(_key(row.get(cause, BLANK)) for cause in causes) for row in rows}
-        sizes = {(tuple(_key(row.get(cause, BLANK)) for cause in causes), _key(row.get(name, BLANK))) for row in rows}
-        return name in SIZES and len(sizes) == len(settings)
+    settings = [tuple(_key(row.get(cause, BLANK)) for cause in causes) for row in rows]
 
-    return [name for name in names if not is_derived(name)]
+    def is_derived(name: str) -> bool:
+        sizes = {(setting, _key(row.get(name, BLANK))) for setting, row in zip(settings, rows, strict=True)}
+        return len(sizes) == len(set(settings))
+
+    return [name for name in names if name not in SIZES or not is_derived(name)]
 
 
 def is_a_condition(name: str) -> bool:
