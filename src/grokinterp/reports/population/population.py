@@ -46,7 +46,8 @@ class Population:
         self.headlines = dict(headlines or {})
         self.table = runs.table
         fields = [str(name) for name in self.table.columns if name not in RESULTS]
-        values = self.table[fields].astype(object).where(self.table[fields].notna(), None)
+        settings = self.table.loc[:, fields]
+        values = settings.astype(object).where(settings.notna(), None)
         self.fields = without_derived(fields, values.to_dict("records"))
         self.conditions = [name for name in self.fields if is_a_condition(name)]
 
