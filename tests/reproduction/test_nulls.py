@@ -94,7 +94,9 @@ def test_vacuous_targets_alone_bear_nothing_out(nulls):
     assert judge(solved, nulls) == "reproduced"
     assert judge({**solved, "test_accuracy": 0.1}, nulls) == "not reproduced"
     assert judge({**solved, "test_accuracy": 0.1}) == "partly"
-    assert claim_on(curves, {"test_loss": at_least(0)}).judge(solved, nulls) == "cannot be compared"
+    alone = claim_on(curves, {"test_loss": at_least(0)})
+    assert alone.judge(solved, nulls) == "cannot be compared"
+    assert alone.judge({"test_loss": -1.0}, nulls) == "not reproduced"  # it could fail, and did
 
 
 def test_a_part_that_a_null_misses_bites():

@@ -100,16 +100,15 @@ class Claim:
     def judge(self, values: Values, nulls: Mapping[str, Values] | None = None) -> Outcome:
         """Reproduced where every value with a target meets it, partly where some do.
 
-        Targets that a null meets are vacuous: alone they bear nothing out, and the claim cannot be compared.
+        Targets that a null meets are vacuous: alone they bear nothing out, and a claim that meets no others cannot be
+        compared. One that misses them is not reproduced: they could fail, and did.
         """
         missing = set(self.targets) - set(values)
         require(not missing, f"claim {self.id} does not measure {sorted(missing)}")
         vacuous = set(self.vacuous(nulls or {}))
-        if vacuous == set(self.targets):
-            return "cannot be compared"
         held = self._held(values)
         if all(held.get(name) and all(held[name]) for name in self.targets):
-            return "reproduced"
+            return "cannot be compared" if vacuous == set(self.targets) else "reproduced"
         return "partly" if any(any(parts) for name, parts in held.items() if name not in vacuous) else "not reproduced"
 
     def vacuous(self, nulls: Mapping[str, Values]) -> list[str]:

@@ -25,7 +25,7 @@ A claim is of one of three kinds. *Trained anew*: we trained the runs. *Checked 
 the source's own files. *Derived*: no training decides it. Those that are reproduced are counted by kind.
 
 Targets are also measured on the same network before training, and on one that knows random answers by heart. A target
-that one of these meets is *vacuous*: a claim that has no other *cannot be compared*.
+that one of these meets is *vacuous*: a claim that meets no other *cannot be compared*.
 
 [What did not reproduce, and what we think](docs/reproduction/what-did-not-reproduce.md) has a paragraph for each.
 """
