@@ -70,8 +70,10 @@ def test_a_state_comes_back_from_its_address(**fields):
 
 
 @pytest.mark.parametrize(
-    "query", ["heads=x", "how=never", "step=1e3", "neurons=0.5~2", "pair=3", "components=mpl", f"neurons=0.0~{10**30}"]
-)
+    "query",
+    ["heads=x", "how=never", "step=1e3", "neurons=0.5~2", "pair=3", "components=mpl", f"neurons=0.0~{10**30}",
+     f"pair=1,{2**63}", f"pair={-(2**64)},1", f"frequencies={2**63}", f"step={2**63}", f"heads={2**63}.0"],
+)  # fmt: skip
 def test_an_address_that_makes_no_sense_is_refused_by_name(query):
     """The message names the part of the address that is wrong."""
     with pytest.raises(gi.BadRequest, match=query.partition("=")[0]):

@@ -195,7 +195,8 @@ def test_a_damaged_result_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("field", "value"),
     [("values", {"x": [1]}), ("values", {"x": 10**400}), ("values", 5), ("seeds", 3), ("machine", {}), ("versions", {}),
-     ("measuring_seconds", "long"), ("outcome", "hacked"), ("verdict", "hacked"), ("runs", None)],
+     ("measuring_seconds", "long"), ("outcome", "hacked"), ("verdict", "hacked"), ("runs", None),
+     ("nulls", {"untrained": 0.5}), ("nulls", {"untrained": {"x": [1]}}), ("nulls", {"unknown": {}})],
 )  # fmt: skip
 def test_a_result_of_other_types_is_refused(tmp_path, field, value):
     """What the table cannot write is refused where it is read, in one line."""

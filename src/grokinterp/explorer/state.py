@@ -128,19 +128,27 @@ def _read(name: str, text: str) -> Any:
             case "heads" | "neurons":
                 return _pairs(text)
             case "frequencies":
-                return tuple(int(part) for part in text.split(","))
+                return tuple(_number(part) for part in text.split(","))
             case "components":
                 return tuple(_option("components", part, get_args(Component)) for part in text.split(","))
             case "pair":
                 a, b = text.split(",")
-                return int(a), int(b)
+                return _number(a), _number(b)
             case "keep":
                 return text == "1"
-        return _option(name, text, _OPTIONS[name]) if name in _OPTIONS else int(text)
+        return _option(name, text, _OPTIONS[name]) if name in _OPTIONS else _number(text)
     except BadRequest:
         raise
     except ValueError:
         raise BadRequest(f"the address says {name}={text!r}, which cannot be read; take {name} out of it") from None
+
+
+def _number(text: str) -> int:
+    """A whole number that arrays can hold, too. Raises `ValueError` for any other."""
+    number = int(text)
+    if number.bit_length() > 63:
+        raise ValueError(text)
+    return number
 
 
 def _option(name: str, text: str, options: Iterable[str]) -> str:
@@ -168,12 +176,12 @@ def _pairs(text: str) -> tuple[Pair, ...]:
         layer, first_index, *indices = part.split(".")
         for index in (first_index, *indices):
             first, _, last = index.partition("~")
-            span = range(int(first), int(last or first) + 1)
+            span = range(_number(first), _number(last or first) + 1)
             if not span:
                 raise ValueError(part)
-            if len(pairs) + int(last or first) - int(first) >= MOST_PAIRS:  # a span beyond 2^63 has no `len`
+            if len(pairs) + span.stop - span.start > MOST_PAIRS:  # a span beyond 2^63 has no `len`
                 raise BadRequest(f"the address names more than {MOST_PAIRS:,} heads or neurons; name fewer")
-            pairs += [(int(layer), m) for m in span]
+            pairs += [(_number(layer), m) for m in span]
     return tuple(pairs)
 
 

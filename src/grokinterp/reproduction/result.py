@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
@@ -19,6 +20,7 @@ from grokinterp.config.validation import has_type, shown
 from grokinterp.errors import BadRequest
 from grokinterp.reproduction.bench import Bench
 from grokinterp.reproduction.claim import Claim, Outcome, Values, entries, plain
+from grokinterp.reproduction.nulls import MEMORISER, UNTRAINED
 from grokinterp.reproduction.paths import repository
 from grokinterp.reproduction.target import Value
 from grokinterp.runs.files import cannot_read, make_directory, read_json, write_atomic
@@ -153,15 +155,19 @@ def _read(path: Path) -> Result:
 
 def _check(result: Result) -> None:
     """Refuse a file whose fields are not what the table writes: types, numbers that no float holds, missing names."""
-    values = [("a value", value, Value) for _, _, value in entries(result.values)]
-    for name, value, hint in [(n, getattr(result, n), hint) for n, hint in get_type_hints(Result).items()] + values:
+    fields = [(name, getattr(result, name), hint) for name, hint in get_type_hints(Result).items()]
+    measured = [("values", result.values), *((f"the null {name}", each) for name, each in result.nulls.items())]
+    tables = [(name, values, Mapping) for name, values in measured]
+    values = (("a value", value, Value) for _, each in measured for *_, value in entries(each))
+    for name, value, hint in chain(fields, tables, values):
         if not has_type(value, hint):
             raise TypeError(f"{name} is {shown(value)}")
         if isinstance(value, int):
             float(value)
     missing = {"cores", "accelerator"} - {*result.machine} | {"torch"} - {*result.versions}
-    if missing:
-        raise KeyError(*sorted(missing))
+    unknown = {*result.nulls} - {UNTRAINED, MEMORISER}
+    if missing or unknown:
+        raise KeyError(*sorted(missing | unknown))
 
 
 def _described(run: Run) -> dict[str, Any]:
