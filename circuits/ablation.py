@@ -60,6 +60,20 @@ class AblationCircuit(Circuit):
     """
 
     name: ClassVar[str] = "ablation"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        f"{measure}_without_{part}": f"{rows} of the model with one {words} at a time taken out"
+        for measure, rows in zip(
+            MEASURES,
+            ("train loss", "test loss", "train accuracy", "test accuracy", "loss on all rows", "accuracy on all rows"),
+            strict=True,
+        )
+        for part, words in {
+            "component": "component",
+            "frequency": "frequency",
+            "head": "attention head",
+            "cluster": "frequency's neurons",
+        }.items()
+    }
     only_on_request: ClassVar[bool] = True
     how: str = "zero"
     seed: int = 0

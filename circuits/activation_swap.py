@@ -1,6 +1,7 @@
 """What the same weights answer under other activations, and how far their neurons are single waves (He et al. 2026)."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -44,6 +45,17 @@ class ActivationSwap(Circuit):
     """
 
     name: ClassVar[str] = "activation_swap"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "swapped_loss": "loss on all rows with each known activation function in the place of the model's own",
+        "swapped_accuracy": "accuracy on all rows with each known activation function in the place of the model's own",
+        "own_activation": "the name of the model's own activation function",
+        "phase_alignment": "how far each neuron's output phase is from the sum of its two input phases",
+        "phase_alignment_median": "the median over neurons of how far output phases are from the sum of input phases",
+        "phase_alignment_near": "the share of neurons whose output phase is near the sum of their input phases",
+        "ipr_in": "how far each neuron reads one frequency alone, as an inverse participation ratio; 1 where it does",
+        "ipr_out": "how far each neuron writes one frequency alone, as an inverse participation ratio; 1 where it does",
+        "same_frequency": "the share of neurons that write the frequency that they read",
+    }
     only_on_request: ClassVar[bool] = True
 
     def why_not(self, snapshot: Snapshot) -> str | None:

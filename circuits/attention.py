@@ -1,7 +1,8 @@
 """Where the model looks: mean patterns, and the one frequency by which a head compares two operands."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 import xarray as xr
@@ -68,6 +69,16 @@ class Attention(Circuit):
     """
 
     name = "attention"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "attention_pattern": "how much each head attends from each query position to each source position, on average",
+        "attention_frequency": (
+            "the frequency whose waves explain most of a head's attention from the read-out position to a"
+        ),
+        "attention_fve": "the share of that attention's variance that waves of this frequency explain",
+        "attention_to": (
+            "each head's attention from the read-out position to every position, for every pair of operands"
+        ),
+    }
     on_request = ("attention_to",)
     group: Group = "own"
 

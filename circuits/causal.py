@@ -75,6 +75,10 @@ class Causal(Circuit):
     """
 
     name: ClassVar[str] = "causal"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "causal_accuracy": "accuracy on all rows after each intervention",
+        "causal_loss": "loss on all rows after each intervention",
+    }
     only_on_request: ClassVar[bool] = True
 
     def why_not(self, snapshot: Snapshot) -> str | None:

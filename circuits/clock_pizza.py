@@ -172,6 +172,23 @@ class ClockPizza(Circuit):
     """
 
     name: ClassVar[str] = "clock_pizza"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "gradient_symmetricity": "how alike a logit's gradients by the two operands are, over 100 triples",
+        "gradient_symmetricity_wide": "the same over more triples, where the verdict needs them; it rests on these",
+        "gradient_symmetricity_error": "its standard error; 0 where all triples were taken",
+        "gradient_symmetricity_triples": "how many triples gradient_symmetricity_wide was read on",
+        "gradient_symmetricity_full": "the same over all triples",
+        "distance_irrelevance": "how little the correct logit depends on the operands' distance; 1: not at all",
+        "distance_irrelevance_runner_up": "the same of the largest wrong logit; the verdict rests on it",
+        "verdict": "clock, pizza, mixed or unsolved, by the thresholds of the attribute verdict_rule",
+        "verdict_score": "a place from -1, a pizza, to 1, a clock",
+        "verdict_accuracy": "accuracy on the whole table, which decides unsolved",
+        "clock_fve": "how well the clock's formula explains what one frequency's circle computes alone, as r squared",
+        "pizza_fve": "how well the pizza's formula explains what one frequency's circle computes alone, as r squared",
+        "clock_fve_2r1": "the same of the clock as Zhong et al.'s notebooks compute it",
+        "pizza_fve_2r1": "the same of the pizza as Zhong et al.'s notebooks compute it",
+    }
+    version: ClassVar[int] = 2
     on_request: ClassVar[tuple[str, ...]] = (
         "gradient_symmetricity_full",
         "clock_fve",
@@ -216,12 +233,13 @@ class ClockPizza(Circuit):
         evidence, wide = Evidence(gs if self.gradients_count else None, di_runner_up, accuracy), {}
         if self.gradients_count and snapshot.step == self.final_step and accuracy >= self.rule.solved:
             population = len(task.inputs) * task.sizes[0]
-            mean, error = widened(cosines_of, seeded_triples(task, WIDE), population, self.rule)
+            mean, error, count = widened(cosines_of, seeded_triples(task, WIDE), population, self.rule)
             evidence = evidence._replace(gradient_symmetricity=mean)
             drawn = f"up to {WIDE:,} seeded triples, at the final checkpoint of a model that is solved"
             wide = {
                 "gradient_symmetricity_wide": Variable((), mean, "cosine", f"{PAPER}, {drawn}"),
                 "gradient_symmetricity_error": Variable((), error, "cosine", f"standard error, {drawn}"),
+                "gradient_symmetricity_triples": Variable((), count, "triples", "as many as tell it from a threshold"),
             }
         variables = {
             "gradient_symmetricity": Variable((), gs, "cosine", f"{PAPER}, 100 seeded triples"),

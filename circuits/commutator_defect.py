@@ -1,6 +1,6 @@
 """Commutator defect: how far two updates in one order end from the same two in the other (arXiv 2602.16746)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -38,6 +38,12 @@ class CommutatorDefect(Circuit):
     """
 
     name: ClassVar[str] = "commutator_defect"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "commutator_defect": (
+            "how much the order of two gradient steps matters for where they lead, the median over draws"
+        ),
+        "commutator_defect_spread": "the standard deviation of the same over draws",
+    }
     only_on_request: ClassVar[bool] = True
     rows: int = 512
     draws: int = 5

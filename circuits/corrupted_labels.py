@@ -1,5 +1,6 @@
 """Corrupted labels: are rows that were taught a wrong answer remembered, or refused? (Doshi et al. 2310.13061)"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
@@ -58,6 +59,14 @@ class CorruptedLabels(Circuit):
     """
 
     name: ClassVar[str] = "corrupted_labels"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "train_accuracy_clean": "accuracy on training rows that were taught their right answer",
+        "train_loss_clean": "loss on training rows that were taught their right answer",
+        "train_accuracy_corrupted": "accuracy on training rows that were taught a wrong answer, by that answer",
+        "train_loss_corrupted": "loss on training rows that were taught a wrong answer, by that answer",
+        "train_accuracy_corrected": "accuracy on training rows that were taught a wrong answer, by the right one",
+        "test_accuracy_clean": "accuracy on rows not trained on, by the right answer",
+    }
     rule: Rule = RULE
 
     def why_not(self, snapshot: Snapshot) -> str | None:

@@ -1,5 +1,6 @@
 """Whose cosets each neuron of a model of a group is constant on (Stander et al. 2023)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, NamedTuple
@@ -74,6 +75,26 @@ class Cosets(Circuit):
     """
 
     name: ClassVar[str] = "cosets"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "coset_concentration_left": (
+            "how concentrated each neuron's part of x is on right cosets of its best subgroup; 0: all"
+        ),
+        "coset_concentration_right": (
+            "how concentrated each neuron's part of y is on left cosets of its best subgroup; 0: all"
+        ),
+        "coset_within_left": "the share of the variance of a neuron's part of x that lies within cosets",
+        "coset_within_right": "the share of the variance of a neuron's part of y that lies within cosets",
+        "coset_subgroup_left": "the class of the subgroup on whose cosets a neuron's part of x is most concentrated",
+        "coset_subgroup_right": "the class of the subgroup on whose cosets a neuron's part of y is most concentrated",
+        "coset_neurons": "the share of neurons that are concentrated on cosets",
+        "coset_conjugate": "the share of coset neurons whose two subgroups are conjugate",
+        "coset_neurons_by_kind": "how many coset neurons each class of subgroups has",
+        "coset_dropped": "how many neurons are taken out at each threshold of concentration",
+        "coset_ablated_accuracy": "accuracy on all rows without the neurons above each threshold",
+        "coset_ablated_loss": "loss on all rows without the neurons above each threshold",
+        "coset_concentrations_left": "how concentrated each neuron's part of x is on the cosets of every subgroup",
+        "coset_concentrations_right": "how concentrated each neuron's part of y is on the cosets of every subgroup",
+    }
     on_request: ClassVar[tuple[str, ...]] = ("coset_concentrations_left", "coset_concentrations_right")
     most_subgroups: int = MOST_SUBGROUPS
 

@@ -1,6 +1,7 @@
 """What an embedding looks like: its spectrum, its principal components, and the circles that pairs of them hold."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -125,6 +126,14 @@ class Embedding(Circuit):
     """
 
     name = "embedding"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "embedding_norm": "the norm of the embedding's part on each Fourier row",
+        "embedding_power": "the power of the embedding in each frequency, cosine and sine together",
+        "embedding_gini": "how unevenly the embedding's norm is spread over Fourier rows; 0: evenly, 1: on one alone",
+        "circularity": "how much of the embedding's first principal components lies in one frequency each",
+        "embedding_pca": "where the numbers stand in the embedding's principal components",
+        "pca_variance": "the share of the embedding's variance that each principal component holds",
+    }
     group: Group = "own"
     components: int = 20
 
@@ -162,6 +171,14 @@ class Circles(Circuit):
     """
 
     name: ClassVar[str] = "circles"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "circle_scores": "where the numbers stand in each pair of the final embedding's principal components",
+        "circle_frequency": "the frequency that most of a pair's power has",
+        "circle_step": "how far apart numbers are that stand side by side on a circle",
+        "circle_purity": "the share of a pair's power that lies at its frequency",
+        "circle_variance": "a pair's share of the embedding's variance",
+        "circle_components": "which two principal components a pair is, counted from 1",
+    }
     only_on_request: ClassVar[bool] = True
     group: Group = "own"
     count: int = 6

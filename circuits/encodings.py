@@ -1,6 +1,6 @@
 """Numbers as codes: how alike the codes of pairs are, what single bits know, and which code a model has learnt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import ClassVar
@@ -52,6 +52,14 @@ class Encoding(Circuit):
     """
 
     name: ClassVar[str] = "encoding"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "code_similarity": "how alike the codes of two numbers are",
+        "bit_explained": "how much of a bit's variance over rows the answer explains",
+        "test_accuracy_equal": "accuracy on rows not trained on whose two numbers are equal",
+        "test_wrong_equal": "how many rows not trained on whose two numbers are equal are answered wrong",
+        "test_rows_equal": "how many rows not trained on have two equal numbers",
+        "bit_correlation": "how each bit of a row's code correlates with each answer",
+    }
     on_request: ClassVar[tuple[str, ...]] = ("bit_correlation",)
 
     def why_not(self, snapshot: Snapshot) -> str | None:
@@ -101,6 +109,16 @@ class LearntCode(Circuit):
     """
 
     name: ClassVar[str] = "learnt_code"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "learnt_likeness": (
+            "how alike the learnt embedding and each encoder's codes are in which numbers they make alike"
+        ),
+        "learnt_likeness_of_clock": "the same of a code of one exact circle, for every frequency",
+        "learnt_by_distance": (
+            "the share of the similarities' variance that distances on the cycle explain; a clock has 1"
+        ),
+        "code_similarities": "how alike each code makes every two numbers, the model's embedding first",
+    }
     only_on_request: ClassVar[bool] = True
     on_request: ClassVar[tuple[str, ...]] = ("code_similarities",)
     encoders: tuple[str, ...] = ("one_hot", "cycle", "var_cycle", "grid_cell")

@@ -1,5 +1,6 @@
 """How far a model that answers with numbers is off, on the table and far beyond it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,6 +29,11 @@ class Extrapolation(Circuit):
     """
 
     name: ClassVar[str] = "extrapolation"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "relative_error_train": "the median error of the quotients, relative to the right one, on rows trained on",
+        "relative_error_test": "the same on rows not trained on",
+        "relative_error_beyond": "the same on operands far larger than the table's, up to each reach",
+    }
     reaches: tuple[int, ...] = (1, 10, 100, 1000)
     pairs: int = 1000
     seed: int = 0
@@ -70,6 +76,10 @@ class Cells(Circuit):
     """
 
     name: ClassVar[str] = "cells"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "cell_weight": "the weight with which each cell of the first layer reads each number",
+        "cell_gate": "how far each cell's gate is open to adding; at 0 it multiplies",
+    }
 
     def why_not(self, snapshot: Snapshot) -> str | None:
         if "blocks.0.mlp.M_hat" not in snapshot.parameters:

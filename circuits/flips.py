@@ -1,5 +1,6 @@
 """What one flipped pixel does to a model's answers about images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -43,6 +44,12 @@ class Flips(Circuit):
     """
 
     name: ClassVar[str] = "flips"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "flip_kept_every": "the share of images whose answer no flip of one pixel changes",
+        "flip_kept_most": "the share of images whose answer most flips of one pixel leave",
+        "flip_kept": "the share of flips of one pixel that leave the answer",
+        "flip_kept_at": "the share of images whose answer a flip of this pixel leaves",
+    }
     only_on_request: ClassVar[bool] = True
     images: int = 100
     seed: int = 0

@@ -1,6 +1,7 @@
 """Disc or torus: the shape on which a layer's neurons place pairs of operands (arXiv 2512.25060, 2505.18266)."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
@@ -81,6 +82,31 @@ class GeometryCircuit(Circuit):
     """
 
     name: ClassVar[str] = "geometry"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "simple_neuron_frequency": "the frequency of the wave of a and the wave of b that explain a neuron best",
+        "phase_a": "the phase of a neuron's wave of a",
+        "phase_b": "the phase of a neuron's wave of b",
+        "simple_neuron_r2": "how much of a neuron's variance one wave of a and one of b explain",
+        "answer_wave_share": "how much of a neuron's variance waves of the answer explain",
+        "phase_difference": "how far a neuron's two phases are apart; 0 where two vectors of one embedding are added",
+        "phase_sum": (
+            "how far the phase that a neuron writes is from the two that it reads; 0 in a circuit that answers"
+        ),
+        "simple_neuron_r2_median": "the median over counted neurons of simple_neuron_r2",
+        "answer_wave_share_median": "the median over counted neurons of answer_wave_share",
+        "phase_difference_median": "the median over counted neurons of the size of phase_difference",
+        "phase_sum_median": "the median over counted neurons of the size of phase_sum",
+        "neuron_is_counted": "whether a neuron varies enough to be counted in medians",
+        "cluster_components": "the shares of variance of the principal components of each frequency's neurons",
+        "cluster_share_of_two": (
+            "how much of the variance of a frequency's neurons two components hold: a disc has all of it"
+        ),
+        "cluster_share_of_four": (
+            "how much of the variance of a frequency's neurons four components hold: a torus has all"
+        ),
+        "geometry": "disc, torus, mixed or none: the shape on which the neurons of a frequency lie",
+        "geometry_margin": "how far cluster_share_of_two lies from the nearer threshold",
+    }
     rule: Rule = RULE
 
     def why_not(self, snapshot: Snapshot) -> str | None:

@@ -1,5 +1,6 @@
 """Grid alignment: whether the embedding of points lies in a plane as the points do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -41,6 +42,11 @@ class GridAlignment(Circuit):
     """
 
     name: ClassVar[str] = "grid_alignment"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "grid_r2": "how well an affine map reads a point's place off so many principal components of its embedding",
+        "grid_r2_all": "the same of all components",
+        "grid_plane": "where the points stand in the first two principal components of their embedding",
+    }
     components: tuple[int, ...] = (2, 4, 8)
 
     def why_not(self, snapshot: Snapshot) -> str | None:

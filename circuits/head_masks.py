@@ -1,6 +1,6 @@
 """What a model still does with any set of its attention heads taken out, not only one at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import ClassVar
@@ -33,6 +33,10 @@ class HeadMasks(Circuit):
     """
 
     name: ClassVar[str] = "head_masks"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        f"{name}_without_heads": f"{name.replace('_', ' ')} with every set of heads at zero, by the number of its mask"
+        for name in MEASURES
+    }
     only_on_request: ClassVar[bool] = True
     how: str = "zero"
     seed: int = 0

@@ -1,5 +1,6 @@
 """Induction: a head that finds the current token's earlier occurrence and attends to what followed it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -55,6 +56,11 @@ class Induction(Circuit):
     """
 
     name: ClassVar[str] = "induction"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "induction_score": "how much each head attends to the token after an earlier one like the present",
+        "previous_token_score": "how much each head attends to the token before the present one",
+        "best_induction_score": "the largest induction score of all heads",
+    }
     threshold: float = 0.5
 
     def why_not(self, snapshot: Snapshot) -> str | None:

@@ -1,5 +1,6 @@
 """Pruning: how much is left of a network without the neurons of many waves, or without those of few."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,6 +43,14 @@ class IPRPruning(Circuit):
     """
 
     name: ClassVar[str] = "ipr_pruning"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "neuron_ipr": (
+            "how far each neuron holds one frequency alone, as an inverse participation ratio; 1 where it does"
+        ),
+        "pruned_accuracy_test": "accuracy on rows not trained on with so large a share of neurons kept, in each order",
+        "pruned_accuracy_clean": "the same on training rows that were taught their right answer",
+        "pruned_accuracy_corrupted": "the same on training rows that were taught a wrong answer, by that answer",
+    }
     only_on_request: ClassVar[bool] = True
     shares: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
     seed: int = 0

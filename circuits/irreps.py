@@ -1,5 +1,6 @@
 """Which irreducible representations a model of a group computes with (Chughtai et al. 2023)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -109,6 +110,27 @@ class Irreps(Circuit):
     """
 
     name: ClassVar[str] = "irreps"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "irrep_dimension": "the dimension of each irreducible representation over the real numbers",
+        "is_key_irrep": "whether the trace of an irrep shows in the final logits",
+        "logit_similarity": "how alike the logits and the trace of an irrep at x y z^-1 are",
+        "logit_similarity_null": "the similarity that a table of the training rows, or noise, has too",
+        "logit_irrep_fve": "how much of the logits the traces of all irreps but the trivial one explain",
+        "embedding_fve": "how much of both operands' embeddings lies in an irrep",
+        "embedding_a_fve": "how much of the first operand's embedding lies in an irrep",
+        "embedding_b_fve": "how much of the second operand's embedding lies in an irrep",
+        "unembedding_fve": "how much of the map from neurons to logits lies in an irrep",
+        "hidden_a_fve": "how much of the neurons' variance functions of an irrep of x explain",
+        "hidden_b_fve": "how much of the neurons' variance functions of an irrep of y explain",
+        "hidden_answer_fve": "how much of the neurons' variance functions of an irrep of the answer x y explain",
+        "key_embedding_fve": "how much of both operands' embeddings lies in the key irreps together",
+        "key_unembedding_fve": "how much of the map from neurons to logits lies in the key irreps together",
+        "key_hidden_fve": "how much of the neurons' variance the key irreps explain together",
+        "restricted_loss_irreps": "loss with the neurons' parts of key irreps of the answer alone",
+        "excluded_loss_irreps": "loss without the neurons' parts of key irreps of the answer",
+        "restricted_loss_by_irrep": "loss with the neurons' part of one irrep of the answer alone",
+        "excluded_loss_by_irrep": "loss without the neurons' part of one irrep of the answer",
+    }
     key: tuple[str, ...] | None = None
 
     def why_not(self, snapshot: Snapshot) -> str | None:

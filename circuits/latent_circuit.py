@@ -1,7 +1,7 @@
 """The latent circuit: the answer, read off the order of phases before one unseen row is right (He et al. 2026)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -60,6 +60,16 @@ class LatentCircuit(Circuit):
     """
 
     name: ClassVar[str] = "latent_circuit"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "latent_accuracy": "accuracy on test rows of a network rebuilt from the strongest wave of each neuron",
+        "latent_accuracy_unswapped": "the same on test rows whose swap was not trained on either",
+        "latent_accuracy_shuffled": "the same of these waves dealt out to other neurons, the mean over draws: chance",
+        "latent_accuracy_shuffled_spread": "the standard deviation of the same over draws",
+        "latent_rows": "how many test rows have a swap that was not trained on either",
+        "latent_loss": "loss on test rows of the rebuilt network",
+        "latent_same_frequency": "the share of counted neurons that write the frequency that they read",
+        "latent_phase_sum": "the median over counted neurons of how far the phase written is from the two read",
+    }
 
     def why_not(self, snapshot: Snapshot) -> str | None:
         task, layers = snapshot.task, snapshot.config.layer_neurons

@@ -2,7 +2,7 @@
 
 import importlib.util
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -107,6 +107,14 @@ class LocalLearningCoefficient(Circuit):
     """
 
     name: ClassVar[str] = "local_learning_coefficient"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "llc": "the local learning coefficient, an effective number of parameters, the mean over chains",
+        "llc_standard_error": "its standard error over chains",
+        "llc_r_hat": "how far the chains agree; near 1 where they do",
+        "llc_rate": "the step size of the sampler",
+        "llc_curvature": "the largest curvature of the training loss at the checkpoint",
+        "llc_trace": "the loss of the rows drawn at every draw of every chain",
+    }
     only_on_request: ClassVar[bool] = True
     chains: int = 4
     burn_in: int = 100

@@ -1,5 +1,6 @@
 """How much of the logits is cos(w_k(a + b - c)): their coefficient, cosine and share for every frequency."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,6 +29,12 @@ class Logits(Circuit):
     """The periodicity of the logits, for a + b, a - b, a * b and a / b each with its own waves (see `Wave`)."""
 
     name: ClassVar[str] = "logits"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "logit_coefficient": "how strong the wave of the answer of each frequency is in the logits",
+        "logit_cosine": "how alike the logits and the wave of the answer of each frequency are; 1: the same",
+        "logit_fve": "how much of the logits' variance the waves of the answer explain",
+        "logit_fourier_norm": "the norm of the logits' part on each product of a Fourier row of a and one of b",
+    }
     on_request: ClassVar[tuple[str, ...]] = ("logit_fourier_norm",)
 
     def why_not(self, snapshot: Snapshot) -> str | None:

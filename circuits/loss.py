@@ -54,6 +54,16 @@ class Loss(Circuit):
     """
 
     name: ClassVar[str] = "loss"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "train_loss": "loss on rows trained on",
+        "test_loss": "loss on rows not trained on",
+        "train_accuracy": "the share of the rows trained on that are answered right",
+        "test_accuracy": "the share of the rows not trained on that are answered right",
+        "test_accuracy_unswapped": "the same without rows whose swap (b, a) was trained on",
+        "all_accuracy": "the share of all rows that are answered right",
+        "weight_norm_squared": "the sum of the squares of all weights",
+        "weight_norm_squared_by_parameter": "the sum of the squares of each parameter's weights",
+    }
     memorised_accuracy: float = ALL_TRAINED
     grokked_accuracy: float = SOLVED
 

@@ -1,5 +1,6 @@
 """A few neurons in full: each one's activation for every pair of operands, and its 2-D spectrum."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -39,6 +40,12 @@ class NeuronMaps(Circuit):
     """
 
     name: ClassVar[str] = "neuron_maps"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "neuron_map": "what an example neuron has for every pair of operands",
+        "neuron_fourier_norm": "the norm of its part on each product of a Fourier row of a and one of b",
+        "example_frequency": "the frequency that explains an example neuron best",
+        "example_fve": "how much of its variance that frequency explains",
+    }
     only_on_request: ClassVar[bool] = True
     group: Group = "own"
     count: int = 4

@@ -1,7 +1,8 @@
 """Which frequency each neuron computes with, and how much of it that frequency explains (Nanda et al. 2023)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -48,6 +49,11 @@ class Neurons(Circuit):
     """
 
     name = "neurons"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "neuron_frequency": "the frequency that explains each neuron best; 0 for one that never varies",
+        "neuron_fve": "how much of a neuron's variance its frequency explains",
+        "neurons_per_frequency": "how many neurons have each frequency",
+    }
     group: Group = "own"
 
     def why_not(self, snapshot: Snapshot) -> str | None:

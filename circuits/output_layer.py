@@ -1,6 +1,7 @@
 """The output layer as a map: do the answers' weights cluster by cosets, or line up as numbers (Power et al. 2022)?"""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -87,6 +88,13 @@ class OutputLayer(Circuit):
     """
 
     name: ClassVar[str] = "output_layer"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "output_pca": "where each answer's output weights stand in two principal components",
+        "output_colour": "the class that an answer is coloured by",
+        "output_next": "the answer that a line leads to; -1 for none",
+        "output_explained": "how well the classes, or the fixed step from answer to answer, explain the output weights",
+        "output_tsne": "where t-SNE puts each answer's output weights",
+    }
     only_on_request: ClassVar[bool] = True
     on_request: ClassVar[tuple[str, ...]] = ("output_tsne",)
     order: int | None = None

@@ -96,6 +96,20 @@ class Progress(Circuit):
     """
 
     name: ClassVar[str] = "progress"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "is_key": "whether a frequency is one of the key frequencies, chosen at the final checkpoint",
+        "restricted_loss": "loss with the key frequencies of the logits alone, on all rows",
+        "trig_loss": "restricted_loss by the name of Nanda et al.'s code",
+        "restricted_test_loss": "loss with the key frequencies of the logits alone, on test rows",
+        "excluded_loss": "loss without the key frequencies of the logits, on training rows",
+        "excluded_accuracy": "accuracy without the key frequencies of the logits, on training rows",
+        "excluded_loss_3d": "loss without the waves of the answer of the key frequencies, on training rows",
+        "excluded_loss_full": "loss without all frequencies of the logits, on training rows",
+        "excluded_loss_3d_full": "loss without the waves of the answer of all frequencies, on training rows",
+        "excluded_loss_by_frequency": "loss without one key frequency of the logits, on training rows",
+        "restricted_loss_mlp": "loss with the key frequencies of the last layer's neurons alone, on test rows",
+        "excluded_loss_mlp": "loss without the key frequencies of the last layer's neurons, on training rows",
+    }
     version: ClassVar[int] = 2
     frequencies: tuple[int, ...] | None = None
     by_rule: tuple[tuple[str, tuple[int, ...]], ...] = ()

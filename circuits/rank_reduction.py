@@ -55,6 +55,9 @@ class RankReduction(Circuit):
     """
 
     name: ClassVar[str] = "rank_reduction"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "accuracy_at_rank": "accuracy on rows not trained on with one layer's matrix reduced to a share of its rank",
+    }
     only_on_request: ClassVar[bool] = True
     shares: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
     rows: int = 500

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -68,6 +69,9 @@ class Ransac(Circuit):
     """
 
     name: ClassVar[str] = "ransac"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "ransac_accuracy": "accuracy of RANSAC, which fits a line to pixels, on images not trained on",
+    }
     only_on_request: ClassVar[bool] = True
     residual: float = 0.75
     trials: int = 100

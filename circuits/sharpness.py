@@ -1,6 +1,6 @@
 """Sharpness (Keskar et al. 2016): how much the training loss can grow within a small box around the weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -84,6 +84,9 @@ class Sharpness(Circuit):
     """
 
     name: ClassVar[str] = "sharpness"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "sharpness": "how far the training loss can rise near the weights; a flat minimum has little",
+    }
     only_on_request: ClassVar[bool] = True
     dimensions: int = 10
     epsilon: float = 1e-3

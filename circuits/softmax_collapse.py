@@ -1,5 +1,6 @@
 """Softmax collapse: rows whose loss is rounded to 0, beside the size of weights and logits (Prieto et al. 2025)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,6 +25,12 @@ class SoftmaxCollapse(Circuit):
     """
 
     name: ClassVar[str] = "softmax_collapse"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "zero_loss_share_float32": "the share of training rows whose loss is exactly 0 in float32",
+        "zero_loss_share_float64": "the share of training rows whose loss is exactly 0 in float64",
+        "logit_scale": "the root mean square of the logits around each training row's mean",
+        "weight_norm": "the root of the sum of the squares of all weights",
+    }
     only_on_request: ClassVar[bool] = True
 
     def why_not(self, snapshot: Snapshot) -> str | None:

@@ -1,8 +1,9 @@
 """How few frequencies, and which phases, embedding and neuron-logit map are made of (Furuta et al. 2024)."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 import xarray as xr
@@ -102,6 +103,15 @@ def _ratio(norms: WaveNorms) -> Float[Tensor, "k"]:
     return torch.where(larger > 0, torch.minimum(cosine, sine) / larger.clamp(min=1e-300), 1.0)
 
 
+_MEASURES = {
+    "ffd": "the share of waves at least half as strong as the strongest: low where few frequencies are kept",
+    "fcr": "how far each frequency has both cosine and sine; near 0 where each is one of them alone",
+    "fcr_weighted": "fcr with each frequency weighted by its energy",
+    "cosine_share": "the share of the energy in cosines, against sines",
+    "gini": "how unevenly norms are spread over waves; 0: evenly, 1: on one alone",
+}
+
+
 @dataclass(frozen=True)
 class Spectrum(Circuit):
     """FFD, FCR and cosine share of W_E and of the last layer's W_L, on Z/p and on the characters of its group.
@@ -113,6 +123,12 @@ class Spectrum(Circuit):
     """
 
     name = "spectrum"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        **_MEASURES,
+        **{f"{name}_multiplicative": f"{what}; on the characters" for name, what in _MEASURES.items()},
+        "logit_map_norm": "the norm of the neuron-logit map's part on each Fourier row",
+        "logit_map_gini": "how unevenly that norm is spread over Fourier rows; 0: evenly, 1: on one alone",
+    }
     eta: float = 0.5
     group: Group = "own"
 

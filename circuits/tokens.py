@@ -48,6 +48,13 @@ class Tokens(Circuit):
     """
 
     name: ClassVar[str] = "tokens"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "loss_by_position": "loss of each scored token, on rows not trained on",
+        "accuracy_by_position": "accuracy of each scored token, on rows not trained on",
+        "train_loss_by_position": "loss of each scored token, on rows trained on",
+        "train_accuracy_by_position": "accuracy of each scored token, on rows trained on",
+        "uniform_loss": "the loss of a uniform guess",
+    }
 
     def why_not(self, snapshot: Snapshot) -> str | None:
         if snapshot.task.labels.ndim == 1:

@@ -1,6 +1,7 @@
 """Trajectory: how many directions the weights move in over training (arXiv 2602.16746)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -40,6 +41,9 @@ class Trajectory(Circuit):
     """
 
     name: ClassVar[str] = "trajectory"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "weight_sketch": "all weights in short, as sums of random signs: distances between checkpoints are kept",
+    }
     only_on_request: ClassVar[bool] = True
     pattern: str = "."
     size: int = 4096

@@ -1,5 +1,6 @@
 """Whether a model of images says the same of a line wherever it lies."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -44,6 +45,15 @@ class Translation(Circuit):
     """
 
     name: ClassVar[str] = "translation"
+    descriptions: ClassVar[Mapping[str, str]] = {
+        "translation_invariance_in_plane": (
+            "how alike a line's translates are in two principal components of the last layer"
+        ),
+        "translation_invariance": "how alike a line's translates are in the whole last layer",
+        "translation_invariance_of_pixels": "how alike a line's translates are as images",
+        "translation_plane": "where the rows stand in two principal components of the last layer",
+        "translation_class": "the class of each of these rows",
+    }
 
     def why_not(self, snapshot: Snapshot) -> str | None:
         if not isinstance(snapshot.task, Lines):

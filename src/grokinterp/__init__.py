@@ -3,8 +3,13 @@
     import grokinterp as gi
 
     run = gi.train("a + b", p=113, frac=0.3, seed=0)
-    logits, cache = run.final.model().run_with_cache(run.task.inputs)
-    gi.report(run, "report.html")
+    model = run.final.model()  # hooked: TransformerLens' hook names, caches and patching
+    logits, cache = model.run_with_cache(run.task.inputs)
+    trace = gi.measure(run)  # every circuit off every checkpoint: an xarray.Dataset
+    gi.draw(trace[["train_loss", "test_loss"]])  # any variables of it, as a plotly figure
+    with gi.ablate(model, heads=[(0, 1)]):  # what the model answers without a part
+        scores = gi.evaluate(model, run.task)
+    gi.report(run, "report.html")  # the story of the run on one page; gi.explore(run) opens it in the browser
 
 Names are imported when they are first used: `import grokinterp` takes no time.
 """

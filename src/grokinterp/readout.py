@@ -69,11 +69,19 @@ class Circuit(ABC):
     version: ClassVar[int] = 1
     """Part of the cache's key: raise it when the same checkpoint would read differently."""
 
+    descriptions: ClassVar[Mapping[str, str]] = {}
+    """What each variable is, in a few words: its attribute `description` in a trace."""
+
     on_request: ClassVar[tuple[str, ...]] = ()
     """Variables that are computed only where `requested` names them, because they cost much or are large."""
 
     only_on_request: ClassVar[bool] = False
     """Whether the whole circuit waits to be asked for by name."""
+
+    @property
+    def summary(self) -> str:
+        """What it measures, in the first line of its docstring."""
+        return (type(self).__doc__ or "").strip().partition("\n")[0]
 
     def why_not(self, snapshot: Snapshot) -> str | None:
         """Why it cannot be read off this model and task, naming the missing hook or property; None where it can."""

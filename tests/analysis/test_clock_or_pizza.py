@@ -90,8 +90,8 @@ def test_the_nearer_the_threshold_the_more_triples(mean, most):
         taken.extend(some[:, 0].tolist())
         return cosines[some[:, 0]]
 
-    found, error = widened(cosines_of, triples, 205_379, Rule())
-    assert taken == list(range(len(taken))) and len(taken) <= most
+    found, error, count = widened(cosines_of, triples, 205_379, Rule())
+    assert taken == list(range(len(taken))) and count == len(taken) <= most
     assert error == pytest.approx(0.4 / len(taken) ** 0.5, rel=0.2)
     assert abs(found - mean) < 4 * error
     assert (len(taken) == 4000) == (mean == 0.7)
@@ -107,7 +107,8 @@ def test_all_triples_leave_no_error():
     """A table of 1,331 triples is read whole; its mean is no estimate."""
     cosines = torch.linspace(0.4, 1.0, 1331, dtype=torch.float64)[torch.randperm(1331)]
     triples = torch.arange(1331)[:, None].expand(1331, 3)
-    assert widened(lambda some: cosines[some[:, 0]], triples, 1331, Rule(asymmetric=0.7001)) == pytest.approx((0.7, 0))
+    found = widened(lambda some: cosines[some[:, 0]], triples, 1331, Rule(asymmetric=0.7001))
+    assert found == pytest.approx((0.7, 0, 1331))
 
 
 @pytest.mark.parametrize(
@@ -160,6 +161,6 @@ def test_triples_are_enough_at_a_quarter_of_the_distance(error, count):
         taken.append(len(triples))
         return 0.5 + spread * torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(len(triples) // 2)
 
-    mean, left = widened(cosines, torch.zeros(400, 3, dtype=torch.int64), 10**12, Rule())
+    mean, left, _ = widened(cosines, torch.zeros(400, 3, dtype=torch.int64), 10**12, Rule())
     assert mean == pytest.approx(0.5) and sum(taken) == count
     assert left == pytest.approx(spread / math.sqrt(count - 1))

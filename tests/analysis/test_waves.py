@@ -154,7 +154,7 @@ def test_a_planted_clock_reads_the_same_in_every_layout(planted, plain, layout, 
     assert expected.keys() == found.keys()
     assert expected["is_key"].nonzero()[0].tolist() == [1, 4] and expected["logit_fve"] > 0.999
     # Where the answer is read at b itself, b reaches it on a second way, which has a gradient of its own.
-    of_gradients = {"gradient_symmetricity", "gradient_symmetricity_wide", "gradient_symmetricity_error"}
+    of_gradients = {f"gradient_symmetricity{kind}" for kind in ("", "_wide", "_error", "_triples")}
     at_b = set() if "=" in layout or layout == "power" else of_gradients
     for name in expected.keys() - OVER_THE_VOCABULARY - OF_ROUNDING - at_b:
         if expected[name].dtype.kind == "f":

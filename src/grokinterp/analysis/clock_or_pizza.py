@@ -182,8 +182,8 @@ def widened(
     triples: Int[Tensor, "n 3"],
     population: int,
     rule: Rule,
-) -> tuple[float, float]:
-    """Gradient symmetricity over as many of the triples as its place needs, and its standard error.
+) -> tuple[float, float, int]:
+    """Gradient symmetricity over as many of the triples as its place needs, its standard error, and how many these are.
 
     A hundred, as Zhong et al. take, then twice as many at a time, until the error is below a quarter of the distance
     from the nearer threshold. `population` is how many triples there are in all: once all are taken the error is 0.
@@ -196,4 +196,4 @@ def widened(
         mean = mean_cosine(cosines)
         error = float(cosines.std()) * math.sqrt(max(0.0, 1 - count / population) / count)
         if count == len(triples) or error < abs(mean - rule.edge(mean)) / 4:
-            return mean, error
+            return mean, error, count

@@ -20,6 +20,5 @@ def run(argv: list[str]) -> None:
     shipped = circuits.registered()
     width = max(map(len, shipped))
     for name, circuit in shipped.items():
-        summary = (type(circuit).__doc__ or "").strip().splitlines()[0]
         asked = f" On request: {', '.join(circuit.on_request)}." if circuit.on_request else ""
-        say(f"{name:<{width}}  {summary}{' (on request)' if circuit.only_on_request else ''}{asked}")
+        say(f"{name:<{width}}  {circuit.summary}{' (on request)' if circuit.only_on_request else ''}{asked}")

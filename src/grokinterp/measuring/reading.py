@@ -74,7 +74,7 @@ def read_run(
 
 
 def _whole(circuits: list[Circuit], traces: list[xr.Dataset], earlier: list[xr.Dataset | None]) -> xr.Dataset:
-    """The traces as one, with what each circuit says of its whole curve."""
+    """The traces as one, with what each circuit says of its whole curve and of each variable."""
     traces = [
         trace if dropped is None else with_readings(trace, dropped)
         for trace, dropped in zip(traces, earlier, strict=True)
@@ -82,6 +82,9 @@ def _whole(circuits: list[Circuit], traces: list[xr.Dataset], earlier: list[xr.D
     whole = xr.merge(traces, combine_attrs="drop_conflicts", compat="no_conflicts", join="outer")
     for circuit, trace in zip(circuits, traces, strict=True):
         whole.attrs.update(circuit.summarise(trace))
+        for name in trace.data_vars:
+            if description := circuit.descriptions.get(str(name)):
+                whole[name].attrs["description"] = description
     return whole
 
 

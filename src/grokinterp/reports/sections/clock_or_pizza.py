@@ -33,6 +33,7 @@ class ClockOrPizza(Finding):
         "gradient_symmetricity",
         "gradient_symmetricity_wide",
         "gradient_symmetricity_error",
+        "gradient_symmetricity_triples",
         "distance_irrelevance",
         "distance_irrelevance_runner_up",
         "verdict",
