@@ -17,6 +17,7 @@ from grokinterp.models.initialisation import initialise
 from grokinterp.reports import verdict
 from grokinterp.reports.sections.frequencies import Frequencies
 from grokinterp.reports.sections.logits import Logits
+from grokinterp.reports.sections.verdict import facts
 from grokinterp.reports.subject import Subject
 
 TASK = {"task": "a + b", "p": 5, "layout": "a b ="}
@@ -122,7 +123,7 @@ def test_no_measure_of_unexplained_weights_is_told_without_that_word(unexplained
     assert measured.endswith("(not explained)")
     assert verdict.headline(subject).startswith("Not explained: as it was read it answers")
     (paragraph,) = verdict.verdict(subject)
-    assert "Nothing is claimed" in paragraph and not verdict.facts(subject)
+    assert "Nothing is claimed" in paragraph and not facts(subject)
     drawn = [section.make(subject) for section in (Frequencies(), Logits())]
     assert all(section.plates and "Not explained" in section.notes[0] for section in drawn)
 

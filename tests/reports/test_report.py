@@ -27,6 +27,7 @@ from grokinterp.reports.page import page
 from grokinterp.reports.prose import baselines, percent
 from grokinterp.reports.section import Section
 from grokinterp.reports.sections import sections_of
+from grokinterp.reports.sections.verdict import facts
 from grokinterp.reports.subject import Subject
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
@@ -325,7 +326,7 @@ def test_each_operation_gets_what_it_asks_for(expression, plates, said):
 def test_the_verdict_on_a_product_counts_characters():
     """Two of four frequencies and the alternating wave: 4 of 9 rows. Nothing is said of runs of another task."""
     subject = Subject(gi.build("product", p=11, frequencies=[1, 3]))
-    density = {fact.name: fact for fact in verdict.facts(subject)}["frequency density (FFD)"]
+    density = {fact.name: fact for fact in facts(subject)}["frequency density (FFD)"]
     assert density.value.startswith("embedding 0.44") and density.note.endswith("on the characters")
     assert not any("public runs" in paragraph for paragraph in verdict.verdict(subject))
 

@@ -22,6 +22,7 @@ from grokinterp.reports.sections.frequencies import noise_gini
 from grokinterp.reports.sections.happened import loss_caption
 from grokinterp.reports.sections.irreps import Irreps
 from grokinterp.reports.sections.learnt_code import by_chance
+from grokinterp.reports.sections.verdict import facts
 from grokinterp.reports.subject import Landmarks, Subject
 from grokinterp.runs.run import Run
 from grokinterp.runs.store import MemoryStore
@@ -58,8 +59,8 @@ def subject_of(outcome: Outcome, ending: Ending | None = None, expression: str =
 
 
 def page_of(subject: Subject) -> str:
-    facts = [f"{fact.name} {fact.value} {fact.note}" for fact in verdict.facts(subject)]
-    return " ".join([verdict.headline(subject), *verdict.verdict(subject), *facts]).replace("\N{NO-BREAK SPACE}", " ")
+    table = [f"{fact.name} {fact.value} {fact.note}" for fact in facts(subject)]
+    return " ".join([verdict.headline(subject), *verdict.verdict(subject), *table]).replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,23 @@ def test_a_solved_run_has_its_algorithm_with_its_error():
     assert "of the 71 public runs of the same task and rows" in text
 
 
+def test_one_measure_has_one_name_and_one_number_on_a_page():
+    """Of the two distance irrelevances each is named wherever it stands, and has as many digits everywhere."""
+    subject = subject_of(Outcome("solved", 1.0, 1.0, 1.0, 1.0))
+    read = dict(gradient_symmetricity=0.68251, gradient_symmetricity_wide=0.7036, gradient_symmetricity_triples=3200)
+    read |= dict(distance_irrelevance=0.86914, distance_irrelevance_runner_up=0.98)
+    subject.trace = subject.trace.assign({name: ("step", [value]) for name, value in read.items()})
+    subject.trace.attrs["verdict_flips"] = "pizza if runner-up DI fell below 0.5 (now 0.9800)"
+    found = {fact.name: fact for fact in facts(subject)}
+    assert "over 3,200 triples" in found["gradient symmetricity"].note
+    assert found["gradient symmetricity"].value == "0.7036"
+    assert found["gradient symmetricity, 100 triples"].value == "0.6825"
+    assert found["distance irrelevance, runner-up logit"].value == "0.9800"
+    assert found["distance irrelevance, correct logit"].value == "0.8691"
+    text = page_of(subject)
+    assert text.count("0.9800") == text.count("runner-up logit") == 3 and "0.980 " not in text
+
+
 @pytest.mark.parametrize(
     ("attributes", "says"),
     [
@@ -115,7 +133,7 @@ def test_where_waves_do_not_answer_no_circuit_of_waves_is_told(attributes, says)
     text = page_of(subject)
     assert says in text and "Clock or pizza is not judged" in text
     told = ("computes with", "would be called", "it is", "verdict score", "by Zhong", "public runs of")
-    assert not [claim for claim in told if claim in text]
+    assert not [claim for claim in told if re.search(rf"\b{claim}\b", text)]
 
 
 def test_the_share_of_the_key_waves_is_theirs():

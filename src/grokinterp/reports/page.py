@@ -56,9 +56,9 @@ def numbers(subject: Subject) -> str:
     """What the page says without its figures, as text: for where it cannot be written."""
     lines = [f"{subject.run.name}: {prose.title(subject.run)}", verdict.headline(subject)]
     for section in sections_of(subject):
+        folded = [fact for fold in section.folds for fact in fold.facts]
         facts = [
-            f"{fact.name}: {fact.value}{f' ({fact.note})' if fact.note else ''}"
-            for fact in [*section.facts, *section.folded]
+            f"{fact.name}: {fact.value}{f' ({fact.note})' if fact.note else ''}" for fact in [*section.facts, *folded]
         ]
         if texts := [*section.paragraphs, *section.notes, *facts]:
             lines += ["", section.title, *texts]

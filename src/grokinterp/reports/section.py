@@ -45,12 +45,21 @@ class Plate:
     frames: list[Frame] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Fold:
+    """Facts behind a line that opens."""
+
+    line: str
+    facts: list[Fact]
+
+
 @dataclass
 class Section:
     """A heading with paragraphs, facts, figures and code under it; `notes` say what could not be shown.
 
-    `level` is that of its heading; `heads` is whether the switches of the heads stand here; `folded` are facts behind a
-    line that opens, where not all of them matter to every reader.
+    `level` is that of its heading; `heads` is whether the switches of the heads stand here; `folds` are facts behind a
+    line that opens, where not all of them matter to every reader. Where the whole section does not, it stands behind
+    the line `shut`.
     """
 
     title: str
@@ -61,7 +70,8 @@ class Section:
     code: list[tuple[str, str]] = field(default_factory=list)
     heads: bool = False
     level: int = 2
-    folded: list[Fact] = field(default_factory=list)
+    folds: list[Fold] = field(default_factory=list)
+    shut: str = ""
 
     @property
     def anchor(self) -> str:
@@ -73,7 +83,7 @@ class Section:
         """What a reader reads under the heading, without code."""
         captions = [plate.caption for plate in self.plates]
         facts = [f"{fact.name} {fact.value} {fact.note}" for fact in self.facts]
-        return "\n".join([self.title, *self.paragraphs, *self.notes, *facts, *captions])
+        return "\n".join([self.title, self.shut, *self.paragraphs, *self.notes, *facts, *captions])
 
     @property
     def is_empty(self) -> bool:

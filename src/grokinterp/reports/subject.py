@@ -51,6 +51,7 @@ class Subject:
         # What has no path has no content by which the cache could tell it from another of its name.
         self.cache = cache and run.path is not None
         self.progress = progress
+        self._read: set[str] = set()
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -71,11 +72,13 @@ class Subject:
         if self.why_not_measured:
             return Absent(self.why_not_measured)
         try:
-            return measuring.measure(
+            trace = measuring.measure(
                 self.run, circuits, steps=steps, on_request=on_request, cache=self.cache, progress=self.progress
             )
         except BadRequest as error:
             return Absent(f"It could not be measured: {error}.")
+        self._read |= {each if isinstance(each, str) else each.name for each in circuits}
+        return trace
 
     @cached_property
     def trace(self) -> xr.Dataset | Absent:
@@ -86,6 +89,15 @@ class Subject:
     def skipped(self) -> dict[str, str]:
         """Which circuits do not apply, and why."""
         return {} if isinstance(self.trace, Absent) else json.loads(self.trace.attrs["skipped"])
+
+    @property
+    def unread(self) -> dict[str, str]:
+        """The circuits that nothing has read for this page so far, though they apply: what each measures."""
+        if isinstance(self.trace, Absent) or not self.run.model_config.is_described:
+            return {}
+        final = measuring.snapshot_of(self.run, self.run.final.step)
+        left = {name: circuit for name, circuit in shipped.registered().items() if name not in self._read}
+        return {name: circuit.summary for name, circuit in left.items() if circuit.why_not(final) is None}
 
     @cached_property
     def frame_steps(self) -> list[int]:

@@ -9,9 +9,8 @@ from grokinterp.analysis.clock_or_pizza import Finding
 from grokinterp.analysis.outcome import UNEXPLAINED, Ending, Outcome
 from grokinterp.circuits.irreps import borne_out
 from grokinterp.errors import listed
-from grokinterp.reports.figures.spectra import is_multiplicative
 from grokinterp.reports.prose import percent, scientific
-from grokinterp.reports.section import Absent, Fact
+from grokinterp.reports.section import Absent
 from grokinterp.reports.subject import Landmarks, Subject
 
 _SAY = {
@@ -19,7 +18,7 @@ _SAY = {
     "pizza": "a pizza, which in their account adds waves of the two operands and folds the sum by its neurons",
     "mixed": "mixed, neither clearly a clock nor clearly a pizza",
 }
-_MEASURES = {"GS": "gradient symmetricity", "runner-up DI": "distance irrelevance"}
+_MEASURES = {"GS": "gradient symmetricity", "runner-up DI": "distance irrelevance of the runner-up logit"}
 
 
 def verdict(subject: Subject) -> list[str]:
@@ -40,7 +39,7 @@ def verdict(subject: Subject) -> list[str]:
         right = percent(finding.accuracy)
         return [" ".join([*sentences, f"Clock or pizza is not judged: of the whole table it answers {right}."])]
     border = f", at the border of {finding.border}" if finding.border else ""
-    if not _has_waves(trace):
+    if not has_waves(trace):
         return [" ".join([*sentences, _without_circuit(finding, border)]) + _measures(trace, finding)]
     # Near a threshold "neither clearly" would say more than is known.
     kind = "mixed" if border and finding.verdict == "mixed" else _SAY[finding.verdict]
@@ -69,7 +68,7 @@ def headline(subject: Subject) -> str:
         it = "as it was read it" if outcome.kind == UNEXPLAINED else "it"
         return f"{outcome.kind.capitalize()}{stopped}: {it} answers {listed(shares)}"
     parts = []
-    if "verdict_evidence" in trace.attrs and _has_waves(trace):
+    if "verdict_evidence" in trace.attrs and has_waves(trace):
         finding = Finding.from_json(trace.attrs["verdict_evidence"])
         if finding.verdict != "unsolved":
             border = f", at the border of {finding.border}," if finding.border else ""
@@ -119,59 +118,6 @@ def came_to(outcome: Outcome, ending: Ending | None, commutes: bool = True) -> s
     return f"{answers}. It did not learn the task, so no algorithm is claimed."
 
 
-def facts(subject: Subject) -> list[Fact]:
-    """The numbers that the verdict rests on, at the last checkpoint; none where no circuit is claimed."""
-    trace = subject.trace
-    if isinstance(trace, Absent) or not subject.outcome.is_solved:
-        return []
-    last = trace.isel(step=-1)
-    rows = [
-        (
-            "gradient_symmetricity",
-            "gradient symmetricity",
-            "mean cosine of the operands' gradients over 100 triples: 1 for a pizza",
-        ),
-        ("gradient_symmetricity_wide", "the same, as the verdict reads it", "over as many triples as settle it"),
-        ("gradient_symmetricity_error", "its standard error", "0 where all triples were taken"),
-        ("distance_irrelevance_runner_up", "distance irrelevance", "of the runner-up logit, the one the verdict reads"),
-        ("distance_irrelevance", "the same, correct logit", "as the notebooks of Zhong et al. take it"),
-        ("verdict_score", "verdict score", "from -1, a pizza, to 1, a clock"),
-        ("verdict_accuracy", "accuracy on the whole table", "below 99 % the verdict is unsolved"),
-        ("logit_fve", "logits explained", "share of their variance in the waves of the answer"),
-        ("restricted_loss", "restricted loss", "with the key frequencies alone"),
-        ("excluded_loss", "excluded loss", "without the key frequencies"),
-        ("embedding_gini", "Gini index of the embedding", "of its Fourier norms"),
-        ("circularity", "circularity", "of its first components"),
-    ]
-    rows = [row for row in rows if row[0] in last and (row[0] != "verdict_score" or _has_waves(trace))]
-    found = [Fact(said, _number(name, float(last[name])), note) for name, said, note in rows]
-    for name, said, note in (
-        ("ffd", "frequency density (FFD)", "share of waves at least half as strong as the strongest"),
-        ("fcr", "coefficient ratio (FCR)", "near 0 where each frequency is a cosine or a sine alone"),
-    ):
-        # Of a product the waves are characters, as everywhere on its page.
-        on_characters = is_multiplicative(trace)
-        name = f"{name}_multiplicative" if on_characters else name
-        if name in last:
-            embedding, logits = (float(last[name].sel(matrix=matrix)) for matrix in ("W_E", "W_L"))
-            pair = f"embedding {embedding:.2f}" + (f", neuron-logit map {logits:.2f}" if logits == logits else "")
-            found.append(Fact(said, pair, f"{note}, on the characters" if on_characters else note))
-    rules = json.loads(trace.attrs.get("key_frequencies_by_rule", "{}"))
-    for rule, keys in rules.items():
-        if list(keys) != list(trace.attrs["key_frequencies"]):
-            note = "for comparison: a simpler rule that reads one of them alone"
-            found.append(Fact(f"frequencies by the {rule} alone", listed(keys) if keys else "none", note))
-    return found
-
-
-def _number(name: str, value: float) -> str:
-    if value != value:
-        return "not defined"
-    if name == "verdict_accuracy":
-        return percent(value)
-    return f"{scientific(value)} nats" if name.endswith("loss") else f"{value:.3f}"
-
-
 def _generalised(outcome: Outcome, landmarks: Landmarks) -> list[str]:
     if landmarks.grokked_step is not None and landmarks.memorised_step is not None:
         return [
@@ -211,7 +157,7 @@ def _by_frequencies(trace: xr.Dataset, n_answers: int) -> list[str]:
     ]
 
 
-def _has_waves(trace: xr.Dataset) -> bool:
+def has_waves(trace: xr.Dataset) -> bool:
     """Whether key frequencies alone answer, where the trace tells: clocks and pizzas are circuits of waves."""
     return not {"key_frequencies_none_because", "key_frequencies_partial_because"} & trace.attrs.keys()
 
@@ -252,15 +198,14 @@ def _measures(trace: xr.Dataset, finding: Finding) -> str:
     rule = json.loads(trace.attrs["verdict_rule"])
     gs, di = finding.gradient_symmetricity, finding.distance_irrelevance_runner_up
     distances = (
-        f" Its distance irrelevance is {di:.2f}, which says {finding.distances_say} (a clock's is at least "
-        f"{rule['distant']})"
+        f" The distance irrelevance of its runner-up logit is {di:.4f}, which says {finding.distances_say} (a clock's "
+        f"is at least {rule['distant']})"
     )
     if gs is None:
         return f"{distances}; gradients say nothing where the task subtracts."
     side, error = finding.gradients_say, finding.gradient_symmetricity_error
     words = "lies between the two" if side == "between" else f"says {side}"
-    # As many digits as tell it from the threshold, where it is near.
-    gradients = f"{gs:.2f}" if error is None else f"{gs:.4f} with a standard error of {error:.4f}"
+    gradients = f"{gs:.4f}" + ("" if error is None else f" with a standard error of {error:.4f}")
     return (
         f"{distances}, and its gradient symmetricity {gradients}, which {words} (a pizza's is at least "
         f"{rule['symmetric']}, a clock's below {rule['asymmetric']})."

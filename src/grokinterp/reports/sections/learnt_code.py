@@ -14,6 +14,10 @@ LEARNT_CODE = (
     "Cosine similarity of every two numbers, in the order of the task's cycle: by the learnt embedding and by each "
     "encoder. Look for stripes along the diagonal: a code that knows distances only, as a clock's does."
 )
+SHUT = (
+    "Instead of learning an embedding, a network can be given its numbers as codes that somebody wrote. Is this "
+    "embedding like one of those?"
+)
 _SIMILARITIES = "code_similarities"
 
 
@@ -38,6 +42,7 @@ class LearntCodeSection(Finding):
             for name, value in zip(last.encoder.values, last.learnt_likeness.values, strict=True)
             if value == value  # one-hot codes are all equally unlike, and correlate with nothing
         )
+        section.shut = SHUT
         section.paragraphs.append(
             "The cosines between the embeddings of every two numbers are compared with those in the codes that a task "
             f"can be given by hand (its encoders). Their correlation is {alike} (0 for a code that has nothing to do "

@@ -4,9 +4,9 @@ from importlib import metadata
 
 from grokinterp.errors import listed
 from grokinterp.importers import opening_call, opening_words
-from grokinterp.reports import prose
+from grokinterp.reports import labels, prose
 from grokinterp.reports.recipe import LONGEST, Recipe
-from grokinterp.reports.section import Fact, ReportSection, Section
+from grokinterp.reports.section import Fact, Fold, ReportSection, Section
 from grokinterp.reports.subject import Subject
 from grokinterp.runs.format import library_versions
 from grokinterp.runs.run import Run
@@ -28,8 +28,7 @@ class Reproduction(ReportSection):
         for name, found in versions.items():
             if isinstance(found, dict):
                 section.facts.append(Fact(name, listed(f"{library} {version}" for library, version in found.items())))
-        for name, reason in subject.skipped.items():
-            section.folded.append(Fact(name.replace("_", " "), reason))
+        section.folds.extend(_not_on_the_page(subject))
         if formula := run.provenance.formula:
             section.code.append(("This network, in Python", f"import grokinterp as gi\n\nrun = {formula}"))
             return section
@@ -52,6 +51,21 @@ class Reproduction(ReportSection):
         section.code.append(("In a shell", recipe.command()))
         section.code.append(("In Python", recipe.python()))
         return section
+
+
+def _not_on_the_page(subject: Subject) -> list[Fold]:
+    """The measures that say nothing of such a run, and those that could still be read, each with its reason."""
+    folds, names = [], list(subject.unread)
+    if skipped := subject.skipped:
+        does = "measure does" if len(skipped) == 1 else "measures do"
+        line = f"{len(skipped)} {does} not apply to this task or model: why"
+        folds.append(Fold(line, [Fact(labels.spoken(name), reason) for name, reason in skipped.items()]))
+    if names:
+        waits = "measure was" if len(names) == 1 else "measures were"
+        line = f"{len(names)} further {waits} not read, since nobody asked for them: what they are, and how to ask"
+        how = Fact("how to ask", f"gi.report(run, circuits=[{names[0]!r}]) shows one by its name, as written here")
+        folds.append(Fold(line, [how, *(Fact(name, what) for name, what in subject.unread.items())]))
+    return folds
 
 
 def configuration(run: Run) -> dict[str, dict[str, str]]:
