@@ -84,6 +84,15 @@ def test_the_switches_show_what_ablate_gives(run, opened, heads, step):
     assert said == []
 
 
+TITLES_THAT_MEET = """() => [...document.querySelectorAll('.plate')].flatMap(plate => {
+  const titles = [...plate.querySelectorAll('text[class*=xtitle], text.annotation-text')].filter(
+    title => title.getBoundingClientRect().width > 0);
+  const boxes = titles.map(title => [title.textContent, title.getBoundingClientRect()]);
+  return boxes.flatMap(([a, one], i) => boxes.slice(i + 1).filter(([b, other]) => one.left < other.right
+    && other.left < one.right && one.top < other.bottom && other.top < one.bottom).map(([b, _]) => a + ' / ' + b));
+})"""
+
+
 def test_the_page_fits_a_phone(opened):
     """Nothing is wider than a narrow screen, and the figures are drawn anew to fit."""
     page, said, _ = opened
@@ -95,6 +104,7 @@ def test_the_page_fits_a_phone(opened):
         page.wait_for_timeout(100)
     assert page.evaluate(WIDEST) <= 390
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(TITLES_THAT_MEET) == []
     page.set_viewport_size({"width": 1280, "height": 900})
     assert said == []
 
@@ -105,6 +115,30 @@ LEGENDS_ON_TITLES = """() => [...document.querySelectorAll('.plate')].filter(pla
   const top = legend && legend.getBoundingClientRect().top, from = plate.getBoundingClientRect().top;
   return legend && top - from > 40 && titles.some(title => title.width && title.bottom > top + 1);
 }).map(plate => plate.id)"""
+
+
+SQUEEZED = """() => [...document.querySelectorAll('.plate')].filter(plate => {
+  const legend = plate.querySelector('.legend .bg'), bar = plate.querySelector('.legend .scrollbar');
+  const bottom = plate.querySelector('.main-svg').getBoundingClientRect().bottom;
+  const scrolls = bar && Number(bar.getAttribute('height')) > 0 && Number(bar.getAttribute('width')) > 0;
+  const { l, t, w, h } = plate._fullLayout._size;
+  return scrolls || (legend && legend.getBoundingClientRect().bottom > bottom + 1) || h < 90;
+}).map(plate => plate.id)"""
+
+
+def test_on_paper_no_legend_is_cut_and_none_takes_its_plots_room(opened):
+    """A legend of many entries is whole, without those that wait for a click; the curves keep their height."""
+    page, said, _ = opened
+    page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_timeout(500)
+    squeezed = page.evaluate(SQUEEZED)
+    entries = page.eval_on_selector_all("#progress .legendtext", "texts => texts.map(text => text.textContent)")
+    page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
+    page.wait_for_timeout(500)
+    on_screen = page.eval_on_selector_all("#progress .legendtext", "texts => texts.map(text => text.textContent)")
+    assert squeezed == []
+    assert not any("3D" in entry for entry in entries) and (not on_screen or any("3D" in each for each in on_screen))
+    assert said == []
 
 
 def test_on_paper_legends_stand_below_and_no_name_is_lost(opened):
@@ -118,15 +152,6 @@ def test_on_paper_legends_stand_below_and_no_name_is_lost(opened):
     assert on_titles == []
     assert set(names) == {"attention", "MLP", "positions", "direct path", "head 0", "head 1"}
     assert said == []
-
-
-TITLES_THAT_MEET = """() => [...document.querySelectorAll('.plate')].flatMap(plate => {
-  const titles = [...plate.querySelectorAll('text[class*=xtitle], text.annotation-text')].filter(
-    title => title.getBoundingClientRect().width > 0);
-  const boxes = titles.map(title => [title.textContent, title.getBoundingClientRect()]);
-  return boxes.flatMap(([a, one], i) => boxes.slice(i + 1).filter(([b, other]) => one.left < other.right
-    && other.left < one.right && one.top < other.bottom && other.top < one.bottom).map(([b, _]) => a + ' / ' + b));
-})"""
 
 
 def test_a_page_that_was_narrow(population, tmp_path, chromium):

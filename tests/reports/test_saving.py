@@ -16,6 +16,8 @@ import grokinterp as gi
 from grokinterp.cli import main
 from grokinterp.errors import BadRequest
 from grokinterp.reports import export, report
+from grokinterp.reports.figures.curves import Chart, Curve, panels
+from grokinterp.reports.figures.paper import on_paper
 from grokinterp.reports.saving import Pictures
 from grokinterp.reports.section import Plate
 
@@ -137,3 +139,14 @@ def test_settings_of_pictures_need_a_place_for_them(options, small_run, capsys):
     """`--format` of a report tells how to read a file as well; what is of pictures alone is not passed over."""
     assert main(["report", str(small_run), *options]) == 2
     assert f"{options[0]} {options[1].rstrip('.0')}" in capsys.readouterr().err.replace(".0", "")
+
+
+def test_where_buttons_stood_a_picture_has_no_empty_band():
+    """They are on a screen alone; the plot keeps its height, and a figure without them its margin."""
+    chart = Chart(430)
+    chart.line(Curve(np.array([0.0, 1.0]), np.array([1.0, 0.1])), "train loss", "#000")
+    figure = chart.finished("loss (nats)", "log", "loss")
+    picture = on_paper(figure)
+    assert picture.layout.margin.t < 20 and picture.layout.height == 430 - 48 + picture.layout.margin.t
+    assert len(figure.layout.updatemenus) == 2 and not picture.layout.updatemenus
+    assert on_paper(panels(["share"], [[]], [None])).layout.margin.t == 16

@@ -286,9 +286,11 @@ def _maps(shown: xr.DataArray, log: bool) -> go.Figure:
         figure.add_annotation(
             text=f"and {more:,} more, not drawn", xref="paper", yref="paper", x=1, y=-0.14, showarrow=False
         )
-    bar = dict(title=dict(text=_name(shown), side="right"))
-    figure.update_layout(coloraxis=dict(colorbar=bar, **scale))
+    figure.update_layout(coloraxis=dict(colorbar=dict(title=dict(text=_name(shown), side="right")), **scale))
+    # On paper rows are so low that a title would meet the heading below it.
+    met = {f"xaxis{'' if i == 0 else i + 1}.title.text": "" for i in range(len(slices) - columns)}
     meta: dict[str, Any] = dict(sequential=["coloraxis"]) if "cmid" not in scale else {}
+    meta["paper"] = dict(met, height=round(0.66 * height))
     return figure.update_layout(meta=dict(meta, narrow=_two_columns(len(slices))) if columns > 2 else meta)
 
 

@@ -109,7 +109,7 @@ class Chart:
         # Below a narrow plot every entry of the legend has a line of its own.
         entries = max(0, len(figure.data) + len(figure.to_dict()["layout"].get("shapes", ())) - 5)
         stacked = {"updatemenus.1.pad": dict(b=46, l=0), "margin.t": 86, "height": height + 60 + entries * 19}
-        meta = dict(narrow=stacked, paper={"height": round(0.6 * height) + 7 * entries, "legend.y": -0.45})
+        meta = dict(narrow=stacked, paper={"height": 212, "margin.t": 16})
         return figure.update_layout(showlegend=True, updatemenus=menus, meta=meta)
 
 
@@ -162,7 +162,7 @@ def panels(
         # As far below the last panel's title, however many there are: in shares of the plot, which is all of them.
         meta=dict(
             narrow={"height": 250 * n + 90, "legend.y": -64 / (250 * n - 16), **rows},
-            paper={"height": 250, "legend.y": -0.42},
+            paper={"height": 204},
         ),
     )
 

@@ -49,10 +49,21 @@ def _scale(font_pt: float | None) -> float:
 
 def on_paper(figure: go.Figure) -> go.Figure:
     """On white, without what only a screen has: buttons, and curves that wait in the legend."""
-    copy = type(figure)(figure).update_layout(INK)
-    copy.layout.update(updatemenus=[], overwrite=True)
+    copy: Any = type(figure)(figure).update_layout(INK)
+    if copy.layout.updatemenus:
+        copy.layout.update(updatemenus=[], overwrite=True)
+        _without_buttons(copy)
     copy.data = [trace for trace in copy.data if trace.visible != "legendonly"]
     return copy
+
+
+def _without_buttons(figure: go.Figure) -> None:
+    """The plot moves up to where the buttons stood, but for the height of half a tick's label."""
+    layout = figure.layout.to_plotly_json()
+    usual = layout.get("template", {}).get("layout", {})
+    top = layout.get("margin", {}).get("t", usual.get("margin", {}).get("t", 0))
+    left = min(top, round(1.2 * layout.get("font", {}).get("size", TEXT)))
+    figure.update_layout(height=layout["height"] - top + left, margin=dict(t=left))
 
 
 def sized(figure: go.Figure, width_cm: float | None = None, font_pt: float | None = None) -> go.Figure:

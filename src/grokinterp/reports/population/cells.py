@@ -28,7 +28,7 @@ def table(
         for i, name in enumerate(columns)
     )
     boxes = Markup("").join(
-        Markup('<td><input type="search" data-filter="{}" aria-label="filter {}"></td>').format(i, name)
+        Markup('<td><input type="search" size="1" data-filter="{}" aria-label="filter {}"></td>').format(i, name)
         for i, name in enumerate(columns)
     )
     filters = Markup('<tr class="filters">{}</tr>').format(boxes) if filtered else Markup("")

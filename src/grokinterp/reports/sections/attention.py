@@ -122,6 +122,8 @@ def to_first(frames_of: xr.Dataset, trace: xr.Dataset, task: Task) -> tuple[go.F
         number, (row, column), down = "" if i == 0 else str(i + 1), divmod(i, 2), -(-n // 2)
         narrow[f"xaxis{number}.domain"] = [0.54 * column, 0.54 * column + 0.42]
         narrow[f"yaxis{number}.domain"] = [max(1 - (row + 0.68) / down, 0), 1 - row / down]
+        if i < n - 2:  # it would meet the heading below
+            narrow[f"xaxis{number}.title.text"] = ""
     bar = dict(title=dict(text="attention to a", side="right"), tickformat=".0%")
     return figure.update_layout(
         coloraxis=dict(colorscale=palette.SEQUENTIAL, cmin=0, cmax=1, colorbar=bar),

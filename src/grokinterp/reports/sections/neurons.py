@@ -182,4 +182,6 @@ def _narrow(n: int) -> dict[str, dict[str, object]]:
             number = "" if at == 0 else str(at + 1)
             changes[f"xaxis{number}.domain"] = [left, left + 0.34 + 0.06 * (at < n)]
             changes[f"yaxis{number}.domain"] = [max(bottom, 0), top]
+            if i < n - 1:  # it would meet the heading of the next
+                changes[f"xaxis{number}.title.text"] = ""
     return {"narrow": changes}

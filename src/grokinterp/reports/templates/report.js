@@ -37,12 +37,23 @@
     return changes;
   }
 
-  // Three figures and their captions to a page; a legend below a plot stays as far from it as it was.
+  // Three figures and their captions to a page, in smaller type. A legend below the plot has room to take what it needs.
   function onPaper(layout) {
-    const height = (layout.meta && layout.meta.paper && layout.meta.paper.height) || Math.round(0.66 * layout.height);
-    const { t = 48, b = 56 } = layout.margin || {};
-    const y = layout.legend && layout.legend.y !== undefined ? layout.legend.y : -0.24; // as in the template
-    return { height, ...(y < 0 && { "legend.y": (y * (layout.height - t - b)) / (height - t - b) }) };
+    const changes = { height: Math.round(0.66 * layout.height), "font.size": 11, "legend.font.size": 10 };
+    for (const name of Object.keys(layout)) if (/^[xy]axis/.test(name)) changes[name + ".title.font.size"] = 11;
+    return Object.assign(changes, (layout.meta || {}).paper);
+  }
+
+  const isBelow = (layout) => (layout.legend && layout.legend.y !== undefined ? layout.legend.y : -0.24) < 0; // as in the template
+
+  // What the legend of a drawn plate takes is known: that much below the axis, and no more, whatever stands in it.
+  function fitLegend(plate, height) {
+    const { legend, margin } = plate._fullLayout;
+    if (!legend || !legend._height) return Plotly.relayout(plate, { height });
+    const axis = 46; // pixels of ticks and title
+    const bottom = axis + Math.ceil(legend._height);
+    const plot = height - margin.t - 56;
+    return Plotly.relayout(plate, { height: margin.t + plot + bottom, "margin.b": bottom, "legend.y": -axis / plot });
   }
 
   // The layout at a width, in a scheme: a fresh copy of the figure's own, with the changes in it.
@@ -52,14 +63,14 @@
     const meta = figure.layout.meta || {};
     const narrow = meta.narrow;
     if (width < NARROW && narrow) Object.assign(changes, narrow);
-    if (width === PAPER) Object.assign(changes, onPaper(figure.layout), meta.paper);
+    if (width === PAPER) Object.assign(changes, onPaper(figure.layout));
     for (const [path, value] of Object.entries(changes)) set(layout, path, value);
     if (width < NARROW) {
       for (const bar of ["coloraxis"]) if (layout[bar]) set(layout, bar + ".colorbar.title.text", "");
       // Titles that a phone has no room for lose what stands in brackets.
       for (const [name, axis] of Object.entries(layout)) {
         const title = /^[xy]axis/.test(name) && axis.title && axis.title.text;
-        if (title && title.length > 32) axis.title.text = title.replace(/(,| \().*$/, "");
+        if (title && title.length > 28) axis.title.text = title.replace(/(,| \().*$/, "");
       }
     }
     return layout;
@@ -131,15 +142,26 @@
     keep(plate, layout);
     if (hidden) for (const menu of layout.updatemenus || []) menu.visible = false;
     const now = plate.data || [];
-    const data = figure.data.map((trace, i) => ({ ...(now[i] || trace), ...(trace.mode && { mode: mode(trace, width) }) }));
+    // What waits in a legend to be clicked waits in vain on paper.
+    const waits = (trace) => width === PAPER && trace.visible === "legendonly";
+    const data = figure.data.map((trace, i) => ({
+      ...(now[i] || trace),
+      ...(trace.mode && { mode: mode(trace, width) }),
+      showlegend: waits(now[i] || trace) ? false : trace.showlegend,
+    }));
     plate.classList.add("drawn");
     // At another width react leaves a legend that had wrapped where it was, in pixels: over the ticks.
     if (plate.layout && plate.layout.width !== width) Plotly.purge(plate);
-    return Plotly.react(plate, data, layout, config);
+    if (width !== PAPER || layout.showlegend === false || !isBelow(layout)) return Plotly.react(plate, data, layout, config);
+    const height = layout.height;
+    // A legend may take half the height; past that it would be cut and get a bar to scroll it by.
+    Plotly.react(plate, data, { ...layout, height: 2 * height + 400 }, config);
+    return fitLegend(plate, height);
   }
 
   const ink = () => inks[dark.matches ? "dark" : "light"];
-  const redraw = (plate) => draw(plate, plate.clientWidth, ink());
+  // What stands behind a line that is closed has no width; opened, it is seen to change, and is drawn.
+  const redraw = (plate) => plate.clientWidth && draw(plate, plate.clientWidth, ink());
   const drawAll = () => Promise.all(plates.map(redraw));
 
   // -- the slider: one for all pictures that move
@@ -232,9 +254,9 @@
   let waiting = 0;
   const resized = new ResizeObserver(() => {
     window.clearTimeout(waiting);
-    waiting = window.setTimeout(() => plates.filter((plate) => plate.clientWidth !== plate.layout.width).forEach(redraw), 80);
+    waiting = window.setTimeout(() => plates.filter((plate) => plate.clientWidth !== plate.layout?.width).forEach(redraw), 80);
   });
   plates.forEach((plate) => resized.observe(plate));
-  window.addEventListener("beforeprint", () => plates.forEach((plate) => draw(plate, PAPER, inks.light, true)));
+  window.addEventListener("beforeprint", () => plates.forEach((plate) => plate.clientWidth && draw(plate, PAPER, inks.light, true)));
   window.addEventListener("afterprint", drawAll);
 })();
