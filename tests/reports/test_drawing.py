@@ -10,6 +10,7 @@ import xarray as xr
 
 import grokinterp as gi
 from grokinterp.cli import main
+from grokinterp.config.presets import PRESETS
 from grokinterp.errors import BadRequest
 from grokinterp.readout import Circuit, Variable, readout
 from grokinterp.reports import labels
@@ -18,6 +19,7 @@ from grokinterp.reports.figures.frames import LEVELS, texture, untexture
 from grokinterp.reports.page import page
 from grokinterp.reports.sections import sections_of
 from grokinterp.reports.subject import Subject
+from grokinterp.training.planning import plan
 
 OWN = textwrap.dedent('''
     """Three shapes of reading."""
@@ -234,6 +236,14 @@ def test_parameters_and_matrices_have_names_for_readers():
     assert labels.parameter("blocks.0.attn.W_Q") == "queries, layer 0"
     assert labels.parameter("blocks.1.mlp.b_in") == "bias of into neurons, layer 1"
     assert labels.quantity("embedding_norm", "weights^2") == "embedding norm (squared units of the weights)"
+
+
+@pytest.mark.parametrize("config", PRESETS.values(), ids=list(PRESETS))
+def test_no_two_parameters_of_a_model_have_one_name(config):
+    """They stand beside each other in a legend; norms have parameters that are called by a letter."""
+    model = plan(config.task.expression, preset=config.preset)[0].model
+    names = [labels.parameter(name) for name in model.parameter_shapes()]
+    assert len(set(names)) == len(names) and all(len(name) > 2 for name in names), names
 
 
 def test_a_texture_keeps_a_picture_to_half_a_level():

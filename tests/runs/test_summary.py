@@ -66,6 +66,14 @@ def test_a_trace_says_what_it_has_of_the_last_checkpoint():
     assert FULL.with_trace(trace.sel(step=[0])) == FULL
 
 
+def test_a_trace_says_the_scores_that_nobody_has_kept():
+    """Those of the last checkpoint; what a sweep has written stands, and NaN is no score."""
+    columns = {"test_loss": [3.0, 0.25], "train_loss": [3.0, 0.125], "test_accuracy": [0.0, math.nan]}
+    trace = xr.Dataset({name: ("step", values) for name, values in columns.items()}, {"step": [0, 300]})
+    assert replace(FULL, scores={}).with_trace(trace).scores == {"train_loss": 0.125, "test_loss": 0.25}
+    assert FULL.with_trace(trace).scores["train_loss"] == FULL.scores["train_loss"] == 0.5
+
+
 def test_a_trace_of_circuits_that_do_not_apply_says_nothing(small_run):
     """A sum has no irreps: the trace is empty, and so is what it adds to the run's summary."""
     trace = gi.measure(small_run, ["irreps", "cosets"], progress=False, cache=False)

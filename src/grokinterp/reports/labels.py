@@ -43,6 +43,9 @@ _PARAMETERS = {
 }
 
 
+_NORMS = {"ln1": "the attention's norm", "ln2": "the neurons' norm", "ln_final": "the final norm"}
+
+
 def spoken(name: str) -> str:
     """`embedding_norm` as `embedding norm`."""
     return re.sub(r"[_\s]+", " ", str(name)).strip()
@@ -85,11 +88,15 @@ def parameter(name: str) -> str:
     """`blocks.0.attn.W_Q` as `queries, layer 0`."""
     *home, last = name.split(".")
     kind, _, which = last.partition("_")
-    words = _PARAMETERS.get(last)
+    norm = _NORMS.get(home[-1]) if home else None
+    words = (
+        f"{'scale' if kind == 'w' else 'offset'} of {norm}" if norm and last in ("w", "b") else _PARAMETERS.get(last)
+    )
     if words is None and kind == "b":
         words = f"bias of {_PARAMETERS.get(f'W_{which}', spoken(which))}"
+    inner = "inner " if any(part.startswith("inner_") for part in home) else ""
     layer = next((part for part in home if part.isdigit()), None)
     # Embeddings of single operands: embed_a, embed_b.
     which = next((part.rpartition("_")[2] for part in home if part.startswith("embed_")), "")
     of_operand = f" of {which}" if len(which) == 1 else ""
-    return (words or spoken(last)) + of_operand + (f", layer {layer}" if layer is not None else "")
+    return inner + (words or spoken(last)) + of_operand + (f", layer {layer}" if layer is not None else "")

@@ -30,11 +30,12 @@ class Summary:
 
     Attributes:
         step: the last checkpoint, of which the scores, `verdict`, `geometry` and `key_frequencies` are.
-        scores: SCORES of it, in nats and as shares; NaN where there are no such rows.
+        scores: SCORES of it, in nats and as shares, as a sweep or `measure` has read them; NaN where a sweep knows
+            that there are no such rows.
         verdict, geometry, key_frequencies: as the circuits have them; `()` where no frequency is key.
         values: every number that circuits gave of it, by its name in a trace; none that is not finite.
         asked: the circuits that were asked of it, those that do not apply to it among them.
-        circuits: those that have been read off every checkpoint.
+        circuits: those that a sweep was told to read, and has read off every checkpoint; () of other runs.
         seconds, timed: the time that training took, and over how many steps.
         ensemble: with how many runs it was trained at once (`members`, 1 alone), and the seconds of a step `together`
             and `alone` that decided it; None where none was asked for.
@@ -79,9 +80,12 @@ class Summary:
             readings["key_frequencies"] = tuple(int(k) for k in trace.attrs["key_frequencies"])
         numbers = {name: float(value) for name, value in scalars.items() if isinstance(value, int | float)}
         values = {**self.values, **{name: value for name, value in numbers.items() if math.isfinite(value)}}
+        read = {name: float(scalars[name]) for name in SCORES if name in scalars and scalars[name] == scalars[name]}
         asked = {*self.asked, *filter(None, str(trace.attrs.get("circuits", "")).split(", "))}
         asked |= set(json.loads(trace.attrs.get("skipped", "{}")))
-        return replace(self, **readings, values=values, asked=tuple(sorted(asked)))
+        # A sweep's own stand: of endless data it knows what training recorded, which no checkpoint shows.
+        scores = {**read, **self.scores}
+        return replace(self, **readings, scores=scores, values=values, asked=tuple(sorted(asked)))
 
     @classmethod
     def read(cls, directory: Path) -> "Summary":

@@ -9,8 +9,9 @@ from grokinterp.reports.subject import Subject
 from grokinterp.tasks.groups import GroupTask
 
 OUTPUT_GROUP = (
-    "One point an answer, where its output weights lie, coloured by the cosets that explain them best. Look for points "
-    "of one colour that lie together; in a projection to two dimensions they may still overlap."
+    "One point an answer, where its output weights lie. Points of one colour and shape are one coset of the subgroup "
+    "whose cosets explain the weights best; the mouse tells which. Look for those that lie together; in a projection "
+    "to two dimensions they may still overlap."
 )
 
 OUTPUT_SUM = (
