@@ -53,11 +53,22 @@ def as_whole(value: Any) -> int:
 
 
 def whole(value: Any, name: str, example: str) -> int:
-    """A whole number as Python's, whichever library it is of. Raises `BadRequest` for anything else."""
+    """A whole number as Python's, whichever library it is of. Raises `BadRequest` for anything else.
+
+    So it does for one that no array holds, of 2^63 and more.
+    """
     try:
-        return as_whole(value)
+        number = as_whole(value)
     except TypeError:
         raise BadRequest(f"{name}={value!r:.80} must be a whole number, as in {example}") from None
+    if not fits(number):
+        raise BadRequest(f"{name} is a number of 2^63 or more; give a smaller one, as in {example}")
+    return number
+
+
+def fits(number: int) -> bool:
+    """Whether a whole number is one of 64 bits, as arrays hold them."""
+    return -(2**63) <= number < 2**63
 
 
 def whole_numbers(values: Any, name: str, example: str) -> list[int]:

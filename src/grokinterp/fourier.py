@@ -29,6 +29,10 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 
+LARGEST = 20_000
+"""Of this modulus the basis has 3.2 GB."""
+
+
 def _of_modulus(function: Callable[Given, Result]) -> Callable[Given, Result]:
     """Make a function of a modulus, its first argument, refuse what is no whole number of at least 1."""
 
@@ -37,6 +41,8 @@ def _of_modulus(function: Callable[Given, Result]) -> Callable[Given, Result]:
         p = whole(args[0] if args else kwargs.get("p"), "p", "p=113")
         if p < 1:
             raise FourierError(f"p={p} has no Fourier basis; give a modulus of at least 1, as in p=113")
+        if p > LARGEST:
+            raise FourierError(f"p={p:,} has a basis that fits no memory; give a modulus of at most {LARGEST:,}")
         return function(*args, **kwargs)
 
     return checked

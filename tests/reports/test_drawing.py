@@ -163,8 +163,11 @@ def test_phases_are_shaded_where_a_solved_trace_tells_them():
     [
         (lambda data: gi.draw(data[["train_loss", "test_accuracy"]]), "share a unit, and these are in nats"),
         (lambda data: gi.draw(data["train_loss"] * -1, log=True), "no values above 0, so no log axis; leave log out"),
-        (lambda data: gi.draw(data["train_loss"], width_cm=0), "width_cm is a length above 0, not 0"),
-        (lambda data: gi.draw(data["train_loss"], font_pt=float("nan")), "font_pt is a length above 0, not nan"),
+        (lambda data: gi.draw(data["train_loss"], width_cm=0), "width_cm must be above 0 and at most 1000, not 0"),
+        (
+            lambda data: gi.draw(data["train_loss"], font_pt=float("nan")),
+            "font_pt must be above 0 and at most 1000, not nan",
+        ),
         (lambda data: gi.draw(data[[]]), "this has no variable"),
     ],
     ids=["units", "log", "width", "font", "empty"],

@@ -86,7 +86,7 @@ def test_a_png_has_three_hundred_pixels_to_the_inch(saved):
         (lambda figure, path: figure.save(path / "x.png", dpi=0), "dpi is a number above 0, not 0"),
         (lambda figure, path: figure.save(path / "file" / "x.svg"), "of that name is in the way|part of the path"),
         (lambda figure, path: Pictures.checked(path, "svg,eps", None, None), "written as pdf, svg, png, not as 'eps'"),
-        (lambda figure, path: Pictures.checked(path, "svg", -1, None), "width_cm is a length above 0, not -1"),
+        (lambda figure, path: Pictures.checked(path, "svg", -1, None), "must be above 0 and at most 1000, not -1"),
     ],
     ids=["suffix", "none", "dpi", "folder", "format", "width"],
 )  # fmt: skip

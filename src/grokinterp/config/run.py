@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 from grokinterp.config.family import ModelConfig, family
 from grokinterp.config.training import OptimiserConfig, ScheduleConfig
 from grokinterp.config.transformer import TransformerConfig
-from grokinterp.config.validation import check_section, check_seed, check_types, plain, shown
+from grokinterp.config.validation import check_section, check_types, plain, shown
 from grokinterp.errors import ConfigError, did_you_mean, listed, require
 
 FORMAT_VERSION = 1
@@ -63,7 +63,6 @@ class SplitConfig:
             not (self.corrupt and self.mislabelled),
             f"corrupt={self.corrupt} and mislabelled={self.mislabelled} say the same twice; leave one out",
         )
-        check_seed("split_seed", self.split_seed or 0)
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,6 @@ class RunConfig:
         for name in SECTIONS:
             check_section(name, getattr(self, name))
         check_types(self)
-        check_seed("seed", self.seed)
 
     @functools.cached_property  # every checkpoint is asked whether it belongs to the run
     def identity(self) -> str:

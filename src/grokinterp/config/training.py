@@ -10,6 +10,9 @@ from grokinterp.errors import listed, require
 Part: TypeAlias = Literal["embed", "unembed", "transformer"]
 Loss: TypeAlias = Literal["cross_entropy", "stablemax", "mse"]
 
+MOST_CHECKPOINTS = 1_000_000
+"""More files than a directory is read of in a minute; the steps of all of them are held in memory."""
+
 
 @dataclass(frozen=True)
 class OptimiserConfig:
@@ -120,6 +123,12 @@ class ScheduleConfig:
         )
         require(min(self.checkpoint_steps, default=0) >= 0, "checkpoint_steps must be 0 or more, as in (10, 20)")
         require(self.checkpoints_per_octave >= 0, "checkpoints_per_octave must be 0 or more")
+        between = self.steps // self.checkpoint_every if self.checkpoint_every else 0
+        checkpoints = between + self.steps.bit_length() * self.checkpoints_per_octave
+        require(
+            checkpoints <= MOST_CHECKPOINTS,
+            f"steps={self.steps:,} would have {checkpoints:,} checkpoints; raise checkpoint_every, or take 0",
+        )
         require(
             self.stop_after_grokking is None or self.stop_after_grokking >= 0,
             f"stop_after_grokking={self.stop_after_grokking} must be 0 or more steps",

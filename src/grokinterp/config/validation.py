@@ -9,7 +9,7 @@ from os import PathLike
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from grokinterp.errors import ConfigError, listed, require
+from grokinterp.errors import ConfigError, fits, listed, require
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -34,6 +34,9 @@ def check_types(config: Any) -> None:
         value = tuple(value) if isinstance(value, list) else value
         if not has_type(value, hint):  # the message is put together where it is needed: tables read thousands
             raise ConfigError(f"{name}={shown(value)} {_wanted(_members(hint))}")
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, int):
+                _check_fits(name, each)
         if value is not getattr(config, name):
             # Past the frozen dataclass: it calls this while it is made.
             object.__setattr__(config, name, value)
@@ -44,9 +47,9 @@ def _hints_of(kind: type) -> dict[str, Any]:
     return {name: hint for name, hint in get_type_hints(kind).items() if get_origin(hint) is not ClassVar}
 
 
-def check_seed(name: str, seed: int) -> None:
-    """Refuse a seed that torch's generators do not take."""
-    require(-(2**63) <= seed < 2**63, f"{name}={shown(seed)} does not fit into 64 bits; give one such as {name}=0")
+def _check_fits(name: str, number: int) -> None:
+    """Refuse a number that no array holds and no generator of torch takes as a seed."""
+    require(fits(number), f"{name}={shown(number)} does not fit into 64 bits; lower it")
 
 
 def check_sizes(config: Any, *names: str) -> None:

@@ -29,12 +29,16 @@ LETTER = 0.56
 INK = dict(paper_bgcolor="white", font_color="#3f454d")
 
 
+LONGEST = 1000
+"""Centimetres of a figure, and points of its text."""
+
+
 def check_size(width_cm: float | None, font_pt: float | None) -> None:
-    """Raise `BadRequest` for what is no length."""
+    """Raise `BadRequest` for what is no length, and for one that nobody prints."""
     for name, value in (("width_cm", width_cm), ("font_pt", font_pt)):
         is_number = has_type(plain(value), float | None)
-        if not is_number or (value is not None and not (math.isfinite(value) and value > 0)):
-            raise BadRequest(f"{name} is a length above 0, not {shown(value)}")
+        if not is_number or (value is not None and not 0 < value <= LONGEST):
+            raise BadRequest(f"{name} must be above 0 and at most {LONGEST}, not {shown(value)}")
 
 
 def is_narrow(width_cm: float | None, font_pt: float | None) -> bool:
