@@ -120,6 +120,15 @@ def html() -> str:
     return written(planted(metrics=curves()))
 
 
+def test_without_scripts_the_page_says_so_before_what_they_work(html):
+    """Once, above the figures and the switches of heads, which are not shown where nothing would answer."""
+    said = html.index("allow scripts")
+    assert html.count("allow scripts") == 1 and html.rindex("<noscript>", 0, said) < said < html.index("<main>")
+    assert html.index('class="switches"') > said
+    hidden = re.search(r"<noscript><style>(.*?) { display: none; }</style></noscript>", html)
+    assert {".plate", ".bar", ".switches", ".readings"} <= set(hidden[1].split(", "))
+
+
 def test_report_writes_one_file_that_fetches_nothing(tmp_path):
     """No address but data: and its own headings; its policy forbids the rest; plotly stands in it once."""
     path = report(planted(metrics=curves()), tmp_path / "report.html")

@@ -45,6 +45,11 @@ FILLED = {
 LARGEST_BODY = 8 * 2**20
 """Bytes: some ten times what a page with a full history of chosen neurons asks."""
 
+SCRIPTED = """<noscript><style>#react-entry-point { display: none; }</style><p>What is taken out and what that leaves is
+        drawn by this page's scripts, all from this address; allow scripts to use it.</p></noscript>
+        {%app_entry%}"""
+"""The page that scripts fill, and what stands there without them."""
+
 
 def build(session: Session, prefix: str = "/") -> Dash:
     """The Dash application on a session, reached under `prefix`."""
@@ -61,7 +66,7 @@ def build(session: Session, prefix: str = "/") -> Dash:
         on_error=_report_failure,
     )
     app.enable_dev_tools(debug=False)
-    app.index_string = app.index_string.replace("<html>", '<html lang="en">')
+    app.index_string = app.index_string.replace("<html>", '<html lang="en">').replace("{%app_entry%}", SCRIPTED)
     threads = torch.get_num_threads()
     # A connection's thread that is born while another computes side by side would keep the other's share of the cores.
     app.server.before_request(lambda: torch.set_num_threads(threads))
