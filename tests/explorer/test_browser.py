@@ -144,7 +144,7 @@ def test_who_hears_the_page_can_use_it(page):
     a choice has been made; by axe-core's rules, whose findings these were."""
     wrong = """() => [
         ...document.querySelectorAll("#explorer label[role=option], #explorer label[aria-selected]"),
-        ...document.querySelectorAll("#explorer [aria-hidden=true][tabindex='0']"),
+        ...document.querySelectorAll("#explorer [aria-hidden=true][tabindex='0']:not([disabled])"),
         ...document.querySelectorAll("[role=slider]:not([aria-label])"),
         ...document.querySelectorAll("#explorer :is([role=group], [role=listbox]):not([aria-label])"),
     ].map(each => each.outerHTML.slice(0, 80))"""
@@ -152,6 +152,20 @@ def test_who_hears_the_page_can_use_it(page):
     assert page.locator("#heads[role=group] input").count() == 2
     _changed(page, lambda: page.locator("#heads label").first.click())
     page.wait_for_function(f"({wrong})().length === 0")
+
+
+def test_tab_reaches_every_kind_of_control(page):
+    """Tabs, chips, slider, buttons and lists of choices; a list opens and is chosen from without a mouse."""
+    page.wait_for_selector("#speed[tabindex='0']")
+    page.locator("h1").click()
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.closest('[id]')?.id"))
+    assert not {"page", "large", "play", "speed", "loop", "heads", "frequencies", "map", "x", "y"} - reached
+    page.locator("#speed").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("option", name="1 a second").wait_for()
 
 
 def test_chips_slider_and_undo_show_what_ablate_gives(page, path):
@@ -430,7 +444,7 @@ def test_a_class_is_shown_a_run(page):
         """() => {
           const drawn = document.querySelector('#curves .js-plotly-plot'), box = drawn.getBoundingClientRect();
           const { xaxis, yaxis } = drawn._fullLayout, times = box.width / drawn.offsetWidth;
-          const place = [xaxis._offset + xaxis.d2p(100), yaxis._offset + yaxis.d2p(2)];
+          const place = [xaxis._offset + xaxis.d2p(100), yaxis._offset + yaxis._length / 4];
           return [box.left + times * place[0], box.top + times * place[1]];
         }"""
     )

@@ -157,6 +157,9 @@ def curves(losses: Mapping[str, tuple[Any, Any]], step: int, thresholds: Mapping
             "training step",
             "loss (nats)",
             yaxis=dict(type="log"),
+            # A click anywhere goes to that step, not on the curve's own pixels alone.
+            hovermode="x",
+            hoverdistance=-1,
             shapes=[*marks, here],
             annotations=words,
         ),

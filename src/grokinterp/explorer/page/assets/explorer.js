@@ -173,7 +173,11 @@
       label.removeAttribute("role");
       label.removeAttribute("aria-selected");
     }
-    for (const box of all(".dash-dropdown-focus-target[aria-hidden][tabindex='0']")) box.tabIndex = -1;
+    // The hidden box is what Tab finds, and hands on to its button; without it the button is found itself.
+    for (const box of all(".dash-dropdown-focus-target:not([disabled])")) {
+      box.disabled = true;
+      box.nextElementSibling.tabIndex = 0;
+    }
     for (const slider of all(".slider [role=slider]:not([aria-label])")) {
       slider.setAttribute("aria-label", slider.closest(".compare") ? "Checkpoint to compare with" : "Checkpoint");
     }
