@@ -42,7 +42,7 @@ def test_neurons_stand_over_the_cosets_that_were_planted(session):
     figure, title = panels.plane(session, state)
     (points,) = figure["data"]
     assert points["text"] == [names[i] for i in index.tolist()]
-    assert figure["layout"]["xaxis"]["ticktext"] == ["order 8", "order 6"]
+    assert figure["layout"]["xaxis"]["ticktext"] == ["8", "6"]
     assert title == cosets.title(checkpoint, checkpoint.cosets) and "noise" in title
     assert panels.scatter(session, state)["data"][0]["customdata"] == points["text"]
 

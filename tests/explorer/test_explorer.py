@@ -30,6 +30,7 @@ from grokinterp.explorer.parts import Parts
 from grokinterp.explorer.session import READ, Session
 from grokinterp.explorer.state import History, State
 from grokinterp.explorer.trajectory import Trajectory
+from grokinterp.explorer.web import deferred
 from grokinterp.explorer.web.access import Access
 from grokinterp.explorer.web.ahead import Ahead
 from grokinterp.explorer.web.app import LARGEST_BODY
@@ -542,6 +543,25 @@ def test_two_sides_have_one_scale_that_covers_both():
         assert panels.spectrum(checkpoint, checkpoint.before, scale)["layout"]["yaxis"]["range"] == list(scale.waves)
 
 
+def test_the_difference_of_two_sides_is_drawn_with_nothing_in_its_middle():
+    """Row by row the right side's margin less the left's, where both show the row; of other tables there is none."""
+    session = Session.of(drawn())
+    state = session.resolved(State(page="compare", scale="difference", rows="test"))
+    sides = [(session.checkpoint_of(side), session.scores(side)[1], side) for side in (state, session.other(state))]
+    scale = panels.shared_scale([(checkpoint, side) for checkpoint, _, side in sides])
+    found = panels.difference(*sides, scale)["data"][0]
+    margins = [scores.margin for _, scores, _ in sides]
+    expected = torch.where(sides[0][0].task.is_train, torch.nan, margins[1] - margins[0])
+    assert np.frombuffer(base64.b64decode(found["z"]["bdata"]), "f4") == pytest.approx(expected.numpy(), nan_ok=True)
+    assert found["zmin"] == -found["zmax"] == -max(map(abs, scale.values))
+    drawn_too = deferred._compare(session, state.query)
+    assert drawn_too[5] == panels.difference(*sides, scale) and drawn_too[5] != drawn_too[2]
+    other = Session.of(drawn(p=5))
+    elsewhere = other.resolved(State())
+    apart = (other.checkpoint_of(elsewhere), other.scores(elsewhere)[1], elsewhere)
+    assert "other rows" in panels.difference(sides[0], apart, scale)["layout"]["annotations"][0]["text"]
+
+
 def test_one_pair_opens_with_an_example():
     """A pair that was not trained on, in the boxes too; other pages ask for none."""
     session = Session.of(drawn())
@@ -550,6 +570,90 @@ def test_one_pair_opens_with_an_example():
     kept = asked(session, [])["told"]["history"]["data"]
     assert asked(session, ["page"], kept, page="pair")["told"]["boxes"]["data"]["pair"] == list(state.pair)
     assert session.resolved(State()).pair is None
+
+
+def test_a_neuron_is_shown_before_one_is_asked_for():
+    """The best explained of the strongest wave's, by numpy's transform, ringed and named; it stays while one plays."""
+    session = Session.of(drawn())
+    state = session.resolved(State())
+    checkpoint, shown = session.checkpoint_of(state), session.example(state)
+    logits = checkpoint.before.logits.reshape(7, 7, 7).double().numpy()
+    a, b, c = np.indices((7, 7, 7))
+    waves = [abs((logits * np.cos(2 * np.pi * k * (a + b - c) / 7)).sum()) for k in (1, 2, 3)]
+    strongest = 1 + int(np.argmax(waves))
+    active = checkpoint.activations(0, {}).reshape(7, 7, -1).double().numpy()
+    powers = abs(np.fft.fft2(active, axes=(0, 1))) ** 2
+    powers[0, 0] = 0
+    on = lambda k: powers[np.ix_([0, k, -k], [0, k, -k])].sum((0, 1)) / powers.sum((0, 1)).clip(1e-30)
+    shares = np.stack([on(k) for k in (1, 2, 3)])
+    has_it = shares.argmax(0) == strongest - 1
+    assert shown.neuron == np.where(has_it, shares[strongest - 1], -1).argmax()
+    assert shown.why.endswith(f"frequency {strongest}, the strongest in the logits") and shown.step == 10
+    *drawn_figures, name, note = panels.neuron(session, state)
+    assert all(figure["data"] for figure in drawn_figures) and "at step 10." in note
+    assert name.startswith(f"Neuron {shown.neuron}, as trained: frequency {strongest} explains")
+    ring = panels.scatter(session, state)["data"][1]["x"]["bdata"]
+    assert np.frombuffer(base64.b64decode(ring), "f4").tolist() == [strongest]
+    assert panels.neuron(session, state.change(heads=[(0, 1)]))[:2] == tuple(drawn_figures)
+    earlier = panels.neuron(session, state.change(step=0))
+    assert earlier[0] != drawn_figures[0] and earlier[2].startswith(f"Neuron {shown.neuron}, ") and earlier[3] == note
+
+
+def test_an_example_costs_no_click_anything():
+    """It is drawn anew at another checkpoint, and not where something is taken out; a neuron that was chosen is."""
+    session = Session.of(drawn())
+    opened = asked(session, [])
+    assert "draw-neuron" in opened["rest"]
+    kept = opened["told"]["history"]["data"]
+    assert "draw-neuron" not in asked(session, ["heads"], kept, heads=["0.1"])["rest"]
+    assert "draw-neuron" in asked(session, ["step"], kept, step=0)["rest"]
+    chosen = asked(session, ["neurons"], kept, neurons={"points": [{"pointNumber": 5}]})
+    kept = chosen["told"]["history"]["data"]
+    assert "draw-neuron" in asked(session, ["heads"], kept, heads=["0.1"])["rest"]
+    assert (
+        "no<br>neuron 999"
+        in panels.neuron(session, session.resolved(State(neuron=999)))[0]["layout"]["annotations"][0]["text"]
+    )
+
+
+def test_without_frequencies_the_example_is_what_writes_most():
+    """The neurons of S_3 turn with no frequency."""
+    session = Session.of(drawn("s3", p=None))
+    state = session.resolved(State())
+    example = session.example(state)
+    written = session.runs["drawn"].final.parameters["blocks.0.mlp.W_out"]
+    assert example.neuron == int(written.norm(dim=1).argmax()) and "largest output weights" in example.why
+    assert panels.neuron(session, state)[2] == f"Neuron {example.neuron}, as trained"
+
+
+@pytest.mark.parametrize("task", ["c8", "a + b"])
+def test_the_circle_is_that_of_the_strongest_wave(task):
+    """Also of a cycle of even length that is asked for as a group: one of its irreps comes before its frequencies."""
+    session = Session.of(drawn(task, p=None if task == "c8" else 8))
+    pair = session.pair(session.resolved(State(pair=(3, 6))))
+    task = pair.checkpoint.task
+    turned = task.operands.sum(1)[:, None] - torch.arange(task.n_answers)
+    pair.checkpoint._before = Scores.of((2 * torch.pi * 2 * turned / 8).cos(), task)
+    assert pair.frequency == 2 and pair.turns() == {"a": 270, "b": 180, "answer": 90}
+
+
+def test_a_pair_of_a_model_that_is_whole_says_what_it_says_once():
+    """Before and after are told apart only where there is an after."""
+    session = Session.of(drawn())
+    state = session.resolved(State(pair=(3, 5)))
+    sentence = lambda state: text.answered(session.pair(state), session.scores(state)[1])
+    assert "after" not in sentence(state) and sentence(state).endswith(".")
+    assert "after" in sentence(state.change(heads=[(0, 0)])) or "taken out" in sentence(state.change(heads=[(0, 0)]))
+
+
+def test_without_scripts_the_page_says_that_it_needs_them():
+    """Where Dash would say that it loads, for ever."""
+    from grokinterp.explorer.web.app import build
+
+    html = build(Session.of(drawn())).server.test_client().get("/").get_data(as_text=True)
+    assert (
+        html.index("<noscript>") < html.index("allow scripts") < html.index("</noscript>") < html.index("react-entry")
+    )
 
 
 def test_keep_only_says_what_it_waits_for_and_clear_takes_it_back():
@@ -592,6 +696,7 @@ def test_runs_of_different_tasks_are_not_called_by_one():
     one, other = drawn(), drawn("a - b")
     assert layout.heading({"x": one}) == "x: a + b" and layout.heading({"x": one, "y": one}) == "2 runs: a + b"
     assert layout.heading({"x": one, "y": other}) == "2 runs"
+    assert layout.heading({"s3": drawn("s3", p=None)}) == "s3"
 
 
 def test_a_run_in_training_is_followed_and_nothing_chosen_is_lost():

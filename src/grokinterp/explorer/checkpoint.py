@@ -152,6 +152,15 @@ class EvaluatedCheckpoint:
         is_group = isinstance(self.task, GroupTask) and Cycle.why_not(self.task) is not None
         return NeuronCosets(self.snapshot) if is_group else None
 
+    @property
+    def strongest_frequency(self) -> int:
+        """The frequency with the largest wave in the logits, before anything is taken out."""
+        wave, spectrum = Wave.of(self.task), self.before.spectrum
+        if isinstance(self.task, GroupTask) and wave is not None:
+            # Of a group the spectrum counts irreps, of which a cycle of even length has one before its frequencies.
+            spectrum = coefficients(wave.fold(self.before.logits), wave)
+        return int(spectrum.abs().argmax()) + 1
+
     @cached_property
     def usual_margin(self) -> float:
         """What 98 % of the rows' margins stay below in size, before anything is taken out."""

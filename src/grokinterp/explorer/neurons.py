@@ -21,6 +21,16 @@ AXES: dict[Axis, str] = {
     "first": "First principal component",
     "second": "Second principal component",
 }
+"""What a scatter's axes show, as their titles say it."""
+
+SHORT: dict[Axis, str] = {
+    "frequency": "Frequency",
+    "share": "Explained",
+    "norm": "Output norm",
+    "first": "First PC",
+    "second": "Second PC",
+}
+"""The same where a panel has room for a word or two."""
 
 
 def why_no_frequencies(task: Task) -> str | None:
@@ -96,6 +106,16 @@ class Neurons:
             case "norm":
                 return self._written.norm(dim=1)
         return self._components[:, ("first", "second").index(name)]
+
+    def example(self, strongest: int) -> tuple[int, str]:
+        """The neuron that is looked at before one is asked for, and what it is; `strongest` leads in the logits."""
+        if self.tuning is None:
+            return int(self.axis("norm").nan_to_num().argmax()), "the neuron with the largest output weights"
+        share, has_it = self.tuning.fve.nan_to_num(), self.frequency == strongest
+        if not has_it.any():
+            return int(share.argmax()), "the neuron best explained by its frequency"
+        best = int(torch.where(has_it, share, -1).argmax())
+        return best, f"the neuron best explained by frequency {strongest}, the strongest in the logits"
 
     @property
     def _hook(self) -> str:

@@ -52,8 +52,8 @@ class Pair:
 
     @property
     def frequency(self) -> int:
-        """The frequency with the largest share of the logits."""
-        return int(self.checkpoint.before.spectrum.abs().argmax()) + 1
+        """The frequency with the largest wave in the logits."""
+        return self.checkpoint.strongest_frequency
 
     @property
     def has_circle(self) -> bool:

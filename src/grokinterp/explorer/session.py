@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +36,15 @@ OPEN = 4
 """How many checkpoints stay evaluated: about 75 MB each at p = 113."""
 
 
+@dataclass(frozen=True)
+class Example:
+    """A neuron that is shown before one is asked for; `why` it, and at which `step` it was chosen."""
+
+    neuron: int
+    why: str
+    step: int
+
+
 class NoSuchPair(BadRequest):
     """A pair that the table does not have; the page says so beside the boxes that ask for one."""
 
@@ -63,6 +73,7 @@ class Session:
         self._lock = threading.Lock()
         self._steps: dict[str, list[int]] = {}
         self._neurons: dict[tuple[str, int, int], Neurons] = {}
+        self._examples: dict[tuple[str, int], Example] = {}
 
     def _check(self, name: str) -> None:
         """Raise `BadRequest` where a run has nothing that can be shown."""
@@ -221,6 +232,19 @@ class Session:
             return None
         checkpoint, request = self.checkpoint_of(state), self.request(state) if after else {}
         return Neuron(checkpoint.task, checkpoint.activations(neurons.layer, request)[:, state.neuron].clone())
+
+    def example(self, state: State) -> Example:
+        """The neuron that a state with a layer of neurons shows before one is asked for.
+
+        It is chosen at the checkpoint that is looked at first and stays, so that playing follows one neuron.
+        """
+        neurons, (run, step) = self.neurons(state), self._key(state)
+        assert neurons is not None
+        key = (run, neurons.layer)
+        if key not in self._examples:
+            best, why = neurons.example(self.checkpoint_of(state).strongest_frequency)
+            self._examples[key] = Example(best, why, step)
+        return self._examples[key]
 
     def pair(self, state: State) -> Pair | None:
         """The pair that is looked at. Raises `BadRequest` as `row` does."""

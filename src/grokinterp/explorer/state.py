@@ -13,7 +13,7 @@ Map: TypeAlias = Literal["margin", "loss", "error"]
 Side: TypeAlias = Literal["all", "train", "test"]
 Axis: TypeAlias = Literal["frequency", "share", "norm", "first", "second"]
 Page: TypeAlias = Literal["overview", "pair", "phases", "compare", "python"]
-Scale: TypeAlias = Literal["shared", "own"]
+Scale: TypeAlias = Literal["shared", "own", "difference"]
 Pair: TypeAlias = tuple[int, int]
 
 MOST_PAIRS = 100_000
@@ -37,7 +37,7 @@ class State:
         neuron, pair: the neuron and the pair (a, b) that are looked at.
         page: which page is open.
         other_run, other_step: what `compare` puts on the right.
-        scale: whether the two sides of `compare` are drawn on one scale.
+        scale: whether the two sides of `compare` are drawn on one scale, or on the right what it has more.
     """
 
     run: str | None = None

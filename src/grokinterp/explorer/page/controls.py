@@ -4,7 +4,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from grokinterp.explorer.neurons import AXES, TUNED, why_no_frequencies
+from grokinterp.explorer.neurons import SHORT, TUNED, why_no_frequencies
 from grokinterp.explorer.parts import Parts
 from grokinterp.explorer.session import NoSuchPair, Session
 from grokinterp.explorer.state import State
@@ -17,7 +17,7 @@ SPEEDS = {1000: "1 a second", 500: "2 a second", 250: "4 a second", 100: "10 a s
 """Milliseconds between two checkpoints that are played; a picture that takes longer is waited for."""
 SIDES = {"all": "All", "train": "Train", "test": "Test"}
 PAGES = {"overview": "Overview", "pair": "One pair", "phases": "Phases", "compare": "Compare", "python": "Python"}
-SCALES = {"shared": "One scale", "own": "Own scales"}
+SCALES = {"shared": "One scale", "own": "Own", "difference": "Difference"}
 MODES = {"ablate": "Take out", "keep": "Keep only"}
 
 
@@ -42,7 +42,7 @@ def values(session: Session, state: State) -> dict[str, dict[str, Any]]:
     layers = session.checkpoint_of(state).snapshot.layers("mlp.hook_post")
     runs = options(session.labels)
     no_frequencies = why_no_frequencies(run.task)
-    axes = options(AXES, dict.fromkeys(TUNED, no_frequencies))
+    axes = options(SHORT, dict.fromkeys(TUNED, no_frequencies))
     name = lambda layer, head: f"Layer {layer} head {head}" if deep else f"Head {head}"
     return {
         "run": dict(value=state.run, options=runs, style=_if(len(runs) > 1)),

@@ -39,8 +39,10 @@ def figure(cosets: NeuronCosets) -> Figure:
     dash = dict(
         type="line", x0=0, x1=1, xref="paper", y0=1, y1=1, line=dict(color=NEUTRAL, width=1, dash="dash"), layer="below"
     )
-    ticks = dict(tickvals=list(places.values()), ticktext=[cosets.names[k] for k in places], showgrid=False)
-    titles = ("subgroup", "coset concentration (0 on cosets)")
+    # The order alone: in words they would stand aslant over the axis' title.
+    orders = [cosets.names[k].removeprefix("order ") for k in places]
+    ticks = dict(tickvals=list(places.values()), ticktext=orders, tickangle=0, showgrid=False)
+    titles = ("order of the subgroup", "coset concentration (0 on cosets)")
     return dict(data=[points], layout=layout(*titles, xaxis=ticks, yaxis=dict(type="log"), shapes=[dash]))
 
 

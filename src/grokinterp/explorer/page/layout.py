@@ -27,7 +27,8 @@ def name(runs: Mapping[str, Run]) -> str:
 def heading(runs: Mapping[str, Run]) -> str:
     """What is open, and the task where all runs have the same."""
     tasks = {str(run.config.task.expression) if run.has_config else run.task.expression for run in runs.values()}
-    return f"{name(runs)}: {tasks.pop()}" if len(tasks) == 1 else name(runs)
+    task = tasks.pop() if len(tasks) == 1 else name(runs)
+    return name(runs) if task == name(runs) else f"{name(runs)}: {task}"
 
 
 def page(runs: Mapping[str, Run]) -> html.Div:

@@ -49,24 +49,43 @@ def table(checkpoint: EvaluatedCheckpoint, scores: Scores, state: State, scale: 
     if len(task.grid_shape) != 2:
         return figures.nothing(f"{task.expression}<br>is no table of pairs (a, b),<br>so there is no map of them.")
     values, title, colours = _mapped(checkpoint, scores, state)
-    if state.rows != "all" and task.is_train is not None:
-        values = torch.where(task.is_train == (state.rows == "train"), values, torch.nan)
     unit = {"margin": "margin %{z:.4g}", "loss": "loss %{z:.4g} nats", "error": "off by %{z:.0f}"}[state.map]
     hover = "a = %{y}, b = %{x}<br>" + unit + "<extra></extra>"
     limits = _limits(checkpoint, state) if scale is None else scale.values
     return figures.heat_map(task.to_grid(values), title, colours, limits, hover)
 
 
+def difference(
+    left: tuple[EvaluatedCheckpoint, Scores, State], right: tuple[EvaluatedCheckpoint, Scores, State], scale: Scale
+) -> Figure:
+    """The right side's map less the left side's, after, as wide on both sides of nothing as either map reaches."""
+    one, other = left[0].task, right[0].task
+    if len(other.grid_shape) != 2:
+        return table(*right)
+    if one.grid_shape != other.grid_shape or not torch.equal(one.operands, other.operands):
+        return figures.nothing("The two have other rows,<br>so there is no difference of them.")
+    (old, title, _), (new, _, _) = _mapped(*left), _mapped(*right)
+    reach = max(map(abs, scale.values))
+    hover = "a = %{y}, b = %{x}<br>right less left %{z:.4g}<extra></extra>"
+    grid = other.to_grid(new - old)
+    return figures.heat_map(grid, f"right less left: {title}", palette.SIGNED, (-reach, reach), hover)
+
+
 def _mapped(checkpoint: EvaluatedCheckpoint, scores: Scores, state: State) -> tuple[Tensor, str, list[Any]]:
-    """Values by row, what they are, and their colours."""
-    n = checkpoint.task.n_values
+    """Values by row, NaN on the other side of the split; what they are, and their colours."""
+    task = checkpoint.task
+    n = task.n_values
     match state.map:
         case "margin":
-            return scores.margin, "margin (logits)", palette.SIGNED
+            values, title, colours = scores.margin, "margin (logits)", palette.SIGNED
         case "loss":
-            return scores.loss.float(), "loss (nats)", figures.HOT
-    wrong = (scores.predicted - checkpoint.task.answer_labels + n // 2) % n - n // 2
-    return wrong.float(), "answer less the right one", palette.SIGNED
+            values, title, colours = scores.loss.float(), "loss (nats)", figures.HOT
+        case _:
+            wrong = (scores.predicted - task.answer_labels + n // 2) % n - n // 2
+            values, title, colours = wrong.float(), "answer less the right one", palette.SIGNED
+    if state.rows != "all" and task.is_train is not None:
+        values = torch.where(task.is_train == (state.rows == "train"), values, torch.nan)
+    return values, title, colours
 
 
 def _limits(checkpoint: EvaluatedCheckpoint, state: State) -> tuple[float, float]:
@@ -101,7 +120,8 @@ def scatter(session: Session, state: State) -> Figure:
         return figures.nothing("This model has no MLP,<br>so there are no neurons to choose.")
     chosen = [m for layer, m in state.neurons if layer == state.layer]
     titles = (AXES[state.x], AXES[state.y])
-    shown = state.neuron if session.neuron(state, after=False) else None
+    shown = session.example(state).neuron if state.neuron is None else state.neuron
+    shown = shown if shown < len(neurons.frequency) else None
     hue, names = neurons.frequency, None
     on = session.checkpoint_of(state).cosets
     if on is not None and not on.why_not:
@@ -109,20 +129,28 @@ def scatter(session: Session, state: State) -> Figure:
     return figures.scatter(neurons.axis(state.x), neurons.axis(state.y), hue, titles, chosen, shown, names)
 
 
-def neuron(session: Session, state: State) -> tuple[Figure, Figure, str]:
-    """The neuron's activation over the table after what is taken out, its 2-D spectrum, and its name.
+def neuron(session: Session, state: State) -> tuple[Figure, Figure, str, str]:
+    """The neuron's activation over the table after what is taken out, its 2-D spectrum, its name, and why this one.
 
-    Both are coloured on the scale of the neuron before.
+    Both are coloured on the scale of the neuron before. Before one is asked for it is an example, as trained: of a
+    neuron that nobody chose no click need wait for the rest of the model.
     """
     if state.layer is None:
-        return figures.nothing("No neurons"), figures.nothing(""), "Neuron"
+        return figures.nothing("This model<br>has no MLP."), figures.nothing(""), "Neuron", ""
+    if state.neuron is None:
+        example = session.example(state)
+        chosen = state.cleared().change(neuron=example.neuron)
+        active, waves, name = _neuron(session, chosen, f"Neuron {example.neuron}, as trained")
+        return active, waves, name, f"An example: {example.why} at step {example.step:,}. Click any neuron above."
+    return *_neuron(session, state, f"Neuron {state.neuron}{' after' * bool(session.request(state))}"), ""
+
+
+def _neuron(session: Session, state: State, name: str) -> tuple[Figure, Figure, str]:
+    """Activation, spectrum and name of the state's neuron; what it is called begins with `name`."""
     before, after = session.neuron(state, after=False), session.neuron(state)
     if before is None or after is None:
-        hints = "Click a neuron<br>above: here,<br>where it is active;", "here, its waves<br>in a and in b."
-        return figures.nothing(hints[0]), figures.nothing(hints[1]), "Neuron"
-    name, tuning = f"Neuron {state.neuron}", after.tuning
-    if session.request(state):
-        name += " after"
+        return figures.nothing(f"Layer {state.layer} has no<br>neuron {state.neuron}."), figures.nothing(""), "Neuron"
+    tuning = after.tuning
     if (state.layer, state.neuron) in state.neurons:
         name += ": taken out"
     elif tuning is not None and not tuning[0]:

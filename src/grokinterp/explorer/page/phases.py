@@ -21,7 +21,7 @@ GRAPHS = ("phases", "order", "latent", "shape")
 ACCURACIES = {
     "latent_accuracy_unswapped": ("rebuilt from waves", ACCENT),
     "test_accuracy_unswapped": ("the model", SKY),
-    "latent_accuracy_shuffled": ("waves dealt out at random", NEUTRAL),
+    "latent_accuracy_shuffled": ("waves shuffled", NEUTRAL),
 }
 SHARES = {
     "cluster_share_of_two": ("two components", ACCENT),
@@ -151,5 +151,5 @@ def readable(checkpoint: EvaluatedCheckpoint, trajectory: Trajectory) -> str:
     ))  # fmt: skip
     return (
         f"Step {checkpoint.step:,}: a network rebuilt from each neuron's strongest wave answers {rebuilt}, the same "
-        f"waves dealt out at random {shuffled}, the model itself {itself}."
+        f"waves shuffled among the neurons {shuffled}, the model itself {itself}."
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from dash import dcc, html
 
-from grokinterp.explorer.neurons import AXES
+from grokinterp.explorer.neurons import SHORT
 from grokinterp.explorer.page import phases, text
 from grokinterp.explorer.page.controls import MAPS, SCALES, SIDES, options
 from grokinterp.explorer.page.elements import graph, numbers, panel, radio, slider
@@ -20,7 +20,7 @@ def tabs(waves: str) -> list[html.Div]:
 
 def _overview(waves: str) -> html.Div:
     axis = lambda name, chosen: dcc.Dropdown(
-        id=name, options=options(AXES), value=chosen, clearable=False, className="axis", searchable=False
+        id=name, options=options(SHORT), value=chosen, clearable=False, className="axis", searchable=False
     )
     return html.Div(
         [
@@ -38,6 +38,7 @@ def _overview(waves: str) -> html.Div:
             panel(
                 "Neuron",
                 html.Div([graph("activation"), graph("waves")], className="halves"),
+                html.P(id="neuron-text", className="note"),
                 name="neuron",
             ),
             panel("Clock or pizza, as trained", graph("plane"), name="plane"),

@@ -139,7 +139,9 @@ def answered(pair: Pair, after: Scores) -> str:
     named = lambda number: f"{number} ({task.group.elements[number]})" if isinstance(task, GroupTask) else str(number)
     name = lambda number: "nothing (its logits are no finite numbers)" if number is None else named(number)
     known = "" if task.is_train is None else ", trained on" if bool(task.is_train[pair.row]) else ", a test pair"
-    change = f"; with the parts taken out, {name(now)}." if now != was else ", before and after."
+    change = ", before and after." if pair.request else "."
+    if now != was:
+        change = f"; with the parts taken out, {name(now)}."
     asked = f"a = {name(a)}, b = {name(b)}{known}"
     return f"{asked}. The right answer is {name(pair.answer)}. The model says {name(was)}{change}"
 

@@ -137,9 +137,12 @@ def _compare(session: Session, query: str) -> Any:
     state = State.of(query)
     other = session.other(state)
     scale = None
-    if state.scale == "shared":
+    if state.scale != "own":
         scale = panels.shared_scale([(session.checkpoint_of(side), side) for side in (state, other)])
     left, right = _side(session, state, "left-", scale), _side(session, other, "right-", scale)
+    if state.scale == "difference":
+        assert scale is not None
+        right = [*right[:2], _difference(session, (state, other), scale), *right[3:]]
     return {"left-numbers": left[0], "right-numbers": right[0]}, *left[1:], *right[1:]
 
 
@@ -157,6 +160,14 @@ def _side(session: Session, state: State, prefix: str, scale: panels.Scale | Non
     return [text.tiles(old, new, prefix), label, table, spectrum]
 
 
+def _difference(session: Session, states: tuple[State, State], scale: panels.Scale) -> Any:
+    try:
+        left, right = ((session.checkpoint_of(state), session.scores(state)[1], state) for state in states)
+    except BadRequest:
+        return panels.figures.nothing("One of the models has no such part.")
+    return panels.difference(left, right, scale)
+
+
 def _properties(**components: str) -> tuple[tuple[str, str], ...]:
     """`_properties(plane="figure", plane_title="children")`, as pairs of a component and its property."""
     return tuple((name.replace("_", "-"), prop) for name, prop in components.items())
@@ -169,7 +180,7 @@ PANELS = (
     Panel(_neurons, _properties(neurons="figure"), _properties(draw_neurons="data")),
     Panel(
         _neuron,
-        _properties(activation="figure", waves="figure", neuron_title="children"),
+        _properties(activation="figure", waves="figure", neuron_title="children", neuron_text="children"),
         _properties(draw_neuron="data"),
     ),
     Panel(

@@ -154,7 +154,8 @@ def _draw(session: Session, state: State, before: State | None, is_news: bool = 
     waiting |= {"draw-place", "draw-phases", "draw-compare"} if is_news else set()
     # Panels that are not open, or empty, have nothing to draw.
     waiting -= {f"draw-{page}" for page in ("pair", "phases", "compare") if page != state.page}
-    if state.neuron is None and not changed("layer", "neuron"):
+    # An example is shown as trained.
+    if state.neuron is None and not changed("run", "step", "layer", "neuron"):
         waiting -= {"draw-neuron"}
     rest |= {name: {"data": state.query} for name in waiting}
     if changed(*REQUEST):
