@@ -590,13 +590,13 @@ def test_a_neuron_is_shown_before_one_is_asked_for():
     assert shown.neuron == np.where(has_it, shares[strongest - 1], -1).argmax()
     assert shown.why.endswith(f"frequency {strongest}, the strongest in the logits") and shown.step == 10
     *drawn_figures, name, note = panels.neuron(session, state)
-    assert all(figure["data"] for figure in drawn_figures) and "at step 10." in note
-    assert name.startswith(f"Neuron {shown.neuron}, as trained: frequency {strongest} explains")
+    assert all(figure["data"] for figure in drawn_figures) and "as trained" in note and "at step 10." in note
+    assert name.startswith(f"Neuron {shown.neuron}: frequency {strongest} explains")
     ring = panels.scatter(session, state)["data"][1]["x"]["bdata"]
     assert np.frombuffer(base64.b64decode(ring), "f4").tolist() == [strongest]
     assert panels.neuron(session, state.change(heads=[(0, 1)]))[:2] == tuple(drawn_figures)
     earlier = panels.neuron(session, state.change(step=0))
-    assert earlier[0] != drawn_figures[0] and earlier[2].startswith(f"Neuron {shown.neuron}, ") and earlier[3] == note
+    assert earlier[0] != drawn_figures[0] and earlier[2].startswith(f"Neuron {shown.neuron}: ") and earlier[3] == note
 
 
 def test_an_example_costs_no_click_anything():
@@ -623,7 +623,7 @@ def test_without_frequencies_the_example_is_what_writes_most():
     example = session.example(state)
     written = session.runs["drawn"].final.parameters["blocks.0.mlp.W_out"]
     assert example.neuron == int(written.norm(dim=1).argmax()) and "largest output weights" in example.why
-    assert panels.neuron(session, state)[2] == f"Neuron {example.neuron}, as trained"
+    assert panels.neuron(session, state)[2] == f"Neuron {example.neuron}"
 
 
 @pytest.mark.parametrize("task", ["c8", "a + b"])

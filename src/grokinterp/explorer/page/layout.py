@@ -62,7 +62,8 @@ def _header(title: str, several: bool) -> html.Header:
     button = lambda name, label, why: html.Button(label, id=name, title=why, n_clicks=0)
     return html.Header(
         [
-            html.H1(title),
+            # The name gives way, and not the task behind it.
+            html.H1([html.Span(part) for part in title.partition(": ")[::2]], title=title),
             radio("page", PAGES, "tabs"),
             html.Div(
                 [

@@ -140,8 +140,8 @@ def neuron(session: Session, state: State) -> tuple[Figure, Figure, str, str]:
     if state.neuron is None:
         example = session.example(state)
         chosen = state.cleared().change(neuron=example.neuron)
-        active, waves, name = _neuron(session, chosen, f"Neuron {example.neuron}, as trained")
-        return active, waves, name, f"An example: {example.why} at step {example.step:,}. Click any neuron above."
+        active, waves, name = _neuron(session, chosen, f"Neuron {example.neuron}")
+        return active, waves, name, f"An example, as trained: {example.why} at step {example.step:,}. Click any other."
     return *_neuron(session, state, f"Neuron {state.neuron}{' after' * bool(session.request(state))}"), ""
 
 
