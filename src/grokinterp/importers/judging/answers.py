@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from grokinterp.config import ModelConfig, TransformerConfig
 from grokinterp.evaluation.evaluator import evaluator
 from grokinterp.importers._evidence import losses
 from grokinterp.importers.judging.scores import COMPARED, Score, draw
+from grokinterp.importers.judging.structures import Structure, Wired
 from grokinterp.importers.reading.candidates import Candidate
 from grokinterp.models.functional import ACTIVATIONS
 from grokinterp.tasks import Task
@@ -53,21 +55,35 @@ class Answers:
         return self._hooked(config, parameters, rows, attention_direction="bidirectional").mean(1)
 
     @torch.no_grad()
-    def normalised_logits(self, candidate: Candidate, rows: Int[Tensor, "row"]) -> Float[Tensor, "row *t column"]:
-        """A transformer's logits where queries and keys are divided by their root mean square, head by head."""
+    def normalised_logits(
+        self, scale: float | None, candidate: Candidate, rows: Int[Tensor, "row"]
+    ) -> Float[Tensor, "row *t column"]:
+        """A transformer's logits where scores are the cosines of queries and keys, times a scale.
+
+        None for the root of the heads' width: queries and keys divided by their root mean square, as ours are scaled.
+        """
         config, parameters = _multiplied_out(candidate.config, candidate.parameters)
         model = self._model(config, parameters)
-        names = [f"blocks.{i}.attn.hook_{x}" for i in range(len(model.blocks)) for x in "qk"]
-        with model.hooks(fwd_hooks=[(name, _divided_by_root_mean_square) for name in names]):
+        edits = {"q": partial(_divided_by_root_mean_square, scale=scale), "k": _divided_by_root_mean_square}
+        hooks = [(f"blocks.{i}.attn.hook_{x}", edit) for i in range(len(model.blocks)) for x, edit in edits.items()]
+        with model.hooks(fwd_hooks=hooks):
             logits = self._hooked(config, parameters, rows, self.task.positions)
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
-    def slope(self, candidate: Candidate) -> float:
+    @torch.no_grad()
+    def wired_logits(
+        self, structure: Structure, candidate: Candidate, rows: Int[Tensor, "row"]
+    ) -> Float[Tensor, "row *t column"]:
+        """The logits of a reading's parts, wired in another structure."""
+        return self._wired(structure, candidate.config, candidate.parameters, rows)
+
+    def slope(self, candidate: Candidate, structure: Structure | None = None) -> float:
         """The norm of the loss's gradient with respect to all weights, as a share of the loss; infinite where it is 0.
 
         Rows worse than a guess have no part in the gradient.
         """
-        loss, gradient = self._gradient(candidate, lambda part: part.clamp(max=math.log(self.task.n_answers)))
+        capped = lambda part: part.clamp(max=math.log(self.task.n_answers))
+        loss, gradient = self._gradient(candidate, capped, structure)
         return float(gradient.norm()) / loss if loss > 0 else math.inf
 
     def alignment(self, candidate: Candidate) -> float:
@@ -82,13 +98,17 @@ class Answers:
         return -float(gradient @ weights) / length if length > 0 else 0.0
 
     def _gradient(
-        self, candidate: Candidate, counted: Callable[[Float[Tensor, "row"]], Float[Tensor, "_"]]
+        self,
+        candidate: Candidate,
+        counted: Callable[[Float[Tensor, "row"]], Float[Tensor, "_"]],
+        structure: Structure | None = None,
     ) -> tuple[float, Float[Tensor, "weight"]]:
         """The mean loss of what is counted of each row's, and its gradient with respect to all weights, in float64."""
         task, rows = self.task, self.rows(COMPARED)
         parameters = {name: value.detach().clone().requires_grad_() for name, value in candidate.parameters.items()}
         with torch.enable_grad():
-            logits = self._logits(candidate.config, parameters, rows)[..., : task.n_answers]
+            forward = self._logits if structure is None else partial(self._wired, structure)
+            logits = forward(candidate.config, parameters, rows)[..., : task.n_answers]
             loss = counted(losses(logits, task, rows)).sum() / len(rows)
             loss.backward()
         return loss.item(), _flat(v.new_zeros(v.shape) if v.grad is None else v.grad for v in parameters.values())
@@ -114,30 +134,44 @@ class Answers:
     ) -> Float[Tensor, "row t column"]:
         """The hooked model's logits at some positions, or at all; `others` are fields that differ from the config's."""
         model = self._model(replace(config, **others), parameters)
-        for block in model.blocks:
-            if hasattr(block, "mlp"):
-                block.mlp.activation = ACTIVATIONS[config.activation]
         options = {} if positions is None else config.forward_options(positions)
         inputs = self.task.inputs[rows]
         return torch.func.functional_call(model, dict(parameters), (inputs,), options, tie_weights=False)
 
-    def _model(self, config: TransformerConfig, parameters: Mapping[str, Tensor]) -> Any:
+    def _wired(
+        self, structure: Structure, config: ModelConfig, parameters: Mapping[str, Tensor], rows: Int[Tensor, "row"]
+    ) -> Float[Tensor, "row *t column"]:
+        config, parameters = _multiplied_out(config, parameters)
+        wired = Wired(self._model(config, parameters), structure)
+        named = {f"model.{name}": value for name, value in parameters.items()}
+        logits = torch.func.functional_call(wired, named, (self.task.inputs[rows],), tie_weights=False)
+        logits = logits[:, list(self.task.positions)]
+        return logits[:, 0] if logits.shape[1] == 1 else logits
+
+    def _model(self, config: Any, parameters: Mapping[str, Tensor]) -> Any:
         """The hooked model of a config, whatever its activation, which is set with every call."""
         kind = (type(config), *(value for name, value in vars(config).items() if name != "activation"))
         if kind not in self._models:
             self._models[kind] = _without_weights(config, parameters)
-        return self._models[kind]
+        model = self._models[kind]
+        for block in model.blocks:
+            if hasattr(block, "mlp"):
+                block.mlp.activation = ACTIVATIONS[config.activation]
+        return model
 
 
 def _flat(tensors: Iterable[Tensor]) -> Float[Tensor, "weight"]:
     return torch.cat([tensor.detach().flatten().double() for tensor in tensors])
 
 
-def _divided_by_root_mean_square(x: Float[Tensor, "*n d"], hook: Any) -> Float[Tensor, "*n d"]:
-    return F.rms_norm(x, x.shape[-1:])
+def _divided_by_root_mean_square(
+    x: Float[Tensor, "*n d"], hook: Any, scale: float | None = None
+) -> Float[Tensor, "*n d"]:
+    divided = F.rms_norm(x, x.shape[-1:])
+    return divided if scale is None else divided * scale / x.shape[-1] ** 0.5
 
 
-def _without_weights(config: TransformerConfig, parameters: Mapping[str, Tensor]) -> Any:
+def _without_weights(config: Any, parameters: Mapping[str, Tensor]) -> Any:
     """A hooked model that is given its weights with every call, and so keeps none: there may be many of large ones."""
     from grokinterp import models  # imports TransformerLens, three seconds that the fast path does not pay
 

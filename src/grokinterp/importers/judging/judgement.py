@@ -10,7 +10,7 @@ from grokinterp.importers.judging.evidence import Evidence, shown
 from grokinterp.importers.judging.scores import COMPARED, SOLVED, Score
 from grokinterp.importers.judging.screening import screen
 from grokinterp.importers.judging.trial import Trial, best
-from grokinterp.importers.judging.weightless import is_unscaled, normalised, pooled
+from grokinterp.importers.judging.weightless import is_unscaled, normalised, pooled, representatives, rewired
 from grokinterp.importers.reading.candidates import ATTENTION_SCALE, Candidate, without_attention_scale
 from grokinterp.runs.provenance import Assumption
 from grokinterp.tasks import Task
@@ -60,17 +60,19 @@ def _judged(candidates: Sequence[Candidate], answers: Answers, is_divided: bool 
     if plain is not None:
         return _with_plain_embedding(candidates, winner, plain, answers, is_divided)
     read, is_explained = winner.score, winner.score.accuracy >= SOLVED
-    tried = [trial.candidate for trial in ([winner] if is_explained else screened)]
-    if is_divided and is_unscaled(tried, answers, read):
+    tried, chosen = [trial.candidate for trial in screened], winner.candidate
+    tried = [chosen] if is_explained else representatives(tried, candidates[0], chosen)
+    other = rewired(tried, answers, read, winner.candidate)
+    if is_divided and (other is None or other.how == "tied") and is_unscaled(tried, answers, read):
         return _without_attention_scale(candidates, winner, answers)
     mean = pooled(tried, answers, read)
-    for other in (mean, normalised(tried, answers, read)):
-        if other is not None and other.how == "not explained":
-            return Verdict(winner.candidate, read, (other,))
+    for one in (mean, normalised(tried, answers, read), other):
+        if one is not None and one.how == "not explained":
+            return Verdict(winner.candidate, read, (one,))
     evidence = Evidence(winner, contest, _rivals(winner, screened, contest, answers), _rows_in_words(answers))
     has_norms = getattr(winner.candidate.config, "has_norms", True)
     fields = [name for name in winner.candidate.open if has_norms or name != "norm_kind"]
-    assumptions = [evidence.of(name) for name in fields] + ([] if mean is None else [mean])
+    assumptions = [evidence.of(name) for name in fields] + [one for one in (mean, other) if one is not None]
     return Verdict(winner.candidate, read, (*assumptions, *_partly_known(read, answers.task)))
 
 

@@ -9,12 +9,9 @@ from grokinterp.importers.judging.answers import Answers
 from grokinterp.importers.judging.judgement import WHOLE
 from grokinterp.importers.judging.scores import draw
 from grokinterp.importers.reading.candidates import NORMS, Candidate
-from grokinterp.importers.reading.settings import words_against
+from grokinterp.importers.reading.settings import MODULUS, words_against
 from grokinterp.runs.provenance import Assumption
 from grokinterp.tasks import Task
-
-MODULUS = ("p", "P", "prime", "modulus", "mod")
-"""Under which names files keep the modulus of their task."""
 
 
 def stated_assumptions(stated: Stated, chosen: Candidate, settings: Mapping[str, Any], where: str) -> list[Assumption]:

@@ -26,8 +26,14 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "tied_unembed": ("tie_weights", "tied", "tie_word_embeddings", "weight_tying"),
     "gated": ("gated_mlp", "swiglu", "use_swiglu", "glu"),
     "rotary": ("rotary", "use_rotary", "rope", "use_rope"),
+    "parallel": ("parallel_residual", "use_parallel_residual", "parallel_attn", "parallel_block", "parallel_attn_mlp"),
+    "normalised": ("qk_norm", "use_qk_norm", "normalize_qk", "cosine_attention", "cosine_attn"),
+    "residual": ("residual", "use_residual", "residuals", "skip_connection", "use_skip"),
 }
 """What a setting means -> the names under which it is kept."""
+
+MODULUS = ("p", "P", "prime", "modulus", "mod")
+"""Under which names files keep the modulus of their task."""
 
 _MEANINGS = {"normalization": ("normalization", "norm_kind", "norm_first"), "norm_kind": ("norm_kind", "normalization")}
 """Field of ours -> what settings can mean that tell it, where its own name is not the only one."""
@@ -49,6 +55,16 @@ _NORMS = {
     **dict.fromkeys(("ln", "layernorm", "layer_norm", "layer", "lnpre"), "layer"),
     **dict.fromkeys(("rms", "rmsnorm", "rms_norm", "rmspre"), "rms"),
 }
+
+
+def settings_among(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that stand beside the weights of a file themselves, by their names, among all that stands there."""
+    measures = {*_NAMES["embedding_scale"], *_NAMES["attention_rate"]}  # another number is something recorded
+    return {
+        name: value
+        for name in (*(name for names in _NAMES.values() for name in names), *MODULUS)
+        if isinstance(value := content.get(name), (bool, int, str, *([float] if name in measures else [])))
+    }
 
 
 def known_settings(settings: Mapping[str, Any], where: str, stated: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
@@ -115,8 +131,8 @@ def _fields(meaning: str, value: Any, words: str, where: str) -> dict[str, Any]:
                 raise _not_computed(where, words, "analyse it in the code that trained it")
             kinds = {"standard": "learned", "learned": "learned", "sinusoidal": "sinusoidal", "none": "none"}
             return {meaning: kinds[word]} if word in kinds else {}
-        case "gated" | "rotary":
-            if value:
+        case "gated" | "rotary" | "parallel" | "normalised" | "residual":
+            if bool(value) != (meaning == "residual"):
                 raise _not_computed(where, words, "analyse it in the code that trained it")
             return {}
         case "final_norm" | "tied_unembed":

@@ -4,11 +4,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import NoneType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from grokinterp.importers.reading.settings import settings_among
 
 STATE_KEYS = (
     "state_dict",
@@ -84,9 +87,7 @@ def unwrap(content: Any) -> Wrapped | None:
             steps, key = _steps_of_list(content, len(states))
         return Wrapped(tuple(states), steps, key, settings_of(content), losses_of(content))
     kept = _kept(content)
-    whole = as_state(content) if kept is None else None
-    if whole is not None:
-        return Wrapped((whole,))
+    kept = as_state(_without_settings(content)) if kept is None else kept
     if kept is None:
         names = [key for key in content if not re.search("opt|sched", str(key))]
         kept = next((state for key in names if (state := as_state(content[key])) is not None), None)
@@ -94,6 +95,13 @@ def unwrap(content: Any) -> Wrapped | None:
         return _further_inside(content)
     step, word = _step(content)
     return Wrapped((kept,), None if step is None else (step,), word, settings_of(content), losses_of(content))
+
+
+def _without_settings(content: Mapping[str, Any]) -> dict[Any, Any]:
+    """What of a file is no text and no number: a state dict may have its settings and its step among its weights."""
+    plain = (bool, int, float, str, NoneType)
+    rest = {n: v for n, v in content.items() if n not in SETTINGS_KEYS and not isinstance(v, plain)}
+    return dict(content) if any(isinstance(value, dict) for value in rest.values()) else rest
 
 
 def is_optimiser(content: Any) -> bool:
@@ -201,8 +209,8 @@ def are_one(states: tuple[Mapping[str, Tensor], ...]) -> bool:
 
 
 def settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings beside a state dict, of several keys together."""
-    settings: dict[str, Any] = {}
+    """The settings beside a state dict, those under a key of several together and those that stand there themselves."""
+    settings = settings_among(content)
     for key in SETTINGS_KEYS:
         value = content.get(key)
         if isinstance(value, dict):
