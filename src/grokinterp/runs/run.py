@@ -13,7 +13,7 @@ from grokinterp import markup
 from grokinterp.config import ModelConfig, RunConfig, TaskConfig
 from grokinterp.config.own_module import OwnModuleConfig
 from grokinterp.config.presets import PRESETS
-from grokinterp.config.validation import shown
+from grokinterp.config.validation import has_type, plain, shown
 from grokinterp.errors import BadRequest, as_whole, listed
 from grokinterp.models.parameters import why_unreadable
 from grokinterp.runs.checkpoint import Checkpoint
@@ -148,8 +148,14 @@ class Run:
         return self._store.steps()
 
     def digests(self, steps: Sequence[int]) -> dict[int, str]:
-        """By step, what tells the content of the checkpoint from any other's: of those steps that have one."""
-        return self._store.digests(steps)
+        """By step, what tells the content of the checkpoint from any other's: of those steps that have one.
+
+        Raises `RunError` for what are no steps.
+        """
+        wanted = plain(steps)
+        if not isinstance(wanted, list | tuple | range) or not all(has_type(step, int) for step in wanted):
+            raise RunError(f"steps={shown(steps)} are none; give a list of them, as in run.digests(run.steps)")
+        return self._store.digests(wanted)
 
     @property
     def metrics(self) -> pd.DataFrame:

@@ -69,10 +69,6 @@ def _pairs(hooks: Any) -> list[tuple[Any, Any]]:
     return [(name, hook) for name, hook in given]
 
 
-def _accepts(names: Names | None, name: str) -> bool:
-    return names is None or (names(name) if callable(names) else name in names)
-
-
 class HookedModule(HookedRootModule, Generic[Config]):
     """`HookedRootModule` that refuses unknown hook names instead of doing nothing, and knows its task's tokens.
 
@@ -244,6 +240,12 @@ class HookedModule(HookedRootModule, Generic[Config]):
             raise BadRequest(f"dir={shown(dir)} is no direction of a hook; choose 'fwd' or 'bwd'")
         super().add_hook(name, hook, dir, *args, **kwargs)
 
+    def reset_hooks(self, clear_contexts: bool = True, direction: str = "both", *args: Any, **kwargs: Any) -> None:
+        """TransformerLens' own. Raises `BadRequest` for a direction that no hook has, of which none would be reset."""
+        if direction not in ("fwd", "bwd", "both"):
+            raise BadRequest(f"direction={shown(direction)} is none of hooks; choose 'fwd', 'bwd' or 'both'")
+        super().reset_hooks(clear_contexts, direction, *args, **kwargs)  # type: ignore[arg-type]
+
     def get_caching_hooks(self, names_filter: Names | None = None, *args: Any, **kwargs: Any) -> Any:
         """TransformerLens' own, with its names checked."""
         return super().get_caching_hooks(self._checked_filter(names_filter), *args, **kwargs)
@@ -261,7 +263,8 @@ class HookedModule(HookedRootModule, Generic[Config]):
         if names is not None:
             self._check_names(names)
         idle = self.idle_hooks()
-        accepted = {name for name in self.hook_dict if name not in idle and _accepts(names, name)}
+        is_wanted = names if callable(names) else lambda name: names is None or name in names
+        accepted = {name for name in self.hook_dict if name not in idle and is_wanted(name)}
         return lambda name: name in accepted
 
     @checks_switches
