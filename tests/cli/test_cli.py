@@ -1,19 +1,16 @@
 """The command line as a newcomer types it, right and wrong."""
 
 import importlib
-import os
 import pickle
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import grokinterp as gi
 from grokinterp.cli import main, names, summaries
 from grokinterp.cli.help_page import as_prose
-from grokinterp.cli.report_command import _place_of
 from grokinterp.config.presets import PRESETS
 
 TINY = "--p 7 --d-model 8 --n-heads 2 --frac 0.5 --steps 20 --metrics-every 10 --checkpoint-every 10".split()
@@ -77,17 +74,6 @@ def test_train_info_pack_report_import(here, capsys):
     assert main(["report", "add.safetensors"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(here / "add.safetensors.html")
     assert "<html" in (here / "add.safetensors.html").read_text()
-
-
-def test_no_page_is_written_over_that_of_another_run(small_run, tmp_path, monkeypatch):
-    """Left without --out it lies in its run, beside its file, or under its name where nothing can be written there."""
-    file = tmp_path / "model.pth"
-    file.touch()
-    assert _place_of((small_run,)) == small_run / "report.html"
-    assert _place_of((file,)) == tmp_path / "model.pth.html"
-    assert _place_of((small_run, file)) is None and _place_of((tmp_path,)) is None
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    assert [_place_of((each,)) for each in (small_run, file)] == [Path("small.html"), Path("model.pth.html")]
 
 
 def test_an_existing_run_is_not_overwritten(here, capsys):

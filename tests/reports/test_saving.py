@@ -129,7 +129,7 @@ def test_a_figure_of_a_report_is_found_by_its_name(small_run, tmp_path, capsys, 
     )
     assert main(["figure", str(small_run), "loss", "--width-cm", "12"]) == 0
     [(figure, path)] = saved
-    assert path == Path("small-loss.pdf") and capsys.readouterr().out.strip() == str(tmp_path / path)
+    assert path == small_run / "loss.pdf" and capsys.readouterr().out.strip() == str(path)
     assert figure.layout.width == pytest.approx(12 / 2.54 * 96) and not figure.layout.updatemenus
     assert figure.layout.yaxis.type == "log" and {curve.name for curve in figure.data} >= {"train loss", "test loss"}
 

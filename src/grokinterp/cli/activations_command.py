@@ -18,7 +18,7 @@ class Activations:
 
     source: Annotated[Source, tyro.conf.arg(name="")]
     hook: str  # name of the hook, as in blocks.0.mlp.hook_post
-    out: Path = Path("activations.safetensors")  # the file; .safetensors or .parquet
+    out: Path | None = None  # .safetensors or .parquet; RUN/HOOK.safetensors where left out, FILE-HOOK.safetensors
     step: int | None = None  # the checkpoint; the last where left out
     scored: bool = False  # only the position where the answer is read
 
@@ -27,7 +27,10 @@ def run(argv: list[str]) -> None:
     """Write the file and say where it is."""
     given = parse(Activations, argv, "activations")
     from grokinterp.measuring.exporting import export_activations
+    from grokinterp.runs.places import default_place
 
     one = read_one(given.source)
-    written = export_activations(one, given.hook, given.out, step=given.step, scored=given.scored)
+    name = f"{given.hook}.safetensors"
+    out = given.out or default_place(given.source.path, name, f"-{name}")
+    written = export_activations(one, given.hook, out, step=given.step, scored=given.scored)
     say(f"{written}: {written.stat().st_size / 1e6:.1f} MB")

@@ -25,7 +25,7 @@ class Figure:
     layout: str | None = None  # tokens of a row of --task, as in 'a b ='
     set: tuple[str, ...] = ()  # further parameters of --task, as in length=85
     stated: Annotated[Stated, tyro.conf.arg(name="")] = field(default_factory=Stated)
-    out: Path | None = None  # the file to write, .pdf, .svg or .png; RUN-NAME.pdf where left out
+    out: Path | None = None  # .pdf, .svg or .png; RUN/NAME.pdf where left out, FILE-NAME.pdf beside a file
     width_cm: float | None = None  # its width on paper in centimetres, as 8.5 for a column
     font_pt: float | None = None  # the size of all its text in points
     dpi: float = 300  # pixels of a .png to the inch
@@ -37,9 +37,11 @@ def run(argv: list[str]) -> None:
     given = parse(Figure, argv, "figure")
     from grokinterp.reports import figure
     from grokinterp.reports.saving import check_path
+    from grokinterp.runs.places import default_place
 
     opened = read_one(Source(given.path, given.format, given.task, given.p, given.layout, given.set, given.stated))
-    out = given.out or Path(f"{opened.name}-{given.name}.pdf")
+    name = f"{given.name or 'figure'}.pdf"
+    out = given.out or default_place(given.path, name, f"-{name}")
     check_path(out, given.dpi)
     drawn = figure(opened, given.name, width_cm=given.width_cm, font_pt=given.font_pt, cache=given.cache, progress=True)
     say(str(drawn.save(out, given.dpi).absolute()))

@@ -17,7 +17,7 @@ class Nanda:
     interrupted training goes on where it stopped.
     """
 
-    out: Path = Path("full_run_data.pth")  # the file
+    out: Path | None = None  # the file; full_run_data.pth in the run's directory where left out
     run: Path | None = None  # write this run instead of training one
     directory: Path = Path("runs/full-run-data")  # of the run that is trained
     p: int = 113  # modulus
@@ -31,11 +31,15 @@ def run(argv: list[str]) -> None:
     given = parse(Nanda, argv, "nanda")
     from grokinterp.importers.nanda_export import write_nanda
     from grokinterp.runs.files import make_directory
+    from grokinterp.runs.places import default_place
     from grokinterp.runs.replacing import check_output
     from grokinterp.training.trainer import train
 
-    check_output(given.out)  # before hours of training
-    make_directory(given.out.parent)
+    name = "full_run_data.pth"
+    source = given.run or given.directory
+    out = given.out or (source / name if given.run is None else default_place(source, name, f"-{name}"))
+    check_output(out)  # before hours of training
+    make_directory(out.parent)
     if given.run is None:
         one = train(
             "a + b", preset="nanda", p=given.p, seed=given.seed, steps=given.steps, metrics_every=1,
@@ -43,5 +47,5 @@ def run(argv: list[str]) -> None:
         )  # fmt: skip
     else:
         one = read_one(Source(given.run))
-    written = write_nanda(one, given.out)
+    written = write_nanda(one, out)
     say(f"{written}: {len(one)} models to step {one.steps[-1]}, {written.stat().st_size / 1e6:.1f} MB")

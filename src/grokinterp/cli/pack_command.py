@@ -23,9 +23,12 @@ class Pack:
 def run(argv: list[str]) -> None:
     """Write the file and say where it is."""
     given = parse(Pack, argv, "pack")
-    from grokinterp.runs.packing import pack
+    from grokinterp.runs.packing import check_own, pack
 
-    source = given.source.path.resolve()
+    source, one = given.source.path.resolve(), read_one(given.source)
     # Not with_suffix: a run may be called frac_0.3.
-    packed = pack(read_one(given.source), given.out or source.with_name(f"{source.name}.safetensors"))
+    usual = source.with_name(f"{source.name}.safetensors")
+    if given.out is None:
+        check_own(usual, one)
+    packed = pack(one, given.out or usual)
     say(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")

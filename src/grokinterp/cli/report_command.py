@@ -1,7 +1,5 @@
 """Write a run's report, one HTML file."""
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -55,7 +53,7 @@ def run(argv: list[str]) -> None:
     try:
         page = report(
             together(runs),
-            given.out or _place_of(given.paths),
+            given.out,
             circuits=given.circuit,
             pdf=given.pdf,
             images=given.images,
@@ -70,20 +68,6 @@ def run(argv: list[str]) -> None:
         say(refusal.numbers)  # what was computed is not lost with the page
         raise
     say(str(page.absolute()))
-
-
-def _place_of(paths: Sequence[Path]) -> Path | None:
-    """Where the page of one run lies that no one gave a place: in its directory, or beside its file by the file's name.
-
-    Two runs' pages are never one file. In the working directory where nothing can be written there; None of several.
-    """
-    from grokinterp.runs.directory import is_run
-
-    path = paths[0]
-    if len(paths) > 1 or not (is_run(path) or path.is_file()):
-        return None
-    place = path / "report.html" if path.is_dir() else path.with_name(f"{path.name}.html")
-    return place if os.access(place.parent, os.W_OK) else Path(f"{path.resolve().name}.html")
 
 
 def _told_apart(given: Report) -> tuple[str, list[str]]:

@@ -205,7 +205,7 @@ def _is_safetensors(path: Path) -> bool:
 def _load_directory(path: Path, format: str, task: Task | str | None, stated: Stated) -> Runs:
     runs: dict[str, Run] = {}
     skipped: dict[str, str] = {}
-    for candidate in _candidates(path, DEPTH):
+    for candidate in openable_in(path):
         name = candidate.relative_to(path).as_posix()
         try:
             loaded = _load(candidate, format, task, stated)
@@ -221,13 +221,14 @@ def _load_directory(path: Path, format: str, task: Task | str | None, stated: St
     return Runs(runs, skipped, missing_of(path, runs))
 
 
-def _candidates(path: Path, depth: int) -> list[Path]:
+def openable_in(path: Path, depth: int = DEPTH) -> list[Path]:
+    """The run directories and files of weights that a directory holds, at most so many directories down."""
     found = []
     for entry in sorted(path.iterdir()):
         if entry.name.startswith("."):
             continue  # what a killed process left of a run that it was creating
         if entry.is_dir():
-            found += [entry] if is_run(entry) else _candidates(entry, depth - 1) if depth > 1 else []
+            found += [entry] if is_run(entry) else openable_in(entry, depth - 1) if depth > 1 else []
         elif entry.suffix.lower() in TOLD:
             found.append(entry)
     return found

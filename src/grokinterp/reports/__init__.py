@@ -1,5 +1,6 @@
 """Reports: a run as one self-contained page. Drawing only; the numbers come from `measure`."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +10,13 @@ from torch import nn
 from grokinterp.config.validation import check_path, checks_switches, shown
 from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.importers import Given, opened_with
+from grokinterp.importers._loading import openable_in
 from grokinterp.measuring.choosing import listed_names
 from grokinterp.runs.files import StorageError, make_directory
+from grokinterp.runs.places import default_place, digits_of
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.replacing import check_page
+from grokinterp.runs.run import Run
 from grokinterp.tasks import Task
 
 if TYPE_CHECKING:
@@ -57,8 +61,8 @@ def report(
     Args:
         run: a run, several, a path, which is loaded, or a list of these; or a model in memory, as it is now.
         task: what a model in memory was trained on; beside a run, `out` may stand here.
-        out: the page to write, whole or not at all; left out, `report.html`; of several runs in one directory
-            the same in there, of others `reports/index.html`.
+        out: the page to write, whole or not at all; left out, `report.html` in the run's directory, or in that of all
+            runs of a directory; beside a file under its name, and of other runs in a directory of `reports`.
         circuits: further circuits, by value, by name, or as a Python file; each variable is drawn by its dims.
         pdf: also print the page to `out` with the suffix .pdf, through a Chromium found on the machine.
         images: a directory to write every figure to, by its name; needs kaleido and a Chromium.
@@ -105,7 +109,7 @@ def report(
         wanted = len(run) <= FEW if pages is None else pages
         destination = Destination(Path(out) if out else _page_of(run), pdf, pictures)
         return write_all(run, destination, subject_of if wanted else None, progress)
-    return write_page(subject_of(run), Destination(Path(out or "report.html"), pdf, pictures))
+    return write_page(subject_of(run), Destination(Path(out) if out else _place_of(run), pdf, pictures))
 
 
 @checks_switches
@@ -139,8 +143,20 @@ def figure(
     return of_plate(plates[name], width_cm, font_pt)
 
 
+def _place_of(run: Run) -> Path:
+    return Path("report.html") if run.path is None else default_place(run.path, "report.html", ".html")
+
+
 def _page_of(runs: Runs) -> Path:
-    """Where the page of many runs lies that no one gave a place: in the directory that holds them, where one does."""
-    parents = {None if run.path is None or not run.path.is_dir() else run.path.parent for run in runs.values()}
-    parent = parents.pop() if len(parents) == 1 else None
-    return Path("reports/index.html") if parent is None else parent / "report.html"
+    """Where the page of many runs lies that no one gave a place: in the directory that holds them and no others.
+
+    Beside their file where one holds them all; else under `reports`, by how many they are and which.
+    """
+    paths = [run.path.resolve() for run in runs.values() if run.path is not None]
+    if len({*paths}) == 1 and paths[0].is_file():
+        return default_place(paths[0], "report.html", ".html")
+    if paths and len(paths) == len(runs):
+        parent = Path(os.path.commonpath([path.parent for path in paths]))
+        if {*openable_in(parent)} <= {*paths, *(parent / name for name in runs.skipped)}:
+            return default_place(parent, "report.html", ".html")
+    return Path("reports") / f"{len(runs)}-runs-{digits_of(paths)}" / "index.html"

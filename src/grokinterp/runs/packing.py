@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from grokinterp.errors import listed
+from grokinterp.errors import BadRequest, listed
 from grokinterp.runs.digests import digest_of_tensors, file_stamp
 from grokinterp.runs.files import StorageError, open_tensors
 from grokinterp.runs.format import RunHeader, split_digest, task_arrays
@@ -69,6 +69,20 @@ def pack(run: Run, out: str | Path) -> Path:
     with held(out, "pack"):
         write_over(out, write)
     return out
+
+
+def check_own(path: Path, run: Run) -> None:
+    """Raise `RunError` where a file is there that this run was not packed into: weights it was made of, say."""
+    if not path.exists():
+        return
+    try:
+        with open_tensors(path) as file:
+            is_run = is_packed(file)
+        is_own = is_run and open_packed(path).config == run.config
+    except BadRequest:
+        is_own = False
+    if not is_own:
+        raise RunError(f"{path} is there, and is not {run.name} packed; write to another file with --out, or over it")
 
 
 def _write_index(
