@@ -63,7 +63,7 @@ def test_a_loss_a_hundred_times_larger_is_not_near(planted, monkeypatch):
     readings = [Candidate(snapshot.config, snapshot.parameters, {"activation": "relu"})]
     worse = {**snapshot.parameters, "unembed.W_U": snapshot.parameters["unembed.W_U"] / 2.6}
     readings = [Candidate(snapshot.config, worse, {"activation": "gelu"}), *readings]
-    monkeypatch.setattr(Answers, "slope", lambda self, one: 1.0 + (one is readings[1]))
+    monkeypatch.setattr(Answers, "slope", lambda self, one, structure=None: 1.0 + (one is readings[1]))
     verdict = judge(readings, gi.Task("a + b", p=11, layout="a b ="))
     assert verdict.candidate is readings[1] and verdict.assumptions[0].how == "inferred"
 
@@ -74,7 +74,7 @@ def test_a_tie_has_a_margin_of_loss(planted, monkeypatch, divisor, how):
     snapshot = planted.transformer_clock(p=11)
     chosen = Candidate(snapshot.config, snapshot.parameters, {"activation": "relu"})
     worse = {**snapshot.parameters, "unembed.W_U": snapshot.parameters["unembed.W_U"] / divisor}
-    monkeypatch.setattr(Answers, "slope", lambda self, one: 1.0)
+    monkeypatch.setattr(Answers, "slope", lambda self, one, structure=None: 1.0)
     readings = [Candidate(snapshot.config, worse, {"activation": "gelu"}), chosen]
     verdict = judge(readings, gi.Task("a + b", p=11, layout="a b ="))
     assert verdict.candidate is chosen and verdict.assumptions[0].how == how

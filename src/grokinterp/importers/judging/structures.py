@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from grokinterp.config import EmbeddingMLPConfig
 from grokinterp.importers.reading.candidates import Candidate
 
 Stream = Float[Tensor, "row *position d"]
@@ -39,8 +38,8 @@ def structures_of(candidate: Candidate) -> Iterator[Structure]:
     """Those that a reading's weights could have been trained in, as far as their names and shapes tell."""
     if candidate.has_attention:
         yield from _of_transformer(candidate)
-    elif isinstance(candidate.config, EmbeddingMLPConfig):
-        yield from _of_mlp(candidate.config, candidate.parameters)
+    elif "embed.W_E" in candidate.parameters and "blocks.0.mlp.W_in" in candidate.parameters:
+        yield from _of_mlp(candidate.parameters)
 
 
 # -- transformers
@@ -92,7 +91,7 @@ def _after(block: Any, norm: nn.Module, x: Stream) -> Stream:
 # -- networks of layers
 
 
-def _of_mlp(config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor]) -> Iterator[Structure]:
+def _of_mlp(parameters: Mapping[str, Tensor]) -> Iterator[Structure]:
     """Residuals around single layers or around pairs, from the first layer on or behind one that projects."""
     shapes = [value.shape for name, value in parameters.items() if name.endswith(".mlp.W_in")]
     for first, size in product((0, 1), (1, 2)):
@@ -105,7 +104,7 @@ def _of_mlp(config: EmbeddingMLPConfig, parameters: Mapping[str, Tensor]) -> Ite
             words += f" behind {'a linear one' if is_linear else 'the first'}" if first else ""
             words += " before its activation" if is_after else ""
             yield Structure(words, partial(_through_layers, first, size, is_after, is_linear))
-    if shapes[0][0] == config.d_embed:
+    if shapes[0][0] == parameters["embed.W_E"].shape[1]:
         yield Structure("an MLP of the product of its embeddings", _of_product)
 
 
