@@ -28,9 +28,7 @@ class FourierError(BadRequest):
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
-
-LARGEST = 20_000
-"""Of this modulus the basis has 3.2 GB."""
+LARGEST = 20_000  # a basis of 3.2 GB
 
 
 def _of_modulus(function: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -42,7 +40,7 @@ def _of_modulus(function: Callable[Given, Result]) -> Callable[Given, Result]:
         if p < 1:
             raise FourierError(f"p={p} has no Fourier basis; give a modulus of at least 1, as in p=113")
         if p > LARGEST:
-            raise FourierError(f"p={p:,} has a basis that fits no memory; give a modulus of at most {LARGEST:,}")
+            raise FourierError(f"p={p:,} has a basis that fits no memory; give at most {LARGEST:,}")
         return function(*args, **kwargs)
 
     return checked

@@ -9,8 +9,8 @@ import pytest
 import grokinterp as gi
 from grokinterp.cli import main, names
 from grokinterp.cli.options import options_of
+from grokinterp.runs.files import default_place
 from grokinterp.runs.packing import pack
-from grokinterp.runs.places import default_place
 
 TINY = "--p 7 --d-model 8 --n-heads 2 --steps 2 --metrics-every 1 --checkpoint-every 1".split()
 MADE_OF_A_RUN = {

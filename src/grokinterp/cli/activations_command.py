@@ -27,7 +27,7 @@ def run(argv: list[str]) -> None:
     """Write the file and say where it is."""
     given = parse(Activations, argv, "activations")
     from grokinterp.measuring.exporting import export_activations
-    from grokinterp.runs.places import default_place
+    from grokinterp.runs.files import default_place
 
     one = read_one(given.source)
     name = f"{given.hook}.safetensors"

@@ -37,7 +37,7 @@ def run(argv: list[str]) -> None:
     given = parse(Figure, argv, "figure")
     from grokinterp.reports import figure
     from grokinterp.reports.saving import check_path
-    from grokinterp.runs.places import default_place
+    from grokinterp.runs.files import default_place
 
     opened = read_one(Source(given.path, given.format, given.task, given.p, given.layout, given.set, given.stated))
     name = f"{given.name or 'figure'}.pdf"

@@ -30,8 +30,7 @@ def run(argv: list[str]) -> None:
     """Train unless a run is named, write the file and say where it is."""
     given = parse(Nanda, argv, "nanda")
     from grokinterp.importers.nanda_export import write_nanda
-    from grokinterp.runs.files import make_directory
-    from grokinterp.runs.places import default_place
+    from grokinterp.runs.files import default_place, make_directory
     from grokinterp.runs.replacing import check_output
     from grokinterp.training.trainer import train
 

@@ -12,8 +12,7 @@ from grokinterp.errors import BadRequest, did_you_mean, listed
 from grokinterp.importers import Given, opened_with
 from grokinterp.importers._loading import openable_in
 from grokinterp.measuring.choosing import listed_names
-from grokinterp.runs.files import StorageError, make_directory
-from grokinterp.runs.places import default_place, digits_of
+from grokinterp.runs.files import StorageError, default_place, digits_of, make_directory
 from grokinterp.runs.population.collection import Runs
 from grokinterp.runs.replacing import check_page
 from grokinterp.runs.run import Run

@@ -1,4 +1,7 @@
-"""Files that are whole or absent: atomic writing, and reading that says in one line what is wrong with a file."""
+"""Files that are whole or absent: atomic writing, and reading that says in one line what is wrong with a file.
+
+What is made of a run that nobody gave a place has one of its own, so that no run's is ever another's.
+"""
 
 import contextlib
 import errno
@@ -9,7 +12,7 @@ import socket
 import stat
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -194,3 +197,24 @@ def open_tensors(path: Path) -> safe_open:
         raise StorageError(
             f"{path} is truncated or no safetensors file ({error}); delete it, or fetch it again"
         ) from None
+
+
+# -- where nobody gave a place
+
+
+def default_place(source: Path, name: str, ending: str) -> Path:
+    """The file of this name in a run's directory, or beside a file one that has its name and this ending.
+
+    Where nothing can be written there, one in the working directory: with the source's name, and a few digits that
+    tell its path from those of others of that name.
+    """
+    place = source / name if source.is_dir() else source.with_name(f"{source.name}{ending}")
+    if os.access(place.parent, os.W_OK):
+        return place
+    return Path(f"{source.resolve().name}-{digits_of([source])}{ending}")
+
+
+def digits_of(sources: Iterable[Path]) -> str:
+    """Eight digits that tell these paths, in any order, from others."""
+    paths = "\0".join(sorted(str(source.resolve()) for source in sources))
+    return hashlib.sha256(paths.encode(errors="surrogateescape")).hexdigest()[:8]
