@@ -38,11 +38,12 @@ def test_every_command_with_a_place_of_its_own_is_tried_here():
 
 
 @pytest.fixture
-def two(small_run, tmp_path, monkeypatch):
+def two(tmp_path, monkeypatch):
     """Two runs of one name and their packed files, seen from a third directory."""
     for name in ("one", "two"):
-        shutil.copytree(small_run, tmp_path / name / "small")
-        pack(gi.load(small_run), tmp_path / name / "packed.safetensors")
+        run = gi.train("a + b", p=7, d_model=8, n_heads=2, steps=2, metrics_every=1, checkpoint_every=1,
+                       out=tmp_path / name / "small", progress=False)  # fmt: skip
+        pack(run, tmp_path / name / "packed.safetensors")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     draw = lambda pictures, dpi: [path.write_bytes(b"%PDF") and path for _, path in pictures]

@@ -240,6 +240,7 @@ class HookedModule(HookedRootModule, Generic[Config]):
             raise BadRequest(f"dir={shown(dir)} is no direction of a hook; choose 'fwd' or 'bwd'")
         super().add_hook(name, hook, dir, *args, **kwargs)
 
+    @checks_switches
     def reset_hooks(self, clear_contexts: bool = True, direction: str = "both", *args: Any, **kwargs: Any) -> None:
         """TransformerLens' own. Raises `BadRequest` for a direction that no hook has, of which none would be reset."""
         if direction not in ("fwd", "bwd", "both"):

@@ -18,7 +18,9 @@ from grokinterp.runs.run import Run
 
 # -- how much of the table is trained on
 
-EPOCHS = {0.7: 222, 0.5: 956, 0.4: 3_109}
+EPOCHS = {
+    0.95: 157, 0.9: 222, 0.8: 252, 0.7: 222, 0.6: 440, 0.5: 956, 0.4: 3_109, 0.3: 7_930, 0.28: 15_037, 0.25: 21_848
+}  # fmt: skip
 """His file `mod_addition_frac_train_sweep`: epochs until the test loss is below 0.1 after its peak."""
 
 _BRIEF: dict[str, Any] = {"stop_after_grokking": 100, "metrics_every": 10, "checkpoint_every": 0}
