@@ -265,8 +265,7 @@ class HookedModule(HookedRootModule, Generic[Config]):
             self._check_names(names)
         idle = self.idle_hooks()
         is_wanted = names if callable(names) else lambda name: names is None or name in names
-        accepted = {name for name in self.hook_dict if name not in idle and is_wanted(name)}
-        return lambda name: name in accepted
+        return {name for name in self.hook_dict if name not in idle and is_wanted(name)}.__contains__
 
     @checks_switches
     def run_with_cache(
