@@ -1,5 +1,7 @@
 """The page in a browser: every figure drawn; slider and switches of heads show what `measure` and `ablate` say."""
 
+from contextlib import contextmanager
+
 import pytest
 
 import grokinterp as gi
@@ -126,14 +128,21 @@ SQUEEZED = """() => [...document.querySelectorAll('.plate')].filter(plate => {
 }).map(plate => plate.id)"""
 
 
+@contextmanager
+def on_paper(page):
+    """The page as it is drawn to be printed."""
+    page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_timeout(500)
+    yield
+    page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
+
+
 def test_on_paper_no_legend_is_cut_and_none_takes_its_plots_room(opened):
     """A legend of many entries is whole, without those that wait for a click; the curves keep their height."""
     page, said, _ = opened
-    page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
-    page.wait_for_timeout(500)
-    squeezed = page.evaluate(SQUEEZED)
-    entries = page.eval_on_selector_all("#progress .legendtext", "texts => texts.map(text => text.textContent)")
-    page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
+    with on_paper(page):
+        squeezed = page.evaluate(SQUEEZED)
+        entries = page.eval_on_selector_all("#progress .legendtext", "texts => texts.map(text => text.textContent)")
     page.wait_for_timeout(500)
     on_screen = page.eval_on_selector_all("#progress .legendtext", "texts => texts.map(text => text.textContent)")
     assert squeezed == []
@@ -144,11 +153,9 @@ def test_on_paper_no_legend_is_cut_and_none_takes_its_plots_room(opened):
 def test_on_paper_legends_stand_below_and_no_name_is_lost(opened):
     """Figures are lower there: no legend stands on the title above it, and every part taken out has its name."""
     page, said, _ = opened
-    page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
-    page.wait_for_timeout(500)
-    on_titles = page.evaluate(LEGENDS_ON_TITLES)
-    names = page.eval_on_selector_all("#parts .ytick text", "ticks => ticks.map(tick => tick.textContent)")
-    page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
+    with on_paper(page):
+        on_titles = page.evaluate(LEGENDS_ON_TITLES)
+        names = page.eval_on_selector_all("#parts .ytick text", "ticks => ticks.map(tick => tick.textContent)")
     assert on_titles == []
     assert set(names) == {"attention", "MLP", "positions", "direct path", "head 0", "head 1"}
     assert said == []

@@ -35,8 +35,8 @@ def check_types(config: Any) -> None:
         if not has_type(value, hint):  # the message is put together where it is needed: tables read thousands
             raise ConfigError(f"{name}={shown(value)} {_wanted(_members(hint))}")
         for each in value if isinstance(value, tuple) else (value,):
-            if isinstance(each, int):
-                _check_fits(name, each)
+            if isinstance(each, int) and not fits(each):  # no array holds it, and no generator takes it as a seed
+                raise ConfigError(f"{name}={shown(each)} does not fit into 64 bits; lower it")
         if value is not getattr(config, name):
             # Past the frozen dataclass: it calls this while it is made.
             object.__setattr__(config, name, value)
@@ -45,11 +45,6 @@ def check_types(config: Any) -> None:
 @cache
 def _hints_of(kind: type) -> dict[str, Any]:
     return {name: hint for name, hint in get_type_hints(kind).items() if get_origin(hint) is not ClassVar}
-
-
-def _check_fits(name: str, number: int) -> None:
-    """Refuse a number that no array holds and no generator of torch takes as a seed."""
-    require(fits(number), f"{name}={shown(number)} does not fit into 64 bits; lower it")
 
 
 def check_sizes(config: Any, *names: str) -> None:

@@ -68,7 +68,7 @@ class Answers:
         hooks = [(f"blocks.{i}.attn.hook_{x}", edit) for i in range(len(model.blocks)) for x, edit in edits.items()]
         with model.hooks(fwd_hooks=hooks):
             logits = self._hooked(config, parameters, rows, self.task.positions)
-        return logits[:, 0] if logits.shape[1] == 1 else logits
+        return _of_one_position(logits)
 
     @torch.no_grad()
     def wired_logits(
@@ -121,7 +121,7 @@ class Answers:
         is_slow = config.fast_path(self.task.positions, self.task.inputs.shape[1]) is None
         if isinstance(config, TransformerConfig) and is_slow:
             logits = self._hooked(config, parameters, rows, self.task.positions)
-            return logits[:, 0] if logits.shape[1] == 1 else logits
+            return _of_one_position(logits)
         return evaluator(config, self.task)(parameters, rows, for_gradient=torch.is_grad_enabled())
 
     def _hooked(
@@ -146,7 +146,7 @@ class Answers:
         named = {f"model.{name}": value for name, value in parameters.items()}
         logits = torch.func.functional_call(wired, named, (self.task.inputs[rows],), tie_weights=False)
         logits = logits[:, list(self.task.positions)]
-        return logits[:, 0] if logits.shape[1] == 1 else logits
+        return _of_one_position(logits)
 
     def _model(self, config: Any, parameters: Mapping[str, Tensor]) -> Any:
         """The hooked model of a config, whatever its activation, which is set with every call."""
@@ -158,6 +158,11 @@ class Answers:
             if hasattr(block, "mlp"):
                 block.mlp.activation = ACTIVATIONS[config.activation]
         return model
+
+
+def _of_one_position(logits: Float[Tensor, "row t column"]) -> Float[Tensor, "row *t column"]:
+    """Without the axis of positions where there is but one."""
+    return logits[:, 0] if logits.shape[1] == 1 else logits
 
 
 def _flat(tensors: Iterable[Tensor]) -> Float[Tensor, "weight"]:
