@@ -58,8 +58,6 @@ def _why_not(config: RunConfig) -> str | None:
     model = config.model
     if not isinstance(model, TransformerConfig):
         return f"his code has transformers, and this is a {model.kind}"
-    if model.n_ctx is None:
-        return "its configuration leaves open how many tokens it reads; give it n_ctx"
     wrong = [
         words
         for is_wrong, words in (
@@ -79,6 +77,8 @@ def _why_not(config: RunConfig) -> str | None:
     task = config.task
     if task.expression not in FUNCTIONS or task.parameters.get("layout") != "a b =":
         return f"his tasks are {listed(FUNCTIONS)} in the layout 'a b ='"
+    if model.n_ctx is None:
+        return "its configuration leaves open how many tokens it reads; give it n_ctx"
     return None
 
 
